@@ -1,0 +1,198 @@
+//! Failure kinds, hints and the exit-code table.
+//!
+//! Every error that reaches a user crosses this border once: it has a kind (which is its exit
+//! code), a short cause that names the object, a hint that can be typed, and, where a node failed
+//! to start, its last log lines. Lower layers build it directly; nobody re-parses messages.
+
+use std::fmt;
+
+/// Shorthand for every fallible function of the crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure it was. The discriminants are the documented exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// The operation failed.
+    Failed = 1,
+    /// Usage or spec error: what was typed or written is wrong.
+    Usage = 2,
+    /// Refused: unsafe, in conflict (port, name, lock), or not confirmed.
+    Refused = 3,
+    /// Checked and found wanting: unhealthy, a test or a drill failed.
+    Unhealthy = 4,
+    /// What is needed is missing or does not answer: engine, image, redis-server, every seed.
+    Missing = 5,
+    /// No such cluster.
+    NoSuchCluster = 6,
+    /// The deadline passed.
+    Deadline = 7,
+    /// Interrupted by the user.
+    Interrupted = 130,
+}
+
+impl Kind {
+    /// The process exit code of this kind.
+    pub fn exit_code(self) -> u8 {
+        self as u8
+    }
+
+    /// A stable word for JSON output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Failed => "failed",
+            Kind::Usage => "usage",
+            Kind::Refused => "refused",
+            Kind::Unhealthy => "unhealthy",
+            Kind::Missing => "missing",
+            Kind::NoSuchCluster => "no_such_cluster",
+            Kind::Deadline => "deadline",
+            Kind::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// An error as a user sees it.
+///
+/// Boxed inside so that `Result<T>` stays small on the happy path.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+    log: Option<LogTail>,
+    source: Option<anyhow::Error>,
+}
+
+/// The last lines a node wrote before it died.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogTail {
+    /// Which node.
+    pub node: String,
+    /// Its last lines, oldest first.
+    pub lines: Vec<String>,
+}
+
+impl Error {
+    /// A new error of `kind`; `message` says what happened, and to which object.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Error(Box::new(Inner {
+            kind,
+            message: message.into(),
+            hint: None,
+            log: None,
+            source: None,
+        }))
+    }
+
+    /// The operation failed (exit 1).
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Kind::Failed, message)
+    }
+
+    /// Usage or spec error (exit 2).
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// Refused (exit 3).
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(Kind::Refused, message)
+    }
+
+    /// Something needed is missing or does not answer (exit 5).
+    pub fn missing(message: impl Into<String>) -> Self {
+        Self::new(Kind::Missing, message)
+    }
+
+    /// The deadline passed (exit 7).
+    pub fn deadline(message: impl Into<String>) -> Self {
+        Self::new(Kind::Deadline, message)
+    }
+
+    /// What to do about it: best a command that can be typed.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// The underlying error; printed after the message, never inside it.
+    #[must_use]
+    pub fn source(mut self, source: impl Into<anyhow::Error>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The last log lines of the node that failed.
+    #[must_use]
+    pub fn log(mut self, node: impl Into<String>, lines: Vec<String>) -> Self {
+        if !lines.is_empty() {
+            let node = node.into();
+            self.0.log = Some(LogTail { node, lines });
+        }
+        self
+    }
+
+    /// Which exit code this error has.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// The cause, one line, with the chain of sources appended.
+    pub fn cause(&self) -> String {
+        match &self.0.source {
+            Some(source) => format!("{}: {source:#}", self.0.message),
+            None => self.0.message.clone(),
+        }
+    }
+
+    /// The hint, if there is one.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// The log tail, if there is one.
+    pub fn log_tail(&self) -> Option<&LogTail> {
+        self.0.log.as_ref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.cause())
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_the_documented_ones() {
+        let table = [
+            (Kind::Failed, 1),
+            (Kind::Usage, 2),
+            (Kind::Refused, 3),
+            (Kind::Unhealthy, 4),
+            (Kind::Missing, 5),
+            (Kind::NoSuchCluster, 6),
+            (Kind::Deadline, 7),
+            (Kind::Interrupted, 130),
+        ];
+        for (kind, code) in table {
+            assert_eq!(kind.exit_code(), code, "{}", kind.word());
+        }
+    }
+
+    #[test]
+    fn the_source_follows_the_message() {
+        let error = Error::failed("starting node-1").source(anyhow::anyhow!("no such file"));
+        assert_eq!(error.to_string(), "starting node-1: no such file");
+    }
+}

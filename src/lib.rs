@@ -1,0 +1,4 @@
+//! rcluster runs a stock Redis 7 Cluster. (The map follows.)
+pub mod error;
+pub mod model;
+pub mod runtime;

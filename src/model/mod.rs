@@ -1,0 +1,15 @@
+//! Pure nouns: what a cluster is made of, what a spec wants, what a node says.
+//!
+//! Nothing here does input or output, knows a clock, or knows how nodes are started or asked.
+//! Everything that comes from outside is parsed at this border into types that cannot spell a
+//! wrong state.
+
+pub mod directive;
+pub mod info;
+pub mod launch;
+pub mod node;
+pub mod nodes_text;
+pub mod secret;
+pub mod slot;
+pub mod spec;
+pub mod topology;
