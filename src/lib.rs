@@ -1,4 +1,5 @@
 //! rcluster runs a stock Redis 7 Cluster. (The map follows.)
 pub mod error;
 pub mod model;
+pub mod render;
 pub mod runtime;

@@ -4,6 +4,7 @@
 //! Everything that comes from outside is parsed at this border into types that cannot spell a
 //! wrong state.
 
+pub mod container;
 pub mod directive;
 pub mod info;
 pub mod launch;

@@ -1,0 +1,1 @@
+//! Spec → the text of every file. Touches no disk and starts nothing.
