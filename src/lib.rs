@@ -3,3 +3,5 @@ pub mod error;
 pub mod model;
 pub mod render;
 pub mod runtime;
+pub mod wait;
+pub mod wire;

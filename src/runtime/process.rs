@@ -1,1 +1,0 @@
-//! process (being written).

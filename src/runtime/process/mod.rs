@@ -1,0 +1,444 @@
+//! redis-server processes on this host, one detached process a node.
+//!
+//! Everything a node has lies in its folder under the state folder; the process is recognised by
+//! the lock on its pidfile (see [`pidfile`]). Nothing is kept running beside the nodes, so after a
+//! reboot somebody has to say `rcluster up`.
+
+mod folder;
+mod pidfile;
+pub mod server;
+
+use super::{Capabilities, Found, OnProgress, Placed, RunState, Runtime, Signal};
+use crate::{
+    error::{Error, Kind, Result},
+    model::{
+        launch::{Launch, NodeLaunch},
+        node::{Address, NodeName},
+        spec::{ClusterName, RuntimeKind},
+    },
+    wait::{Look, wait_until},
+};
+use async_trait::async_trait;
+use folder::{Card, Folder, cannot};
+use nix::{
+    sys::signal::{Signal as Unix, kill},
+    unistd::{Pid, Uid},
+};
+use pidfile::Holder;
+use std::{
+    fs,
+    future::ready,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    os::unix::{fs::OpenOptionsExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+/// How long a process may take from its start to its pidfile (written once it listens).
+const START_DEADLINE: Duration = Duration::from_secs(20);
+
+/// How long a killed process may take to be gone.
+const KILL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How often a start or an end is looked for.
+const POLL: Duration = Duration::from_millis(2);
+
+/// Log lines shown with a node that died at start.
+const LOG_LINES: usize = 12;
+
+/// The process runtime.
+pub struct Process {
+    clusters: PathBuf,
+}
+
+impl Process {
+    /// Keeps its clusters under `clusters`, one folder each.
+    pub fn new(clusters: PathBuf) -> Self {
+        Process { clusters }
+    }
+
+    /// Where a node's files are: what its configuration has to name.
+    pub fn node_folder(&self, cluster: &ClusterName, node: &NodeName) -> PathBuf {
+        self.folder(cluster, node).path().to_owned()
+    }
+
+    fn nodes(&self, cluster: &ClusterName) -> PathBuf {
+        self.clusters.join(cluster.as_str()).join("nodes")
+    }
+
+    fn folder(&self, cluster: &ClusterName, node: &NodeName) -> Folder {
+        Folder::of(&self.nodes(cluster), node)
+    }
+
+    /// The folder of a node that exists.
+    fn existing(&self, cluster: &ClusterName, node: &NodeName) -> Result<(Folder, Card)> {
+        let folder = self.folder(cluster, node);
+        match folder.card()? {
+            Some(card) => Ok((folder, card)),
+            None => Err(Error::new(
+                Kind::NoSuchCluster,
+                format!("cluster {cluster} has no node {node} on this host"),
+            )
+            .hint("`rcluster up` creates what is missing")),
+        }
+    }
+
+    fn placed(folder: &Folder, card: Card) -> Result<Placed> {
+        let holder = pidfile::holder(&folder.pidfile())?;
+        let (state, runtime_id) = match holder {
+            Holder::Nobody => (RunState::Stopped, String::new()),
+            Holder::Process(None) => (RunState::Running, String::new()),
+            Holder::Process(Some(pid)) if is_frozen(pid) => (RunState::Paused, pid.to_string()),
+            Holder::Process(Some(pid)) => (RunState::Running, pid.to_string()),
+        };
+        let alive = state != RunState::Stopped;
+        let ip = reachable(card.listen);
+        Ok(Placed {
+            state,
+            port: card.port,
+            bus_port: card.bus_port,
+            dial: alive.then_some(SocketAddr::new(ip, card.port)),
+            address: alive.then_some(Address {
+                ip,
+                port: card.port,
+                bus_port: card.bus_port,
+            }),
+            runtime_id,
+            shape: Some(shape(card.listen, card.port, card.bus_port)),
+            node: card.node,
+        })
+    }
+
+    async fn launch(folder: &Folder, server: &Path, node: &NodeName) -> Result<bool> {
+        let Some(pid) = pidfile::claim(&folder.pidfile())? else {
+            return Ok(false);
+        };
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(folder.log())
+            .map_err(|error| cannot("opening", &folder.log(), error))?;
+        let out = log
+            .try_clone()
+            .map_err(|error| cannot("opening", &folder.log(), error))?;
+        let mut child = Command::new(server)
+            .arg(folder.conf())
+            .current_dir(folder.path())
+            // The locked pidfile: see `pidfile`.
+            .stdin(Stdio::from(pid))
+            .stdout(Stdio::from(out))
+            .stderr(Stdio::from(log))
+            // A group of its own: Ctrl-C at the terminal is not for it.
+            .process_group(0)
+            // What it needs is in its file; what is secret must not show in its environment.
+            .env_remove("REDIS_PASSWORD")
+            .env_remove("REDISCLI_AUTH")
+            .spawn()
+            .map_err(|error| {
+                Error::missing(format!("starting {}", server.display()))
+                    .source(error)
+                    .hint("name a redis-server that runs here with `redis_server:` in the spec")
+            })?;
+        Self::await_pidfile(folder, &mut child, node).await?;
+        Ok(true)
+    }
+
+    /// Redis writes its pidfile once it listens on both ports (`initServer`, then `createPidFile`).
+    async fn await_pidfile(folder: &Folder, child: &mut Child, node: &NodeName) -> Result<()> {
+        let path = folder.pidfile();
+        let wanted = child.id().to_string();
+        let outcome = wait_until(POLL, START_DEADLINE, || {
+            if fs::read_to_string(&path).is_ok_and(|text| text.trim() == wanted) {
+                return ready(Ok(Look::Ready(None)));
+            }
+            ready(match child.try_wait() {
+                Ok(Some(status)) => Ok(Look::Ready(Some(status))),
+                Ok(None) => Ok(Look::Pending(())),
+                Err(error) => Err(Error::failed(format!("waiting for {node}")).source(error)),
+            })
+        })
+        .await?;
+        match outcome {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(died(folder, node, &format!("{status}"))),
+            Err(_) => {
+                // A guard: what did not start must not linger half-started.
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(died(
+                    folder,
+                    node,
+                    "it did not listen in time and was ended",
+                ))
+            }
+        }
+    }
+
+    async fn await_end(folder: &Folder, deadline: Duration) -> Result<bool> {
+        let path = folder.pidfile();
+        let ended = wait_until(POLL, deadline, || {
+            ready(pidfile::holder(&path).map(|holder| match holder {
+                Holder::Nobody => Look::Ready(()),
+                Holder::Process(_) => Look::Pending(()),
+            }))
+        })
+        .await?;
+        Ok(ended.is_ok())
+    }
+
+    /// The pid of a running node; waits out the instant in which it has not written it yet.
+    async fn pid(folder: &Folder) -> Result<Option<i32>> {
+        let path = folder.pidfile();
+        let found = wait_until(POLL, START_DEADLINE, || {
+            ready(pidfile::holder(&path).map(|holder| match holder {
+                Holder::Nobody => Look::Ready(None),
+                Holder::Process(Some(pid)) => Look::Ready(Some(pid)),
+                Holder::Process(None) => Look::Pending(()),
+            }))
+        })
+        .await?;
+        found.map_err(|_| {
+            Error::failed(format!(
+                "{} is locked by a process that does not say its pid",
+                path.display()
+            ))
+            .hint("another program holds the file open; see `fuser` or `lsof`")
+        })
+    }
+}
+
+fn died(folder: &Folder, node: &NodeName, how: &str) -> Error {
+    let lines = folder.last_lines(LOG_LINES).unwrap_or_default();
+    Error::failed(format!("{node} did not start ({how})"))
+        .log(node.as_str(), lines)
+        .hint("its last lines say why; correct the spec and run `rcluster up` again")
+}
+
+fn shape(listen: IpAddr, port: u16, bus_port: u16) -> String {
+    format!("{listen}:{port}:{bus_port}")
+}
+
+/// Where this host reaches a server that listens there.
+fn reachable(listen: IpAddr) -> IpAddr {
+    match listen {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    }
+}
+
+/// Whether the process is stopped by a signal (`T` in the third field of /proc/PID/stat; the
+/// second is the name in parentheses and may hold anything). Elsewhere than on Linux: not known.
+fn is_frozen(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| rest.starts_with('T'))
+}
+
+fn send(pid: i32, signal: Unix) -> Result<()> {
+    match kill(Pid::from_raw(pid), signal) {
+        // It ended between the look and the signal: what was wanted of it is moot.
+        Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
+        Err(error) => Err(Error::failed(format!("signalling process {pid}")).source(error)),
+    }
+}
+
+#[async_trait]
+impl Runtime for Process {
+    fn kind(&self) -> RuntimeKind {
+        RuntimeKind::Process
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            start: true,
+            pause: true,
+            volumes: true,
+            restarts_by_itself: false,
+            own_network: false,
+        }
+    }
+
+    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String {
+        shape(launch.listen, node.port, node.bus_port)
+    }
+
+    async fn prepare(&self, launch: &Launch, _progress: OnProgress<'_>) -> Result<bool> {
+        server::find(&launch.redis_server).await?;
+        let nodes = self.nodes(&launch.name);
+        let existed = nodes.is_dir();
+        fs::create_dir_all(&nodes).map_err(|error| cannot("creating", &nodes, error))?;
+        Ok(!existed)
+    }
+
+    async fn ensure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<bool> {
+        let folder = self.folder(&launch.name, &node.name);
+        if let Some(card) = folder.card()? {
+            match Self::placed(&folder, card)?.state {
+                RunState::Running => return Ok(false),
+                RunState::Paused => {
+                    return self.signal(&launch.name, &node.name, Signal::Resume).await;
+                }
+                RunState::Stopped => {}
+            }
+        }
+        let server = server::find(&launch.redis_server).await?;
+        folder.create()?;
+        folder.write_conf(conf)?;
+        folder.write_card(&Card::new(
+            &launch.name,
+            node,
+            launch.listen,
+            server.path.clone(),
+        ))?;
+        Self::launch(&folder, &server.path, &node.name).await
+    }
+
+    async fn configure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<()> {
+        self.existing(&launch.name, &node.name)?.0.write_conf(conf)
+    }
+
+    async fn start(&self, cluster: &ClusterName, node: &NodeName) -> Result<bool> {
+        let (folder, card) = self.existing(cluster, node)?;
+        let server = card.server.clone();
+        match Self::placed(&folder, card)?.state {
+            RunState::Running => Ok(false),
+            RunState::Paused => self.signal(cluster, node, Signal::Resume).await,
+            RunState::Stopped => Self::launch(&folder, &server, node).await,
+        }
+    }
+
+    async fn stop(&self, cluster: &ClusterName, node: &NodeName, grace: Duration) -> Result<bool> {
+        let folder = self.folder(cluster, node);
+        let Some(pid) = Self::pid(&folder).await? else {
+            return Ok(false);
+        };
+        send(pid, Unix::SIGTERM)?;
+        // A frozen process takes SIGTERM only once it is thawed.
+        send(pid, Unix::SIGCONT)?;
+        if !Self::await_end(&folder, grace).await? {
+            send(pid, Unix::SIGKILL)?;
+            if !Self::await_end(&folder, KILL_DEADLINE).await? {
+                return Err(Error::failed(format!(
+                    "{node} (pid {pid}) does not end, not even by SIGKILL"
+                ))
+                .hint("a disk that hangs keeps processes alive; look at `dmesg`"));
+            }
+        }
+        Ok(true)
+    }
+
+    async fn remove(&self, cluster: &ClusterName, node: &NodeName, volumes: bool) -> Result<bool> {
+        let folder = self.folder(cluster, node);
+        if !folder.path().is_dir() {
+            return Ok(false);
+        }
+        let existed = folder.card()?.is_some();
+        self.stop(cluster, node, Duration::from_secs(10)).await?;
+        folder.remove(volumes)?;
+        Ok(existed || volumes)
+    }
+
+    async fn retire(&self, cluster: &ClusterName, volumes: bool) -> Result<bool> {
+        if let Some(node) = self.list(cluster).await?.first() {
+            return Err(
+                Error::refused(format!("{} of {cluster} still exists", node.node)).hint(format!(
+                    "`rcluster down -c {cluster}` removes the nodes first"
+                )),
+            );
+        }
+        let nodes = self.nodes(cluster);
+        if !volumes || !nodes.is_dir() {
+            return Ok(false);
+        }
+        fs::remove_dir_all(&nodes).map_err(|error| cannot("removing", &nodes, error))?;
+        Ok(true)
+    }
+
+    async fn list(&self, cluster: &ClusterName) -> Result<Vec<Placed>> {
+        let nodes = self.nodes(cluster);
+        let entries = match fs::read_dir(&nodes) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(cannot("reading", &nodes, error)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| cannot("reading", &nodes, error))?;
+            let Some(name) = entry.file_name().to_str().map(NodeName::new) else {
+                continue;
+            };
+            let folder = Folder::of(&nodes, &name);
+            if let Some(card) = folder.card()? {
+                let number = card.number;
+                found.push((number, Self::placed(&folder, card)?));
+            }
+        }
+        found.sort_by_key(|(number, _)| *number);
+        Ok(found.into_iter().map(|(_, placed)| placed).collect())
+    }
+
+    async fn clusters(&self) -> Result<Vec<Found>> {
+        let entries = match fs::read_dir(&self.clusters) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(cannot("reading", &self.clusters, error)),
+        };
+        let me = Uid::current().as_raw();
+        let mut found = Vec::new();
+        for entry in entries.flatten() {
+            let Some(name) = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok())
+            else {
+                continue;
+            };
+            let nodes = self.list(&name).await?;
+            if nodes.is_empty() {
+                continue;
+            }
+            let owner = Folder::owner(&entry.path()).filter(|owner| *owner != me);
+            found.push(Found {
+                foreign_owner: owner.map(|owner| format!("uid {owner}")),
+                nodes: nodes.len(),
+                running: nodes
+                    .iter()
+                    .filter(|node| node.state == RunState::Running)
+                    .count(),
+                first_port: nodes.iter().map(|node| node.port).min(),
+                name,
+            });
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    async fn logs(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+        tail: usize,
+    ) -> Result<Vec<String>> {
+        self.existing(cluster, node)?.0.last_lines(tail)
+    }
+
+    async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {
+        let (folder, _) = self.existing(cluster, node)?;
+        let Some(pid) = Self::pid(&folder).await? else {
+            return Ok(false);
+        };
+        match (signal, is_frozen(pid)) {
+            (Signal::Pause, true) | (Signal::Resume, false) => Ok(false),
+            (Signal::Pause, false) => send(pid, Unix::SIGSTOP).map(|()| true),
+            (Signal::Resume, true) => send(pid, Unix::SIGCONT).map(|()| true),
+            (Signal::Kill, _) => {
+                send(pid, Unix::SIGKILL)?;
+                Self::await_end(&folder, KILL_DEADLINE).await.map(|_| true)
+            }
+        }
+    }
+}

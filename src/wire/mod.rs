@@ -1,0 +1,182 @@
+//! The only place that speaks Redis: typed calls on one node, replies → typed errors.
+//!
+//! A call goes to one endpoint and says nothing about any other node; views are never merged here.
+//! Each call has a deadline of its own. Nothing here knows how nodes are started.
+
+pub mod fake;
+pub mod live;
+
+use crate::model::{
+    info::{ClusterInfo, NodeInfo},
+    node::{Address, Endpoint, Epoch, NodeId},
+    nodes_text::View,
+    slot::{SlotRange, SlotSet},
+};
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+
+pub use live::LiveWire;
+
+/// Everything one node says about itself and its view of the cluster, from one pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// `CLUSTER NODES`.
+    pub view: View,
+    /// `CLUSTER INFO`.
+    pub cluster: ClusterInfo,
+    /// `INFO`.
+    pub info: NodeInfo,
+}
+
+/// Who serves a slot range, as a client is told (`CLUSTER SLOTS`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announced {
+    /// The slots.
+    pub range: SlotRange,
+    /// What a client dials for writes.
+    pub master: Endpoint,
+    /// The master's id.
+    pub id: NodeId,
+}
+
+/// Why a call on a node failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// Nobody listens there, or the connection broke.
+    #[error("{at} does not answer ({why})")]
+    Unreachable {
+        /// Which endpoint.
+        at: Endpoint,
+        /// What the connection said.
+        why: String,
+    },
+    /// Connected, but no answer within the deadline: frozen, overloaded, or not Redis.
+    #[error("{at} did not answer within {millis} ms")]
+    Silent {
+        /// Which endpoint.
+        at: Endpoint,
+        /// The deadline.
+        millis: u128,
+    },
+    /// NOAUTH, WRONGPASS or NOPERM.
+    #[error("{at} does not accept the password ({reply})")]
+    Auth {
+        /// Which endpoint.
+        at: Endpoint,
+        /// What it said.
+        reply: String,
+    },
+    /// The node is still reading its data from disk.
+    #[error("{at} is still loading its data")]
+    Loading {
+        /// Which endpoint.
+        at: Endpoint,
+    },
+    /// MOVED: another node serves the slot.
+    #[error("{at} says that slot {slot} is served by {to}")]
+    Moved {
+        /// Which endpoint.
+        at: Endpoint,
+        /// The slot.
+        slot: u16,
+        /// Where it says the slot is.
+        to: Endpoint,
+    },
+    /// CLUSTERDOWN.
+    #[error("{at} says that the cluster is down ({reply})")]
+    ClusterDown {
+        /// Which endpoint.
+        at: Endpoint,
+        /// What it said.
+        reply: String,
+    },
+    /// `ERR Unknown node …`: the node has not heard of that id yet.
+    #[error("{at} does not know the node yet ({reply})")]
+    UnknownNode {
+        /// Which endpoint.
+        at: Endpoint,
+        /// What it said.
+        reply: String,
+    },
+    /// Any other error reply.
+    #[error("{at} answered {command} with: {reply}")]
+    Reply {
+        /// Which endpoint.
+        at: Endpoint,
+        /// The command.
+        command: String,
+        /// What it said.
+        reply: String,
+    },
+    /// The answer is not what this command answers.
+    #[error("{at} gave an answer to {command} that cannot be read: {why}")]
+    Unreadable {
+        /// Which endpoint.
+        at: Endpoint,
+        /// The command.
+        command: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl WireError {
+    /// Whether trying again may help, without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            WireError::Unreachable { .. }
+                | WireError::Silent { .. }
+                | WireError::Loading { .. }
+                | WireError::ClusterDown { .. }
+                | WireError::UnknownNode { .. }
+        )
+    }
+}
+
+/// Shorthand.
+pub type WireResult<T> = std::result::Result<T, WireError>;
+
+/// Typed calls on one node each.
+#[async_trait]
+pub trait Wire: Send + Sync {
+    /// What the node says: CLUSTER NODES, CLUSTER INFO and INFO in one round trip.
+    async fn observe(&self, at: &Endpoint) -> WireResult<Report>;
+
+    /// CLUSTER ADDSLOTSRANGE. Fails if any of the slots has an owner in the node's view.
+    async fn add_slots(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<()>;
+
+    /// CLUSTER SET-CONFIG-EPOCH: only while the node knows no other and has epoch 0.
+    async fn set_epoch(&self, at: &Endpoint, epoch: Epoch) -> WireResult<()>;
+
+    /// CLUSTER MEET with each peer, in one pipeline.
+    async fn meet(&self, at: &Endpoint, peers: &[Address]) -> WireResult<()>;
+
+    /// CLUSTER REPLICATE: the node has to be empty and to know the master.
+    async fn replicate(&self, at: &Endpoint, master: &NodeId) -> WireResult<()>;
+
+    /// FLUSHALL: every key of this node.
+    async fn flush(&self, at: &Endpoint) -> WireResult<()>;
+
+    /// CLUSTER RESET HARD: forgets slots, peers, id and epochs. A master with keys refuses.
+    async fn reset(&self, at: &Endpoint) -> WireResult<()>;
+
+    /// CLUSTER FORGET. A node that is forgotten already is not an error.
+    async fn forget(&self, at: &Endpoint, gone: &NodeId) -> WireResult<()>;
+
+    /// CONFIG GET of several directives; those it does not know are left out.
+    async fn config_get(
+        &self,
+        at: &Endpoint,
+        names: &[&str],
+    ) -> WireResult<BTreeMap<String, String>>;
+
+    /// CONFIG SET of several directives at once (all or none).
+    async fn config_set(&self, at: &Endpoint, settings: &[(String, String)]) -> WireResult<()>;
+
+    /// CLUSTER SLOTS: what a client would be told by this node.
+    async fn announced(&self, at: &Endpoint) -> WireResult<Vec<Announced>>;
+
+    /// Writes a key, reads it back, deletes it: on this very endpoint, following no redirection.
+    async fn probe(&self, at: &Endpoint, key: &str, value: &str) -> WireResult<()>;
+}
