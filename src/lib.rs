@@ -3,5 +3,6 @@ pub mod error;
 pub mod model;
 pub mod render;
 pub mod runtime;
+pub mod store;
 pub mod wait;
 pub mod wire;

@@ -1,0 +1,8 @@
+//! What is remembered on disk: the spec and where it is found, the state folder with what was
+//! resolved, the lock that is held per change, the audit journal.
+
+pub mod audit;
+pub mod dotenv;
+pub mod lock;
+pub mod spec_file;
+pub mod state;
