@@ -10,6 +10,7 @@ pub mod info;
 pub mod launch;
 pub mod node;
 pub mod nodes_text;
+pub mod report;
 pub mod secret;
 pub mod slot;
 pub mod spec;

@@ -1,10 +1,11 @@
 //! The real wire: one multiplexed connection per endpoint, kept for as long as it works.
 
-use super::{Announced, Report, Wire, WireError, WireResult};
+use super::{Wire, WireError, WireResult};
 use crate::model::{
     info::{ClusterInfo, Fields, NodeInfo},
     node::{Address, Endpoint, Epoch, NodeId},
     nodes_text,
+    report::{Announced, Report},
     secret::Secret,
     slot::{SlotRange, SlotSet},
 };

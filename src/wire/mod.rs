@@ -7,37 +7,14 @@ pub mod fake;
 pub mod live;
 
 use crate::model::{
-    info::{ClusterInfo, NodeInfo},
     node::{Address, Endpoint, Epoch, NodeId},
-    nodes_text::View,
-    slot::{SlotRange, SlotSet},
+    report::{Announced, Report},
+    slot::SlotSet,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 
 pub use live::LiveWire;
-
-/// Everything one node says about itself and its view of the cluster, from one pipeline.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// `CLUSTER NODES`.
-    pub view: View,
-    /// `CLUSTER INFO`.
-    pub cluster: ClusterInfo,
-    /// `INFO`.
-    pub info: NodeInfo,
-}
-
-/// Who serves a slot range, as a client is told (`CLUSTER SLOTS`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Announced {
-    /// The slots.
-    pub range: SlotRange,
-    /// What a client dials for writes.
-    pub master: Endpoint,
-    /// The master's id.
-    pub id: NodeId,
-}
 
 /// Why a call on a node failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

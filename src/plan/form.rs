@@ -1,0 +1,725 @@
+//! Forming: from whatever the nodes say to one cluster, as the steps that are still missing.
+//!
+//! The same function serves an empty set of nodes, one whose forming was interrupted after any
+//! step, and a cluster that lost a replica's data: what holds already gives no step. What a node
+//! already is (owner of slots, replica of somebody) is never undone; only empty nodes get a role.
+//!
+//! The order is the cluster bus's, not ours (measured, and read in cluster.c of 7.0):
+//! - slots and epochs before any MEET: SET-CONFIG-EPOCH is refused once another node is known, and
+//!   a master that sat without slots for more than 2 s waits `node-timeout` (at most 5 s) more
+//!   before it reports `ok` (`CLUSTER_MAX_REJOIN_DELAY`); nodes that did are hurried by a short
+//!   `cluster-node-timeout`, which is put back at the end;
+//! - all pairs meet twice: the first PONGs come from a sender that is not known yet, so their slots
+//!   are dropped; the second round delivers slots and roles at once instead of by gossip;
+//! - `repl-diskless-sync-delay` 0, or each replica's link takes 5 s.
+
+use super::{
+    layout::{self, Candidate, Layout},
+    step::{Goal, Plan, Step},
+};
+use crate::{
+    error::{Error, Result},
+    model::{
+        node::{Address, Epoch, NodeId, NodeName, Role},
+        nodes_text::{Failure, ViewLine},
+        report::Report,
+        slot::{SLOTS, SlotRange, SlotSet},
+    },
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The settings that forming hurries, and what they are hurried to.
+pub const HURRIED: [(&str, &str); 2] = [
+    ("repl-diskless-sync-delay", "0"),
+    ("cluster-node-timeout", "500"),
+];
+
+/// Up to this many nodes meet all pairs; more meet neighbours at distances 1, 2, 4, … and learn
+/// the rest by gossip (all pairs are n² handshakes).
+const ALL_PAIRS: usize = 16;
+
+/// Past this many nodes a node timeout of 500 ms makes more pings than it saves waiting.
+const HURRY_TIMEOUT: usize = 40;
+
+/// A node with what it says.
+#[derive(Debug, Clone)]
+pub struct Seat<'a> {
+    /// Its name.
+    pub name: NodeName,
+    /// What its peers use.
+    pub address: Address,
+    /// The host it counts as living on.
+    pub host: String,
+    /// The zone it counts as living in.
+    pub zone: Option<String>,
+    /// What it says.
+    pub report: &'a Report,
+}
+
+impl Seat<'_> {
+    fn me(&self) -> Option<&ViewLine> {
+        self.report.view.me()
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.report.view.myself
+    }
+
+    fn slots(&self) -> SlotSet {
+        match self.me() {
+            Some(line) if line.role == Role::Master => line.slots.clone(),
+            _ => SlotSet::default(),
+        }
+    }
+
+    fn is_replica(&self) -> bool {
+        self.me().is_some_and(|line| line.role == Role::Replica)
+    }
+
+    /// A master without slots or keys: what may be given a role.
+    fn is_blank(&self) -> bool {
+        !self.is_replica() && self.slots().is_empty() && self.report.info.keys == 0
+    }
+
+    fn knows(&self, other: &Seat<'_>) -> bool {
+        self.report
+            .view
+            .line(other.id())
+            .is_some_and(|line| line.address == Some(other.address) || line.connected)
+    }
+}
+
+/// The settings of each node as they are to be once forming is over.
+pub type Afterwards = BTreeMap<NodeName, BTreeMap<String, String>>;
+
+/// What is still missing for these nodes to be one cluster with `replicas` replicas a master.
+pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Result<Plan> {
+    distinct(seats)?;
+    let candidates: Vec<Candidate> = seats
+        .iter()
+        .map(|seat| Candidate {
+            name: seat.name.clone(),
+            host: seat.host.clone(),
+            zone: seat.zone.clone(),
+        })
+        .collect();
+    let strangers = strangers(seats);
+    let uncovered = uncovered(seats, &strangers);
+    let wanted = layout::place(&candidates, replicas);
+
+    let mut assign = Vec::new();
+    let mut attach: Vec<(usize, usize)> = Vec::new();
+    if uncovered.is_empty() {
+        attach = place_blanks(seats, &candidates, &wanted, replicas)?;
+    } else {
+        refuse_unless_ours(seats, &strangers, &wanted, &uncovered)?;
+        for (master, slots) in &wanted.masters {
+            if seats[*master].slots().is_empty() {
+                assign.push(Step::AddSlots {
+                    node: seats[*master].name.clone(),
+                    slots: slots.clone(),
+                });
+            }
+        }
+        attach.extend(
+            wanted
+                .replicas
+                .iter()
+                .filter(|(replica, _)| !seats[**replica].is_replica())
+                .map(|(replica, master)| (*replica, *master)),
+        );
+    }
+    assign.extend(epochs(seats));
+    let introductions = introductions(seats);
+
+    let mut plan = Plan::default();
+    if assign.is_empty() && attach.is_empty() && introductions.is_empty() {
+        plan.stage(
+            "forget replaced nodes",
+            forgets(seats, &strangers),
+            Goal::None,
+        );
+        return Ok(plan);
+    }
+    let timeouts = seats.len() <= HURRY_TIMEOUT && !assign.is_empty();
+    let (hurry, restore) = hurry(seats, timeouts, !attach.is_empty(), afterwards);
+    let mut first = hurry;
+    first.append(&mut assign);
+    plan.stage("hand out slots", first, Goal::None);
+    plan.stage("introduce nodes", introductions.clone(), Goal::Acquainted);
+    let attach: Vec<Step> = attach
+        .into_iter()
+        .map(|(replica, master)| Step::Replicate {
+            node: seats[replica].name.clone(),
+            master: seats[master].name.clone(),
+        })
+        .collect();
+    plan.stage("attach replicas", attach, Goal::None);
+    let again = if introductions.is_empty() {
+        everybody(seats)
+    } else {
+        introductions
+    };
+    plan.stage("spread the word", again, Goal::Converged);
+    plan.stage("restore settings", restore, Goal::None);
+    plan.stage(
+        "forget replaced nodes",
+        forgets(seats, &strangers),
+        Goal::None,
+    );
+    Ok(plan)
+}
+
+/// Two names for one node would be dealt two places.
+fn distinct(seats: &[Seat<'_>]) -> Result<()> {
+    let mut seen: BTreeMap<&NodeId, &NodeName> = BTreeMap::new();
+    for seat in seats {
+        if let Some(other) = seen.insert(seat.id(), &seat.name) {
+            return Err(
+                Error::usage(format!("{other} and {} are the same node", seat.name))
+                    .hint("name each node once"),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Nodes that some seat knows and that are none of the seats, with the line that says most.
+fn strangers<'a>(seats: &'a [Seat<'_>]) -> BTreeMap<&'a NodeId, &'a ViewLine> {
+    let ours: BTreeSet<&NodeId> = seats.iter().map(Seat::id).collect();
+    let mut strangers: BTreeMap<&NodeId, &ViewLine> = BTreeMap::new();
+    for line in seats.iter().flat_map(|seat| &seat.report.view.nodes) {
+        if ours.contains(&line.id) {
+            continue;
+        }
+        let known = strangers.entry(&line.id).or_insert(line);
+        if line.epoch > known.epoch {
+            *known = line;
+        }
+    }
+    strangers
+}
+
+fn uncovered(seats: &[Seat<'_>], strangers: &BTreeMap<&NodeId, &ViewLine>) -> SlotSet {
+    let all: SlotSet = SlotRange::new(0, SLOTS - 1).into_iter().collect();
+    let own = seats.iter().flat_map(|seat| seat.slots().ranges().to_vec());
+    let theirs = strangers
+        .values()
+        .flat_map(|line| line.slots.ranges().to_vec());
+    let covered: SlotSet = own.chain(theirs).collect();
+    all.minus(&covered)
+}
+
+/// Slots may only be dealt where rcluster itself would have put them, to nodes that are empty.
+fn refuse_unless_ours(
+    seats: &[Seat<'_>],
+    strangers: &BTreeMap<&NodeId, &ViewLine>,
+    wanted: &Layout,
+    uncovered: &SlotSet,
+) -> Result<()> {
+    if let Some((id, line)) = strangers.first_key_value() {
+        let knows = seats
+            .iter()
+            .find(|seat| seat.report.view.line(id).is_some());
+        let knows = knows.map_or("a node".to_owned(), |seat| seat.name.to_string());
+        let at = line
+            .address
+            .map_or(id.short().to_owned(), |address| address.to_string());
+        return Err(Error::refused(format!("{knows} belongs to another cluster already: it knows {at}"))
+            .hint("name only nodes that are new, or look at the cluster it is in with `rcluster status --seed HOST:PORT`"));
+    }
+    for (i, seat) in seats.iter().enumerate() {
+        let slots = seat.slots();
+        if slots.is_empty() && !seat.is_replica() && seat.report.info.keys > 0 {
+            return Err(Error::refused(format!(
+                "{} is not empty: it holds {} keys",
+                seat.name, seat.report.info.keys
+            ))
+            .hint("nothing was touched; move the data away first, or name another node"));
+        }
+        let master = seat.me().and_then(|line| line.master.as_ref());
+        let as_wanted = match wanted.slots_of(i) {
+            Some(share) => !seat.is_replica() && (slots.is_empty() || slots == *share),
+            None => {
+                let wanted_master = wanted.replicas.get(&i).map(|master| seats[*master].id());
+                slots.is_empty() && (!seat.is_replica() || master == wanted_master)
+            }
+        };
+        if !as_wanted {
+            return Err(Error::refused(format!(
+                "slots {uncovered} have no owner, and {} was not placed by rcluster ({})",
+                seat.name,
+                if seat.is_replica() { "a replica".to_owned() } else { format!("master of {slots}") },
+            ))
+            .hint("this is a cluster that lost slots, not a new one; nothing was touched. `redis-cli --cluster fix` assigns them"));
+        }
+    }
+    Ok(())
+}
+
+/// All slots have an owner: nodes without a role become replicas, of the master that the layout
+/// gives them if it still is one and has room, else of the one that needs it most.
+fn place_blanks(
+    seats: &[Seat<'_>],
+    candidates: &[Candidate],
+    wanted: &Layout,
+    replicas: usize,
+) -> Result<Vec<(usize, usize)>> {
+    let owners: Vec<usize> = (0..seats.len())
+        .filter(|i| !seats[*i].slots().is_empty())
+        .collect();
+    let mut followers: BTreeMap<usize, usize> = owners
+        .iter()
+        .map(|owner| {
+            let id = seats[*owner].id();
+            let follows = |seat: &&Seat<'_>| {
+                seat.me()
+                    .is_some_and(|line| line.master.as_ref() == Some(id))
+            };
+            (*owner, seats.iter().filter(follows).count())
+        })
+        .collect();
+    let mut placed = Vec::new();
+    for (i, seat) in seats.iter().enumerate() {
+        if !seat.slots().is_empty() || seat.is_replica() {
+            continue;
+        }
+        if !seat.is_blank() {
+            return Err(Error::refused(format!(
+                "{} has no slots but holds {} keys",
+                seat.name, seat.report.info.keys
+            ))
+            .hint("nothing was touched; it cannot become a replica without losing them"));
+        }
+        let by_layout = wanted.replicas.get(&i).copied().filter(|master| {
+            followers
+                .get(master)
+                .is_some_and(|count| *count < replicas.max(1))
+        });
+        let needy: Vec<(usize, usize)> = followers
+            .iter()
+            .map(|(owner, count)| (*owner, *count))
+            .collect();
+        let Some(master) = by_layout.or_else(|| layout::follow(candidates, i, &needy)) else {
+            continue;
+        };
+        *followers.entry(master).or_default() += 1;
+        placed.push((i, master));
+    }
+    Ok(placed)
+}
+
+/// Distinct epochs for nodes that know nobody, as long as the cluster is young: in an old one a
+/// newcomer's low epoch could collide with a master's.
+fn epochs(seats: &[Seat<'_>]) -> Vec<Step> {
+    let young = |seat: &Seat<'_>| seat.report.cluster.current_epoch.0 <= seats.len() as u64;
+    if !seats.iter().all(young) {
+        return Vec::new();
+    }
+    (1u64..)
+        .zip(seats)
+        .filter(|(_, seat)| {
+            seat.report.view.is_alone() && seat.report.cluster.current_epoch == Epoch(0)
+        })
+        .map(|(epoch, seat)| Step::SetEpoch {
+            node: seat.name.clone(),
+            epoch: Epoch(epoch),
+        })
+        .collect()
+}
+
+/// Who has to meet whom: everybody with everybody as soon as one pair is not acquainted.
+fn introductions(seats: &[Seat<'_>]) -> Vec<Step> {
+    let all_known = seats.iter().all(|seat| {
+        seats
+            .iter()
+            .all(|other| seat.id() == other.id() || seat.knows(other))
+    });
+    if all_known {
+        Vec::new()
+    } else {
+        everybody(seats)
+    }
+}
+
+fn everybody(seats: &[Seat<'_>]) -> Vec<Step> {
+    let n = seats.len();
+    let distances: Vec<usize> = if n <= ALL_PAIRS {
+        (1..n).collect()
+    } else {
+        std::iter::successors(Some(1), |distance| Some(distance * 2))
+            .take_while(|distance| *distance < n)
+            .collect()
+    };
+    seats
+        .iter()
+        .enumerate()
+        .map(|(i, seat)| Step::Meet {
+            node: seat.name.clone(),
+            peers: distances
+                .iter()
+                .map(|distance| seats[(i + distance) % n].name.clone())
+                .collect(),
+        })
+        .collect()
+}
+
+/// CONFIG SETs that make forming fast, and those that put everything back.
+fn hurry(
+    seats: &[Seat<'_>],
+    timeouts: bool,
+    replicas: bool,
+    afterwards: &Afterwards,
+) -> (Vec<Step>, Vec<Step>) {
+    let mut before = Vec::new();
+    let mut after = Vec::new();
+    for seat in seats {
+        let Some(settled) = afterwards.get(&seat.name) else {
+            continue;
+        };
+        // INFO's uptime is in whole seconds: 0 is surely younger than the 2 s that matter.
+        let waited = seat.report.info.uptime_seconds >= 1;
+        let wanted = |name: &str| match name {
+            "cluster-node-timeout" => timeouts && waited,
+            _ => replicas,
+        };
+        let (mut set, mut back) = (Vec::new(), Vec::new());
+        for (name, hurried) in HURRIED.into_iter().filter(|(name, _)| wanted(name)) {
+            if let Some(value) = settled.get(name) {
+                set.push((name.to_owned(), hurried.to_owned()));
+                back.push((name.to_owned(), value.clone()));
+            }
+        }
+        if !set.is_empty() {
+            before.push(Step::Set {
+                node: seat.name.clone(),
+                settings: set,
+            });
+            after.push(Step::Set {
+                node: seat.name.clone(),
+                settings: back,
+            });
+        }
+    }
+    (before, after)
+}
+
+/// Nodes that failed for good and whose address one of ours has now: they were replaced.
+fn forgets(seats: &[Seat<'_>], strangers: &BTreeMap<&NodeId, &ViewLine>) -> Vec<Step> {
+    let replaced = strangers.values().filter(|line| {
+        line.failure == Failure::Fail
+            && line.slots.is_empty()
+            && line
+                .address
+                .is_none_or(|address| seats.iter().any(|seat| seat.address == address))
+    });
+    replaced
+        .flat_map(|line| {
+            seats
+                .iter()
+                .filter(|seat| seat.report.view.line(&line.id).is_some())
+                .map(|seat| Step::Forget {
+                    node: seat.name.clone(),
+                    gone: line.id.clone(),
+                })
+        })
+        .collect()
+}
+
+/// Whether every node knows every other, and no handshake is under way; else what is missing.
+pub fn acquainted(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
+    for seat in seats {
+        let missing: Vec<&str> = seats
+            .iter()
+            .filter(|other| seat.id() != other.id() && !seat.knows(other))
+            .map(|other| other.name.as_str())
+            .collect();
+        if !missing.is_empty() {
+            return Err(format!(
+                "{} does not know {} yet",
+                seat.name,
+                missing.join(", ")
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether every node of a formed cluster came back under another address, so that none can find
+/// any other: only a common start within their first seconds brings it back without a failover.
+pub fn all_lost(seats: &[Seat<'_>]) -> bool {
+    let formed = seats.iter().any(|seat| seat.report.view.nodes.len() > 1);
+    formed
+        && seats.iter().all(|seat| {
+            seat.report.view.nodes.iter().all(|line| {
+                line.id == *seat.id()
+                    || (!line.connected
+                        && seats
+                            .iter()
+                            .all(|other| line.address != Some(other.address)))
+            })
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        info::{ClusterInfo, NodeInfo},
+        nodes_text,
+    };
+
+    fn id(i: usize) -> String {
+        format!("{i:040x}")
+    }
+
+    fn report(text: &str) -> Report {
+        Report {
+            view: nodes_text::parse(text).expect("a view"),
+            cluster: ClusterInfo {
+                ok: false,
+                slots_assigned: 0,
+                slots_ok: 0,
+                known_nodes: 1,
+                size: 0,
+                current_epoch: Epoch(0),
+            },
+            info: NodeInfo::default(),
+        }
+    }
+
+    fn line(i: usize, flags: &str, master: Option<usize>, slots: &str) -> String {
+        let port = 7000 + i;
+        let master = master.map_or("-".to_owned(), id);
+        format!(
+            "{} 127.0.0.1:{port}@1{port} {flags} {master} 0 0 0 connected {slots}\n",
+            id(i)
+        )
+    }
+
+    fn alone(i: usize) -> Report {
+        report(&line(i, "myself,master", None, ""))
+    }
+
+    fn seats(reports: &[Report]) -> Vec<Seat<'_>> {
+        (0u16..)
+            .zip(reports)
+            .map(|(i, report)| Seat {
+                name: NodeName::new(format!("node-{}", i + 1)),
+                address: Address {
+                    ip: [127, 0, 0, 1].into(),
+                    port: 7000 + i,
+                    bus_port: 17000 + i,
+                },
+                host: "local".into(),
+                zone: None,
+                report,
+            })
+            .collect()
+    }
+
+    fn afterwards(seats: &[Seat<'_>]) -> Afterwards {
+        let settled = BTreeMap::from([
+            ("repl-diskless-sync-delay".to_owned(), "5".to_owned()),
+            ("cluster-node-timeout".to_owned(), "15000".to_owned()),
+        ]);
+        seats
+            .iter()
+            .map(|seat| (seat.name.clone(), settled.clone()))
+            .collect()
+    }
+
+    fn titles(plan: &Plan) -> Vec<&str> {
+        plan.stages
+            .iter()
+            .map(|stage| stage.title.as_str())
+            .collect()
+    }
+
+    #[test]
+    fn six_empty_nodes_are_formed_in_the_order_of_the_bus() {
+        let reports: Vec<Report> = (0..6).map(alone).collect();
+        let seats = seats(&reports);
+        let plan = form(&seats, 1, &afterwards(&seats)).expect("a plan");
+        assert_eq!(
+            titles(&plan),
+            [
+                "hand out slots",
+                "introduce nodes",
+                "attach replicas",
+                "spread the word",
+                "restore settings"
+            ]
+        );
+        let steps: Vec<String> = plan.stages[0].steps.iter().map(Step::to_string).collect();
+        assert!(
+            steps.contains(&"node-3: CLUSTER ADDSLOTSRANGE 10923-16383".to_owned()),
+            "{steps:?}"
+        );
+        assert!(
+            steps.contains(&"node-6: CLUSTER SET-CONFIG-EPOCH 6".to_owned()),
+            "{steps:?}"
+        );
+        // Nodes this young need no hurried timeout.
+        assert!(
+            steps.contains(&"node-1: CONFIG SET repl-diskless-sync-delay \"0\"".to_owned()),
+            "{steps:?}"
+        );
+        assert_eq!(
+            plan.stages[2].steps[0].to_string(),
+            "node-4: CLUSTER REPLICATE node-1"
+        );
+    }
+
+    #[test]
+    fn nodes_that_have_been_up_are_hurried_and_put_back() {
+        let mut reports: Vec<Report> = (0..6).map(alone).collect();
+        for report in &mut reports {
+            report.info.uptime_seconds = 60;
+        }
+        let seats = seats(&reports);
+        let plan = form(&seats, 1, &afterwards(&seats)).expect("a plan");
+        let first = plan.stages[0].steps[0].to_string();
+        assert!(first.contains("cluster-node-timeout \"500\""), "{first}");
+        let last = &plan.stages.last().expect("a stage").steps[0];
+        assert!(
+            last.to_string().contains("cluster-node-timeout \"15000\""),
+            "{last}"
+        );
+    }
+
+    #[test]
+    fn what_was_dealt_before_a_kill_is_not_dealt_again() {
+        let mut reports: Vec<Report> = (0..6).map(alone).collect();
+        reports[1] = report(&line(1, "myself,master", None, "5461-10922"));
+        reports[1].cluster.current_epoch = Epoch(2);
+        let seats = seats(&reports);
+        let plan = form(&seats, 1, &afterwards(&seats)).expect("a plan");
+        let steps: Vec<String> = plan.stages[0].steps.iter().map(Step::to_string).collect();
+        assert!(
+            !steps.iter().any(|step| step.starts_with("node-2: CLUSTER")),
+            "{steps:?}"
+        );
+    }
+
+    #[test]
+    fn a_formed_cluster_gives_no_steps_whoever_is_master() {
+        // As after a failover: node-4 is master of what node-1 had.
+        let table = |me: usize| {
+            let role = |i: usize, flags: &str| {
+                if i == me {
+                    format!("myself,{flags}")
+                } else {
+                    flags.to_owned()
+                }
+            };
+            report(
+                &[
+                    line(0, &role(0, "slave"), Some(3), ""),
+                    line(1, &role(1, "master"), None, "5461-10922"),
+                    line(2, &role(2, "master"), None, "10923-16383"),
+                    line(3, &role(3, "master"), None, "0-5460"),
+                    line(4, &role(4, "slave"), Some(1), ""),
+                    line(5, &role(5, "slave"), Some(2), ""),
+                ]
+                .concat(),
+            )
+        };
+        let reports: Vec<Report> = (0..6).map(table).collect();
+        let seats = seats(&reports);
+        let plan = form(&seats, 1, &afterwards(&seats)).expect("a plan");
+        assert!(plan.is_empty(), "{plan:?}");
+        assert_eq!(acquainted(&seats), Ok(()));
+    }
+
+    #[test]
+    fn a_node_that_lost_its_data_becomes_a_replica_of_who_needs_one() {
+        let table = |me: usize| {
+            let role = |i: usize, flags: &str| {
+                if i == me {
+                    format!("myself,{flags}")
+                } else {
+                    flags.to_owned()
+                }
+            };
+            report(
+                &[
+                    line(1, &role(1, "master"), None, "5461-10922"),
+                    line(2, &role(2, "master"), None, "10923-16383"),
+                    line(3, &role(3, "master"), None, "0-5460"),
+                    line(4, &role(4, "slave"), Some(1), ""),
+                    line(5, &role(5, "slave"), Some(2), ""),
+                ]
+                .concat(),
+            )
+        };
+        let mut reports: Vec<Report> = vec![alone(0)];
+        reports.extend((1..6).map(table));
+        let seats = seats(&reports);
+        let plan = form(&seats, 1, &afterwards(&seats)).expect("a plan");
+        let all: Vec<String> = plan
+            .stages
+            .iter()
+            .flat_map(|stage| &stage.steps)
+            .map(Step::to_string)
+            .collect();
+        assert!(
+            all.contains(&"node-1: CLUSTER REPLICATE node-4".to_owned()),
+            "{all:?}"
+        );
+        assert!(!all.iter().any(|step| step.contains("ADDSLOTS")), "{all:?}");
+    }
+
+    #[test]
+    fn a_node_with_keys_or_strangers_is_never_touched() {
+        let mut reports: Vec<Report> = (0..6).map(alone).collect();
+        reports[2].info.keys = 7;
+        let with_keys = seats(&reports);
+        let error = form(&with_keys, 1, &Afterwards::new()).expect_err("refused");
+        assert_eq!(
+            (
+                error.kind().exit_code(),
+                error.cause().contains("node-3 is not empty")
+            ),
+            (3, true)
+        );
+
+        let mut reports: Vec<Report> = (0..6).map(alone).collect();
+        reports[4] = report(&(line(4, "myself,master", None, "") + &line(9, "master", None, "")));
+        let with_stranger = seats(&reports);
+        let error = form(&with_stranger, 1, &Afterwards::new()).expect_err("refused");
+        assert!(
+            error
+                .cause()
+                .contains("node-5 belongs to another cluster already: it knows 127.0.0.1:7009"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn lost_slots_of_a_cluster_with_a_history_are_not_dealt() {
+        let mut reports: Vec<Report> = (0..6).map(alone).collect();
+        reports[0] = report(&line(0, "myself,master", None, "0-99"));
+        let seats = seats(&reports);
+        let error = form(&seats, 1, &Afterwards::new()).expect_err("refused");
+        assert!(
+            error.cause().contains("slots 100-16383 have no owner"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn many_nodes_meet_a_few_neighbours_each() {
+        let reports: Vec<Report> = (0..100).map(alone).collect();
+        let mut seats = seats(&reports);
+        for (i, seat) in seats.iter_mut().enumerate() {
+            seat.name = NodeName::new(format!("n{i}"));
+        }
+        let steps = everybody(&seats);
+        let Step::Meet { peers, .. } = &steps[99] else {
+            panic!("a meet")
+        };
+        assert_eq!(peers.len(), 7);
+        assert_eq!(peers[0].as_str(), "n0");
+    }
+}

@@ -1,0 +1,11 @@
+//! Pure decisions: synchronous, without a clock, without a wire, without a runtime.
+//!
+//! A plan is plain data: ordered stages of steps that name every node, port and slot range. Apply
+//! is left no choice; `--dry-run` prints the very plan that apply would get.
+
+pub mod form;
+pub mod health;
+pub mod layout;
+pub mod settings;
+pub mod start;
+pub mod step;
