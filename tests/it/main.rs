@@ -1,1 +1,3 @@
+//! The one test binary: what rcluster does, seen from outside.
 
+mod rendered;
