@@ -49,9 +49,9 @@ pub fn endpoints(launch: &Launch) -> Vec<Endpoint> {
     let by_name = launch.runtime == RuntimeKind::Docker && launch.access == Access::Network;
     let host = launch.announced_hostname();
     let host = host.unwrap_or_else(|| dialled(launch.listen).to_string());
-    let endpoint = |name: &str, port| match by_name {
-        true => Endpoint::new(name, port),
-        false => Endpoint::new(host.as_str(), port),
+    let endpoint = |name: &str, port| {
+        let host = if by_name { name } else { &host };
+        Endpoint::new(host, port)
     };
     let nodes = launch.nodes.iter();
     nodes

@@ -10,6 +10,40 @@ use rcluster::{
 };
 use std::{collections::BTreeSet, fs, path::Path};
 
+/// Passwords that have broken somebody's configuration file: all of printable ASCII is in here.
+pub(crate) const NASTY: &[&str] = &[
+    "plain",
+    " leading and trailing ",
+    "  ",
+    "#",
+    "a#b #c",
+    "it's",
+    "'",
+    "''",
+    "'quoted'",
+    "\"",
+    "\"quoted\"",
+    "a\"b'c",
+    "\\",
+    "\\\\",
+    "ends with \\",
+    "ends with \\\\",
+    "\\\"",
+    "\\x41\\n\\t\\r\\a",
+    "%s%n{0}{{x}}{% if %}",
+    "$HOME ${HOME} $(id) `id`",
+    "it's $HOME ${HOME} \\$x",
+    "it's `id` \\` \\",
+    "'`\\'`\\",
+    "!history !!",
+    "a;b&c|d<e>f*g?[h]~",
+    "user:pass@host:1/2?3",
+    "yes",
+    "\u{e9}\u{df}\u{f1} \u{43f}\u{430}\u{440}\u{43e}\u{43b}\u{44c} \u{5bc6}\u{7801} \u{1f511}",
+    "\u{a0}\u{2028}\u{feff}",
+    " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~",
+];
+
 /// A preset as `rcluster -f` reads it: its directives are on top of the defaults.
 pub(crate) fn preset(name: &str) -> Spec {
     let preset = render::presets().iter().find(|preset| preset.name == name);
@@ -156,4 +190,28 @@ fn what_render_writes_for_processes() {
 fn the_compose_file_of_the_network_preset() {
     let launch = launch(&preset("network"), RuntimeKind::Docker);
     insta::assert_snapshot!("compose_network", render::compose(&launch).unwrap());
+}
+
+/// A shell gets what was typed, and what comes before it in the file is not harmed either.
+#[cfg(unix)]
+#[test]
+fn a_shell_reads_back_every_password() {
+    let launch = launch(&Spec::default(), RuntimeKind::Docker);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("env");
+    for typed in NASTY {
+        let password = Secret::parse(typed).unwrap();
+        fs::write(&file, render::dotenv(&launch, password.as_ref()).unwrap()).unwrap();
+        let output = std::process::Command::new("sh")
+            .args([
+                "-c",
+                r#". "$0"; printf %s "$REDIS_CLUSTER_ENABLED:$REDIS_PASSWORD""#,
+            ])
+            .arg(&file)
+            .output()
+            .unwrap();
+        let read = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(read, format!("True:{typed}"));
+        assert!(output.stderr.is_empty());
+    }
 }
