@@ -122,6 +122,7 @@ fn published(publish: &Publish) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::model::spec::{Access, RuntimeKind, Spec};

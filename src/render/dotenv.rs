@@ -70,12 +70,15 @@ fn dialled(listen: IpAddr) -> IpAddr {
 
 /// A value for .env, in the first of these forms that is right for it:
 ///
-/// 1. single quotes: everything is literal everywhere (python-dotenv alone expands `${NAME}`);
-/// 2. double quotes with `\\`, `\"` and `\$`, where there is a single quote or a backslash
-///    (python-dotenv alone leaves the backslash before a `$`);
-/// 3. pieces in both, where there is a backtick as well: it is a command to a shell within double
-///    quotes, and dotenvy does not take it escaped (python-dotenv skips the line, with a warning;
-///    Compose v2 refuses the file).
+/// 1. single quotes, where all is literal;
+/// 2. double quotes with `\\`, `\"` and `\$`, where there is a single quote or a backslash;
+/// 3. pieces in both, where there is a backtick as well: within double quotes it is a command to a
+///    shell, and dotenvy does not take it escaped.
+///
+/// What does not hold: python-dotenv (docker-compose 1.29) expands `${NAME}` in any quotes, keeps
+/// the backslash of `\$`, and skips a line of form 3 with a warning; Compose v2 refuses a file with
+/// form 3, or with a value that ends with a backslash. The compose file needs no password, so with
+/// either of them such a line may simply be deleted.
 fn quote(text: &str) -> String {
     if !text.contains(['\'', '\\']) {
         return format!("'{text}'");
@@ -110,6 +113,7 @@ fn quote(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::model::spec::Spec;
