@@ -2,7 +2,7 @@
 //!
 //! The hard part is quoting: a password and a path must reach Redis, docker compose and a shell
 //! as they were typed, so every value goes through the quoting of the format it lands in
-//! (`directive::quote` for redis.conf, [`compose`]'s filter for YAML, [`dotenv`]'s for .env) and
+//! (`directive::quote` for redis.conf, the `yaml` filter for compose, `dotenv::quote` for .env) and
 //! the templates themselves quote nothing. What a container is comes from `model::container`
 //! alone, so that the compose file and the Docker runtime can take over each other's nodes.
 

@@ -55,6 +55,6 @@ mod tests {
 
     #[test]
     fn a_missing_name_is_an_error() {
-        assert!(render("x", "{{ nothing }}", &BTreeMap::<(), ()>::new()).is_err());
+        assert!(render("x", "{{ nothing }}", &BTreeMap::<&str, &str>::new()).is_err());
     }
 }
