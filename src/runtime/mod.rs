@@ -138,6 +138,12 @@ pub trait Runtime: Send + Sync {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
+    /// Where a node's files lie on this host; `None`: in a container.
+    fn folder(&self, cluster: &ClusterName, node: &NodeName) -> Option<std::path::PathBuf> {
+        let _ = (cluster, node);
+        None
+    }
+
     /// A hash of everything about a node that cannot change while it exists (image, published
     /// ports, command, …); configuration that Redis can be told is not part of it.
     fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String;

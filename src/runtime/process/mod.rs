@@ -59,22 +59,17 @@ impl Process {
         Process { clusters }
     }
 
-    /// Where a node's files are: what its configuration has to name.
-    pub fn node_folder(&self, cluster: &ClusterName, node: &NodeName) -> PathBuf {
-        self.folder(cluster, node).path().to_owned()
-    }
-
     fn nodes(&self, cluster: &ClusterName) -> PathBuf {
         self.clusters.join(cluster.as_str()).join("nodes")
     }
 
-    fn folder(&self, cluster: &ClusterName, node: &NodeName) -> Folder {
+    fn at(&self, cluster: &ClusterName, node: &NodeName) -> Folder {
         Folder::of(&self.nodes(cluster), node)
     }
 
     /// The folder of a node that exists.
     fn existing(&self, cluster: &ClusterName, node: &NodeName) -> Result<(Folder, Card)> {
-        let folder = self.folder(cluster, node);
+        let folder = self.at(cluster, node);
         match folder.card()? {
             Some(card) => Ok((folder, card)),
             None => Err(Error::new(
@@ -262,6 +257,10 @@ impl Runtime for Process {
         }
     }
 
+    fn folder(&self, cluster: &ClusterName, node: &NodeName) -> Option<PathBuf> {
+        Some(self.at(cluster, node).path().to_owned())
+    }
+
     fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String {
         shape(launch.listen, node.port, node.bus_port)
     }
@@ -275,7 +274,7 @@ impl Runtime for Process {
     }
 
     async fn ensure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<bool> {
-        let folder = self.folder(&launch.name, &node.name);
+        let folder = self.at(&launch.name, &node.name);
         if let Some(card) = folder.card()? {
             match Self::placed(&folder, card)?.state {
                 RunState::Running => return Ok(false),
@@ -312,7 +311,7 @@ impl Runtime for Process {
     }
 
     async fn stop(&self, cluster: &ClusterName, node: &NodeName, grace: Duration) -> Result<bool> {
-        let folder = self.folder(cluster, node);
+        let folder = self.at(cluster, node);
         let Some(pid) = Self::pid(&folder).await? else {
             return Ok(false);
         };
@@ -332,7 +331,7 @@ impl Runtime for Process {
     }
 
     async fn remove(&self, cluster: &ClusterName, node: &NodeName, volumes: bool) -> Result<bool> {
-        let folder = self.folder(cluster, node);
+        let folder = self.at(cluster, node);
         if !folder.path().is_dir() {
             return Ok(false);
         }

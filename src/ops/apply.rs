@@ -1,0 +1,321 @@
+//! Carrying out a plan. Apply decides nothing: it does the steps of each stage in parallel, waits
+//! for the stage's goal, tells about it and writes it down.
+
+use super::{
+    context::{Context, Member, wire_failure},
+    event::Event,
+    observe::{self, Observation},
+};
+use crate::{
+    error::{Error, Kind, Result},
+    model::{launch::Launch, node::NodeName, secret::Secret},
+    plan::{
+        form, health,
+        step::{Goal, Plan, Stage, Step},
+    },
+    runtime::{Progress, RunState},
+    wait::{Look, TimedOut, wait_until},
+    wire::WireError,
+};
+use futures_util::future::join_all;
+use std::{
+    cell::{Cell, RefCell},
+    time::{Duration, Instant},
+};
+
+/// How often a goal is looked at. An observation of six nodes costs well under a millisecond each.
+const POLL: Duration = Duration::from_millis(5);
+
+/// How often a wait says what it last saw.
+const TELL: Duration = Duration::from_millis(500);
+
+/// How long Redis may take to save and end before it is killed.
+pub const GRACE: Duration = Duration::from_secs(20);
+
+/// Log lines shown with a node that died.
+const LOG_LINES: usize = 12;
+
+/// Carries out plans on one cluster; counts the steps it has done.
+pub struct Applier<'a> {
+    context: &'a Context<'a>,
+    launch: &'a Launch,
+    password: Option<&'a Secret>,
+    members: RefCell<Vec<Member>>,
+    done: Cell<usize>,
+}
+
+impl<'a> Applier<'a> {
+    /// For this cluster; `members` are known already for nodes that rcluster did not start.
+    pub fn new(context: &'a Context<'a>, launch: &'a Launch, password: Option<&'a Secret>, members: Vec<Member>) -> Self {
+        Applier {
+            context,
+            launch,
+            password,
+            members: RefCell::new(members),
+            done: Cell::new(0),
+        }
+    }
+
+    /// How many steps have been done.
+    pub fn done(&self) -> usize {
+        self.done.get()
+    }
+
+    /// The members, as last seen.
+    pub fn members(&self) -> Vec<Member> {
+        self.members.borrow().clone()
+    }
+
+    /// Carries out a plan.
+    pub async fn apply(&self, plan: &Plan) -> Result<()> {
+        if plan.is_empty() {
+            return Ok(());
+        }
+        self.context.listener.hear(Event::Planned { plan: plan.clone() });
+        for note in &plan.notes {
+            self.context.note(note);
+        }
+        for stage in &plan.stages {
+            let start = Instant::now();
+            self.context.listener.hear(Event::Stage {
+                title: stage.title.clone(),
+                steps: stage.steps.len(),
+            });
+            self.stage(stage).await?;
+            self.reach(stage.until, &stage.title).await?;
+            self.context.listener.hear(Event::Passed {
+                title: stage.title.clone(),
+                millis: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+            });
+        }
+        Ok(())
+    }
+
+    async fn stage(&self, stage: &Stage) -> Result<()> {
+        if self.context.stop_after.is_some() {
+            // One at a time, so that "after step k" means something.
+            for step in &stage.steps {
+                self.one(step).await?;
+            }
+            return Ok(());
+        }
+        // All are let finish: a failure of one leaves no other half-done.
+        let results = join_all(stage.steps.iter().map(|step| self.one(step))).await;
+        results.into_iter().collect()
+    }
+
+    async fn one(&self, step: &Step) -> Result<()> {
+        if self.context.stop_after.is_some_and(|limit| self.done.get() >= limit) {
+            return Err(Error::new(Kind::Interrupted, format!("stopped before: {step}")));
+        }
+        let outcome = self.step(step).await;
+        if let Some(journal) = self.context.journal {
+            let event = if outcome.is_ok() { "step" } else { "step_failed" };
+            let detail = serde_json::to_value(step).unwrap_or_default();
+            journal.write(event, detail)?;
+        }
+        outcome?;
+        self.done.set(self.done.get() + 1);
+        self.context.listener.hear(Event::Done { step: step.clone() });
+        Ok(())
+    }
+
+    async fn step(&self, step: &Step) -> Result<()> {
+        let (runtime, wire) = (self.context.runtime, self.context.wire);
+        let name = &self.launch.name;
+        match step {
+            Step::Prepare => {
+                let progress = |progress| match progress {
+                    Progress::Pull { image, done, total } => {
+                        self.context.listener.hear(Event::Pull { image, done, total });
+                    }
+                    Progress::Note(text) => self.context.note(text),
+                };
+                runtime.prepare(self.launch, &progress).await.map(drop)
+            }
+            Step::Ensure { node, .. } => {
+                let node = self.node(node)?;
+                let conf = self.context.conf(self.launch, node, self.password)?;
+                runtime.ensure(self.launch, node, &conf).await.map(drop)
+            }
+            Step::Configure { node } => {
+                let node = self.node(node)?;
+                let conf = self.context.conf(self.launch, node, self.password)?;
+                runtime.configure(self.launch, node, &conf).await
+            }
+            Step::Stop { node } => runtime.stop(name, node, GRACE).await.map(drop),
+            Step::Remove { node, volumes } => runtime.remove(name, node, *volumes).await.map(drop),
+            Step::Retire { volumes } => runtime.retire(name, *volumes).await.map(drop),
+            Step::Set { node, settings } => {
+                let member = self.member(node)?;
+                wire.config_set(&member.dial, settings).await.map_err(|error| wire_failure(node, error))
+            }
+            Step::Flush { node } => {
+                let member = self.member(node)?;
+                wire.flush(&member.dial).await.map_err(|error| wire_failure(node, error))
+            }
+            Step::Reset { node } => self.reset(node).await,
+            Step::AddSlots { node, slots } => {
+                let member = self.member(node)?;
+                wire.add_slots(&member.dial, slots).await.map_err(|error| wire_failure(node, error))
+            }
+            Step::SetEpoch { node, epoch } => {
+                let member = self.member(node)?;
+                wire.set_epoch(&member.dial, *epoch).await.map_err(|error| wire_failure(node, error))
+            }
+            Step::Meet { node, peers } => {
+                let member = self.member(node)?;
+                let peers = peers.iter().map(|peer| Ok(self.member(peer)?.address));
+                let peers = peers.collect::<Result<Vec<_>>>()?;
+                wire.meet(&member.dial, &peers).await.map_err(|error| wire_failure(node, error))
+            }
+            Step::Replicate { node, master } => self.replicate(node, master).await,
+            Step::Forget { node, gone } => {
+                let member = self.member(node)?;
+                wire.forget(&member.dial, gone).await.map_err(|error| wire_failure(node, error))
+            }
+        }
+    }
+
+    /// A master refuses to be reset while it holds keys, and clients may still be writing.
+    async fn reset(&self, node: &NodeName) -> Result<()> {
+        let wire = self.context.wire;
+        let dial = &self.member(node)?.dial;
+        let outcome = wait_until(POLL, self.context.deadline, async || match wire.reset(dial).await {
+            Ok(()) => Ok(Look::Ready(())),
+            Err(WireError::Reply { reply, .. }) if reply.contains("containing keys") => {
+                wire.flush(dial).await.map_err(|error| wire_failure(node, error))?;
+                Ok(Look::Pending(reply))
+            }
+            Err(error) => Err(wire_failure(node, error)),
+        })
+        .await?;
+        outcome.map_err(|late| self.late(&format!("resetting {node}"), &late))
+    }
+
+    /// The master has to be known to the node; the word may still be on its way.
+    async fn replicate(&self, node: &NodeName, master: &NodeName) -> Result<()> {
+        let wire = self.context.wire;
+        let dial = &self.member(node)?.dial;
+        let of = self.member(master)?;
+        let id = match wire.observe(&of.dial).await {
+            Ok(report) => report.view.myself,
+            Err(error) => return Err(wire_failure(master, error)),
+        };
+        let outcome = wait_until(POLL, self.context.deadline, async || match wire.replicate(dial, &id).await {
+            Ok(()) => Ok(Look::Ready(())),
+            Err(error @ WireError::UnknownNode { .. }) => Ok(Look::Pending(error.to_string())),
+            Err(error) => Err(wire_failure(node, error)),
+        })
+        .await?;
+        outcome.map_err(|late| self.late(&format!("making {node} a replica of {master}"), &late))
+    }
+
+    /// Waits for a goal.
+    pub async fn reach(&self, goal: Goal, title: &str) -> Result<()> {
+        if goal == Goal::None {
+            return Ok(());
+        }
+        if goal == Goal::Answering {
+            *self.members.borrow_mut() = observe::members(self.context, self.launch).await?;
+        }
+        let told = Cell::new(Instant::now());
+        let outcome = wait_until(POLL, self.context.deadline, async || {
+            let members = self.members();
+            let seen = Observation::of(self.context.wire, &members).await;
+            if let Some(error) = seen.hopeless() {
+                return Err(error);
+            }
+            let look = match goal {
+                Goal::None => Ok(()),
+                Goal::Answering => answering(&seen),
+                Goal::Acquainted => match seen.seats() {
+                    Ok(seats) => form::acquainted(&seats),
+                    Err(error) => Err(error.cause()),
+                },
+                Goal::Converged => health::converged(&seen.heard()),
+            };
+            match look {
+                Ok(()) => Ok(Look::Ready(())),
+                Err(last) => {
+                    if told.get().elapsed() > TELL {
+                        told.set(Instant::now());
+                        self.dead().await?;
+                        self.context.listener.hear(Event::Waiting {
+                            title: title.to_owned(),
+                            last: last.clone(),
+                        });
+                    }
+                    Ok(Look::Pending(last))
+                }
+            }
+        })
+        .await?;
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(late) => {
+                self.dead().await?;
+                Err(self.late(title, &late))
+            }
+        }
+    }
+
+    /// A node of ours that ended while it was waited for is the reason, and its log says why.
+    async fn dead(&self) -> Result<()> {
+        if self.launch.nodes.is_empty() {
+            return Ok(());
+        }
+        let placed = self.context.runtime.list(&self.launch.name).await?;
+        let waited_for = |name: &NodeName| self.members.borrow().iter().any(|member| member.name == *name);
+        for node in placed {
+            if node.state == RunState::Stopped && waited_for(&node.node) {
+                let name = &self.launch.name;
+                let lines = self.context.runtime.logs(name, &node.node, LOG_LINES).await.unwrap_or_default();
+                return Err(Error::failed(format!("{} ended", node.node))
+                    .log(node.node.as_str(), lines)
+                    .hint("its last lines say why; `rcluster up` starts it again"));
+            }
+        }
+        Ok(())
+    }
+
+    fn late(&self, what: &str, late: &TimedOut<String>) -> Error {
+        Error::deadline(format!(
+            "{what}: not done after {:.1} s; last seen: {}",
+            late.waited.as_secs_f32(),
+            late.last
+        ))
+        .hint("`rcluster status` shows what each node says; --timeout SECONDS waits longer; running the same command again continues")
+    }
+
+    fn node(&self, name: &NodeName) -> Result<&'a crate::model::launch::NodeLaunch> {
+        self.launch
+            .node(name)
+            .ok_or_else(|| Error::usage(format!("the spec has no node {name}")))
+    }
+
+    fn member(&self, name: &NodeName) -> Result<Member> {
+        self.members
+            .borrow()
+            .iter()
+            .find(|member| member.name == *name)
+            .cloned()
+            .ok_or_else(|| {
+                Error::failed(format!("{name} does not run"))
+                    .hint("`rcluster up` starts what does not run")
+            })
+    }
+}
+
+fn answering(seen: &Observation) -> Result<(), String> {
+    for (member, answer) in seen.members.iter().zip(&seen.answers) {
+        match answer {
+            Ok(report) if report.info.loading => {
+                return Err(format!("{} is loading its data", member.name));
+            }
+            Ok(_) => {}
+            Err(error) => return Err(format!("{}: {error}", member.name)),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! What every operation is given: the cluster, the two edges, and who listens.
+
+use super::event::{Event, Listener};
+use crate::{
+    error::{Error, Kind, Result},
+    model::{
+        launch::{Launch, NodeLaunch},
+        node::{Address, Endpoint, NodeName},
+        secret::Secret,
+    },
+    render::{self, Place},
+    runtime::Runtime,
+    store::audit::Journal,
+    wire::{Wire, WireError},
+};
+use std::time::Duration;
+
+/// The collaborators of one run.
+pub struct Context<'a> {
+    /// Where nodes run.
+    pub runtime: &'a dyn Runtime,
+    /// How they are spoken to.
+    pub wire: &'a dyn Wire,
+    /// Who is told.
+    pub listener: &'a dyn Listener,
+    /// Where changes are written down; `None` in tests and for clusters without a state folder.
+    pub journal: Option<&'a Journal>,
+    /// How long any single wait may take.
+    pub deadline: Duration,
+    /// For tests: give up (as if killed) once this many steps are done.
+    pub stop_after: Option<usize>,
+}
+
+/// A node that can be dialled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub name: NodeName,
+    /// Where rcluster dials it.
+    pub dial: Endpoint,
+    /// What its peers use.
+    pub address: Address,
+    /// The host it counts as living on.
+    pub host: String,
+    /// The zone it counts as living in.
+    pub zone: Option<String>,
+}
+
+impl Context<'_> {
+    /// Tells something worth a line.
+    pub fn note(&self, text: impl Into<String>) {
+        self.listener.hear(Event::Note { text: text.into() });
+    }
+
+    /// Tells something that should probably be changed.
+    pub fn warn(&self, text: impl Into<String>) {
+        self.listener.hear(Event::Warning { text: text.into() });
+    }
+
+    /// The redis.conf of a node, as this runtime needs it.
+    pub fn conf(&self, launch: &Launch, node: &NodeLaunch, password: Option<&Secret>) -> Result<String> {
+        match self.runtime.folder(&launch.name, &node.name) {
+            Some(folder) => render::redis_conf(launch, node, Place::Folder(&folder), password),
+            None => render::redis_conf(launch, node, Place::Container, password),
+        }
+    }
+}
+
+/// A failed call on a node of ours, as an error with something to do.
+pub fn wire_failure(node: &NodeName, error: WireError) -> Error {
+    let kind = match &error {
+        WireError::Auth { .. } => Kind::Usage,
+        _ => Kind::Failed,
+    };
+    let hint = match &error {
+        WireError::Auth { .. } => {
+            "give the password that the nodes were started with: --password-file FILE, REDIS_PASSWORD, or `password_file:` in the spec"
+        }
+        WireError::Unreachable { .. } | WireError::Silent { .. } => {
+            "`rcluster status` shows which nodes answer; `rcluster up` brings back the others"
+        }
+        WireError::Loading { .. } => "it is reading its data; try again in a moment",
+        _ => "`rcluster status` shows what each node says",
+    };
+    Error::new(kind, format!("{node}: {error}")).hint(hint)
+}

@@ -1,0 +1,121 @@
+//! What it takes for every node to run.
+
+use super::context::Context;
+use crate::{
+    error::{Error, Kind, Result},
+    model::{
+        info::{ClusterInfo, NodeInfo},
+        launch::Launch,
+        node::{Address, Epoch, NodeName},
+        nodes_text,
+        report::Report,
+    },
+    plan::{
+        form::Seat,
+        start::{self, Existing},
+        step::{Change, Plan, Step},
+    },
+    runtime::RunState,
+};
+
+/// Observes the runtime and plans what is missing.
+pub async fn plan(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
+    let placed = context.runtime.list(&launch.name).await?;
+    let existing: Vec<Existing> = placed
+        .into_iter()
+        .map(|placed| Existing {
+            change: match placed.state {
+                RunState::Running => None,
+                RunState::Paused => Some(Change::Thaw),
+                RunState::Stopped => Some(Change::Start),
+            },
+            wanted_shape: launch.node(&placed.node).map(|node| context.runtime.shape(launch, node)),
+            shape: placed.shape,
+            port: placed.port,
+            node: placed.node,
+        })
+        .collect();
+    start::start(launch, &existing)
+}
+
+/// The nodes that a plan starts (and whose ports therefore have to be free).
+pub fn starting(plan: &Plan) -> Vec<NodeName> {
+    let steps = plan.stages.iter().flat_map(|stage| &stage.steps);
+    steps
+        .filter_map(|step| match step {
+            Step::Ensure { node, change: Change::Create | Change::Start, .. } => Some(node.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Whether a plan creates every node.
+pub fn creates_all(launch: &Launch, plan: &Plan) -> bool {
+    let creates = |step: &&Step| matches!(step, Step::Ensure { change: Change::Create, .. });
+    plan.stages.iter().flat_map(|stage| &stage.steps).filter(creates).count() == launch.nodes.len()
+}
+
+/// What to do about nodes that do not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// They are an error.
+    Refused,
+}
+
+/// `init` forms nodes that run; it does not start any.
+pub fn refuse_stopped(launch: &Launch, plan: &Plan, _: Stopped) -> Result<()> {
+    if creates_all(launch, plan) {
+        return Err(Error::new(Kind::NoSuchCluster, format!("no node of {} exists", launch.name))
+            .hint("`rcluster up` creates and forms them; `rcluster start` only creates them"));
+    }
+    let steps: Vec<String> = plan.stages.iter().flat_map(|stage| &stage.steps).map(Step::to_string).collect();
+    if steps.is_empty() {
+        return Ok(());
+    }
+    Err(Error::failed(format!("not every node of {} runs: {}", launch.name, steps.join(", ")))
+        .hint("`rcluster start` starts them, `rcluster up` starts and forms them"))
+}
+
+/// What nodes that do not exist yet will say: nothing.
+pub fn blank_reports(launch: &Launch) -> Vec<Report> {
+    launch
+        .nodes
+        .iter()
+        .filter_map(|node| {
+            let id = format!("{:040x}", node.number);
+            let text = format!("{id} :{}@{} myself,master - 0 0 0 connected", node.port, node.bus_port);
+            Some(Report {
+                view: nodes_text::parse(&text).ok()?,
+                cluster: ClusterInfo {
+                    ok: false,
+                    slots_assigned: 0,
+                    slots_ok: 0,
+                    known_nodes: 1,
+                    size: 0,
+                    current_epoch: Epoch(0),
+                },
+                info: NodeInfo::default(),
+            })
+        })
+        .collect()
+}
+
+/// Nodes that do not exist yet, as forming wants them.
+pub fn blank_seats<'a>(launch: &Launch, reports: &'a [Report]) -> Vec<Seat<'a>> {
+    launch
+        .nodes
+        .iter()
+        .zip(reports)
+        .map(|(node, report)| Seat {
+            name: node.name.clone(),
+            address: Address {
+                ip: launch.listen,
+                port: node.port,
+                bus_port: node.bus_port,
+            },
+            host: node.host.clone().unwrap_or_default(),
+            zone: node.zone.clone(),
+            report,
+        })
+        .collect()
+}
