@@ -1,0 +1,228 @@
+//! A cluster's network, and the fixed address that each node has in it.
+//!
+//! Docker takes `--ip` only on a network whose subnet was named, but naming one means guessing
+//! what is free. So Docker is asked first: a draft network is created, its subnet read, the draft
+//! removed and the network created again with that subnet named.
+
+use super::{
+    Docker,
+    address::Subnet,
+    fault::{bounded, found, reason, status},
+    labels::{DRAFT, filter},
+};
+use crate::{
+    error::{Error, Result},
+    model::{
+        container::{self, label},
+        launch::Launch,
+        spec::ClusterName,
+    },
+};
+use bollard::{
+    models::{Ipam, IpamConfig, Network as Summary, NetworkCreateRequest},
+    query_parameters::{InspectNetworkOptions, ListNetworksOptions},
+};
+use std::{collections::HashMap, net::Ipv4Addr};
+
+/// Others may create networks between our two steps; each attempt asks for another subnet.
+const ATTEMPTS: usize = 8;
+
+/// A network that containers can be attached to.
+#[derive(Debug, Clone)]
+pub(super) struct Network {
+    /// Names may be shared by networks, ids are not.
+    pub(super) id: String,
+    /// Its subnet, where nodes have fixed addresses.
+    fixed: Option<Subnet>,
+}
+
+impl Network {
+    /// The address of a node of that number; `None`: whichever Docker gives it.
+    pub(super) fn address(&self, number: u16) -> Option<Ipv4Addr> {
+        self.fixed?.node(number)
+    }
+
+    fn of(summary: &Summary) -> Option<Network> {
+        Some(Network {
+            id: summary.id.clone()?,
+            fixed: fixed(summary),
+        })
+    }
+}
+
+/// Only a network that was shared out as we do it takes fixed addresses.
+fn fixed(summary: &Summary) -> Option<Subnet> {
+    let config = ipam(summary)?;
+    let subnet: Subnet = config.subnet.as_deref()?.parse().ok()?;
+    let range = config.ip_range.as_deref()?;
+    (range == subnet.upper_half().to_string()).then_some(subnet)
+}
+
+fn ipam(summary: &Summary) -> Option<&IpamConfig> {
+    let configs = summary.ipam.as_ref()?.config.as_ref()?;
+    configs.iter().find(|config| {
+        let subnet = config.subnet.as_deref().unwrap_or_default();
+        subnet.parse::<Subnet>().is_ok()
+    })
+}
+
+fn is_draft(summary: &Summary) -> bool {
+    let labels = summary.labels.as_ref();
+    labels.is_some_and(|labels| labels.contains_key(DRAFT))
+}
+
+impl Docker {
+    /// The cluster's network, made if it is not there, and whether it was made.
+    pub(super) async fn ensure_network(&self, launch: &Launch) -> Result<(Network, bool)> {
+        // Docker allows two networks of one name, so two tasks of ours must not both see none.
+        let _alone = self.making_network.lock().await;
+        let networks = self.networks(&launch.name).await?;
+        for network in &networks {
+            self.own(&launch.name, network.labels.as_ref())?;
+        }
+        if let Some(network) = networks.iter().find(|network| !is_draft(network)) {
+            let network = Network::of(network)
+                .ok_or_else(|| Error::failed("the engine named a network without an id"))?;
+            return Ok((network, false));
+        }
+        for draft in &networks {
+            self.remove_network(draft).await?;
+        }
+        Ok((self.create_network(launch).await?, true))
+    }
+
+    /// The networks of a cluster; those with fixed addresses first, and always in the same order.
+    pub(super) async fn networks(&self, cluster: &ClusterName) -> Result<Vec<Summary>> {
+        let options = ListNetworksOptions {
+            filters: Some(filter(&[(label::CLUSTER, cluster.as_str())])),
+        };
+        let what = format!("looking for the network of '{cluster}'");
+        let mut networks = self
+            .call(what, self.api.list_networks(Some(options)))
+            .await?;
+        networks.sort_by_key(|network| (fixed(network).is_none(), network.id.clone()));
+        Ok(networks)
+    }
+
+    async fn create_network(&self, launch: &Launch) -> Result<Network> {
+        let name = container::network_name(&launch.name);
+        let mut labels = self.network_labels(launch);
+        let mut draft_labels = labels.clone();
+        draft_labels.insert(DRAFT.to_owned(), "1".to_owned());
+        for _ in 0..ATTEMPTS {
+            let draft = request(&name, draft_labels.clone(), None);
+            let id = bounded(self.api.create_network(draft))
+                .await
+                .map_err(|fault| self.no_network(&name, &fault))?
+                .id;
+            let seen = self
+                .call(
+                    format!("reading network {name}"),
+                    self.api.inspect_network(&id, None::<InspectNetworkOptions>),
+                )
+                .await;
+            self.call(
+                format!("removing the draft of network {name}"),
+                self.api.remove_network(&id),
+            )
+            .await?;
+            let subnet = seen?
+                .ipam
+                .and_then(|ipam| ipam.config)
+                .unwrap_or_default()
+                .into_iter()
+                .find_map(|config| config.subnet?.parse::<Subnet>().ok());
+            // Too small for the nodes, or no IPv4 at all: Docker gives the addresses.
+            let last = launch.nodes.iter().map(|node| node.number).max();
+            let subnet = subnet.filter(|subnet| subnet.node(last.unwrap_or(1)).is_some());
+            let wanted = request(&name, std::mem::take(&mut labels), subnet);
+            match bounded(self.api.create_network(wanted.clone())).await {
+                Ok(made) => {
+                    return Ok(Network {
+                        id: made.id,
+                        fixed: subnet,
+                    });
+                }
+                Err(fault) if reason(&fault).to_lowercase().contains("overlap") => {
+                    labels = wanted.labels.unwrap_or_default();
+                }
+                Err(fault) => return Err(self.no_network(&name, &fault)),
+            }
+        }
+        Err(Error::failed(format!(
+            "network {name} cannot be created: its subnet was taken {ATTEMPTS} times over"
+        ))
+        .hint("other networks are being created right now; run the same command again"))
+    }
+
+    fn no_network(&self, name: &str, fault: &bollard::errors::Error) -> Error {
+        let error = self.fault(format!("creating network {name}"), fault);
+        let reason = reason(fault);
+        if reason.contains("fully subnetted") || reason.contains("non-overlapping") {
+            return error.hint("all of Docker's subnets are taken: `docker network prune`");
+        }
+        error
+    }
+
+    /// Removes a network, or names who still is in it.
+    pub(super) async fn remove_network(&self, network: &Summary) -> Result<bool> {
+        let name = network.name.clone().unwrap_or_default();
+        let Some(id) = &network.id else {
+            return Ok(false);
+        };
+        match bounded(self.api.remove_network(id)).await {
+            Ok(()) => Ok(true),
+            Err(fault) if status(&fault) == Some(404) => Ok(false),
+            Err(fault) if reason(&fault).contains("active endpoints") => {
+                let inside = self.inside(id).await;
+                Err(Error::refused(format!(
+                    "network {name} is still used by {}",
+                    inside.join(", ")
+                ))
+                .hint(format!(
+                    "`docker network disconnect -f {name} {}`, then run the same command again",
+                    inside.first().map_or("CONTAINER", String::as_str)
+                )))
+            }
+            Err(fault) => Err(self.fault(format!("removing network {name}"), &fault)),
+        }
+    }
+
+    async fn inside(&self, id: &str) -> Vec<String> {
+        let seen = bounded(self.api.inspect_network(id, None::<InspectNetworkOptions>)).await;
+        let mut names: Vec<String> = found(seen)
+            .ok()
+            .flatten()
+            .and_then(|network| network.containers)
+            .unwrap_or_default()
+            .into_values()
+            .filter_map(|endpoint| endpoint.name)
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn request(
+    name: &str,
+    labels: HashMap<String, String>,
+    subnet: Option<Subnet>,
+) -> NetworkCreateRequest {
+    let config = subnet.map(|subnet| IpamConfig {
+        subnet: Some(subnet.to_string()),
+        ip_range: Some(subnet.upper_half().to_string()),
+        gateway: Some(subnet.gateway().to_string()),
+        auxiliary_addresses: None,
+    });
+    NetworkCreateRequest {
+        name: name.to_owned(),
+        driver: Some("bridge".to_owned()),
+        ipam: config.map(|config| Ipam {
+            driver: Some("default".to_owned()),
+            config: Some(vec![config]),
+            options: None,
+        }),
+        labels: Some(labels),
+        ..NetworkCreateRequest::default()
+    }
+}
