@@ -5,7 +5,7 @@
 use super::{
     directive::Directives,
     node::{BUS_OFFSET, NodeName},
-    spec::{Access, ClusterName, NodeOverride, PortChoice, RuntimeKind, Spec},
+    spec::{Access, ClusterName, NodeOverride, RuntimeKind, Spec},
 };
 use std::net::IpAddr;
 
@@ -112,6 +112,16 @@ impl Launch {
         }
     }
 
+    /// A cluster of which only the name is known: what is found by labels alone.
+    pub fn bare(name: &ClusterName, runtime: RuntimeKind) -> Self {
+        let spec = Spec {
+            name: name.clone(),
+            shards: 0,
+            ..Spec::default()
+        };
+        Launch::new(&spec, runtime, 1)
+    }
+
     /// The node of that name.
     pub fn node(&self, name: &NodeName) -> Option<&NodeLaunch> {
         self.nodes.iter().find(|node| node.name == *name)
@@ -138,18 +148,9 @@ impl Launch {
         match (&self.access, self.runtime) {
             (Access::Hostname(name), _) => Some(name.clone()),
             (Access::Host, RuntimeKind::Docker) => Some(self.listen.to_string()),
-            (Access::Host, RuntimeKind::Process) | (Access::Network, _) => None,
-        }
-    }
-}
-
-impl Spec {
-    /// The spec with its port fixed: what is remembered once `auto` has been decided.
-    #[must_use]
-    pub fn with_port(&self, first: u16) -> Self {
-        Spec {
-            port: PortChoice::First(first),
-            ..self.clone()
+            (Access::Host, RuntimeKind::Process | RuntimeKind::External) | (Access::Network, _) => {
+                None
+            }
         }
     }
 }

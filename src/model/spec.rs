@@ -180,7 +180,7 @@ pub enum RuntimeChoice {
     External,
 }
 
-/// A runtime that rcluster can start nodes on.
+/// A runtime that has been decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RuntimeKind {
@@ -188,6 +188,8 @@ pub enum RuntimeKind {
     Docker,
     /// redis-server processes on this host.
     Process,
+    /// Nodes that somebody else started.
+    External,
 }
 
 impl fmt::Display for RuntimeKind {
@@ -195,6 +197,7 @@ impl fmt::Display for RuntimeKind {
         f.pad(match self {
             RuntimeKind::Docker => "docker",
             RuntimeKind::Process => "process",
+            RuntimeKind::External => "external",
         })
     }
 }

@@ -14,6 +14,7 @@ pub mod observe;
 pub mod preflight;
 pub mod reset;
 pub mod settings;
+pub mod restart;
 pub mod start;
 pub mod status;
 pub mod stop;

@@ -16,7 +16,7 @@ pub async fn ports(launch: &Launch, starting: &[NodeName]) -> Result<()> {
             RuntimeKind::Process => vec![node.port, node.bus_port],
             // A container publishes its client port only, and none of its own if ports repeat.
             RuntimeKind::Docker if launch.ports_differ() => vec![node.port],
-            RuntimeKind::Docker => vec![],
+            RuntimeKind::Docker | RuntimeKind::External => vec![],
         })
         .collect();
     let taken = ports::taken(launch.listen, &wanted);

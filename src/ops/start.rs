@@ -55,15 +55,8 @@ pub fn creates_all(launch: &Launch, plan: &Plan) -> bool {
     plan.stages.iter().flat_map(|stage| &stage.steps).filter(creates).count() == launch.nodes.len()
 }
 
-/// What to do about nodes that do not run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
-    /// They are an error.
-    Refused,
-}
-
 /// `init` forms nodes that run; it does not start any.
-pub fn refuse_stopped(launch: &Launch, plan: &Plan, _: Stopped) -> Result<()> {
+pub fn refuse_stopped(launch: &Launch, plan: &Plan) -> Result<()> {
     if creates_all(launch, plan) {
         return Err(Error::new(Kind::NoSuchCluster, format!("no node of {} exists", launch.name))
             .hint("`rcluster up` creates and forms them; `rcluster start` only creates them"));

@@ -5,7 +5,7 @@ use super::{
     context::Context,
     observe::{self, Observation},
     preflight, settings,
-    start::{self, Stopped},
+    start,
     verify,
 };
 use crate::{
@@ -52,7 +52,7 @@ pub async fn up(
     // The nodes: observe, plan, check, apply.
     let started = start::plan(context, launch).await?;
     if extent == Extent::Form {
-        start::refuse_stopped(launch, &started, Stopped::Refused)?;
+        start::refuse_stopped(launch, &started)?;
     } else {
         preflight::ports(launch, &start::starting(&started)).await?;
         applier.apply(&started).await?;

@@ -9,3 +9,4 @@ pub mod layout;
 pub mod settings;
 pub mod start;
 pub mod step;
+pub mod teardown;

@@ -50,7 +50,9 @@ pub fn files(launch: &Launch, password: Option<&Secret>) -> Result<Vec<File>> {
     for node in &launch.nodes {
         let place = match launch.runtime {
             RuntimeKind::Docker => Place::Container,
-            RuntimeKind::Process => Place::Folder(Path::new(node.name.as_str())),
+            RuntimeKind::Process | RuntimeKind::External => {
+                Place::Folder(Path::new(node.name.as_str()))
+            }
         };
         files.push(File {
             name: launch.conf_name(node),

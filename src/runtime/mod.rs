@@ -19,6 +19,7 @@
 //! The same suite of tests (`tests/it/live/runtime_contract.rs`) holds every runtime to this.
 
 pub mod docker;
+pub mod external;
 pub mod fake;
 pub mod ports;
 pub mod process;

@@ -1,0 +1,27 @@
+//! `image build` and `image check`.
+
+use super::event::{Event, Listener};
+use crate::{
+    error::Result,
+    runtime::{
+        Progress,
+        docker::{BuiltImage, Docker, ImageCheck, StandIn},
+    },
+};
+
+/// Packs the host's redis-server and redis-cli into an image.
+pub async fn build(wanted: &StandIn, listener: &dyn Listener) -> Result<BuiltImage> {
+    let docker = Docker::connect().await?;
+    let progress = |progress| match progress {
+        Progress::Pull { image, done, total } => listener.hear(Event::Pull { image, done, total }),
+        Progress::Note(text) => listener.hear(Event::Note { text }),
+    };
+    docker.build_standin(wanted, &progress).await
+}
+
+/// Looks into an image.
+pub async fn check(image: &str) -> Result<ImageCheck> {
+    Docker::connect().await?.image_check(image).await
+}
+
+pub use crate::runtime::docker::StandIn as Wanted;

@@ -1,0 +1,139 @@
+//! `init --seed …`: forms nodes that somebody else started, as `redis-cli --cluster create` does.
+
+use super::{
+    apply::Applier,
+    context::{Context, Member},
+    observe::Observation,
+    verify,
+};
+use crate::{
+    error::{Error, Kind, Result},
+    model::{
+        launch::Launch,
+        node::{Address, BUS_OFFSET, Endpoint, NodeName},
+        spec::{ClusterName, RuntimeKind},
+    },
+    plan::form::{self, Afterwards, HURRIED},
+    store::state::State,
+};
+use futures_util::future::join_all;
+use std::{collections::BTreeMap, net::IpAddr};
+
+/// What `init` on named nodes did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How many steps it took.
+    pub changes: usize,
+    /// The endpoint of each master.
+    pub masters: Vec<Endpoint>,
+}
+
+/// Forms exactly these nodes into one cluster.
+pub async fn init(context: &Context<'_>, state: &State, seeds: &[Endpoint], replicas: u16) -> Result<Outcome> {
+    let members = members(context, seeds).await?;
+    let masters = members.len() / (usize::from(replicas) + 1);
+    if masters < 3 {
+        return Err(Error::usage(format!(
+            "{} nodes with {replicas} replicas per master make {masters} masters; three are needed",
+            members.len()
+        ))
+        .hint("name every node with --seed, or ask for fewer --replicas"));
+    }
+    // An earlier run that was killed left settings hurried: what it noted is what they were.
+    let afterwards = afterwards(context, state, &members).await?;
+    let seen = Observation::of(context.wire, &members).await;
+    let plan = form::form(&seen.seats()?, usize::from(replicas), &afterwards)?;
+    let name: ClusterName = "external".parse().map_err(Error::usage)?;
+    let launch = Launch::bare(&name, RuntimeKind::External);
+    let applier = Applier::new(context, &launch, None, members.clone());
+    applier.apply(&plan).await?;
+    if plan.is_empty() {
+        put_back(context, state, &members).await?;
+    }
+    let proof = verify::verify(context, &applier).await?;
+    for member in &members {
+        state.drop_restore(&member.dial)?;
+    }
+    Ok(Outcome {
+        changes: applier.done(),
+        masters: proof.masters,
+    })
+}
+
+/// The seeds with the addresses at which their peers reach them.
+pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Member>> {
+    let asked = seeds.iter().map(|seed| async move {
+        let report = context.wire.observe(seed).await.map_err(|error| {
+            let kind = match error {
+                crate::wire::WireError::Auth { .. } => Kind::Usage,
+                _ => Kind::Missing,
+            };
+            Error::new(kind, format!("seed {error}"))
+                .hint("check the address and that a redis-server listens there; with a password give --password-file or REDIS_PASSWORD")
+        })?;
+        let bus_port = report
+            .view
+            .me()
+            .and_then(|me| me.address)
+            .map(|address| address.bus_port)
+            .or_else(|| seed.port.checked_add(BUS_OFFSET))
+            .ok_or_else(|| Error::usage(format!("{seed} has no bus port that fits below 65536")))?;
+        let ip = resolve(seed).await?;
+        Ok(Member {
+            name: NodeName::new(seed.to_string()),
+            dial: seed.clone(),
+            address: Address { ip, port: seed.port, bus_port },
+            host: ip.to_string(),
+            zone: None,
+        })
+    });
+    join_all(asked).await.into_iter().collect()
+}
+
+/// MEET takes IP literals only.
+async fn resolve(seed: &Endpoint) -> Result<IpAddr> {
+    let found = tokio::net::lookup_host((seed.host.as_str(), seed.port)).await;
+    let mut found = found.map_err(|error| {
+        Error::missing(format!("looking up {}", seed.host)).source(error).hint("give an IP address")
+    })?;
+    let all: Vec<IpAddr> = found.by_ref().map(|address| address.ip()).collect();
+    // The bus of a node that listens on both is dialled by what was announced: prefer IPv4.
+    let first = all.iter().find(|ip| ip.is_ipv4()).or(all.first());
+    first
+        .copied()
+        .ok_or_else(|| Error::missing(format!("{} has no address", seed.host)))
+}
+
+/// What each node's hurried settings were before anybody hurried them; written down first.
+async fn afterwards(context: &Context<'_>, state: &State, members: &[Member]) -> Result<Afterwards> {
+    let names: Vec<&str> = HURRIED.iter().map(|(name, _)| *name).collect();
+    let mut afterwards = Afterwards::new();
+    for member in members {
+        let before = match state.restore(&member.dial)? {
+            Some(noted) => noted,
+            None => context
+                .wire
+                .config_get(&member.dial, &names)
+                .await
+                .map_err(|error| super::context::wire_failure(&member.name, error))?,
+        };
+        state.note_restore(&member.dial, &before)?;
+        afterwards.insert(member.name.clone(), before);
+    }
+    Ok(afterwards)
+}
+
+/// A run that was killed after forming, before it put the settings back.
+async fn put_back(context: &Context<'_>, state: &State, members: &[Member]) -> Result<()> {
+    for member in members {
+        if let Some(noted) = state.restore(&member.dial)? {
+            let settings: Vec<(String, String)> = BTreeMap::into_iter(noted).collect();
+            context
+                .wire
+                .config_set(&member.dial, &settings)
+                .await
+                .map_err(|error| super::context::wire_failure(&member.name, error))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! `restart`: stop, then up; all at once, so that nobody is failed over.
+
+use super::{
+    context::Context,
+    stop,
+    up::{self, Extent, Outcome},
+};
+use crate::{
+    error::Result,
+    model::{launch::Launch, node::NodeName, secret::Secret},
+};
+
+/// Restarts every node, or those that are named, and proves that the cluster is well again.
+pub async fn restart(
+    context: &Context<'_>,
+    launch: &Launch,
+    before: Option<&Launch>,
+    password: Option<&Secret>,
+    only: &[NodeName],
+) -> Result<Outcome> {
+    let stopped = stop::stop(context, &launch.name, only).await?;
+    let outcome = up::up(context, launch, before, password, Extent::All).await?;
+    Ok(Outcome {
+        changes: outcome.changes + stopped,
+        ..outcome
+    })
+}
