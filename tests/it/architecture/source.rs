@@ -12,8 +12,6 @@ use std::collections::{BTreeSet, HashMap};
 pub(super) struct Source {
     /// Relative to `src`, with forward slashes: `model/slot.rs`.
     pub(super) path: String,
-    /// How many lines it has.
-    pub(super) lines: usize,
     /// Whether it holds anything but comments.
     pub(super) has_code: bool,
     /// Every path, resolved, in order of appearance.
@@ -93,7 +91,6 @@ impl Source {
     pub(super) fn read(path: &str, text: &str, crates: &BTreeSet<String>) -> Self {
         let mut source = Source {
             path: path.to_owned(),
-            lines: text.lines().count(),
             ..Source::default()
         };
         let mut tokens = lex(text);
@@ -178,7 +175,7 @@ fn lex(text: &str) -> Vec<Token> {
                     at += 1;
                 }
                 let word: String = chars[start..at].iter().collect();
-                let hashes = (at..).take_while(|&at| peek(at) == '#').count();
+                let hashes = chars[at..].iter().take_while(|c| **c == '#').count();
                 let raw = matches!(word.as_str(), "r" | "br" | "cr");
                 if raw && peek(at + hashes) == '"' {
                     at = end_of_raw_string(&chars, at + hashes + 1, hashes);
@@ -455,6 +452,9 @@ impl Walk<'_> {
 
     /// A word, and the path that starts with it.
     fn path(&mut self, before: &str) {
+        const NO_START: [&str; 11] = [
+            "return", "in", "as", "match", "else", "mut", "move", "dyn", "impl", "if", "while",
+        ];
         let (line, test) = (self.tokens[self.at].line, self.tokens[self.at].test);
         let mut path = Vec::new();
         // `::x::y` starts at the root of all crates, `<T as A>::x` at what only a compiler knows.
@@ -465,9 +465,6 @@ impl Walk<'_> {
         }
         path.push(self.text(self.at).to_owned());
         self.at += 1;
-        const NO_START: [&str; 11] = [
-            "return", "in", "as", "match", "else", "mut", "move", "dyn", "impl", "if", "while",
-        ];
         let goes_on = !NO_START.contains(&path[path.len() - 1].as_str());
         while goes_on && self.text(self.at) == "::" && self.is_word(self.at + 1) {
             path.push(self.text(self.at + 1).to_owned());
