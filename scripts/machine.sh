@@ -176,6 +176,8 @@ redis_by_apt() (
   apt_install redis-server || return 1
   if have systemctl; then
     as_root systemctl disable --quiet redis-server >/dev/null 2>&1 || true
+  elif have update-rc.d; then
+    as_root update-rc.d redis-server disable >/dev/null 2>&1 || true
   fi
 )
 
