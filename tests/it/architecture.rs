@@ -466,9 +466,13 @@ fn enforce(name: &str) {
         .iter()
         .map(|finding| format!("  {}:{}: {}", finding.path, finding.line, finding.what))
         .collect();
+    let allowed = match rule.check {
+        Uses(layer, allowed) => format!(" (`{layer}` may use: {})", allowed.join(", ")),
+        _ => String::new(),
+    };
     assert!(
         found.is_empty(),
-        "the rule `{name}` is broken: {}\n{}",
+        "the rule `{name}` is broken: {}{allowed}\n{}",
         rule.why,
         lines.join("\n")
     );
