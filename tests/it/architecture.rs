@@ -173,7 +173,8 @@ impl Tree {
             .iter()
             .flat_map(|source| {
                 let module = source.module();
-                let below = move |name: &String| [module.as_slice(), &[name.clone()]].concat();
+                let below =
+                    move |name: &String| [module.as_slice(), std::slice::from_ref(name)].concat();
                 source.test_modules.iter().map(below)
             })
             .collect();

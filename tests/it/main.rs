@@ -1,3 +1,11 @@
 //! One test binary: the house rules, the command line, scenarios on fakes, and live clusters.
 
+// The helpers of tests may fail loudly too; clippy.toml covers only what is marked `#[test]`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+
 mod architecture;

@@ -482,10 +482,12 @@ impl Walk<'_> {
         if let Some(text) = word {
             self.source.words.push(Word { text, line, test });
         }
-        if path.len() > 1 && before != "." && !starts_nowhere {
-            if let Some(target) = self.resolve(&path) {
-                self.push(target, line, test, false);
-            }
+        if path.len() > 1
+            && before != "."
+            && !starts_nowhere
+            && let Some(target) = self.resolve(&path)
+        {
+            self.push(target, line, test, false);
         }
     }
 
