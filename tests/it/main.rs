@@ -1,6 +1,13 @@
-//! The one test binary: what rcluster does, seen from outside.
+//! One test binary: the house rules, the command line, scenarios on fakes, and live clusters.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+// The helpers of tests may fail loudly too; clippy.toml covers only what is marked `#[test]`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
 
+mod architecture;
 mod live;
 mod rendered;
