@@ -71,6 +71,9 @@ impl<'a> Applier<'a> {
         if plan.is_empty() {
             return Ok(());
         }
+        if let (Some(remember), 0) = (self.context.remember, self.done.get()) {
+            remember()?;
+        }
         self.context.listener.hear(Event::Planned { plan: plan.clone() });
         for note in &plan.notes {
             self.context.note(note);

@@ -25,6 +25,8 @@ pub struct Context<'a> {
     pub listener: &'a dyn Listener,
     /// Where changes are written down; `None` in tests and for clusters without a state folder.
     pub journal: Option<&'a Journal>,
+    /// Called once, after everything was checked and before anything is changed.
+    pub remember: Option<&'a (dyn Fn() -> Result<()> + Send + Sync)>,
     /// How long any single wait may take.
     pub deadline: Duration,
     /// For tests: give up (as if killed) once this many steps are done.

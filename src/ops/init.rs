@@ -15,6 +15,7 @@ use crate::{
     },
     plan::form::{self, Afterwards, HURRIED},
     store::state::State,
+    wire::WireError,
 };
 use futures_util::future::join_all;
 use std::{collections::BTreeMap, net::IpAddr};
@@ -63,14 +64,8 @@ pub async fn init(context: &Context<'_>, state: &State, seeds: &[Endpoint], repl
 /// The seeds with the addresses at which their peers reach them.
 pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Member>> {
     let asked = seeds.iter().map(|seed| async move {
-        let report = context.wire.observe(seed).await.map_err(|error| {
-            let kind = match error {
-                crate::wire::WireError::Auth { .. } => Kind::Usage,
-                _ => Kind::Missing,
-            };
-            Error::new(kind, format!("seed {error}"))
-                .hint("check the address and that a redis-server listens there; with a password give --password-file or REDIS_PASSWORD")
-        })?;
+        let heard = context.wire.observe(seed).await;
+        let report = heard.map_err(|error| no_seed(std::slice::from_ref(seed), vec![error]))?;
         let bus_port = report
             .view
             .me()
@@ -88,6 +83,23 @@ pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Me
         })
     });
     join_all(asked).await.into_iter().collect()
+}
+
+/// None of these seeds answered as needed.
+pub fn no_seed(seeds: &[Endpoint], errors: Vec<WireError>) -> Error {
+    let refused = errors.iter().any(|error| matches!(error, WireError::Auth { .. }));
+    let kind = if refused { Kind::Usage } else { Kind::Missing };
+    let which = if seeds.len() == 1 { "the seed" } else { "no seed" };
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let message = match seeds.len() {
+        1 => format!("{which} cannot be used: {}", texts.join("; ")),
+        _ => format!("{which} can be used: {}", texts.join("; ")),
+    };
+    Error::new(kind, message).hint(if refused {
+        "give the password of the cluster: --password-file FILE or REDIS_PASSWORD"
+    } else {
+        "check the address, and that a redis-server in cluster mode listens there"
+    })
 }
 
 /// MEET takes IP literals only.

@@ -53,8 +53,19 @@ pub struct Remembered {
     pub first_port: u16,
     /// The spec as it was last applied.
     pub spec: Spec,
-    /// Whether forming has been verified once: from then on its slots are never dealt anew.
-    pub formed: bool,
+    /// A destruction that was confirmed and begun; the next change finishes it first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
+}
+
+/// What was begun and has to be finished: half a destruction is neither the old nor the new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pending {
+    /// Every node is being emptied.
+    Reset,
+    /// Nodes and their data are being removed.
+    Removal,
 }
 
 impl Remembered {
@@ -66,7 +77,7 @@ impl Remembered {
             runtime,
             first_port,
             spec: spec.clone(),
-            formed: false,
+            pending: None,
         }
     }
 

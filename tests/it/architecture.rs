@@ -77,19 +77,21 @@ rules! {
     main_uses_cli: Uses("main", &["cli"]), "main parses, runs, reports: the rest is cli's";
     lib_uses_nobody: Uses("lib", &[]), "the library's root is a map; it holds no code";
     cli_uses_ops_and_output: Uses("cli", &["output", "tui", "ops", "model", "error", "render::presets",
-        "render::files", "store::spec_file"]), "cli turns words into operations; only ops reaches nodes";
+        "render::files", "store::spec_file", "store::dotenv", "store::state"]),
+        "cli resolves settings and turns words into operations; only ops reaches nodes";
     output_uses_events_and_nouns: Uses("output", &["ops", "model", "plan", "error"]),
         "output is a listener: it shows what operations say";
     tui_uses_ops_and_model: Uses("tui", &["ops", "model", "error"]), "the monitor is a listener too";
-    ops_use_the_layers_below: Uses("ops", &["plan", "runtime", "wire", "store", "render", "model", "error"]),
+    ops_use_the_layers_below: Uses("ops", &["plan", "runtime", "wire", "store", "render", "model", "error", "wait"]),
         "an operation never knows who listens: no cli, output or tui";
     plan_uses_model: Uses("plan", &["model", "error"]), "a plan is decided from what was observed, and asks nobody";
     render_uses_model: Uses("render", &["model", "error"]), "spec in, text out";
     wire_uses_model: Uses("wire", &["model", "error"]), "wire speaks Redis and starts nothing: never runtime";
-    runtime_uses_model: Uses("runtime", &["model", "error"]), "runtime starts things and speaks no Redis: never wire";
+    runtime_uses_model: Uses("runtime", &["model", "error", "wait"]), "runtime starts things and speaks no Redis: never wire";
     store_uses_model: Uses("store", &["model", "error"]), "store remembers, and decides nothing";
     model_uses_nobody: Uses("model", &[]), "nouns stand on their own";
     error_uses_nobody: Uses("error", &[]), "every layer stands on it";
+    wait_uses_nobody: Uses("wait", &[]), "the one way to wait knows nothing of what is waited for";
     every_layer_is_in_the_table: Whole(unknown_layers), "a new folder under src needs its rule first";
     no_names_at_the_root: Whole(root_names), "paths name the layer, so that these rules can read them";
     no_re_exports_across_layers: Whole(re_exports), "a re-export would launder an edge that is not allowed";
