@@ -1,6 +1,7 @@
 //! rcluster runs a stock Redis 7 Cluster. (The map follows.)
 pub mod error;
 pub mod model;
+pub mod ops;
 pub mod plan;
 pub mod render;
 pub mod runtime;
