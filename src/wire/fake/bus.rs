@@ -1,0 +1,353 @@
+//! The simulated cluster bus: who hears what from whom.
+//!
+//! A round delivers one ping of every node over every link; handshakes take a round of their own.
+//! Time does not pass by itself: the node timeout, with its failure reports and elections, is an
+//! event that a test calls for ([`Bus::outlast_timeout`]).
+
+use super::node::{Node, Peer, State, union};
+use crate::model::{
+    node::{Address, Epoch, NodeId, Role},
+    nodes_text::Failure,
+    slot::SlotSet,
+};
+use std::collections::BTreeMap;
+
+/// Rounds that a replica's link takes with the default `repl-diskless-sync-delay` (5 s in Redis).
+const SLOW_SYNC: u8 = 20;
+
+/// All nodes, by what their disks are called.
+#[derive(Default)]
+pub(super) struct Bus {
+    pub nodes: BTreeMap<String, Node>,
+    /// Who was told to meet which address, and was not yet answered.
+    pub meets: Vec<(String, Address)>,
+    ids: u32,
+}
+
+/// What a ping carries.
+struct Ping {
+    disk: String,
+    id: NodeId,
+    me: Peer,
+    current_epoch: Epoch,
+    /// Whom it knows, where, and whether it is connected to them.
+    gossip: Vec<(NodeId, Address, bool)>,
+}
+
+impl Bus {
+    /// An id that nobody has; their order says nothing about the order of creation.
+    pub(super) fn fresh_id(&mut self) -> NodeId {
+        self.ids += 1;
+        let text = format!(
+            "{:08x}{:032x}",
+            self.ids.wrapping_mul(2_654_435_761),
+            self.ids
+        );
+        match text.parse() {
+            Ok(id) => id,
+            Err(why) => unreachable!("{why}"),
+        }
+    }
+
+    fn awake(&self) -> impl Iterator<Item = (&String, &Node)> {
+        self.nodes
+            .iter()
+            .filter(|(_, node)| node.state == State::On)
+    }
+
+    fn awake_at(&self, address: Address) -> Option<(&String, &Node)> {
+        self.awake().find(|(_, node)| node.address == address)
+    }
+
+    /// Whether `from` reaches the node that it knows by this id where it believes it to be.
+    pub(super) fn linked(&self, from: &Node, to: &NodeId) -> bool {
+        let address = from.view.get(to).and_then(|peer| peer.address);
+        let there = address.and_then(|address| self.awake_at(address));
+        there.is_some_and(|(_, node)| node.id == *to)
+    }
+
+    /// One round: handshakes, pings, replication, clocks.
+    pub(super) fn round(&mut self) {
+        for (disk, address) in std::mem::take(&mut self.meets) {
+            self.shake_hands(&disk, address);
+        }
+        let pings: Vec<Ping> = self
+            .awake()
+            .map(|(disk, node)| self.ping(disk, node))
+            .collect();
+        let disks: Vec<String> = pings.iter().map(|ping| ping.disk.clone()).collect();
+        for ping in &pings {
+            for to in disks.iter().filter(|to| **to != ping.disk) {
+                self.deliver(ping, to);
+            }
+        }
+        self.replication();
+        let running = self
+            .nodes
+            .values_mut()
+            .filter(|node| node.state == State::On);
+        running.for_each(|node| node.not_writable = node.not_writable.saturating_sub(1));
+    }
+
+    fn ping(&self, disk: &str, node: &Node) -> Ping {
+        let others = node.view.iter().filter(|(id, _)| **id != node.id);
+        Ping {
+            disk: disk.to_owned(),
+            id: node.id.clone(),
+            me: node.me().clone(),
+            current_epoch: node.current_epoch,
+            gossip: others
+                .filter_map(|(id, peer)| Some((id.clone(), peer.address?, self.linked(node, id))))
+                .collect(),
+        }
+    }
+
+    /// Both learn of each other, and where; an address that is known already is put right.
+    fn shake_hands(&mut self, disk: &str, address: Address) {
+        let Some(other) = self.awake_at(address).map(|(disk, _)| disk.clone()) else {
+            return;
+        };
+        if other != *disk && self.nodes.get(disk).is_some_and(|me| me.state == State::On) {
+            self.introduce(disk, &other);
+            self.introduce(&other, disk);
+        }
+    }
+
+    fn introduce(&mut self, to: &str, whom: &str) {
+        let (id, address) = (self.nodes[whom].id.clone(), self.nodes[whom].address);
+        if let Some(node) = self.nodes.get_mut(to) {
+            node.forgotten.remove(&id);
+            let peer = node
+                .view
+                .entry(id)
+                .or_insert_with(|| Peer::stranger(address));
+            peer.address = Some(address);
+        }
+    }
+
+    /// A ping (or pong) over whichever link exists; from strangers it is not believed.
+    fn deliver(&mut self, ping: &Ping, to: &str) {
+        let (Some(sender), Some(receiver)) = (self.nodes.get(&ping.disk), self.nodes.get(to))
+        else {
+            return;
+        };
+        if !self.linked(sender, &receiver.id) && !self.linked(receiver, &ping.id) {
+            return;
+        }
+        let mut outdated = None;
+        if let Some(node) = self.nodes.get_mut(to) {
+            let Some(peer) = node.view.get_mut(&ping.id) else {
+                return;
+            };
+            peer.address = ping.me.address;
+            peer.hostname.clone_from(&ping.me.hostname);
+            peer.role = ping.me.role;
+            peer.master.clone_from(&ping.me.master);
+            peer.failure = Failure::None;
+            node.current_epoch = node.current_epoch.max(ping.current_epoch);
+            if ping.me.role == Role::Replica {
+                peer.slots = SlotSet::default();
+            } else {
+                peer.epoch = peer.epoch.max(ping.me.epoch);
+                outdated = claim(node, &ping.id, &ping.me.slots);
+                settle_collision(node, ping);
+            }
+        }
+        if let Some((owner, epoch, slots)) = outdated {
+            if let Some(sender) = self.nodes.get_mut(&ping.disk) {
+                update(sender, &owner, epoch, &slots);
+            }
+        }
+        self.gossip(ping, to);
+    }
+
+    fn gossip(&mut self, ping: &Ping, to: &str) {
+        for (id, address, connected) in &ping.gossip {
+            let receiver = &self.nodes[to];
+            if *id == receiver.id {
+                continue;
+            }
+            if receiver.view.contains_key(id) {
+                // Of a node that it cannot reach it believes another address.
+                if *connected && !self.linked(receiver, id) {
+                    let node = self.nodes.get_mut(to);
+                    if let Some(peer) = node.and_then(|node| node.view.get_mut(id)) {
+                        peer.address = Some(*address);
+                    }
+                }
+            } else if !receiver.forgotten.contains(id) {
+                self.shake_hands(to, *address);
+            }
+        }
+    }
+
+    fn replication(&mut self) {
+        let replicas = self.awake().filter_map(|(disk, node)| {
+            let master = node.me().master.as_ref()?;
+            let source = self
+                .awake()
+                .map(|(_, node)| node)
+                .find(|other| other.id == *master);
+            let source = source.filter(|_| self.linked(node, master));
+            let fast = source.map(|source| source.setting("repl-diskless-sync-delay") == "0");
+            Some((disk.clone(), source.map(|source| source.keys), fast))
+        });
+        let replicas: Vec<_> = replicas.collect();
+        for (disk, keys, fast) in replicas {
+            let Some(node) = self.nodes.get_mut(&disk) else {
+                continue;
+            };
+            let Some(keys) = keys else {
+                (node.link_up, node.syncing) = (false, 0);
+                continue;
+            };
+            node.syncing = match (node.link_up, node.syncing, fast) {
+                (true, ..) | (_, 1, _) => 0,
+                (_, 0, Some(true)) => 1,
+                (_, 0, _) => SLOW_SYNC,
+                (_, left, _) => left - 1,
+            };
+            if node.syncing == 0 {
+                (node.link_up, node.keys) = (true, keys);
+            }
+        }
+    }
+
+    /// The node timeout passes: whoever cannot be reached is marked, and failed over if a replica
+    /// and a majority of masters can see to it.
+    pub(super) fn outlast_timeout(&mut self) {
+        for _ in 0..3 {
+            self.round();
+        }
+        let mut judged: Vec<(String, NodeId, Failure)> = Vec::new();
+        for (disk, node) in self.awake() {
+            let others = node.view.keys().filter(|id| **id != node.id);
+            judged.extend(others.map(|id| (disk.clone(), id.clone(), self.judge(node, id))));
+        }
+        for (disk, id, failure) in judged {
+            let node = self.nodes.get_mut(&disk);
+            if let Some(peer) = node.and_then(|node| node.view.get_mut(&id)) {
+                peer.failure = failure;
+            }
+        }
+        let candidates: Vec<String> = self.awake().map(|(disk, _)| disk.clone()).collect();
+        for disk in candidates {
+            if self.may_be_elected(&disk) {
+                if let Some(node) = self.nodes.get_mut(&disk) {
+                    take_over(node);
+                }
+                self.round();
+            }
+        }
+        self.round();
+    }
+
+    /// The masters with slots that this node reaches and that fulfil `what`, itself included.
+    fn voters(&self, node: &Node, what: impl Fn(&Node) -> bool) -> usize {
+        let reached = |other: &Node| other.id == node.id || self.linked(node, &other.id);
+        let voters = self
+            .awake()
+            .filter(|(_, other)| other.me().votes() && reached(other));
+        voters.filter(|(_, other)| what(other)).count()
+    }
+
+    fn judge(&self, node: &Node, id: &NodeId) -> Failure {
+        if self.linked(node, id) {
+            return Failure::None;
+        }
+        let size = node.view.values().filter(|peer| peer.votes()).count();
+        let reports = self.voters(node, |voter| {
+            voter.view.contains_key(id) && !self.linked(voter, id)
+        });
+        if reports > size / 2 {
+            Failure::Fail
+        } else {
+            Failure::Pfail
+        }
+    }
+
+    fn may_be_elected(&self, disk: &str) -> bool {
+        let node = &self.nodes[disk];
+        let master = node
+            .me()
+            .master
+            .as_ref()
+            .and_then(|master| node.view.get(master));
+        let size = node.view.values().filter(|peer| peer.votes()).count();
+        master.is_some_and(|master| master.failure == Failure::Fail && master.votes())
+            && self.voters(node, |_| true) > size / 2
+    }
+}
+
+/// A replica that won an election.
+fn take_over(node: &mut Node) {
+    node.current_epoch.0 += 1;
+    let epoch = node.current_epoch;
+    let master = node.me().master.clone();
+    let lost = master.and_then(|master| node.view.get_mut(&master));
+    let slots = lost.map(|lost| std::mem::take(&mut lost.slots));
+    let me = node.me_mut();
+    me.role = Role::Master;
+    me.master = None;
+    me.epoch = epoch;
+    me.slots = slots.unwrap_or_default();
+    node.link_up = false;
+}
+
+/// `clusterUpdateSlotsConfigWith`: a master's word about its slots. Slots that somebody with a
+/// greater epoch owns stay there; that owner is returned for the sender to be told.
+fn claim(
+    node: &mut Node,
+    sender: &NodeId,
+    claims: &SlotSet,
+) -> Option<(NodeId, Epoch, SlotSet)> {
+    let known = &node.view[sender];
+    if known.slots == *claims {
+        return None;
+    }
+    let epoch = known.epoch;
+    let mut fresh = claims.minus(&known.slots);
+    let mine = node.me().master.clone().unwrap_or_else(|| node.id.clone());
+    let mut outdated = None;
+    let mut lost = false;
+    for (id, peer) in node.view.iter_mut().filter(|(id, _)| *id != sender) {
+        let rest = peer.slots.minus(&fresh);
+        if rest == peer.slots {
+            continue;
+        }
+        if peer.epoch < epoch {
+            lost |= *id == mine && rest.is_empty();
+            peer.slots = rest;
+        } else {
+            outdated = Some((id.clone(), peer.epoch, peer.slots.clone()));
+            fresh = fresh.minus(&peer.slots);
+        }
+    }
+    if let Some(peer) = node.view.get_mut(sender) {
+        peer.slots = union(&peer.slots, &fresh);
+    }
+    if lost && *sender != node.id {
+        node.follow(sender.clone());
+    }
+    outdated
+}
+
+/// An UPDATE message: what somebody else has had for longer than the receiver knew.
+fn update(node: &mut Node, owner: &NodeId, epoch: Epoch, slots: &SlotSet) {
+    let Some(peer) = node.view.get_mut(owner).filter(|_| *owner != node.id) else {
+        return;
+    };
+    peer.epoch = peer.epoch.max(epoch);
+    peer.role = Role::Master;
+    peer.master = None;
+    claim(node, owner, slots);
+}
+
+/// `clusterHandleConfigEpochCollision`: of two masters with one epoch the lower id takes a new one.
+fn settle_collision(node: &mut Node, ping: &Ping) {
+    let me = node.me();
+    if me.role == Role::Master && me.epoch == ping.me.epoch && node.id < ping.id {
+        node.current_epoch.0 += 1;
+        node.me_mut().epoch = node.current_epoch;
+    }
+}
