@@ -95,9 +95,12 @@ impl<'a> Applier<'a> {
     }
 
     async fn stage(&self, stage: &Stage) -> Result<()> {
-        if self.context.stop_after.is_some() {
-            // One at a time, so that "after step k" means something.
-            for step in &stage.steps {
+        if let Some(kill) = self.context.kill {
+            let mut steps: Vec<&Step> = stage.steps.iter().collect();
+            if kill.is_backwards() {
+                steps.reverse();
+            }
+            for step in steps {
                 self.one(step).await?;
             }
             return Ok(());
@@ -108,7 +111,7 @@ impl<'a> Applier<'a> {
     }
 
     async fn one(&self, step: &Step) -> Result<()> {
-        if self.context.stop_after.is_some_and(|limit| self.done.get() >= limit) {
+        if self.context.kill.is_some_and(|kill| !kill.spares()) {
             return Err(Error::new(Kind::Interrupted, format!("stopped before: {step}")));
         }
         let outcome = self.step(step).await;

@@ -164,7 +164,7 @@ pub async fn of_session(session: &Session) -> Result<Status> {
     });
     let replicas = session.request.remembered.as_ref().map(|_| usize::from(launch.replicas));
     let runtime = launch.runtime.to_string();
-    ask(&session.wire, launch.name.to_string(), runtime, asked.collect(), replicas).await
+    ask(&*session.wire, launch.name.to_string(), runtime, asked.collect(), replicas).await
 }
 
 /// The status of any cluster, through seeds of which one has to answer.
