@@ -51,7 +51,7 @@ pub struct Session {
     pub reason: String,
     /// The cluster as it is to be.
     pub launch: Launch,
-    /// The cluster as it was last applied.
+    /// The cluster as it was last applied to the end.
     pub before: Option<Launch>,
     /// How its nodes are spoken to.
     pub wire: Box<dyn Wire>,
@@ -136,7 +136,9 @@ impl Session {
             wire: Box::new(LiveWire::new(request.user.clone(), request.password.clone())),
             kill: None,
             journal: Journal::new(&request.state, &launch.name, request.argv.clone()),
-            before: request.remembered.as_ref().map(Remembered::launch),
+            before: request.remembered.as_ref().map(|remembered| {
+                Launch::new(remembered.applied(), remembered.runtime, remembered.first_port)
+            }),
             request,
             runtime,
             reason,

@@ -28,6 +28,15 @@ pub struct Outcome {
     pub endpoints: Vec<Endpoint>,
 }
 
+impl Outcome {
+    /// The same after so many steps that were done before.
+    #[must_use]
+    pub fn after(mut self, steps: usize) -> Self {
+        self.changes += steps;
+        self
+    }
+}
+
 /// How far `up` goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
