@@ -10,10 +10,13 @@ use crate::model::{
     nodes_text::Failure,
     slot::SlotSet,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rounds that a replica's link takes with the default `repl-diskless-sync-delay` (5 s in Redis).
 const SLOW_SYNC: u8 = 20;
+
+/// How many others a ping tells of (3 in Redis, or a tenth of all).
+const GOSSIP: usize = 3;
 
 /// All nodes, by what their disks are called.
 #[derive(Default)]
@@ -22,6 +25,19 @@ pub(super) struct Bus {
     /// Who was told to meet which address, and was not yet answered.
     pub meets: Vec<(String, Address)>,
     ids: u32,
+    rounds: usize,
+}
+
+/// Who answers where.
+struct Places(BTreeMap<Address, (NodeId, String)>);
+
+impl Places {
+    /// Whether `from` reaches the node that it knows by this id where it believes it to be.
+    fn linked(&self, from: &Node, to: &NodeId) -> bool {
+        let address = from.view.get(to).and_then(|peer| peer.address);
+        let there = address.and_then(|address| self.0.get(&address));
+        there.is_some_and(|(id, _)| id == to)
+    }
 }
 
 /// What a ping carries.
@@ -30,7 +46,7 @@ struct Ping {
     id: NodeId,
     me: Peer,
     current_epoch: Epoch,
-    /// Whom it knows, where, and whether it is connected to them.
+    /// Some of those it knows, where, and whether it is connected to them.
     gossip: Vec<(NodeId, Address, bool)>,
 }
 
@@ -55,33 +71,36 @@ impl Bus {
             .filter(|(_, node)| node.state == State::On)
     }
 
-    fn awake_at(&self, address: Address) -> Option<(&String, &Node)> {
-        self.awake().find(|(_, node)| node.address == address)
+    fn places(&self) -> Places {
+        let place = |(disk, node): (&String, &Node)| (node.address, (node.id.clone(), disk.clone()));
+        Places(self.awake().map(place).collect())
     }
 
-    /// Whether `from` reaches the node that it knows by this id where it believes it to be.
-    pub(super) fn linked(&self, from: &Node, to: &NodeId) -> bool {
-        let address = from.view.get(to).and_then(|peer| peer.address);
-        let there = address.and_then(|address| self.awake_at(address));
-        there.is_some_and(|(_, node)| node.id == *to)
+    /// Whom a node is connected to.
+    pub(super) fn links(&self, from: &Node) -> BTreeSet<NodeId> {
+        let places = self.places();
+        let ids = from.view.keys();
+        ids.filter(|id| places.linked(from, id)).cloned().collect()
     }
 
     /// One round: handshakes, pings, replication, clocks.
     pub(super) fn round(&mut self) {
+        let places = self.places();
+        self.rounds += 1;
         for (disk, address) in std::mem::take(&mut self.meets) {
-            self.shake_hands(&disk, address);
+            self.shake_hands(&places, &disk, address);
         }
         let pings: Vec<Ping> = self
             .awake()
-            .map(|(disk, node)| self.ping(disk, node))
+            .map(|(disk, node)| self.ping(&places, disk, node))
             .collect();
         let disks: Vec<String> = pings.iter().map(|ping| ping.disk.clone()).collect();
         for ping in &pings {
             for to in disks.iter().filter(|to| **to != ping.disk) {
-                self.deliver(ping, to);
+                self.deliver(&places, ping, to);
             }
         }
-        self.replication();
+        self.replication(&places);
         let running = self
             .nodes
             .values_mut()
@@ -89,27 +108,29 @@ impl Bus {
         running.for_each(|node| node.not_writable = node.not_writable.saturating_sub(1));
     }
 
-    fn ping(&self, disk: &str, node: &Node) -> Ping {
-        let others = node.view.iter().filter(|(id, _)| **id != node.id);
+    fn ping(&self, places: &Places, disk: &str, node: &Node) -> Ping {
+        let first = (self.rounds * GOSSIP) % node.view.len().max(1);
+        let some = node.view.iter().cycle().skip(first).take(GOSSIP);
+        let others = some.filter(|(id, _)| **id != node.id);
         Ping {
             disk: disk.to_owned(),
             id: node.id.clone(),
             me: node.me().clone(),
             current_epoch: node.current_epoch,
             gossip: others
-                .filter_map(|(id, peer)| Some((id.clone(), peer.address?, self.linked(node, id))))
+                .filter_map(|(id, peer)| Some((id.clone(), peer.address?, places.linked(node, id))))
                 .collect(),
         }
     }
 
     /// Both learn of each other, and where; an address that is known already is put right.
-    fn shake_hands(&mut self, disk: &str, address: Address) {
-        let Some(other) = self.awake_at(address).map(|(disk, _)| disk.clone()) else {
+    fn shake_hands(&mut self, places: &Places, disk: &str, address: Address) {
+        let Some((_, other)) = places.0.get(&address) else {
             return;
         };
-        if other != *disk && self.nodes.get(disk).is_some_and(|me| me.state == State::On) {
-            self.introduce(disk, &other);
-            self.introduce(&other, disk);
+        if other != disk && self.nodes.get(disk).is_some_and(|me| me.state == State::On) {
+            self.introduce(disk, other);
+            self.introduce(other, disk);
         }
     }
 
@@ -126,12 +147,12 @@ impl Bus {
     }
 
     /// A ping (or pong) over whichever link exists; from strangers it is not believed.
-    fn deliver(&mut self, ping: &Ping, to: &str) {
+    fn deliver(&mut self, places: &Places, ping: &Ping, to: &str) {
         let (Some(sender), Some(receiver)) = (self.nodes.get(&ping.disk), self.nodes.get(to))
         else {
             return;
         };
-        if !self.linked(sender, &receiver.id) && !self.linked(receiver, &ping.id) {
+        if !places.linked(sender, &receiver.id) && !places.linked(receiver, &ping.id) {
             return;
         }
         let mut outdated = None;
@@ -158,10 +179,10 @@ impl Bus {
                 update(sender, &owner, epoch, &slots);
             }
         }
-        self.gossip(ping, to);
+        self.gossip(places, ping, to);
     }
 
-    fn gossip(&mut self, ping: &Ping, to: &str) {
+    fn gossip(&mut self, places: &Places, ping: &Ping, to: &str) {
         for (id, address, connected) in &ping.gossip {
             let receiver = &self.nodes[to];
             if *id == receiver.id {
@@ -169,26 +190,26 @@ impl Bus {
             }
             if receiver.view.contains_key(id) {
                 // Of a node that it cannot reach it believes another address.
-                if *connected && !self.linked(receiver, id) {
+                if *connected && !places.linked(receiver, id) {
                     let node = self.nodes.get_mut(to);
                     if let Some(peer) = node.and_then(|node| node.view.get_mut(id)) {
                         peer.address = Some(*address);
                     }
                 }
             } else if !receiver.forgotten.contains(id) {
-                self.shake_hands(to, *address);
+                self.shake_hands(places, to, *address);
             }
         }
     }
 
-    fn replication(&mut self) {
+    fn replication(&mut self, places: &Places) {
         let replicas = self.awake().filter_map(|(disk, node)| {
             let master = node.me().master.as_ref()?;
             let source = self
                 .awake()
                 .map(|(_, node)| node)
                 .find(|other| other.id == *master);
-            let source = source.filter(|_| self.linked(node, master));
+            let source = source.filter(|_| places.linked(node, master));
             let fast = source.map(|source| source.setting("repl-diskless-sync-delay") == "0");
             Some((disk.clone(), source.map(|source| source.keys), fast))
         });
@@ -219,10 +240,11 @@ impl Bus {
         for _ in 0..3 {
             self.round();
         }
+        let places = self.places();
         let mut judged: Vec<(String, NodeId, Failure)> = Vec::new();
         for (disk, node) in self.awake() {
             let others = node.view.keys().filter(|id| **id != node.id);
-            judged.extend(others.map(|id| (disk.clone(), id.clone(), self.judge(node, id))));
+            judged.extend(others.map(|id| (disk.clone(), id.clone(), self.judge(&places, node, id))));
         }
         for (disk, id, failure) in judged {
             let node = self.nodes.get_mut(&disk);
@@ -232,7 +254,7 @@ impl Bus {
         }
         let candidates: Vec<String> = self.awake().map(|(disk, _)| disk.clone()).collect();
         for disk in candidates {
-            if self.may_be_elected(&disk) {
+            if self.may_be_elected(&places, &disk) {
                 if let Some(node) = self.nodes.get_mut(&disk) {
                     take_over(node);
                 }
@@ -243,21 +265,21 @@ impl Bus {
     }
 
     /// The masters with slots that this node reaches and that fulfil `what`, itself included.
-    fn voters(&self, node: &Node, what: impl Fn(&Node) -> bool) -> usize {
-        let reached = |other: &Node| other.id == node.id || self.linked(node, &other.id);
+    fn voters(&self, places: &Places, node: &Node, what: impl Fn(&Node) -> bool) -> usize {
+        let reached = |other: &Node| other.id == node.id || places.linked(node, &other.id);
         let voters = self
             .awake()
             .filter(|(_, other)| other.me().votes() && reached(other));
         voters.filter(|(_, other)| what(other)).count()
     }
 
-    fn judge(&self, node: &Node, id: &NodeId) -> Failure {
-        if self.linked(node, id) {
+    fn judge(&self, places: &Places, node: &Node, id: &NodeId) -> Failure {
+        if places.linked(node, id) {
             return Failure::None;
         }
         let size = node.view.values().filter(|peer| peer.votes()).count();
-        let reports = self.voters(node, |voter| {
-            voter.view.contains_key(id) && !self.linked(voter, id)
+        let reports = self.voters(places, node, |voter| {
+            voter.view.contains_key(id) && !places.linked(voter, id)
         });
         if reports > size / 2 {
             Failure::Fail
@@ -266,7 +288,7 @@ impl Bus {
         }
     }
 
-    fn may_be_elected(&self, disk: &str) -> bool {
+    fn may_be_elected(&self, places: &Places, disk: &str) -> bool {
         let node = &self.nodes[disk];
         let master = node
             .me()
@@ -275,7 +297,7 @@ impl Bus {
             .and_then(|master| node.view.get(master));
         let size = node.view.values().filter(|peer| peer.votes()).count();
         master.is_some_and(|master| master.failure == Failure::Fail && master.votes())
-            && self.voters(node, |_| true) > size / 2
+            && self.voters(places, node, |_| true) > size / 2
     }
 }
 

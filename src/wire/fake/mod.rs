@@ -213,7 +213,7 @@ impl Wire for FakeWire {
             let Inner { bus, .. } = inner;
             let node = &bus.nodes[disk];
             let handshakes = bus.meets.iter().filter(|(from, _)| from == disk).count();
-            Ok(node.report(handshakes, |id| bus.linked(node, id)))
+            Ok(node.report(handshakes, &bus.links(node)))
         })
     }
 

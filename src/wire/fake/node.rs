@@ -273,7 +273,7 @@ impl Node {
     }
 
     /// CLUSTER NODES, CLUSTER INFO and INFO; `linked` says whom it is connected to.
-    pub(super) fn report(&self, handshakes: usize, linked: impl Fn(&NodeId) -> bool) -> Report {
+    pub(super) fn report(&self, handshakes: usize, linked: &BTreeSet<NodeId>) -> Report {
         let line = |(id, peer): (&NodeId, &Peer)| {
             // Alone, a node has not been told yet at which address it was reached.
             let known = *id != self.id || self.view.len() > 1;
@@ -285,7 +285,7 @@ impl Node {
                 master: peer.master.clone(),
                 failure: peer.failure,
                 epoch: peer.epoch,
-                connected: *id == self.id || linked(id),
+                connected: *id == self.id || linked.contains(id),
                 slots: peer.slots.clone(),
                 open: Vec::new(),
             }
