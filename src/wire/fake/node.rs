@@ -171,8 +171,9 @@ impl Node {
     }
 
     pub(super) fn add_slots(&mut self, slots: &SlotSet) -> Result<(), Refusal> {
-        let busy = |slot: &_| self.view.values().any(|peer| peer.slots.contains(*slot));
-        if let Some(slot) = slots.slots().find(busy) {
+        let owned = |free: SlotSet, peer: &Peer| free.minus(&peer.slots);
+        let free = self.view.values().fold(slots.clone(), owned);
+        if let Some(slot) = slots.minus(&free).first() {
             return Err(format!("Slot {slot} is already busy"));
         }
         let me = self.me_mut();
