@@ -78,7 +78,7 @@ pub struct FakeRuntime {
     inner: Arc<Mutex<Inner>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Inner {
     nodes: BTreeMap<ClusterName, BTreeMap<NodeName, Node>>,
     /// Clusters whose network exists.
@@ -107,6 +107,16 @@ impl FakeRuntime {
             addresses,
             power: Arc::new(power),
             inner: Arc::default(),
+        }
+    }
+
+    /// Another host, like this one in everything but who hears of it.
+    #[must_use]
+    pub fn fork(&self, power: OnPower) -> Self {
+        FakeRuntime {
+            addresses: self.addresses,
+            power: Arc::new(power),
+            inner: Arc::new(Mutex::new(self.lock().clone())),
         }
     }
 

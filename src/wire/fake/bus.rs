@@ -19,7 +19,7 @@ const SLOW_SYNC: u8 = 20;
 const GOSSIP: usize = 3;
 
 /// All nodes, by what their disks are called.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Bus {
     pub nodes: BTreeMap<String, Node>,
     /// Who was told to meet which address, and was not yet answered.

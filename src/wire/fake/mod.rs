@@ -31,7 +31,7 @@ pub struct FakeWire {
     inner: Arc<Mutex<Inner>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Inner {
     bus: Bus,
     commands: Vec<String>,
@@ -44,6 +44,15 @@ impl FakeWire {
         FakeWire {
             password: password.map(str::to_owned),
             inner: Arc::clone(&self.inner),
+        }
+    }
+
+    /// Other nodes, like these in everything.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        FakeWire {
+            password: self.password.clone(),
+            inner: Arc::new(Mutex::new(self.lock().clone())),
         }
     }
 

@@ -40,18 +40,20 @@ enum Leads {
 }
 
 impl World {
-    async fn with(found: Found) -> Self {
+    /// A world with this in it, and what its nodes said when they all ran.
+    async fn with(found: Found) -> (Self, BTreeMap<NodeName, Seen>) {
         let world = World::of(spec(3, 1));
         match found {
-            Found::Nothing => return world,
+            Found::Nothing => return (world, BTreeMap::new()),
             Found::Started => {
                 world.run(Verb::Start).await.unwrap();
                 world.wire.age(60);
-                return world;
+                return (world, BTreeMap::new());
             }
             _ => {}
         }
         let mut world = world.formed().await;
+        let seen = world.seen().await;
         match found {
             Found::OneStopped => world.stop(1).await,
             Found::AllStopped => assert_eq!(world.run(Verb::Stop).await.unwrap(), 6),
@@ -59,7 +61,7 @@ impl World {
             Found::Changed => world.spec = changed(world.spec.clone()),
             Found::Nothing | Found::Started | Found::Formed => {}
         }
-        world
+        (world, seen)
     }
 }
 
@@ -70,15 +72,15 @@ fn changed(mut spec: Spec) -> Spec {
     spec
 }
 
-/// Kills `verb` after each of its steps in turn, in both orders of parallel steps, and runs `next`.
-async fn converges(found: Found, verb: Verb, next: Verb, leads: Leads) {
+/// Kills `verb` after each of its steps (the first `most` of them) in turn, in both orders of
+/// parallel steps, and runs `next`.
+async fn converges(found: Found, verb: Verb, most: usize, next: Verb, leads: Leads) {
+    let (prototype, before) = World::with(found).await;
     let mut kills = 0;
     for backwards in [false, true] {
-        for steps in 0.. {
-            let world = World::with(found).await;
-            let before = before(&world, found).await;
-            let kill = Kill::after(steps, backwards);
-            let killed = world.run_until(verb, Some(kill)).await;
+        for steps in 0..=most {
+            let world = prototype.fork();
+            let killed = world.run_until(verb, Some(Kill::after(steps, backwards))).await;
             let what = format!("{verb:?} of {found:?} killed after {steps} (backwards: {backwards}), then {next:?}");
             if let Err(error) = &killed {
                 assert_eq!(error.kind(), Kind::Interrupted, "{what}: {error}");
@@ -95,17 +97,6 @@ async fn converges(found: Found, verb: Verb, next: Verb, leads: Leads) {
         }
     }
     assert!(kills >= 2, "{verb:?} of {found:?} has no steps");
-}
-
-/// The nodes before the command, as they are when they run.
-async fn before(world: &World, found: Found) -> BTreeMap<NodeName, Seen> {
-    match found {
-        Found::OneStopped | Found::AllStopped | Found::Removed => {
-            // The same world again: what is made is always the same.
-            World::with(Found::Formed).await.seen().await
-        }
-        _ => world.seen().await,
-    }
 }
 
 async fn check(world: &World, before: &BTreeMap<NodeName, Seen>, leads: Leads, what: &str) {
@@ -129,23 +120,28 @@ async fn check(world: &World, before: &BTreeMap<NodeName, Seen>, leads: Leads, w
         Leads::Nothing => {}
     }
     world.assert_settled().await;
-    for (name, wanted) in [
-        ("maxmemory", if world.spec.redis.contains_key("io-threads") { "1073741824" } else { "536870912" }),
-        ("maxmemory-policy", if world.spec.redis.contains_key("maxmemory-policy") { "allkeys-lru" } else { "noeviction" }),
+    let changed = world.spec.redis.contains_key("io-threads");
+    let wanted = BTreeMap::from([
         ("cluster-node-timeout", "15000"),
+        ("io-threads", if changed { "2" } else { "1" }),
+        ("maxmemory", if changed { "1073741824" } else { "536870912" }),
+        ("maxmemory-policy", if changed { "noeviction" } else { "allkeys-lru" }),
         ("repl-diskless-sync-delay", "5"),
-    ] {
-        for number in 1..=6 {
-            assert_eq!(world.config(number, name).await, wanted, "{what}: {name} of {}", node(number));
-        }
+    ]);
+    let names: Vec<&str> = wanted.keys().copied().collect();
+    for number in 1..=6 {
+        let has = world.configs(number, &names).await;
+        let has: BTreeMap<&str, &str> = has.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(has, wanted, "{what}: {}", node(number));
     }
 }
 
 macro_rules! killed {
-    ($($name:ident: $verb:ident of $found:ident, then $next:ident: $leads:ident;)*) => {
+    ($($name:ident: $verb:ident of $found:ident, then $next:ident: $leads:ident $(, first $most:literal)?;)*) => {
         $(#[tokio::test(start_paused = true)]
         async fn $name() {
-            converges(Found::$found, Verb::$verb, Verb::$next, Leads::$leads).await;
+            let most = [$($most,)? usize::MAX][0];
+            converges(Found::$found, Verb::$verb, most, Verb::$next, Leads::$leads).await;
         })*
     };
 }
@@ -163,12 +159,14 @@ killed! {
     restart: Restart of Formed, then Restart: Kept;
     restart_then_up: Restart of Formed, then Up: Kept;
     down_then_up: Down of Formed, then Up: Kept;
-    reset: Reset of Formed, then Reset: Emptied;
+    // Nine steps empty six nodes; what follows is `up` of nodes that run.
+    reset: Reset of Formed, then Reset: Emptied, first 12;
     reset_then_up: Reset of Formed, then Up: Emptied;
-    reset_then_restart: Reset of Formed, then Restart: Emptied;
-    reset_of_a_stopped_node: Reset of OneStopped, then Up: KeptOrEmptied;
-    reset_hard: ResetHard of Formed, then ResetHard: New;
-    reset_hard_then_up: ResetHard of Formed, then Up: New;
+    reset_then_restart: Reset of Formed, then Restart: Emptied, first 12;
+    reset_of_a_stopped_node: Reset of OneStopped, then Up: KeptOrEmptied, first 12;
+    // Seven steps remove six nodes; what follows is `up` from nothing.
+    reset_hard: ResetHard of Formed, then ResetHard: New, first 16;
+    reset_hard_then_up: ResetHard of Formed, then Up: New, first 16;
     down_volumes: DownVolumes of Formed, then DownVolumes: Nothing;
     down_volumes_then_up: DownVolumes of Formed, then Up: New;
     down_volumes_of_stopped_nodes: DownVolumes of AllStopped, then Up: New;

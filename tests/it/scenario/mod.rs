@@ -23,7 +23,7 @@ use rcluster::{
     },
     runtime::{
         Runtime, Signal,
-        fake::{Addresses, FakeRuntime, Power, disk},
+        fake::{Addresses, FakeRuntime, OnPower, Power, disk},
     },
     store::state::State,
     wire::{Wire, fake::FakeWire},
@@ -42,6 +42,8 @@ struct World {
     runtime: FakeRuntime,
     wire: FakeWire,
     heard: Heard,
+    /// Reached only by what fails; generous, since the clock that it is measured by is real.
+    deadline: Duration,
 }
 
 /// What was told, as lines.
@@ -104,22 +106,33 @@ impl World {
             spec.access = Access::Hostname("127.0.0.1".to_owned());
         }
         let wire = FakeWire::default();
-        let power = wire.clone();
-        let on_power = move |change| match change {
-            Power::On { disk, dial, address, conf } => power.boot(&disk, dial.into(), address, &conf),
-            Power::Off { disk } => power.halt(&disk),
-            Power::Freeze { disk } => power.freeze(&disk),
-            Power::Thaw { disk } => power.thaw(&disk),
-            Power::Wipe { disk } => power.wipe(&disk),
-        };
         World {
             folder: tempfile::tempdir().unwrap(),
             spec,
             password: None,
-            runtime: FakeRuntime::new(addresses, Box::new(on_power)),
+            runtime: FakeRuntime::new(addresses, coupled(&wire)),
             wire,
             heard: Heard::default(),
+            deadline: Duration::from_secs(20),
         }
+    }
+
+    /// Another world, like this one in everything.
+    fn fork(&self) -> Self {
+        let wire = self.wire.fork();
+        let fork = World {
+            folder: tempfile::tempdir().unwrap(),
+            spec: self.spec.clone(),
+            password: self.password.clone(),
+            runtime: self.runtime.fork(coupled(&wire)),
+            wire,
+            heard: Heard::default(),
+            deadline: Duration::from_secs(20),
+        };
+        if let Some(remembered) = self.state().load(&self.spec.name).unwrap() {
+            fork.state().save(&remembered).unwrap();
+        }
+        fork
     }
 
     /// The same, formed, with 100 keys on each master, a minute later.
@@ -153,7 +166,7 @@ impl World {
             password: self.password.clone(),
             user: None,
             argv: vec!["rcluster".to_owned()],
-            deadline: Duration::from_millis(500),
+            deadline: self.deadline,
             state,
         };
         let password = self.password.as_ref().map(Secret::reveal);
@@ -230,11 +243,15 @@ impl World {
     }
 
     async fn config(&self, number: u16, name: &str) -> String {
+        self.configs(number, &[name]).await.remove(name).unwrap()
+    }
+
+    async fn configs(&self, number: u16, names: &[&str]) -> BTreeMap<String, String> {
         let PortChoice::First(first) = self.spec.port else {
             panic!("a port")
         };
         let at = Endpoint::new("127.0.0.1", first + number - 1);
-        self.wire.config_get(&at, &[name]).await.unwrap()[name].clone()
+        self.wire.config_get(&at, names).await.unwrap()
     }
 
     fn disk(&self, number: u16) -> String {
@@ -252,6 +269,18 @@ impl World {
     async fn remove(&self, number: u16, volumes: bool) {
         assert!(self.runtime.remove(&self.spec.name, &node(number), volumes).await.unwrap());
     }
+}
+
+/// Nodes of the runtime answer on this wire.
+fn coupled(wire: &FakeWire) -> OnPower {
+    let wire = wire.clone();
+    Box::new(move |change| match change {
+        Power::On { disk, dial, address, conf } => wire.boot(&disk, dial.into(), address, &conf),
+        Power::Off { disk } => wire.halt(&disk),
+        Power::Freeze { disk } => wire.freeze(&disk),
+        Power::Thaw { disk } => wire.thaw(&disk),
+        Power::Wipe { disk } => wire.wipe(&disk),
+    })
 }
 
 fn node(number: u16) -> NodeName {
