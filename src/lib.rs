@@ -1,6 +1,9 @@
 //! rcluster runs a stock Redis 7 Cluster. (The map follows.)
+pub mod cli;
 pub mod error;
 pub mod model;
+pub mod ops;
+pub mod output;
 pub mod plan;
 pub mod render;
 pub mod runtime;

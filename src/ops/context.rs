@@ -60,7 +60,12 @@ impl Context<'_> {
     }
 
     /// The redis.conf of a node, as this runtime needs it.
-    pub fn conf(&self, launch: &Launch, node: &NodeLaunch, password: Option<&Secret>) -> Result<String> {
+    pub fn conf(
+        &self,
+        launch: &Launch,
+        node: &NodeLaunch,
+        password: Option<&Secret>,
+    ) -> Result<String> {
         match self.runtime.folder(&launch.name, &node.name) {
             Some(folder) => render::redis_conf(launch, node, Place::Folder(&folder), password),
             None => render::redis_conf(launch, node, Place::Container, password),

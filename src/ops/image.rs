@@ -24,4 +24,4 @@ pub async fn check(image: &str) -> Result<ImageCheck> {
     Docker::connect().await?.image_check(image).await
 }
 
-pub use crate::runtime::docker::StandIn as Wanted;
+pub use crate::runtime::docker::{BuiltImage as Built, ImageCheck as Checked, StandIn as Wanted};

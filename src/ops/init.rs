@@ -3,6 +3,7 @@
 use super::{
     apply::Applier,
     context::{Context, Member},
+    event::Listener,
     observe::Observation,
     verify,
 };
@@ -11,14 +12,16 @@ use crate::{
     model::{
         launch::Launch,
         node::{Address, BUS_OFFSET, Endpoint, NodeName},
+        secret::Secret,
         spec::{ClusterName, RuntimeKind},
     },
     plan::form::{self, Afterwards, HURRIED},
+    runtime::external::External,
     store::state::State,
-    wire::WireError,
+    wire::{LiveWire, WireError},
 };
 use futures_util::future::join_all;
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 /// What `init` on named nodes did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +32,43 @@ pub struct Outcome {
     pub masters: Vec<Endpoint>,
 }
 
+/// Nodes to be formed, and how to reach them.
+#[derive(Debug, Clone)]
+pub struct Nodes {
+    /// All of them.
+    pub seeds: Vec<Endpoint>,
+    /// Replicas of each master.
+    pub replicas: u16,
+    /// The ACL user.
+    pub user: Option<String>,
+    /// The password.
+    pub password: Option<Secret>,
+    /// How long any single wait may take.
+    pub deadline: Duration,
+}
+
 /// Forms exactly these nodes into one cluster.
-pub async fn init(context: &Context<'_>, state: &State, seeds: &[Endpoint], replicas: u16) -> Result<Outcome> {
+pub async fn of_seeds(nodes: Nodes, listener: &dyn Listener) -> Result<Outcome> {
+    let wire = LiveWire::new(nodes.user, nodes.password);
+    let context = Context {
+        runtime: &External,
+        wire: &wire,
+        listener,
+        journal: None,
+        remember: None,
+        deadline: nodes.deadline,
+        stop_after: None,
+    };
+    init(&context, &State::locate()?, &nodes.seeds, nodes.replicas).await
+}
+
+/// [`of_seeds`] with its collaborators.
+pub async fn init(
+    context: &Context<'_>,
+    state: &State,
+    seeds: &[Endpoint],
+    replicas: u16,
+) -> Result<Outcome> {
     let members = members(context, seeds).await?;
     let masters = members.len() / (usize::from(replicas) + 1);
     if masters < 3 {
@@ -77,7 +115,11 @@ pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Me
         Ok(Member {
             name: NodeName::new(seed.to_string()),
             dial: seed.clone(),
-            address: Address { ip, port: seed.port, bus_port },
+            address: Address {
+                ip,
+                port: seed.port,
+                bus_port,
+            },
             host: ip.to_string(),
             zone: None,
         })
@@ -87,9 +129,15 @@ pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Me
 
 /// None of these seeds answered as needed.
 pub fn no_seed(seeds: &[Endpoint], errors: Vec<WireError>) -> Error {
-    let refused = errors.iter().any(|error| matches!(error, WireError::Auth { .. }));
+    let refused = errors
+        .iter()
+        .any(|error| matches!(error, WireError::Auth { .. }));
     let kind = if refused { Kind::Usage } else { Kind::Missing };
-    let which = if seeds.len() == 1 { "the seed" } else { "no seed" };
+    let which = if seeds.len() == 1 {
+        "the seed"
+    } else {
+        "no seed"
+    };
     let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
     let message = match seeds.len() {
         1 => format!("{which} cannot be used: {}", texts.join("; ")),
@@ -106,7 +154,9 @@ pub fn no_seed(seeds: &[Endpoint], errors: Vec<WireError>) -> Error {
 async fn resolve(seed: &Endpoint) -> Result<IpAddr> {
     let found = tokio::net::lookup_host((seed.host.as_str(), seed.port)).await;
     let mut found = found.map_err(|error| {
-        Error::missing(format!("looking up {}", seed.host)).source(error).hint("give an IP address")
+        Error::missing(format!("looking up {}", seed.host))
+            .source(error)
+            .hint("give an IP address")
     })?;
     let all: Vec<IpAddr> = found.by_ref().map(|address| address.ip()).collect();
     // The bus of a node that listens on both is dialled by what was announced: prefer IPv4.
@@ -117,7 +167,11 @@ async fn resolve(seed: &Endpoint) -> Result<IpAddr> {
 }
 
 /// What each node's hurried settings were before anybody hurried them; written down first.
-async fn afterwards(context: &Context<'_>, state: &State, members: &[Member]) -> Result<Afterwards> {
+async fn afterwards(
+    context: &Context<'_>,
+    state: &State,
+    members: &[Member],
+) -> Result<Afterwards> {
     let names: Vec<&str> = HURRIED.iter().map(|(name, _)| *name).collect();
     let mut afterwards = Afterwards::new();
     for member in members {

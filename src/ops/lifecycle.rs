@@ -6,7 +6,8 @@
 use super::{
     down,
     event::Listener,
-    reset, restart, session::Session,
+    reset, restart,
+    session::Session,
     stop,
     up::{self, Extent, Outcome},
 };
@@ -22,20 +23,40 @@ use serde_json::json;
 pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
     finish_removal(session, listener).await?;
     if pending(session) == Some(Pending::Reset) {
-        session.context(listener).note("a reset was interrupted: finishing it");
+        session
+            .context(listener)
+            .note("a reset was interrupted: finishing it");
         return reset(session, listener).await;
     }
     changing(session, listener, None, async |context| {
-        up::up(&context, &session.launch, before(session), session.password(), extent).await
+        up::up(
+            &context,
+            &session.launch,
+            before(session),
+            session.password(),
+            extent,
+        )
+        .await
     })
     .await
 }
 
 /// `restart`.
-pub async fn restart(session: &Session, listener: &dyn Listener, only: &[NodeName]) -> Result<Outcome> {
+pub async fn restart(
+    session: &Session,
+    listener: &dyn Listener,
+    only: &[NodeName],
+) -> Result<Outcome> {
     finish_removal(session, listener).await?;
     changing(session, listener, None, async |context| {
-        restart::restart(&context, &session.launch, before(session), session.password(), only).await
+        restart::restart(
+            &context,
+            &session.launch,
+            before(session),
+            session.password(),
+            only,
+        )
+        .await
     })
     .await
 }
@@ -45,7 +66,13 @@ pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome
     finish_removal(session, listener).await?;
     remember(session, Some(Pending::Reset))?;
     changing(session, listener, Some(Pending::Reset), async |context| {
-        reset::reset(&context, &session.launch, before(session), session.password()).await
+        reset::reset(
+            &context,
+            &session.launch,
+            before(session),
+            session.password(),
+        )
+        .await
     })
     .await
 }
@@ -53,17 +80,30 @@ pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome
 /// `reset --hard`: nodes, network and data are removed and made anew.
 pub async fn reset_hard(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
     remember(session, Some(Pending::Removal))?;
-    journaled(session, async { down::down(&session.context(listener), &session.launch.name, true).await }).await?;
+    journaled(session, async {
+        down::down(&session.context(listener), &session.launch.name, true).await
+    })
+    .await?;
     remember(session, None)?;
     changing(session, listener, None, async |context| {
-        up::up(&context, &session.launch, None, session.password(), Extent::All).await
+        up::up(
+            &context,
+            &session.launch,
+            None,
+            session.password(),
+            Extent::All,
+        )
+        .await
     })
     .await
 }
 
 /// `stop`.
 pub async fn stop(session: &Session, listener: &dyn Listener, only: &[NodeName]) -> Result<usize> {
-    journaled(session, async { stop::stop(&session.context(listener), &session.launch.name, only).await }).await
+    journaled(session, async {
+        stop::stop(&session.context(listener), &session.launch.name, only).await
+    })
+    .await
 }
 
 /// `down`; with `volumes` the cluster is forgotten.
@@ -71,9 +111,15 @@ pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> 
     let state = &session.request.state;
     let name = &session.launch.name;
     if let (true, Some(remembered)) = (volumes, &session.request.remembered) {
-        state.save(&Remembered { pending: Some(Pending::Removal), ..remembered.clone() })?;
+        state.save(&Remembered {
+            pending: Some(Pending::Removal),
+            ..remembered.clone()
+        })?;
     }
-    let removed = journaled(session, async { down::down(&session.context(listener), name, volumes).await }).await?;
+    let removed = journaled(session, async {
+        down::down(&session.context(listener), name, volumes).await
+    })
+    .await?;
     if volumes {
         state.forget(name)?;
     }
@@ -87,7 +133,9 @@ async fn finish_removal(session: &Session, listener: &dyn Listener) -> Result<()
     }
     let context = session.context(listener);
     context.note("a removal was interrupted: finishing it");
-    down::down(&context, &session.launch.name, true).await.map(drop)
+    down::down(&context, &session.launch.name, true)
+        .await
+        .map(drop)
 }
 
 fn pending(session: &Session) -> Option<Pending> {
@@ -96,7 +144,10 @@ fn pending(session: &Session) -> Option<Pending> {
 
 /// The launch that was applied last to the nodes that there are.
 fn before(session: &Session) -> Option<&Launch> {
-    session.before.as_ref().filter(|_| pending(session) != Some(Pending::Removal))
+    session
+        .before
+        .as_ref()
+        .filter(|_| pending(session) != Some(Pending::Removal))
 }
 
 /// Runs a change: what is to be true is remembered first, the outcome is journaled.
@@ -121,7 +172,10 @@ async fn journaled<T>(session: &Session, work: impl Future<Output = Result<T>>) 
         Ok(_) => journal.write("done", json!({ "cluster": session.launch.name }))?,
         Err(error) => {
             // The error is what matters; a journal that cannot be written must not hide it.
-            let _ = journal.write("failed", json!({ "kind": error.kind().word(), "cause": error.cause() }));
+            let _ = journal.write(
+                "failed",
+                json!({ "kind": error.kind().word(), "cause": error.cause() }),
+            );
         }
     }
     outcome
@@ -129,7 +183,9 @@ async fn journaled<T>(session: &Session, work: impl Future<Output = Result<T>>) 
 
 /// Writes down the cluster as it is to be, and its rendered files.
 fn remember(session: &Session, pending: Option<Pending>) -> Result<()> {
-    let Session { request, launch, .. } = session;
+    let Session {
+        request, launch, ..
+    } = session;
     let first_port = launch.nodes.first().map_or(1, |node| node.port);
     let mut remembered = Remembered::new(&request.spec, launch.runtime, first_port);
     remembered.pending = pending;
@@ -138,10 +194,14 @@ fn remember(session: &Session, pending: Option<Pending>) -> Result<()> {
     if unchanged {
         return Ok(());
     }
-    request.state.save_password(&launch.name, session.password())?;
+    request
+        .state
+        .save_password(&launch.name, session.password())?;
     if launch.runtime == RuntimeKind::Docker {
         for file in render::files(launch, session.password())? {
-            request.state.save_rendered(&launch.name, &file.name, &file.text)?;
+            request
+                .state
+                .save_rendered(&launch.name, &file.name, &file.text)?;
         }
     }
     request.state.save(&remembered)

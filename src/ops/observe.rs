@@ -65,7 +65,10 @@ impl Observation {
 
     /// The report of a node, if it answered.
     pub fn report(&self, name: &NodeName) -> Option<&Report> {
-        let i = self.members.iter().position(|member| member.name == *name)?;
+        let i = self
+            .members
+            .iter()
+            .position(|member| member.name == *name)?;
         self.answers[i].as_ref().ok()
     }
 
@@ -82,7 +85,10 @@ impl Observation {
 /// The nodes of a launch that run, as members.
 pub async fn members(context: &Context<'_>, launch: &Launch) -> Result<Vec<Member>> {
     let placed = context.runtime.list(&launch.name).await?;
-    Ok(placed.into_iter().filter_map(|placed| member(launch, placed)).collect())
+    Ok(placed
+        .into_iter()
+        .filter_map(|placed| member(launch, placed))
+        .collect())
 }
 
 /// A node that runs, as a member.

@@ -24,7 +24,10 @@ pub async fn ports(launch: &Launch, starting: &[NodeName]) -> Result<()> {
         return Ok(());
     };
     let mut by = first.by.clone();
-    if by.as_deref().is_none_or(|by| by.starts_with("docker-proxy")) {
+    if by
+        .as_deref()
+        .is_none_or(|by| by.starts_with("docker-proxy"))
+    {
         if let Ok(docker) = Docker::connect().await {
             if let Some(container) = docker.culprit(first.port).await {
                 by = Some(format!("container {container}"));
@@ -36,7 +39,8 @@ pub async fn ports(launch: &Launch, starting: &[NodeName]) -> Result<()> {
         1 => String::new(),
         n => format!(" ({} other ports are taken too)", n - 1),
     };
-    Err(Error::refused(format!("port {} is in use by {by}{others}", first.port)).hint(
-        "`rcluster up --port auto` picks free ports, or set `port:` in the spec",
-    ))
+    Err(
+        Error::refused(format!("port {} is in use by {by}{others}", first.port))
+            .hint("`rcluster up --port auto` picks free ports, or set `port:` in the spec"),
+    )
 }

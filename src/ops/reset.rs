@@ -32,7 +32,9 @@ pub async fn reset(
     let started = start::plan(context, launch).await?;
     preflight::ports(launch, &start::starting(&started)).await?;
     applier.apply(&started).await?;
-    applier.reach(Goal::Answering, "wait for the nodes to answer").await?;
+    applier
+        .reach(Goal::Answering, "wait for the nodes to answer")
+        .await?;
 
     let seen = Observation::of(context.wire, &applier.members()).await;
     applier.apply(&plan(&seen)?).await?;
@@ -50,7 +52,12 @@ pub fn plan(seen: &Observation) -> Result<Plan> {
     let nodes: Vec<NodeName> = seats.iter().map(|seat| seat.name.clone()).collect();
     let masters: Vec<NodeName> = seats
         .iter()
-        .filter(|seat| seat.report.view.me().is_some_and(|me| me.role == Role::Master))
+        .filter(|seat| {
+            seat.report
+                .view
+                .me()
+                .is_some_and(|me| me.role == Role::Master)
+        })
         .map(|seat| seat.name.clone())
         .collect();
     Ok(teardown::empty(&masters, &nodes))

@@ -35,7 +35,10 @@ fn own(launch: &Launch) -> Directives {
     match launch.announced_hostname() {
         Some(hostname) => {
             own.insert("cluster-announce-hostname".to_owned(), text(&hostname));
-            own.insert("cluster-preferred-endpoint-type".to_owned(), text("hostname"));
+            own.insert(
+                "cluster-preferred-endpoint-type".to_owned(),
+                text("hostname"),
+            );
         }
         None => {
             own.insert("cluster-announce-hostname".to_owned(), text(""));
@@ -80,7 +83,9 @@ pub async fn difference(
         .map(|((node, _), live)| Running {
             node,
             own: own.clone(),
-            given: before.and_then(|before| before.node(&node.name)).map(|node| &node.redis),
+            given: before
+                .and_then(|before| before.node(&node.name))
+                .map(|node| &node.redis),
             live,
         })
         .collect();

@@ -2,22 +2,19 @@
 //!
 //! The document is the contract of `status --json`; a field is added, never renamed.
 
-use super::{
-    init,
-    session::Session,
-    stop::no_such_cluster,
-};
+use super::{init, session::Session, stop::no_such_cluster};
 use crate::{
     error::{Error, Kind, Result},
     model::{
         node::{Address, Endpoint, Epoch, NodeId, NodeName, Role},
         nodes_text::{Failure, ViewLine},
         report::Report,
+        secret::Secret,
         slot::{SLOTS, SlotRange},
     },
     plan::health::{self, Problem, State},
     runtime::{Placed, RunState},
-    wire::Wire,
+    wire::{LiveWire, Wire},
 };
 use futures_util::future::join_all;
 use serde::Serialize;
@@ -151,8 +148,11 @@ pub async fn of_session(session: &Session) -> Result<Status> {
     let placed = session.runtime.list(&launch.name).await?;
     if placed.is_empty() {
         return match session.request.remembered {
-            Some(_) => Err(Error::new(Kind::NoSuchCluster, format!("cluster {} has no nodes; its data is kept", launch.name))
-                .hint("`rcluster up` brings it back, `rcluster down --volumes` removes the data")),
+            Some(_) => Err(Error::new(
+                Kind::NoSuchCluster,
+                format!("cluster {} has no nodes; its data is kept", launch.name),
+            )
+            .hint("`rcluster up` brings it back, `rcluster down --volumes` removes the data")),
             None => Err(no_such_cluster(&launch.name)),
         };
     }
@@ -162,13 +162,29 @@ pub async fn of_session(session: &Session) -> Result<Status> {
         endpoint: None,
         placed: Some(placed),
     });
-    let replicas = session.request.remembered.as_ref().map(|_| usize::from(launch.replicas));
+    let replicas = session
+        .request
+        .remembered
+        .as_ref()
+        .map(|_| usize::from(launch.replicas));
     let runtime = launch.runtime.to_string();
-    ask(&session.wire, launch.name.to_string(), runtime, asked.collect(), replicas).await
+    ask(
+        &session.wire,
+        launch.name.to_string(),
+        runtime,
+        asked.collect(),
+        replicas,
+    )
+    .await
 }
 
 /// The status of any cluster, through seeds of which one has to answer.
-pub async fn of_seeds(wire: &dyn Wire, seeds: &[Endpoint]) -> Result<Status> {
+pub async fn of_seeds(
+    seeds: &[Endpoint],
+    user: Option<String>,
+    password: Option<Secret>,
+) -> Result<Status> {
+    let wire = &LiveWire::new(user, password);
     let heard = join_all(seeds.iter().map(|seed| wire.observe(seed))).await;
     let mut first = None;
     for (seed, answer) in seeds.iter().zip(&heard) {
@@ -177,7 +193,10 @@ pub async fn of_seeds(wire: &dyn Wire, seeds: &[Endpoint]) -> Result<Status> {
         }
     }
     let Some(first) = first else {
-        return Err(init::no_seed(seeds, heard.into_iter().filter_map(Result::err).collect()));
+        return Err(init::no_seed(
+            seeds,
+            heard.into_iter().filter_map(Result::err).collect(),
+        ));
     };
     let asked = vec![Asked {
         name: NodeName::new(first.to_string()),
@@ -213,11 +232,15 @@ async fn ask(
 type Answer = Option<Result<Report, crate::wire::WireError>>;
 
 async fn answers(wire: &dyn Wire, asked: &[Asked]) -> Vec<Answer> {
-    join_all(asked.iter().map(async |node| match (&node.dial, node.is_frozen()) {
-        // A frozen node is known not to answer: nobody has to wait for that.
-        (Some(dial), false) => Some(wire.observe(dial).await),
-        _ => None,
-    }))
+    join_all(
+        asked
+            .iter()
+            .map(async |node| match (&node.dial, node.is_frozen()) {
+                // A frozen node is known not to answer: nobody has to wait for that.
+                (Some(dial), false) => Some(wire.observe(dial).await),
+                _ => None,
+            }),
+    )
     .await
 }
 
@@ -228,12 +251,23 @@ impl Asked {
 }
 
 fn strangers(asked: &[Asked], answers: &[Answer]) -> Vec<Asked> {
-    let known: Vec<&NodeId> = answers.iter().flatten().flatten().map(|report| &report.view.myself).collect();
+    let known: Vec<&NodeId> = answers
+        .iter()
+        .flatten()
+        .flatten()
+        .map(|report| &report.view.myself)
+        .collect();
     let mut found: BTreeMap<&NodeId, &ViewLine> = BTreeMap::new();
-    for line in answers.iter().flatten().flatten().flat_map(|report| &report.view.nodes) {
+    for line in answers
+        .iter()
+        .flatten()
+        .flatten()
+        .flat_map(|report| &report.view.nodes)
+    {
         let ours = asked.iter().any(|node| match &node.placed {
             Some(placed) => line.address.is_some_and(|address| {
-                placed.address == Some(address) || (placed.address.is_none() && placed.port == address.port)
+                placed.address == Some(address)
+                    || (placed.address.is_none() && placed.port == address.port)
             }),
             None => false,
         });
@@ -255,9 +289,17 @@ fn strangers(asked: &[Asked], answers: &[Answer]) -> Vec<Asked> {
         .collect()
 }
 
-fn compose(name: String, runtime: String, asked: &[Asked], answers: &[Answer], replicas: Option<usize>) -> Status {
-    let reports: Vec<Option<&Report>> =
-        answers.iter().map(|answer| answer.as_ref().and_then(|answer| answer.as_ref().ok())).collect();
+fn compose(
+    name: String,
+    runtime: String,
+    asked: &[Asked],
+    answers: &[Answer],
+    replicas: Option<usize>,
+) -> Status {
+    let reports: Vec<Option<&Report>> = answers
+        .iter()
+        .map(|answer| answer.as_ref().and_then(|answer| answer.as_ref().ok()))
+        .collect();
     let heard: Vec<health::Heard<'_>> = asked
         .iter()
         .zip(answers)
@@ -274,13 +316,24 @@ fn compose(name: String, runtime: String, asked: &[Asked], answers: &[Answer], r
     let assessment = health::assess(&heard, replicas);
     let lines = best_lines(&reports);
     let name_of = |id: &NodeId| -> Option<NodeName> {
-        let by_answer = asked.iter().zip(&reports).find(|(_, report)| report.is_some_and(|report| report.view.myself == *id));
+        let by_answer = asked
+            .iter()
+            .zip(&reports)
+            .find(|(_, report)| report.is_some_and(|report| report.view.myself == *id));
         by_answer.map(|(node, _)| node.name.clone()).or_else(|| {
             let port = lines.get(id)?.address?.port;
             let silent = |(node, report): &(&Asked, &Option<&Report>)| {
-                report.is_none() && node.placed.as_ref().is_some_and(|placed| placed.port == port)
+                report.is_none()
+                    && node
+                        .placed
+                        .as_ref()
+                        .is_some_and(|placed| placed.port == port)
             };
-            asked.iter().zip(&reports).find(silent).map(|(node, _)| node.name.clone())
+            asked
+                .iter()
+                .zip(&reports)
+                .find(silent)
+                .map(|(node, _)| node.name.clone())
         })
     };
     let shards: Vec<ShardStatus> = (1..)
@@ -296,27 +349,57 @@ fn compose(name: String, runtime: String, asked: &[Asked], answers: &[Answer], r
     let mut nodes: Vec<NodeStatus> = asked
         .iter()
         .zip(answers)
-        .map(|(node, answer)| node_status(node, answer.as_ref(), &reports, &lines, &shards, &name_of))
+        .map(|(node, answer)| {
+            node_status(node, answer.as_ref(), &reports, &lines, &shards, &name_of)
+        })
         .collect();
-    nodes.sort_by_key(|node| (node.shard.unwrap_or(usize::MAX), node.role != Some(Role::Master)));
-    let count = |role| nodes.iter().filter(|node| node.up && node.role == Some(role)).count();
-    let youngest = reports.iter().flatten().map(|report| report.info.uptime_seconds).min();
+    nodes.sort_by_key(|node| {
+        (
+            node.shard.unwrap_or(usize::MAX),
+            node.role != Some(Role::Master),
+        )
+    });
+    let count = |role| {
+        nodes
+            .iter()
+            .filter(|node| node.up && node.role == Some(role))
+            .count()
+    };
+    let youngest = reports
+        .iter()
+        .flatten()
+        .map(|report| report.info.uptime_seconds)
+        .min();
     Status {
         schema: SCHEMA,
         cluster: ClusterStatus {
             name,
             runtime,
             state: assessment.state,
-            slots_assigned: assessment.shards.iter().map(|shard| shard.slots.count()).sum::<u16>().min(SLOTS),
+            slots_assigned: assessment
+                .shards
+                .iter()
+                .map(|shard| shard.slots.count())
+                .sum::<u16>()
+                .min(SLOTS),
             slots_ok: assessment.served.count(),
             known_nodes: lines.len(),
             masters: count(Role::Master),
             replicas: count(Role::Replica),
-            epoch: reports.iter().flatten().map(|report| report.cluster.current_epoch).max().unwrap_or_default(),
+            epoch: reports
+                .iter()
+                .flatten()
+                .map(|report| report.cluster.current_epoch)
+                .max()
+                .unwrap_or_default(),
             views_agree: assessment.disagreements.is_empty(),
             since: youngest.and_then(|seconds| {
                 let span = jiff::SignedDuration::from_secs(i64::try_from(seconds).ok()?);
-                jiff::Timestamp::now().checked_sub(span).ok()?.round(jiff::Unit::Second).ok()
+                jiff::Timestamp::now()
+                    .checked_sub(span)
+                    .ok()?
+                    .round(jiff::Unit::Second)
+                    .ok()
             }),
         },
         shards,
@@ -339,11 +422,17 @@ fn best_lines<'a>(reports: &[Option<&'a Report>]) -> BTreeMap<&'a NodeId, &'a Vi
             }
         }
     }
-    lines.into_iter().map(|(id, (_, line))| (id, line)).collect()
+    lines
+        .into_iter()
+        .map(|(id, (_, line))| (id, line))
+        .collect()
 }
 
 fn keys(reports: &[Option<&Report>], id: &NodeId) -> u64 {
-    let found = reports.iter().flatten().find(|report| report.view.myself == *id);
+    let found = reports
+        .iter()
+        .flatten()
+        .find(|report| report.view.myself == *id);
     found.map_or(0, |report| report.info.keys)
 }
 
@@ -358,35 +447,56 @@ fn node_status(
     let report = answer.and_then(|answer| answer.as_ref().ok());
     let id = match report {
         Some(report) => Some(report.view.myself.clone()),
-        None => lines.keys().find(|id| name_of(id).as_ref() == Some(&node.name)).map(|id| (*id).clone()),
+        None => lines
+            .keys()
+            .find(|id| name_of(id).as_ref() == Some(&node.name))
+            .map(|id| (*id).clone()),
     };
     let line = id.as_ref().and_then(|id| lines.get(id).copied());
     let info = report.map(|report| &report.info);
     let replication = info.map(|info| &info.replication);
     let is_replica = line.is_some_and(|line| line.role == Role::Replica);
-    let master_offset = line.and_then(|line| line.master.as_ref()).and_then(|master| {
-        let report = reports.iter().flatten().find(|report| report.view.myself == *master)?;
-        Some(report.info.replication.offset)
-    });
+    let master_offset = line
+        .and_then(|line| line.master.as_ref())
+        .and_then(|master| {
+            let report = reports
+                .iter()
+                .flatten()
+                .find(|report| report.view.myself == *master)?;
+            Some(report.info.replication.offset)
+        });
     let fallback = || {
         let port = node.placed.as_ref().map_or(0, |placed| placed.port);
-        node.dial.clone().unwrap_or_else(|| Endpoint::new("127.0.0.1", port))
+        node.dial
+            .clone()
+            .unwrap_or_else(|| Endpoint::new("127.0.0.1", port))
     };
     NodeStatus {
-        endpoint: line.and_then(ViewLine::endpoint).or_else(|| node.endpoint.clone()).unwrap_or_else(fallback),
+        endpoint: line
+            .and_then(ViewLine::endpoint)
+            .or_else(|| node.endpoint.clone())
+            .unwrap_or_else(fallback),
         role: line.map(|line| line.role),
         shard: shards
             .iter()
-            .find(|shard| shard.master.as_ref() == Some(&node.name) || shard.replicas.contains(&node.name))
+            .find(|shard| {
+                shard.master.as_ref() == Some(&node.name) || shard.replicas.contains(&node.name)
+            })
             .map(|shard| shard.index),
         up: report.is_some(),
         state: state_word(node, report, line),
-        link: replication.filter(|_| is_replica).map(|replication| match replication {
-            replication if replication.link_up => "up",
-            replication if replication.syncing => "syncing",
-            _ => "down",
-        }),
-        address: node.placed.as_ref().and_then(|placed| placed.address).or_else(|| line?.address),
+        link: replication
+            .filter(|_| is_replica)
+            .map(|replication| match replication {
+                replication if replication.link_up => "up",
+                replication if replication.syncing => "syncing",
+                _ => "down",
+            }),
+        address: node
+            .placed
+            .as_ref()
+            .and_then(|placed| placed.address)
+            .or_else(|| line?.address),
         keys: info.map(|info| info.keys),
         memory_used_bytes: info.map(|info| info.memory_used_bytes),
         memory_max_bytes: info.map(|info| info.memory_max_bytes),
@@ -395,13 +505,21 @@ fn node_status(
         hit_ratio: info.and_then(crate::model::info::NodeInfo::hit_ratio),
         repl_offset: replication.map(|replication| replication.offset),
         lag_bytes: match (is_replica, master_offset, replication) {
-            (true, Some(master), Some(replication)) => Some(master.saturating_sub(replication.offset)),
+            (true, Some(master), Some(replication)) => {
+                Some(master.saturating_sub(replication.offset))
+            }
             _ => None,
         },
-        lag_seconds: replication.filter(|_| is_replica).and_then(|replication| replication.last_io_seconds),
+        lag_seconds: replication
+            .filter(|_| is_replica)
+            .and_then(|replication| replication.last_io_seconds),
         uptime_seconds: info.map(|info| info.uptime_seconds),
         version: info.map(|info| info.version.clone()),
-        runtime_id: node.placed.as_ref().map(|placed| placed.runtime_id.clone()).filter(|id| !id.is_empty()),
+        runtime_id: node
+            .placed
+            .as_ref()
+            .map(|placed| placed.runtime_id.clone())
+            .filter(|id| !id.is_empty()),
         name: node.name.clone(),
         id,
     }

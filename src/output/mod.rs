@@ -1,0 +1,18 @@
+//! The only place that prints: results to stdout, everything else to stderr.
+//!
+//! Whether a person looks is decided on stderr; NO_COLOR, TERM=dumb and CI are honoured, and a
+//! pipe that is closed ends the output quietly.
+
+pub mod failure;
+pub mod progress;
+pub mod result;
+pub mod screen;
+pub mod table;
+
+/// A number with its noun: `1 node`, `6 nodes`.
+pub fn count(number: usize, noun: &str) -> String {
+    match number {
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    }
+}

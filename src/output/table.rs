@@ -1,0 +1,266 @@
+//! `status` and `list` for a person.
+
+use super::{count, screen::seconds};
+use crate::{
+    model::{node::Role, slot::SLOTS},
+    ops::{
+        list::Listing,
+        status::{NodeStatus, ShardStatus, Status},
+    },
+    plan::health::{Severity, State},
+};
+use comfy_table::{Cell, CellAlignment, Table, presets::NOTHING};
+use console::style;
+use std::time::Duration;
+
+/// A verdict line, a row per node grouped by shard, and what is wrong.
+pub fn status(status: &Status) -> String {
+    let mut text = verdict(status);
+    text.push_str("\n\n");
+    text.push_str(&nodes(status));
+    if !status.problems.is_empty() {
+        text.push('\n');
+    }
+    for problem in &status.problems {
+        let word = match problem.severity {
+            Severity::Error => style("error").red().bold(),
+            Severity::Warning => style("warning").yellow().bold(),
+        };
+        let who = problem
+            .node
+            .as_ref()
+            .map(|node| format!("{node} "))
+            .unwrap_or_default();
+        // A sentence that names its subject does not need the name in front of it.
+        let who = if problem.what.contains(who.trim_end()) {
+            String::new()
+        } else {
+            who
+        };
+        text.push_str(&format!("\n{word}: {who}{}", problem.what));
+        text.push_str(&format!(
+            "\n  why: {}\n  do:  {}",
+            problem.why, problem.hint
+        ));
+    }
+    if !status.problems.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+fn verdict(status: &Status) -> String {
+    let cluster = &status.cluster;
+    let word = match cluster.state {
+        State::Ok => style(cluster.state.word()).green().bold(),
+        State::Degraded => style(cluster.state.word()).yellow().bold(),
+        State::Down => style(cluster.state.word()).red().bold(),
+    };
+    let views = if cluster.views_agree {
+        "views agree"
+    } else {
+        "views differ"
+    };
+    format!(
+        "{}  {word}  {}/{SLOTS} slots served, {}, {}, epoch {}, {views}  ({})",
+        style(&cluster.name).bold(),
+        cluster.slots_ok,
+        count(cluster.masters, "master"),
+        count(cluster.replicas, "replica"),
+        cluster.epoch,
+        cluster.runtime,
+    )
+}
+
+fn nodes(status: &Status) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header([
+        "SHARD", "NODE", "ENDPOINT", "ROLE", "STATE", "SLOTS", "KEYS", "MEMORY", "OPS/S",
+        "CLIENTS", "HIT", "LINK", "LAG", "UPTIME", "VERSION",
+    ]);
+    for column in [6, 7, 8, 9, 10, 12, 13] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let mut last = None;
+    for node in &status.nodes {
+        let shard = node
+            .shard
+            .and_then(|index| status.shards.iter().find(|shard| shard.index == index));
+        let first = node.shard.is_none() || node.shard != last;
+        last = node.shard;
+        table.add_row(row(node, shard, first));
+    }
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    lines.join("\n") + "\n"
+}
+
+fn row(node: &NodeStatus, shard: Option<&ShardStatus>, first: bool) -> Vec<Cell> {
+    let master = node.role == Some(Role::Master);
+    let dash = || "-".to_owned();
+    let number = |value: Option<u64>| value.map_or_else(dash, |value| value.to_string());
+    let state = match node.state {
+        "ok" => style(node.state).green(),
+        "loading" => style(node.state).yellow(),
+        _ => style(node.state).red(),
+    };
+    let slots = match shard {
+        Some(shard) if master => slots(shard),
+        _ => String::new(),
+    };
+    let lag = match (node.lag_bytes, node.lag_seconds) {
+        (Some(lag), Some(ago)) => format!("{lag} B, {ago} s"),
+        (Some(lag), None) => format!("{lag} B"),
+        _ => String::new(),
+    };
+    let name = if master || node.role.is_none() {
+        node.name.to_string()
+    } else {
+        format!("└ {}", node.name)
+    };
+    [
+        match node.shard {
+            Some(index) if first => index.to_string(),
+            _ => String::new(),
+        },
+        name,
+        node.endpoint.to_string(),
+        node.role.map_or_else(dash, |role| role.word().to_owned()),
+        state.to_string(),
+        slots,
+        number(node.keys),
+        memory(node),
+        number(node.ops_per_sec),
+        number(node.clients),
+        node.hit_ratio
+            .map_or_else(dash, |ratio| format!("{:.0}%", ratio * 100.0)),
+        node.link.unwrap_or_default().to_owned(),
+        lag,
+        node.uptime_seconds.map_or_else(dash, age),
+        node.version.clone().unwrap_or_else(dash),
+    ]
+    .into_iter()
+    .map(Cell::new)
+    .collect()
+}
+
+fn slots(shard: &ShardStatus) -> String {
+    let total: u32 = shard
+        .slots
+        .iter()
+        .map(|range| u32::from(range.count()))
+        .sum();
+    let share = f64::from(total) * 100.0 / f64::from(SLOTS);
+    let ranges: Vec<String> = shard
+        .slots
+        .iter()
+        .take(3)
+        .map(ToString::to_string)
+        .collect();
+    let more = if shard.slots.len() > 3 { ",…" } else { "" };
+    match total {
+        0 => "none".to_owned(),
+        _ => format!("{}{more} ({share:.0}%)", ranges.join(",")),
+    }
+}
+
+fn memory(node: &NodeStatus) -> String {
+    match (node.memory_used_bytes, node.memory_max_bytes) {
+        (Some(used), Some(0)) => bytes(used),
+        (Some(used), Some(max)) => format!("{} of {}", bytes(used), bytes(max)),
+        _ => "-".to_owned(),
+    }
+}
+
+/// `1.6M`, as `redis-cli` and INFO's `_human` fields write it.
+pub fn bytes(number: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
+    let number = number as f64;
+    let units = [("G", 1u64 << 30), ("M", 1 << 20), ("K", 1 << 10)];
+    for (unit, size) in units {
+        #[expect(clippy::cast_precision_loss, reason = "a power of two")]
+        let value = number / size as f64;
+        if value >= 1.0 {
+            let rounded = format!("{value:.1}");
+            return format!("{}{unit}", rounded.strip_suffix(".0").unwrap_or(&rounded));
+        }
+    }
+    format!("{number:.0}B")
+}
+
+/// `42s`, `7m`, `3h`, `12d`.
+pub fn age(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7200 => format!("{}m", seconds / 60),
+        7200..172_800 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// All clusters.
+pub fn list(listing: &Listing) -> String {
+    if listing.clusters.is_empty() {
+        return "no clusters; `rcluster up` makes one\n".to_owned();
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(["NAME", "RUNTIME", "NODES", "RUNNING", "FIRST PORT", "OWNER"]);
+    for cluster in &listing.clusters {
+        let port = cluster
+            .first_port
+            .map_or_else(|| "-".to_owned(), |port| port.to_string());
+        table.add_row([
+            cluster.name.to_string(),
+            cluster.runtime.to_string(),
+            if cluster.nodes == 0 {
+                "0 (data kept)".to_owned()
+            } else {
+                cluster.nodes.to_string()
+            },
+            cluster.running.to_string(),
+            port,
+            cluster.owner.clone().unwrap_or_else(|| "you".to_owned()),
+        ]);
+    }
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    lines.join("\n") + "\n"
+}
+
+/// Where the time went, longest part last by order of events.
+pub fn phases(phases: &[super::progress::Phase], elapsed: Duration) -> String {
+    let mut text = format!("{} in all", seconds(elapsed));
+    for phase in phases {
+        text.push_str(&format!(
+            "\n  {:>7}  {}",
+            seconds(Duration::from_millis(phase.millis)),
+            phase.title
+        ));
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_ages_are_short() {
+        assert_eq!(bytes(1_677_721), "1.6M");
+        assert_eq!(bytes(512 << 20), "512M");
+        assert_eq!(bytes(12), "12B");
+        assert_eq!(
+            (age(42), age(600), age(90_000)),
+            ("42s".into(), "10m".into(), "25h".into())
+        );
+    }
+}
