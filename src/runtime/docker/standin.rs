@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     runtime::{OnProgress, Progress},
 };
-use bollard::query_parameters::CreateImageOptions;
+use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions};
 use futures_util::TryStreamExt;
 use serde::Serialize;
 use std::{path::PathBuf, process::Command, time::Duration};
@@ -71,7 +71,7 @@ impl Docker {
     ) -> Result<BuiltImage> {
         let (repo, tag) = split(&wanted.tag)?;
         self.same_architecture()?;
-        self.may_replace(wanted).await?;
+        let replaced = self.may_replace(wanted).await?;
         let server = program(&wanted.redis_server)?;
         let cli = program(&wanted.redis_cli)?;
         let redis_version = version_of(&server)?;
@@ -103,6 +103,11 @@ impl Docker {
                 self.api.inspect_image(&wanted.tag),
             )
             .await?;
+        // Its predecessor has no name any more; containers that run it keep it.
+        if let Some(old) = replaced.filter(|old| Some(old) != made.id.as_ref()) {
+            let options = None::<RemoveImageOptions>;
+            let _ = bounded(self.api.remove_image(&old, options, None)).await;
+        }
         Ok(BuiltImage {
             image: wanted.tag.clone(),
             id: made.id.unwrap_or_default(),
@@ -136,17 +141,21 @@ impl Docker {
         .hint("build the image on a host of the engine's architecture"))
     }
 
-    async fn may_replace(&self, wanted: &StandIn) -> Result<()> {
+    /// The id of the stand-in that goes, if there is one.
+    async fn may_replace(&self, wanted: &StandIn) -> Result<Option<String>> {
         let tag = &wanted.tag;
         let seen = found(bounded(self.api.inspect_image(tag)).await)
             .map_err(|fault| self.fault(format!("looking for image {tag}"), &fault))?;
         let Some(seen) = seen else {
-            return Ok(());
+            return Ok(None);
         };
         let labels = seen.config.and_then(|config| config.labels);
         let ours = labels.is_some_and(|labels| labels.contains_key(STANDIN));
-        if ours || wanted.force {
-            return Ok(());
+        if ours {
+            return Ok(seen.id);
+        }
+        if wanted.force {
+            return Ok(None);
         }
         Err(Error::refused(format!(
             "there is an image {tag} already, and rcluster did not pack it"
