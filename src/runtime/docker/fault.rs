@@ -19,6 +19,10 @@ pub(super) fn status(fault: &Fault) -> Option<u16> {
 /// The engine's own message, or the innermost reason why there is none.
 pub(super) fn reason(fault: &Fault) -> String {
     match fault {
+        Fault::DockerResponseServerError {
+            status_code,
+            message,
+        } if message.trim().is_empty() => format!("it answers with status {status_code}"),
         Fault::DockerResponseServerError { message, .. } => message.trim().to_owned(),
         Fault::DockerStreamError { error } => error.trim().to_owned(),
         Fault::RequestTimeoutError => "it does not answer".to_owned(),

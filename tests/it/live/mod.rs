@@ -2,6 +2,7 @@
 //! `RCLUSTER_REQUIRE_DOCKER=1` that is a failure where Docker is what is missing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+mod compose;
 mod docker;
 mod runtime_contract;
 
