@@ -32,7 +32,10 @@ pub(super) fn reason(fault: &Fault) -> String {
 
 /// The kind of I/O error at the bottom of it, if there is one.
 pub(super) fn io_kind(fault: &Fault) -> Option<io::ErrorKind> {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(fault);
+    if let Fault::IOError { err } = fault {
+        return Some(err.kind());
+    }
+    let mut next = fault.source();
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<io::Error>() {
             return Some(error.kind());

@@ -17,7 +17,12 @@ use crate::{
 use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions};
 use futures_util::TryStreamExt;
 use serde::Serialize;
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 /// Label with the version of the redis-server that was packed.
 const VERSION: &str = "rcluster.redis-version";
@@ -204,10 +209,11 @@ fn program(name: &str) -> Result<PathBuf> {
 }
 
 /// Only what forms clusters as rcluster does is packed.
-fn version_of(server: &std::path::Path) -> Result<String> {
+fn version_of(server: &Path) -> Result<String> {
     let shown = server.display();
+    // Debian's redis-server is a link to redis-check-rdb, which looks at the name it was called by.
     let output = Command::new(server)
-        .arg0_redis_server()
+        .arg0("redis-server")
         .arg("--version")
         .output()
         .map_err(|error| Error::missing(format!("{shown} does not run")).source(error))?;
@@ -226,18 +232,6 @@ fn version_of(server: &std::path::Path) -> Result<String> {
         );
     }
     Ok(version)
-}
-
-/// Debian's redis-server is a link to redis-check-rdb, which looks at the name it was called by.
-trait Arg0 {
-    fn arg0_redis_server(&mut self) -> &mut Self;
-}
-
-impl Arg0 for Command {
-    fn arg0_redis_server(&mut self) -> &mut Self {
-        use std::os::unix::process::CommandExt;
-        self.arg0("redis-server")
-    }
 }
 
 #[cfg(test)]

@@ -2,17 +2,22 @@
 
 use super::{Bench, IMAGE, docker_or_skip};
 use bollard::{
-    models::{ContainerCreateBody, HostConfig, VolumeCreateRequest},
+    models::{ContainerCreateBody, HostConfig, NetworkCreateRequest, VolumeCreateRequest},
     query_parameters::{
         CreateContainerOptions, RemoveContainerOptions, RemoveImageOptions, RemoveVolumeOptions,
     },
 };
+use futures_util::future::join_all;
 use rcluster::{
     error::{Error, Kind},
-    model::container,
+    model::{container, spec::RuntimeKind},
     runtime::docker::StandIn,
 };
-use std::{collections::HashMap, time::Duration, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -250,4 +255,44 @@ async fn the_stand_in_is_usable_and_replaces_only_its_own_kind() {
         .unwrap();
     let absent = docker.image_check(&wanted.tag).await.unwrap();
     assert!(!absent.present && absent.verdict().is_err());
+}
+
+#[tokio::test]
+async fn a_network_that_was_left_half_made_is_finished() {
+    let Some(bench) = Bench::docker("dk-draft", 21260, 3).await else {
+        return;
+    };
+    let labels = [("rcluster.cluster", "dk-draft"), ("rcluster.draft", "1")];
+    let draft = NetworkCreateRequest {
+        name: container::network_name(bench.name()),
+        labels: Some(
+            labels
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+        ),
+        ..NetworkCreateRequest::default()
+    };
+    engine().create_network(draft).await.unwrap();
+    assert!(bench.prepare().await);
+    assert!(!bench.prepare().await);
+    bench.ensure(2).await;
+    let nodes = bench.runtime.list(bench.name()).await.unwrap();
+    let ip = nodes[0].address.unwrap().ip.to_string();
+    assert!(ip.ends_with(".3"), "{ip} follows from the node's number");
+}
+
+#[tokio::test]
+async fn subnets_are_raced_for_and_everyone_gets_one() {
+    let Some(bench) = Bench::docker("dk-race", 21270, 3).await else {
+        return;
+    };
+    let mut others = Vec::new();
+    for number in 1..=5 {
+        // An engine connection of its own: as other processes would have.
+        let docker = Arc::new(docker_or_skip("dk-race").await.unwrap());
+        let name = format!("dk-race-{number}");
+        others.push(Bench::on(docker, RuntimeKind::Docker, &name, 21270, 3, None).await);
+    }
+    let made = join_all(others.iter().chain([&bench]).map(Bench::prepare)).await;
+    assert_eq!(made, [true; 6]);
 }

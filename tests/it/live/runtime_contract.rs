@@ -231,6 +231,13 @@ async fn a_node_that_dies_at_start_says_why(bench: &Bench) {
     );
     assert!(bench.ensure(1).await);
     assert_eq!(bench.ask(1, "PING").await, "+PONG");
+    // What it wrote while it was well does not hide why it dies now.
+    let stop = bench.runtime.stop(bench.name(), &node.name, GRACE);
+    assert!(stop.await.unwrap());
+    let ensure = bench.runtime.ensure(&bench.launch, node, &broken);
+    let error = ensure.await.unwrap_err();
+    assert!(error.log_tail().is_some(), "{error}");
+    assert_eq!(state(bench, 1).await, RunState::Stopped);
 }
 
 async fn many_are_ensured_at_once(bench: &Bench) {
