@@ -79,11 +79,10 @@ impl Docker {
         let replaced = self.may_replace(wanted).await?;
         let server = program(&wanted.redis_server)?;
         let cli = program(&wanted.redis_cli)?;
-        let redis_version = version_of(&server)?;
+        let redis_version = version_of(&wanted.redis_server, &server)?;
         progress(Progress::Note(format!(
-            "packing {} {redis_version} as {}",
-            server.display(),
-            wanted.tag
+            "packing {} ({redis_version}) as {}",
+            wanted.redis_server, wanted.tag
         )));
         let packing = tokio::task::spawn_blocking(move || RootFs::of(&server, &cli)?.tar());
         let tar = packing
@@ -209,8 +208,7 @@ fn program(name: &str) -> Result<PathBuf> {
 }
 
 /// Only what forms clusters as rcluster does is packed.
-fn version_of(server: &Path) -> Result<String> {
-    let shown = server.display();
+fn version_of(shown: &str, server: &Path) -> Result<String> {
     // Debian's redis-server is a link to redis-check-rdb, which looks at the name it was called by.
     let output = Command::new(server)
         .arg0("redis-server")
