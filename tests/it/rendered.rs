@@ -163,7 +163,9 @@ fn the_conf_of_a_node_under_each_preset() {
         let launch = launch(&self::preset(preset.name), RuntimeKind::Docker);
         let place = match launch.runtime {
             RuntimeKind::Docker => Place::Container,
-            RuntimeKind::Process => Place::Folder(Path::new("/state/dev/nodes/node-1")),
+            RuntimeKind::Process | RuntimeKind::External => {
+                Place::Folder(Path::new("/state/dev/nodes/node-1"))
+            }
         };
         let password = match preset.name {
             "network" => Secret::parse("a \"nasty\" #\\ pässword").unwrap(),
