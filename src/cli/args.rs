@@ -5,7 +5,7 @@ use crate::model::{
     spec::{Access, ClusterName, PortChoice},
 };
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::Styles};
-use std::{net::IpAddr, path::PathBuf};
+use std::{convert::Infallible, net::IpAddr, path::PathBuf};
 
 const AFTER: &str = "\
 Exit codes: 0 done or healthy, 1 failed, 2 usage or spec, 3 refused, 4 unhealthy,
@@ -185,7 +185,7 @@ pub(super) struct SpecFlags {
     #[arg(long, value_name = "ADDRESS", env = "RCLUSTER_LISTEN")]
     pub(super) listen: Option<IpAddr>,
     /// What clients are told to dial: host, network, or a host name
-    #[arg(long, value_name = "WHAT", env = "RCLUSTER_ACCESS", value_parser = access)]
+    #[arg(long, value_name = "WHAT", env = "RCLUSTER_ACCESS", value_parser = |text: &str| Ok::<_, Infallible>(Access::from(text.to_owned())))]
     pub(super) access: Option<Access>,
     /// The container image
     #[arg(long, value_name = "IMAGE", env = "RCLUSTER_IMAGE")]
@@ -195,14 +195,10 @@ pub(super) struct SpecFlags {
     pub(super) redis_server: Option<String>,
 }
 
-fn access(text: &str) -> Result<Access, std::convert::Infallible> {
-    Ok(Access::from(text.to_owned()))
-}
-
 #[derive(Debug, Args)]
 pub(super) struct StartArgs {
     /// Only these nodes
-    #[arg(value_name = "NODE", value_parser = node_name)]
+    #[arg(value_name = "NODE", value_parser = |text: &str| Ok::<_, Infallible>(NodeName::new(text)))]
     pub(super) nodes: Vec<NodeName>,
     #[command(flatten)]
     pub(super) spec: SpecFlags,
@@ -218,12 +214,8 @@ pub(super) struct InitArgs {
 #[derive(Debug, Args)]
 pub(super) struct NodeArgs {
     /// Only these nodes
-    #[arg(value_name = "NODE", value_parser = node_name)]
+    #[arg(value_name = "NODE", value_parser = |text: &str| Ok::<_, Infallible>(NodeName::new(text)))]
     pub(super) nodes: Vec<NodeName>,
-}
-
-fn node_name(text: &str) -> Result<NodeName, std::convert::Infallible> {
-    Ok(NodeName::new(text))
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! What was asked for, resolved once: flags over RCLUSTER_* environment over spec over defaults.
+//! What was asked for, resolved once: flags over `RCLUSTER_*` environment over spec over defaults.
 
 use super::args::{Global, RuntimeArg, SpecFlags};
 use crate::{
@@ -146,7 +146,7 @@ fn set<T>(field: &mut T, flag: Option<T>) {
     }
 }
 
-/// `--password-file`, then REDIS_PASSWORD, then the spec's `password_file`, then `.env` beside the
+/// `--password-file`, then `REDIS_PASSWORD`, then the spec's `password_file`, then `.env` beside the
 /// spec (or here, without one).
 fn password(global: &Global, spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
     if let Some(path) = &global.password_file {
@@ -215,7 +215,7 @@ fn argv() -> Vec<String> {
         .map(|arg| arg.to_string_lossy().into_owned())
         .collect();
     if let Some(program) = argv.first_mut() {
-        *program = "rcluster".to_owned();
+        "rcluster".clone_into(program);
     }
     argv
 }

@@ -14,4 +14,5 @@ pub mod report;
 pub mod secret;
 pub mod slot;
 pub mod spec;
+pub mod spec_check;
 pub mod topology;

@@ -175,26 +175,26 @@ impl<'a> Applier<'a> {
                 let member = self.member(node)?;
                 wire.config_set(&member.dial, settings)
                     .await
-                    .map_err(|error| wire_failure(node, error))
+                    .map_err(|error| wire_failure(node, &error))
             }
             Step::Flush { node } => {
                 let member = self.member(node)?;
                 wire.flush(&member.dial)
                     .await
-                    .map_err(|error| wire_failure(node, error))
+                    .map_err(|error| wire_failure(node, &error))
             }
             Step::Reset { node } => self.reset(node).await,
             Step::AddSlots { node, slots } => {
                 let member = self.member(node)?;
                 wire.add_slots(&member.dial, slots)
                     .await
-                    .map_err(|error| wire_failure(node, error))
+                    .map_err(|error| wire_failure(node, &error))
             }
             Step::SetEpoch { node, epoch } => {
                 let member = self.member(node)?;
                 wire.set_epoch(&member.dial, *epoch)
                     .await
-                    .map_err(|error| wire_failure(node, error))
+                    .map_err(|error| wire_failure(node, &error))
             }
             Step::Meet { node, peers } => {
                 let member = self.member(node)?;
@@ -202,14 +202,14 @@ impl<'a> Applier<'a> {
                 let peers = peers.collect::<Result<Vec<_>>>()?;
                 wire.meet(&member.dial, &peers)
                     .await
-                    .map_err(|error| wire_failure(node, error))
+                    .map_err(|error| wire_failure(node, &error))
             }
             Step::Replicate { node, master } => self.replicate(node, master).await,
             Step::Forget { node, gone } => {
                 let member = self.member(node)?;
                 wire.forget(&member.dial, gone)
                     .await
-                    .map_err(|error| wire_failure(node, error))
+                    .map_err(|error| wire_failure(node, &error))
             }
         }
     }
@@ -224,14 +224,14 @@ impl<'a> Applier<'a> {
                 Err(WireError::Reply { reply, .. }) if reply.contains("containing keys") => {
                     wire.flush(dial)
                         .await
-                        .map_err(|error| wire_failure(node, error))?;
+                        .map_err(|error| wire_failure(node, &error))?;
                     Ok(Look::Pending(reply))
                 }
-                Err(error) => Err(wire_failure(node, error)),
+                Err(error) => Err(wire_failure(node, &error)),
             }
         })
         .await?;
-        outcome.map_err(|late| self.late(&format!("resetting {node}"), &late))
+        outcome.map_err(|late| Self::late(&format!("resetting {node}"), &late))
     }
 
     /// The master has to be known to the node; the word may still be on its way.
@@ -241,17 +241,17 @@ impl<'a> Applier<'a> {
         let of = self.member(master)?;
         let id = match wire.observe(&of.dial).await {
             Ok(report) => report.view.myself,
-            Err(error) => return Err(wire_failure(master, error)),
+            Err(error) => return Err(wire_failure(master, &error)),
         };
         let outcome = wait_until(POLL, self.context.deadline, async || {
             match wire.replicate(dial, &id).await {
                 Ok(()) => Ok(Look::Ready(())),
                 Err(error @ WireError::UnknownNode { .. }) => Ok(Look::Pending(error.to_string())),
-                Err(error) => Err(wire_failure(node, error)),
+                Err(error) => Err(wire_failure(node, &error)),
             }
         })
         .await?;
-        outcome.map_err(|late| self.late(&format!("making {node} a replica of {master}"), &late))
+        outcome.map_err(|late| Self::late(&format!("making {node} a replica of {master}"), &late))
     }
 
     /// Waits for a goal.
@@ -298,7 +298,7 @@ impl<'a> Applier<'a> {
             Ok(()) => Ok(()),
             Err(late) => {
                 self.dead().await?;
-                Err(self.late(title, &late))
+                Err(Self::late(title, &late))
             }
         }
     }
@@ -332,7 +332,7 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
-    fn late(&self, what: &str, late: &TimedOut<String>) -> Error {
+    fn late(what: &str, late: &TimedOut<String>) -> Error {
         Error::deadline(format!(
             "{what}: not done after {:.1} s; last seen: {}",
             late.waited.as_secs_f32(),

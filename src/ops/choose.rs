@@ -110,10 +110,10 @@ async fn found(state: &State, name: &ClusterName) -> Result<Option<Chosen>> {
     if !process.list(name).await?.is_empty() {
         return Ok(Some(Chosen::new(process, "its processes are here")));
     }
-    if let Ok(docker) = docker(state, name).await {
-        if !docker.list(name).await?.is_empty() {
-            return Ok(Some(Chosen::new(docker, "its containers are here")));
-        }
+    if let Ok(docker) = docker(state, name).await
+        && !docker.list(name).await?.is_empty()
+    {
+        return Ok(Some(Chosen::new(docker, "its containers are here")));
     }
     Ok(None)
 }

@@ -74,12 +74,12 @@ impl Context<'_> {
 }
 
 /// A failed call on a node of ours, as an error with something to do.
-pub fn wire_failure(node: &NodeName, error: WireError) -> Error {
-    let kind = match &error {
+pub fn wire_failure(node: &NodeName, error: &WireError) -> Error {
+    let kind = match error {
         WireError::Auth { .. } => Kind::Usage,
         _ => Kind::Failed,
     };
-    let hint = match &error {
+    let hint = match error {
         WireError::Auth { .. } => {
             "give the password that the nodes were started with: --password-file FILE, REDIS_PASSWORD, or `password_file:` in the spec"
         }

@@ -103,7 +103,7 @@ pub async fn init(
 pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Member>> {
     let asked = seeds.iter().map(|seed| async move {
         let heard = context.wire.observe(seed).await;
-        let report = heard.map_err(|error| no_seed(std::slice::from_ref(seed), vec![error]))?;
+        let report = heard.map_err(|error| no_seed(std::slice::from_ref(seed), &[error]))?;
         let bus_port = report
             .view
             .me()
@@ -128,7 +128,7 @@ pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Me
 }
 
 /// None of these seeds answered as needed.
-pub fn no_seed(seeds: &[Endpoint], errors: Vec<WireError>) -> Error {
+pub fn no_seed(seeds: &[Endpoint], errors: &[WireError]) -> Error {
     let refused = errors
         .iter()
         .any(|error| matches!(error, WireError::Auth { .. }));
@@ -181,7 +181,7 @@ async fn afterwards(
                 .wire
                 .config_get(&member.dial, &names)
                 .await
-                .map_err(|error| super::context::wire_failure(&member.name, error))?,
+                .map_err(|error| super::context::wire_failure(&member.name, &error))?,
         };
         state.note_restore(&member.dial, &before)?;
         afterwards.insert(member.name.clone(), before);
@@ -198,7 +198,7 @@ async fn put_back(context: &Context<'_>, state: &State, members: &[Member]) -> R
                 .wire
                 .config_set(&member.dial, &settings)
                 .await
-                .map_err(|error| super::context::wire_failure(&member.name, error))?;
+                .map_err(|error| super::context::wire_failure(&member.name, &error))?;
         }
     }
     Ok(())

@@ -58,7 +58,7 @@ impl Observation {
                     zone: member.zone.clone(),
                     report,
                 }),
-                Err(error) => Err(wire_failure(&member.name, error.clone())),
+                Err(error) => Err(wire_failure(&member.name, error)),
             })
             .collect()
     }
@@ -75,7 +75,7 @@ impl Observation {
     /// The first answer that waiting cannot improve: a wrong password above all.
     pub fn hopeless(&self) -> Option<Error> {
         let error = |(member, answer): (&Member, &Result<Report, WireError>)| match answer {
-            Err(error) if !error.is_transient() => Some(wire_failure(&member.name, error.clone())),
+            Err(error) if !error.is_transient() => Some(wire_failure(&member.name, error)),
             _ => None,
         };
         self.members.iter().zip(&self.answers).find_map(error)

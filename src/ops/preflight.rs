@@ -27,12 +27,10 @@ pub async fn ports(launch: &Launch, starting: &[NodeName]) -> Result<()> {
     if by
         .as_deref()
         .is_none_or(|by| by.starts_with("docker-proxy"))
+        && let Ok(docker) = Docker::connect().await
+        && let Some(container) = docker.culprit(first.port).await
     {
-        if let Ok(docker) = Docker::connect().await {
-            if let Some(container) = docker.culprit(first.port).await {
-                by = Some(format!("container {container}"));
-            }
-        }
+        by = Some(format!("container {container}"));
     }
     let by = by.unwrap_or_else(|| "a process of another user".to_owned());
     let others = match taken.len() {

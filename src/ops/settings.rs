@@ -69,7 +69,7 @@ pub async fn difference(
     });
     let mut lives = Vec::new();
     for (answer, (node, _)) in join_all(asked).await.into_iter().zip(&nodes) {
-        let mut live = answer.map_err(|error| wire_failure(&node.name, error))?;
+        let mut live = answer.map_err(|error| wire_failure(&node.name, &error))?;
         let has = live.remove("requirepass").unwrap_or_default();
         if has != password.map(Secret::reveal).unwrap_or_default() {
             return Err(Error::refused(format!("{} has another password than the spec asks for", node.name))

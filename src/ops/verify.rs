@@ -42,7 +42,7 @@ pub async fn verify(context: &Context<'_>, applier: &Applier<'_>) -> Result<Proo
         .wire
         .announced(&any.dial)
         .await
-        .map_err(|error| wire_failure(&any.name, error))?;
+        .map_err(|error| wire_failure(&any.name, &error))?;
     let mut masters: Vec<(Endpoint, Vec<SlotRange>)> = Vec::new();
     for row in announced {
         match masters

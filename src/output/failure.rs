@@ -4,6 +4,7 @@ use super::screen::{Screen, print, tell};
 use crate::error::Error;
 use console::style;
 use serde_json::json;
+use std::fmt::Write as _;
 
 /// Reports an error: to stderr, and with `--json` as a document to stdout as well.
 pub fn report(error: &Error, screen: Screen) {
@@ -31,16 +32,17 @@ pub fn text(error: &Error) -> String {
         error.cause()
     );
     if let Some(log) = error.log_tail() {
-        text.push_str(&format!("\n\nlast lines of {}:", log.node));
+        let _ = write!(text, "\n\nlast lines of {}:", log.node);
         for line in &log.lines {
-            text.push_str(&format!("\n  {line}"));
+            let _ = write!(text, "\n  {line}");
         }
     }
     if let Some(hint) = error.hint_text() {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\n\n{} {hint}",
             style("hint:").for_stderr().cyan().bold()
-        ));
+        );
     }
     text
 }

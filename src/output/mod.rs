@@ -1,6 +1,6 @@
 //! The only place that prints: results to stdout, everything else to stderr.
 //!
-//! Whether a person looks is decided on stderr; NO_COLOR, TERM=dumb and CI are honoured, and a
+//! Whether a person looks is decided on stderr; `NO_COLOR`, TERM=dumb and CI are honoured, and a
 //! pipe that is closed ends the output quietly.
 
 pub mod failure;

@@ -15,6 +15,7 @@ use crate::{
 use console::style;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 /// Prints text, or the document with `--json`.
 pub fn show(screen: Screen, text: &str, document: &impl Serialize) -> Result<()> {
@@ -71,10 +72,7 @@ pub fn up(
         ),
     };
     if !outcome.masters.is_empty() {
-        text.push_str(&format!(
-            "  endpoints  {}\n",
-            joined(&reach(launch, outcome))
-        ));
+        let _ = writeln!(text, "  endpoints  {}", joined(&reach(launch, outcome)));
     }
     if screen.verbose > 0 {
         text.push_str(&table::phases(&progress.phases(), elapsed));
@@ -119,13 +117,10 @@ fn next(launch: &Launch, outcome: &Outcome, verb: &str) -> String {
     }
     let mut text = "\nnext:\n".to_owned();
     if let Some(first) = reach(launch, outcome).first() {
-        text.push_str(&format!(
-            "  redis-cli -c -h {} -p {}\n",
-            first.host, first.port
-        ));
+        let _ = writeln!(text, "  redis-cli -c -h {} -p {}", first.host, first.port);
     }
-    text.push_str(&format!("  rcluster status{name}\n"));
-    text.push_str(&format!("  rcluster down{name} --volumes\n"));
+    let _ = writeln!(text, "  rcluster status{name}");
+    let _ = writeln!(text, "  rcluster down{name} --volumes");
     text
 }
 
@@ -136,13 +131,13 @@ pub fn plan(screen: Screen, plan: &Plan) -> Result<()> {
         text.push_str("nothing to do\n");
     }
     for stage in &plan.stages {
-        text.push_str(&format!("{}\n", style(&stage.title).bold()));
+        let _ = writeln!(text, "{}", style(&stage.title).bold());
         for step in &stage.steps {
-            text.push_str(&format!("  {step}\n"));
+            let _ = writeln!(text, "  {step}");
         }
     }
     for note in &plan.notes {
-        text.push_str(&format!("note: {note}\n"));
+        let _ = writeln!(text, "note: {note}");
     }
     let mut document = serde_json::to_value(plan).unwrap_or(Value::Null);
     if let Value::Object(fields) = &mut document {
@@ -166,12 +161,12 @@ pub fn formed(screen: Screen, outcome: &init::Outcome, progress: &Progress) -> R
         0 => "already formed, 0 changes\n".to_owned(),
         _ => format!("{} in {}\n", style("formed").green(), seconds(elapsed)),
     };
-    text.push_str(&format!("  masters  {}\n", joined(&outcome.masters)));
+    let _ = writeln!(text, "  masters  {}", joined(&outcome.masters));
     if screen.verbose > 0 {
         text.push_str(&table::phases(&progress.phases(), elapsed));
     }
     if let Some(first) = outcome.masters.first() {
-        text.push_str(&format!("\nnext:\n  rcluster status --seed {first}\n"));
+        let _ = write!(text, "\nnext:\n  rcluster status --seed {first}\n");
     }
     show(screen, &text, &document)
 }

@@ -8,7 +8,7 @@ use std::{
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
-    /// On a terminal, unless NO_COLOR, TERM=dumb or CI say otherwise.
+    /// On a terminal, unless `NO_COLOR`, TERM=dumb or CI say otherwise.
     Auto,
     /// Always.
     Always,

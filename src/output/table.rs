@@ -11,6 +11,7 @@ use crate::{
 };
 use comfy_table::{Cell, CellAlignment, Table, presets::NOTHING};
 use console::style;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// A verdict line, a row per node grouped by shard, and what is wrong.
@@ -37,11 +38,8 @@ pub fn status(status: &Status) -> String {
         } else {
             who
         };
-        text.push_str(&format!("\n{word}: {who}{}", problem.what));
-        text.push_str(&format!(
-            "\n  why: {}\n  do:  {}",
-            problem.why, problem.hint
-        ));
+        let _ = write!(text, "\n{word}: {who}{}", problem.what);
+        let _ = write!(text, "\n  why: {}\n  do:  {}", problem.why, problem.hint);
     }
     if !status.problems.is_empty() {
         text.push('\n');
@@ -239,11 +237,12 @@ pub fn list(listing: &Listing) -> String {
 pub fn phases(phases: &[super::progress::Phase], elapsed: Duration) -> String {
     let mut text = format!("{} in all", seconds(elapsed));
     for phase in phases {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\n  {:>7}  {}",
             seconds(Duration::from_millis(phase.millis)),
             phase.title
-        ));
+        );
     }
     text.push('\n');
     text

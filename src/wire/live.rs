@@ -17,6 +17,7 @@ use redis::{
 };
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt::Display,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -151,7 +152,7 @@ fn take<T: FromRedisValue>(at: &Endpoint, command: &str, reply: Option<Value>) -
     T::from_redis_value(value).map_err(|error| unreadable(at, command, error))
 }
 
-fn unreadable(at: &Endpoint, command: &str, why: impl ToString) -> WireError {
+fn unreadable(at: &Endpoint, command: &str, why: impl Display) -> WireError {
     WireError::Unreadable {
         at: at.clone(),
         command: command.to_owned(),

@@ -16,6 +16,7 @@ use crate::{
     store::state::{write_private, write_public},
 };
 use serde_json::json;
+use std::fmt::Write as _;
 
 pub(in crate::cli) fn run(global: &Global, args: &RenderArgs, screen: Screen) -> Result<Verdict> {
     let (spec, password) = settings::spec(global, &args.spec)?;
@@ -57,11 +58,11 @@ pub(in crate::cli) fn run(global: &Global, args: &RenderArgs, screen: Screen) ->
         count(files.len(), "file")
     );
     match kind {
-        RuntimeKind::Docker => text.push_str(&format!(
-            "  docker-compose -p {0} -f {folder}/{1} up -d\n  rcluster init -c {0} --runtime docker\n",
+        RuntimeKind::Docker => {
+let _ = write!(text, "  docker-compose -p {0} -f {folder}/{1} up -d\n  rcluster init -c {0} --runtime docker\n",
             spec.name,
-            render::COMPOSE_FILE
-        )),
+            render::COMPOSE_FILE);
+},
         _ => text.push_str("  each file's first lines say how to start its node; then\n  rcluster init --seed HOST:PORT …\n"),
     }
     let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();

@@ -1,7 +1,7 @@
 //! redis-server processes on this host, one detached process a node.
 //!
 //! Everything a node has lies in its folder under the state folder; the process is recognised by
-//! the lock on its pidfile (see [`pidfile`]). Nothing is kept running beside the nodes, so after a
+//! the lock on its pidfile (see `pidfile`). Nothing is kept running beside the nodes, so after a
 //! reboot somebody has to say `rcluster up`.
 
 mod folder;
