@@ -108,7 +108,7 @@ fn each_layer_has_its_edges() {
         ),
         (
             "src/cli/up.rs",
-            "use crate::render::conf;",
+            "use crate::store::lock;",
             "cli_uses_ops_and_output",
         ),
         (
