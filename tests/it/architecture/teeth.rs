@@ -113,7 +113,7 @@ fn each_layer_has_its_edges() {
         ),
         (
             "src/cli/up.rs",
-            "use crate::render;",
+            "use crate::wire;",
             "cli_uses_ops_and_output",
         ),
         (
