@@ -5,6 +5,7 @@
 //! wrong state.
 
 pub mod container;
+pub mod count;
 pub mod directive;
 pub mod info;
 pub mod launch;

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     model::{
+        count::count,
         launch::Launch,
         node::{Address, BUS_OFFSET, Endpoint, NodeName},
         secret::Secret,
@@ -73,8 +74,10 @@ pub async fn init(
     let masters = members.len() / (usize::from(replicas) + 1);
     if masters < 3 {
         return Err(Error::usage(format!(
-            "{} nodes with {replicas} replicas per master make {masters} masters; three are needed",
-            members.len()
+            "{} with {} per master make {}; three are needed",
+            count(members.len(), "node"),
+            count(usize::from(replicas), "replica"),
+            count(masters, "master")
         ))
         .hint("name every node with --seed, or ask for fewer --replicas"));
     }

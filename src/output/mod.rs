@@ -8,11 +8,3 @@ pub mod progress;
 pub mod result;
 pub mod screen;
 pub mod table;
-
-/// A number with its noun: `1 node`, `6 nodes`.
-pub fn count(number: usize, noun: &str) -> String {
-    match number {
-        1 => format!("1 {noun}"),
-        _ => format!("{number} {noun}s"),
-    }
-}

@@ -1,10 +1,10 @@
 //! Listeners: what an operation tells, as a spinner, as plain lines, as JSON lines, or not at all.
 
-use super::{
-    count,
-    screen::{ProgressForm, Screen, seconds, tell},
+use super::screen::{ProgressForm, Screen, seconds, tell};
+use crate::{
+    model::count::count,
+    ops::event::{Event, Listener},
 };
-use crate::ops::event::{Event, Listener};
 use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{

@@ -1,14 +1,13 @@
 //! What a command ends with: a few lines for a person, a document for a program.
 
 use super::{
-    count,
     progress::Progress,
     screen::{Screen, print, seconds},
     table,
 };
 use crate::{
     error::{Error, Result},
-    model::{launch::Launch, node::Endpoint, spec::Access},
+    model::{count::count, launch::Launch, node::Endpoint, spec::Access},
     ops::{image, init, up::Outcome},
     plan::step::Plan,
 };

@@ -1,8 +1,8 @@
 //! `status` and `list` for a person.
 
-use super::{count, screen::seconds};
+use super::screen::seconds;
 use crate::{
-    model::{node::Role, slot::SLOTS},
+    model::{count::count, node::Role, slot::SLOTS},
     ops::{
         list::Listing,
         status::{NodeStatus, ShardStatus, Status},

@@ -1,6 +1,7 @@
 //! Whether a cluster is well, and if not, who says so and what to do.
 
 use crate::model::{
+    count::count,
     node::{NodeId, NodeName, Role},
     nodes_text::View,
     report::Report,
@@ -200,8 +201,12 @@ fn node_problems(node: &Heard<'_>) -> Vec<Problem> {
             Severity::Error,
             "reports cluster_state:fail",
             format!(
-                "it counts {} of {SLOTS} slots as ok and {} masters",
-                report.cluster.slots_ok, report.cluster.size
+                "it counts {} of {SLOTS} slots as ok, and {} with slots",
+                report.cluster.slots_ok,
+                count(
+                    usize::try_from(report.cluster.size).unwrap_or(usize::MAX),
+                    "master"
+                )
             ),
             "it sees too few masters, or a slot without owner; `rcluster up` brings stopped nodes back",
         );
@@ -324,6 +329,7 @@ impl Names<'_, '_> {
 mod tests {
     use super::*;
     use crate::model::{
+        count::count,
         info::{ClusterInfo, NodeInfo, Replication},
         node::Epoch,
         nodes_text,

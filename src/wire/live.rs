@@ -174,6 +174,14 @@ fn name_of(command: &Cmd) -> String {
     }
 }
 
+/// What the connection said, without "(os error 111)".
+fn plain(error: &RedisError) -> String {
+    let text =
+        std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    let text = text.split(" (os error").next().unwrap_or_default();
+    text.to_lowercase()
+}
+
 fn typed(at: &Endpoint, command: &str, error: &RedisError) -> WireError {
     let at = at.clone();
     let reply = match (error.code(), error.detail()) {
@@ -201,9 +209,7 @@ fn typed(at: &Endpoint, command: &str, error: &RedisError) -> WireError {
         }
         ErrorKind::Io | ErrorKind::Parse => WireError::Unreachable {
             at,
-            why: error
-                .detail()
-                .map_or_else(|| error.category().to_owned(), str::to_owned),
+            why: plain(error),
         },
         _ => WireError::Reply {
             at,

@@ -8,10 +8,11 @@ use crate::{
     },
     error::{Error, Result},
     model::{
+        count::count,
         launch::Launch,
         spec::{PortChoice, RuntimeChoice, RuntimeKind},
     },
-    output::{count, result, screen::Screen},
+    output::{result, screen::Screen},
     render,
     store::state::{write_private, write_public},
 };
