@@ -329,7 +329,6 @@ impl Names<'_, '_> {
 mod tests {
     use super::*;
     use crate::model::{
-        count::count,
         info::{ClusterInfo, NodeInfo, Replication},
         node::Epoch,
         nodes_text,
