@@ -1,1 +1,7 @@
-fn main() {}
+//! `rcluster`: parse, run, report, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rcluster::cli::main()
+}

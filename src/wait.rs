@@ -44,7 +44,7 @@ where
         if waited >= deadline {
             return Ok(Err(TimedOut { last, waited }));
         }
-        tokio::time::sleep(every.min(deadline - waited)).await;
+        tokio::time::sleep(every.min(deadline.saturating_sub(waited))).await;
     }
 }
 

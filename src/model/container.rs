@@ -96,11 +96,8 @@ impl Shape {
     pub fn hash(&self) -> String {
         let text = format!("{self:?}");
         let digest = Sha256::digest(text.as_bytes());
-        digest
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let first = digest.iter().take(8);
+        first.fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 }
 

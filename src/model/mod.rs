@@ -5,6 +5,7 @@
 //! wrong state.
 
 pub mod container;
+pub mod count;
 pub mod directive;
 pub mod info;
 pub mod launch;
@@ -14,4 +15,5 @@ pub mod report;
 pub mod secret;
 pub mod slot;
 pub mod spec;
+pub mod spec_check;
 pub mod topology;

@@ -125,8 +125,17 @@ impl SlotSet {
         let mut left = Vec::new();
         for range in &self.0 {
             let mut from = range.from().0;
-            for cut in other.0.iter().filter(|cut| cut.1 >= range.0 && cut.0 <= range.1) {
-                left.extend(cut.from().0.checked_sub(1).and_then(|to| SlotRange::new(from, to)));
+            for cut in other
+                .0
+                .iter()
+                .filter(|cut| cut.1 >= range.0 && cut.0 <= range.1)
+            {
+                left.extend(
+                    cut.from()
+                        .0
+                        .checked_sub(1)
+                        .and_then(|to| SlotRange::new(from, to)),
+                );
                 from = cut.to().0 + 1;
             }
             left.extend(SlotRange::new(from, range.to().0));

@@ -5,8 +5,8 @@
 //! [`super::launch::Launch`] is a spec with nothing left to choose.
 
 use super::{
-    directive::{self, Directives, Value},
-    node::{BUS_OFFSET, NodeName},
+    directive::{Directives, Value},
+    node::NodeName,
 };
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -58,7 +58,7 @@ pub struct Spec {
     pub image: String,
     /// The redis-server to run (process): a name in PATH or a path.
     pub redis_server: String,
-    /// A file whose first line is the password; or set REDIS_PASSWORD in the environment or in an .env beside the spec.
+    /// A file whose first line is the password; or set `REDIS_PASSWORD` in the environment or in an .env beside the spec.
     pub password_file: Option<PathBuf>,
     /// redis.conf directives for every node, on top of the defaults. `null` leaves one to Redis.
     pub redis: Directives,
@@ -144,7 +144,7 @@ impl FromStr for ClusterName {
 }
 
 impl ClusterName {
-    fn problem(&self) -> Option<String> {
+    pub(super) fn problem(&self) -> Option<String> {
         let text = &self.0;
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         let fine = (1..=40).contains(&text.len())
@@ -266,27 +266,6 @@ impl From<Access> for String {
     }
 }
 
-/// Something wrong with a spec: which key, what, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The key, as a path (`nodes.node-7`).
-    pub key: String,
-    /// What is wrong with it.
-    pub what: String,
-    /// What to write instead.
-    pub hint: String,
-}
-
-impl Problem {
-    fn new(key: impl Into<String>, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Problem {
-            key: key.into(),
-            what: what.into(),
-            hint: hint.into(),
-        }
-    }
-}
-
 impl Spec {
     /// How many nodes there are in all.
     pub fn node_count(&self) -> u16 {
@@ -301,204 +280,6 @@ impl Spec {
         first.checked_add(steps)
     }
 
-    /// Everything wrong with the spec that can be seen without looking at a machine.
-    pub fn problems(&self) -> Vec<Problem> {
-        // Destructured so that a new field is noticed here.
-        let Spec {
-            version,
-            name,
-            runtime,
-            shards,
-            replicas,
-            port,
-            port_step,
-            bus_port: _,
-            node_name,
-            listen,
-            access,
-            image,
-            redis_server,
-            password_file: _,
-            redis,
-            nodes,
-        } = self;
-        let mut problems = Vec::new();
-        let mut wrong = |key: &str, what: String, hint: &str| {
-            problems.push(Problem::new(key, what, hint));
-        };
-        if *version != VERSION {
-            wrong(
-                "version",
-                format!("version {version} is not known"),
-                "write `version: 1`",
-            );
-        }
-        if let Some(problem) = name.problem() {
-            wrong("name", problem, "for example `name: my-cluster`");
-        }
-        if matches!(runtime, RuntimeChoice::Swarm | RuntimeChoice::External) {
-            wrong(
-                "runtime",
-                "swarm and external are not supported yet".to_owned(),
-                "use `runtime: docker` or `runtime: process`",
-            );
-        }
-        if *shards < 3 {
-            wrong(
-                "shards",
-                format!("{shards} masters cannot form a majority when one fails"),
-                "Redis Cluster needs at least three masters: `shards: 3`",
-            );
-        }
-        if *shards > 500 || *replicas > 20 || self.node_count() > 1000 {
-            wrong(
-                "shards",
-                format!(
-                    "{shards} shards of {} nodes each are more than Redis recommends (1000 nodes)",
-                    u32::from(*replicas) + 1
-                ),
-                "use fewer shards or replicas",
-            );
-        }
-        if *port_step == 0 && *access != Access::Network {
-            wrong(
-                "port_step",
-                "all nodes would publish the same port".to_owned(),
-                "`port_step: 0` goes with `access: network`; else write `port_step: 1`",
-            );
-        }
-        if !node_name.contains("{n}") && !node_name.contains("{port}") {
-            wrong(
-                "node_name",
-                format!("'{node_name}' names every node the same"),
-                "put `{n}` or `{port}` in it: `node_name: \"node-{n}\"`",
-            );
-        } else if *port_step == 0 && !node_name.contains("{n}") {
-            wrong(
-                "node_name",
-                format!("'{node_name}' names every node the same, as they share a port"),
-                "put `{n}` in it: `node_name: \"node-{n}\"`",
-            );
-        } else if !is_host_name(&node_name.replace("{n}", "1").replace("{port}", "1")) {
-            wrong(
-                "node_name",
-                format!("'{node_name}' does not make host names"),
-                "use a-z, 0-9 and '-' beside `{n}` and `{port}`",
-            );
-        }
-        if let Access::Hostname(host) = access {
-            if !is_host_name(host) {
-                wrong(
-                    "access",
-                    format!("'{host}' is neither `host`, `network` nor a host name"),
-                    "cluster-announce-hostname takes letters, digits, dots and dashes",
-                );
-            }
-        } else if *access == Access::Host && (listen.is_unspecified() || !listen.is_ipv4()) {
-            wrong(
-                "access",
-                format!("with `listen: {listen}` there is no single address to tell clients"),
-                "say what they should dial: `access: HOSTNAME`, or `listen: 127.0.0.1`",
-            );
-        }
-        if image.trim().is_empty() || image.contains(char::is_whitespace) {
-            wrong(
-                "image",
-                format!("'{image}' is not an image"),
-                "for example `image: redis:7`",
-            );
-        }
-        if redis_server.trim().is_empty() {
-            wrong(
-                "redis_server",
-                "it is empty".to_owned(),
-                "`redis_server: redis-server`",
-            );
-        }
-        problems.extend(self.port_problems(*port));
-        problems.extend(directive_problems("redis", redis));
-        let known: Vec<NodeName> = self.node_names(match port {
-            PortChoice::First(first) => *first,
-            PortChoice::Auto(_) => 1,
-        });
-        for (node, NodeOverride { redis, .. }) in nodes {
-            let key = format!("nodes.{node}");
-            if !known.contains(node)
-                && !(matches!(port, PortChoice::Auto(_)) && node_name.contains("{port}"))
-            {
-                problems.push(Problem::new(
-                    &key,
-                    format!(
-                        "there is no node of that name (there are {} to {})",
-                        known[0],
-                        known[known.len() - 1]
-                    ),
-                    "name one of the nodes, or correct `node_name`",
-                ));
-            }
-            problems.extend(directive_problems(&format!("{key}.redis"), redis));
-        }
-        problems
-    }
-
-    fn port_problems(&self, port: PortChoice) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut last = None;
-        if let PortChoice::First(first) = port {
-            last = self.last_port(first);
-            if first == 0 || last.is_none() {
-                problems.push(Problem::new(
-                    "port",
-                    format!(
-                        "{} ports from {first} do not fit into 1-65535",
-                        self.node_count()
-                    ),
-                    "choose a lower first port, or `port: auto`",
-                ));
-            } else if self.bus_port.is_none()
-                && last.is_some_and(|last| last.checked_add(BUS_OFFSET).is_none())
-            {
-                problems.push(Problem::new(
-                    "port",
-                    format!(
-                        "the bus port of a node is its port + {BUS_OFFSET}, which past port {} is over 65535",
-                        u16::MAX - BUS_OFFSET
-                    ),
-                    "choose a lower port, or set `bus_port`",
-                ));
-            }
-        }
-        if let Some(bus) = self.bus_port {
-            let last_bus = self.last_port(bus);
-            if bus == 0 || last_bus.is_none() {
-                problems.push(Problem::new(
-                    "bus_port",
-                    format!(
-                        "{} ports from {bus} do not fit into 1-65535",
-                        self.node_count()
-                    ),
-                    "choose a lower first bus port",
-                ));
-            }
-            if let (PortChoice::First(first), Some(last), Some(last_bus)) = (port, last, last_bus) {
-                if first <= last_bus && bus <= last {
-                    problems.push(Problem::new(
-                        "bus_port",
-                        format!("bus ports {bus}-{last_bus} overlap client ports {first}-{last}"),
-                        "leave it out (client port + 10000), or move it away",
-                    ));
-                }
-            } else if matches!(port, PortChoice::Auto(_)) {
-                problems.push(Problem::new(
-                    "bus_port",
-                    "`port: auto` chooses the bus ports too",
-                    "leave `bus_port` out, or choose the ports yourself",
-                ));
-            }
-        }
-        problems
-    }
-
     /// The nodes' names, in order, when the first client port is `first`.
     pub fn node_names(&self, first: u16) -> Vec<NodeName> {
         (0..self.node_count())
@@ -508,117 +289,5 @@ impl Spec {
                 NodeName::new(name.replace("{port}", &port.to_string()))
             })
             .collect()
-    }
-}
-
-/// Letters, digits, dots and dashes (`isValidAuxString`'s set in cluster.c for hostnames); at most 253.
-fn is_host_name(text: &str) -> bool {
-    (1..=253).contains(&text.len())
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-')
-}
-
-fn directive_problems(path: &str, directives: &Directives) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for (name, value) in directives {
-        let key = format!("{path}.{name}");
-        if let Some(instead) = directive::owned(name) {
-            problems.push(Problem::new(
-                &key,
-                "rcluster writes this directive itself",
-                format!("use {instead}"),
-            ));
-        }
-        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-        if name.is_empty() || !name.chars().all(legal) {
-            problems.push(Problem::new(
-                &key,
-                format!("'{name}' is not the name of a redis.conf directive"),
-                "directives are lower case, for example `maxmemory`",
-            ));
-        }
-        if value
-            .lines()
-            .iter()
-            .any(|line| line.chars().any(char::is_control))
-        {
-            problems.push(Problem::new(
-                &key,
-                "its value has a line break or another control character",
-                "give several values as a list: [\"900 1\", \"300 10\"]",
-            ));
-        }
-    }
-    problems
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn keys(spec: &Spec) -> Vec<String> {
-        spec.problems()
-            .into_iter()
-            .map(|problem| problem.key)
-            .collect()
-    }
-
-    #[test]
-    fn the_default_is_valid() {
-        assert_eq!(Spec::default().problems(), []);
-        assert_eq!(Spec::default().node_count(), 6);
-    }
-
-    #[test]
-    fn each_wrong_value_is_named_by_its_key() {
-        let wrong = |change: fn(&mut Spec)| {
-            let mut spec = Spec::default();
-            change(&mut spec);
-            keys(&spec)
-        };
-        assert_eq!(wrong(|s| s.version = 2), ["version"]);
-        assert_eq!(wrong(|s| s.name = ClusterName("Bad_Name".into())), ["name"]);
-        assert_eq!(wrong(|s| s.shards = 2), ["shards"]);
-        assert_eq!(wrong(|s| s.port = PortChoice::First(65_533)), ["port"]);
-        assert_eq!(wrong(|s| s.port = PortChoice::First(55_534)), ["port"]);
-        assert_eq!(
-            wrong(|s| (s.port, s.bus_port) = (PortChoice::First(55_600), Some(6000))),
-            [] as [&str; 0]
-        );
-        assert_eq!(wrong(|s| s.bus_port = Some(6380)), ["bus_port"]);
-        assert_eq!(wrong(|s| s.port_step = 0), ["port_step"]);
-        assert_eq!(wrong(|s| s.node_name = "node".into()), ["node_name"]);
-        assert_eq!(
-            wrong(|s| s.access = Access::Hostname("::1".into())),
-            ["access"]
-        );
-        assert_eq!(
-            wrong(|s| s.listen = IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-            ["access"]
-        );
-        assert_eq!(wrong(|s| s.runtime = RuntimeChoice::Swarm), ["runtime"]);
-        assert_eq!(
-            wrong(|s| {
-                s.redis
-                    .insert("requirepass".into(), Value::Text("x".into()));
-            }),
-            ["redis.requirepass"]
-        );
-        assert_eq!(
-            wrong(|s| {
-                s.redis
-                    .insert("maxmemory".into(), Value::Text("1\nrequirepass x".into()));
-            }),
-            ["redis.maxmemory"]
-        );
-        assert_eq!(
-            wrong(|s| {
-                s.nodes
-                    .insert(NodeName::new("node-7"), NodeOverride::default());
-            }),
-            ["nodes.node-7"]
-        );
     }
 }

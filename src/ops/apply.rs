@@ -46,7 +46,12 @@ pub struct Applier<'a> {
 
 impl<'a> Applier<'a> {
     /// For this cluster; `members` are known already for nodes that rcluster did not start.
-    pub fn new(context: &'a Context<'a>, launch: &'a Launch, password: Option<&'a Secret>, members: Vec<Member>) -> Self {
+    pub fn new(
+        context: &'a Context<'a>,
+        launch: &'a Launch,
+        password: Option<&'a Secret>,
+        members: Vec<Member>,
+    ) -> Self {
         Applier {
             context,
             launch,
@@ -74,7 +79,9 @@ impl<'a> Applier<'a> {
         if let (Some(remember), 0) = (self.context.remember, self.done.get()) {
             remember()?;
         }
-        self.context.listener.hear(Event::Planned { plan: plan.clone() });
+        self.context
+            .listener
+            .hear(Event::Planned { plan: plan.clone() });
         for note in &plan.notes {
             self.context.note(note);
         }
@@ -112,17 +119,26 @@ impl<'a> Applier<'a> {
 
     async fn one(&self, step: &Step) -> Result<()> {
         if self.context.kill.is_some_and(|kill| !kill.spares()) {
-            return Err(Error::new(Kind::Interrupted, format!("stopped before: {step}")));
+            return Err(Error::new(
+                Kind::Interrupted,
+                format!("stopped before: {step}"),
+            ));
         }
         let outcome = self.step(step).await;
         if let Some(journal) = self.context.journal {
-            let event = if outcome.is_ok() { "step" } else { "step_failed" };
+            let event = if outcome.is_ok() {
+                "step"
+            } else {
+                "step_failed"
+            };
             let detail = serde_json::to_value(step).unwrap_or_default();
             journal.write(event, detail)?;
         }
         outcome?;
         self.done.set(self.done.get() + 1);
-        self.context.listener.hear(Event::Done { step: step.clone() });
+        self.context
+            .listener
+            .hear(Event::Done { step: step.clone() });
         Ok(())
     }
 
@@ -133,7 +149,9 @@ impl<'a> Applier<'a> {
             Step::Prepare => {
                 let progress = |progress| match progress {
                     Progress::Pull { image, done, total } => {
-                        self.context.listener.hear(Event::Pull { image, done, total });
+                        self.context
+                            .listener
+                            .hear(Event::Pull { image, done, total });
                     }
                     Progress::Note(text) => self.context.note(text),
                 };
@@ -154,31 +172,43 @@ impl<'a> Applier<'a> {
             Step::Retire { volumes } => runtime.retire(name, *volumes).await.map(drop),
             Step::Set { node, settings } => {
                 let member = self.member(node)?;
-                wire.config_set(&member.dial, settings).await.map_err(|error| wire_failure(node, error))
+                wire.config_set(&member.dial, settings)
+                    .await
+                    .map_err(|error| wire_failure(node, &error))
             }
             Step::Flush { node } => {
                 let member = self.member(node)?;
-                wire.flush(&member.dial).await.map_err(|error| wire_failure(node, error))
+                wire.flush(&member.dial)
+                    .await
+                    .map_err(|error| wire_failure(node, &error))
             }
             Step::Reset { node } => self.reset(node).await,
             Step::AddSlots { node, slots } => {
                 let member = self.member(node)?;
-                wire.add_slots(&member.dial, slots).await.map_err(|error| wire_failure(node, error))
+                wire.add_slots(&member.dial, slots)
+                    .await
+                    .map_err(|error| wire_failure(node, &error))
             }
             Step::SetEpoch { node, epoch } => {
                 let member = self.member(node)?;
-                wire.set_epoch(&member.dial, *epoch).await.map_err(|error| wire_failure(node, error))
+                wire.set_epoch(&member.dial, *epoch)
+                    .await
+                    .map_err(|error| wire_failure(node, &error))
             }
             Step::Meet { node, peers } => {
                 let member = self.member(node)?;
                 let peers = peers.iter().map(|peer| Ok(self.member(peer)?.address));
                 let peers = peers.collect::<Result<Vec<_>>>()?;
-                wire.meet(&member.dial, &peers).await.map_err(|error| wire_failure(node, error))
+                wire.meet(&member.dial, &peers)
+                    .await
+                    .map_err(|error| wire_failure(node, &error))
             }
             Step::Replicate { node, master } => self.replicate(node, master).await,
             Step::Forget { node, gone } => {
                 let member = self.member(node)?;
-                wire.forget(&member.dial, gone).await.map_err(|error| wire_failure(node, error))
+                wire.forget(&member.dial, gone)
+                    .await
+                    .map_err(|error| wire_failure(node, &error))
             }
         }
     }
@@ -187,16 +217,20 @@ impl<'a> Applier<'a> {
     async fn reset(&self, node: &NodeName) -> Result<()> {
         let wire = self.context.wire;
         let dial = &self.member(node)?.dial;
-        let outcome = wait_until(POLL, self.context.deadline, async || match wire.reset(dial).await {
-            Ok(()) => Ok(Look::Ready(())),
-            Err(WireError::Reply { reply, .. }) if reply.contains("containing keys") => {
-                wire.flush(dial).await.map_err(|error| wire_failure(node, error))?;
-                Ok(Look::Pending(reply))
+        let outcome = wait_until(POLL, self.context.deadline, async || {
+            match wire.reset(dial).await {
+                Ok(()) => Ok(Look::Ready(())),
+                Err(WireError::Reply { reply, .. }) if reply.contains("containing keys") => {
+                    wire.flush(dial)
+                        .await
+                        .map_err(|error| wire_failure(node, &error))?;
+                    Ok(Look::Pending(reply))
+                }
+                Err(error) => Err(wire_failure(node, &error)),
             }
-            Err(error) => Err(wire_failure(node, error)),
         })
         .await?;
-        outcome.map_err(|late| self.late(&format!("resetting {node}"), &late))
+        outcome.map_err(|late| Self::late(&format!("resetting {node}"), &late))
     }
 
     /// The master has to be known to the node; the word may still be on its way.
@@ -206,15 +240,17 @@ impl<'a> Applier<'a> {
         let of = self.member(master)?;
         let id = match wire.observe(&of.dial).await {
             Ok(report) => report.view.myself,
-            Err(error) => return Err(wire_failure(master, error)),
+            Err(error) => return Err(wire_failure(master, &error)),
         };
-        let outcome = wait_until(POLL, self.context.deadline, async || match wire.replicate(dial, &id).await {
-            Ok(()) => Ok(Look::Ready(())),
-            Err(error @ WireError::UnknownNode { .. }) => Ok(Look::Pending(error.to_string())),
-            Err(error) => Err(wire_failure(node, error)),
+        let outcome = wait_until(POLL, self.context.deadline, async || {
+            match wire.replicate(dial, &id).await {
+                Ok(()) => Ok(Look::Ready(())),
+                Err(error @ WireError::UnknownNode { .. }) => Ok(Look::Pending(error.to_string())),
+                Err(error) => Err(wire_failure(node, &error)),
+            }
         })
         .await?;
-        outcome.map_err(|late| self.late(&format!("making {node} a replica of {master}"), &late))
+        outcome.map_err(|late| Self::late(&format!("making {node} a replica of {master}"), &late))
     }
 
     /// Waits for a goal.
@@ -261,7 +297,7 @@ impl<'a> Applier<'a> {
             Ok(()) => Ok(()),
             Err(late) => {
                 self.dead().await?;
-                Err(self.late(title, &late))
+                Err(Self::late(title, &late))
             }
         }
     }
@@ -272,11 +308,21 @@ impl<'a> Applier<'a> {
             return Ok(());
         }
         let placed = self.context.runtime.list(&self.launch.name).await?;
-        let waited_for = |name: &NodeName| self.members.borrow().iter().any(|member| member.name == *name);
+        let waited_for = |name: &NodeName| {
+            self.members
+                .borrow()
+                .iter()
+                .any(|member| member.name == *name)
+        };
         for node in placed {
             if node.state == RunState::Stopped && waited_for(&node.node) {
                 let name = &self.launch.name;
-                let lines = self.context.runtime.logs(name, &node.node, LOG_LINES).await.unwrap_or_default();
+                let lines = self
+                    .context
+                    .runtime
+                    .logs(name, &node.node, LOG_LINES)
+                    .await
+                    .unwrap_or_default();
                 return Err(Error::failed(format!("{} ended", node.node))
                     .log(node.node.as_str(), lines)
                     .hint("its last lines say why; `rcluster up` starts it again"));
@@ -285,7 +331,7 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
-    fn late(&self, what: &str, late: &TimedOut<String>) -> Error {
+    fn late(what: &str, late: &TimedOut<String>) -> Error {
         Error::deadline(format!(
             "{what}: not done after {:.1} s; last seen: {}",
             late.waited.as_secs_f32(),

@@ -34,11 +34,18 @@ impl Chosen {
 }
 
 /// The runtime of a cluster that exists. Exit 6 if there is none of that name.
-pub async fn find(state: &State, name: &ClusterName, asked: RuntimeChoice, remembered: Option<&Remembered>) -> Result<Chosen> {
+pub async fn find(
+    state: &State,
+    name: &ClusterName,
+    asked: RuntimeChoice,
+    remembered: Option<&Remembered>,
+) -> Result<Chosen> {
     let known = remembered.map(|remembered| remembered.runtime);
     match kind_of(asked).or(known) {
         Some(kind) => open(state, name, kind, "remembered").await,
-        None => found(state, name).await?.ok_or_else(|| no_such_cluster(name)),
+        None => found(state, name)
+            .await?
+            .ok_or_else(|| no_such_cluster(name)),
     }
 }
 
@@ -78,7 +85,12 @@ fn kind_of(choice: RuntimeChoice) -> Option<RuntimeKind> {
     }
 }
 
-async fn open(state: &State, name: &ClusterName, kind: RuntimeKind, reason: &str) -> Result<Chosen> {
+async fn open(
+    state: &State,
+    name: &ClusterName,
+    kind: RuntimeKind,
+    reason: &str,
+) -> Result<Chosen> {
     Ok(match kind {
         RuntimeKind::Docker => Chosen::new(docker(state, name).await?, reason),
         RuntimeKind::Process => Chosen::new(Process::new(state.clusters()), reason),
@@ -87,7 +99,9 @@ async fn open(state: &State, name: &ClusterName, kind: RuntimeKind, reason: &str
 }
 
 async fn docker(state: &State, name: &ClusterName) -> Result<Docker> {
-    Ok(Docker::connect().await?.with_project_dir(state.cluster(name).join("rendered")))
+    Ok(Docker::connect()
+        .await?
+        .with_project_dir(state.cluster(name).join("rendered")))
 }
 
 /// The runtime on which nodes of that name exist, whatever the state folder says.
@@ -96,10 +110,10 @@ async fn found(state: &State, name: &ClusterName) -> Result<Option<Chosen>> {
     if !process.list(name).await?.is_empty() {
         return Ok(Some(Chosen::new(process, "its processes are here")));
     }
-    if let Ok(docker) = docker(state, name).await {
-        if !docker.list(name).await?.is_empty() {
-            return Ok(Some(Chosen::new(docker, "its containers are here")));
-        }
+    if let Ok(docker) = docker(state, name).await
+        && !docker.list(name).await?.is_empty()
+    {
+        return Ok(Some(Chosen::new(docker, "its containers are here")));
     }
     Ok(None)
 }
@@ -119,14 +133,26 @@ async fn automatic(state: &State, spec: &Spec, listener: &dyn Listener) -> Resul
     };
     let no_docker = match engine.await {
         Ok(docker) => {
-            let reason = format!("the engine at {} answers and has {}", docker.place(), spec.image);
+            let reason = format!(
+                "the engine at {} answers and has {}",
+                docker.place(),
+                spec.image
+            );
             return Ok(Chosen::new(docker, reason));
         }
         Err(error) => error,
     };
     if spec.access == Access::Network {
-        return Err(Error::missing(format!("`access: network` needs docker: {}", no_docker.cause()))
-            .hint(no_docker.hint_text().unwrap_or("start a Docker engine").to_owned()));
+        return Err(Error::missing(format!(
+            "`access: network` needs docker: {}",
+            no_docker.cause()
+        ))
+        .hint(
+            no_docker
+                .hint_text()
+                .unwrap_or("start a Docker engine")
+                .to_owned(),
+        ));
     }
     match server::find(&spec.redis_server).await {
         Ok(found) => Ok(Chosen::new(

@@ -61,7 +61,9 @@ impl Kill {
     /// Whether one more step may be done.
     pub fn spares(&self) -> bool {
         let less = |left: usize| left.checked_sub(1);
-        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+        self.left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .is_ok()
     }
 }
 
@@ -92,7 +94,12 @@ impl Context<'_> {
     }
 
     /// The redis.conf of a node, as this runtime needs it.
-    pub fn conf(&self, launch: &Launch, node: &NodeLaunch, password: Option<&Secret>) -> Result<String> {
+    pub fn conf(
+        &self,
+        launch: &Launch,
+        node: &NodeLaunch,
+        password: Option<&Secret>,
+    ) -> Result<String> {
         match self.runtime.folder(&launch.name, &node.name) {
             Some(folder) => render::redis_conf(launch, node, Place::Folder(&folder), password),
             None => render::redis_conf(launch, node, Place::Container, password),
@@ -101,12 +108,12 @@ impl Context<'_> {
 }
 
 /// A failed call on a node of ours, as an error with something to do.
-pub fn wire_failure(node: &NodeName, error: WireError) -> Error {
-    let kind = match &error {
+pub fn wire_failure(node: &NodeName, error: &WireError) -> Error {
+    let kind = match error {
         WireError::Auth { .. } => Kind::Usage,
         _ => Kind::Failed,
     };
-    let hint = match &error {
+    let hint = match error {
         WireError::Auth { .. } => {
             "give the password that the nodes were started with: --password-file FILE, REDIS_PASSWORD, or `password_file:` in the spec"
         }

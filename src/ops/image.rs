@@ -24,4 +24,11 @@ pub async fn check(image: &str) -> Result<ImageCheck> {
     Docker::connect().await?.image_check(image).await
 }
 
-pub use crate::runtime::docker::StandIn as Wanted;
+/// What to pack, and under which name.
+pub type Wanted = StandIn;
+
+/// An image that was packed.
+pub type Built = BuiltImage;
+
+/// What was seen of an image.
+pub type Checked = ImageCheck;

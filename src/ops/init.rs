@@ -3,22 +3,26 @@
 use super::{
     apply::Applier,
     context::{Context, Member},
+    event::Listener,
     observe::Observation,
     verify,
 };
 use crate::{
     error::{Error, Kind, Result},
     model::{
+        count::count,
         launch::Launch,
         node::{Address, BUS_OFFSET, Endpoint, NodeName},
+        secret::Secret,
         spec::{ClusterName, RuntimeKind},
     },
     plan::form::{self, Afterwards, HURRIED},
+    runtime::external::External,
     store::state::State,
-    wire::WireError,
+    wire::{LiveWire, WireError},
 };
 use futures_util::future::join_all;
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 /// What `init` on named nodes did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +33,51 @@ pub struct Outcome {
     pub masters: Vec<Endpoint>,
 }
 
+/// Nodes to be formed, and how to reach them.
+#[derive(Debug, Clone)]
+pub struct Nodes {
+    /// All of them.
+    pub seeds: Vec<Endpoint>,
+    /// Replicas of each master.
+    pub replicas: u16,
+    /// The ACL user.
+    pub user: Option<String>,
+    /// The password.
+    pub password: Option<Secret>,
+    /// How long any single wait may take.
+    pub deadline: Duration,
+}
+
 /// Forms exactly these nodes into one cluster.
-pub async fn init(context: &Context<'_>, state: &State, seeds: &[Endpoint], replicas: u16) -> Result<Outcome> {
+pub async fn of_seeds(nodes: Nodes, listener: &dyn Listener) -> Result<Outcome> {
+    let wire = LiveWire::new(nodes.user, nodes.password);
+    let context = Context {
+        runtime: &External,
+        wire: &wire,
+        listener,
+        journal: None,
+        remember: None,
+        deadline: nodes.deadline,
+        kill: None,
+    };
+    init(&context, &State::locate()?, &nodes.seeds, nodes.replicas).await
+}
+
+/// [`of_seeds`] with its collaborators.
+pub async fn init(
+    context: &Context<'_>,
+    state: &State,
+    seeds: &[Endpoint],
+    replicas: u16,
+) -> Result<Outcome> {
     let members = members(context, seeds).await?;
     let masters = members.len() / (usize::from(replicas) + 1);
     if masters < 3 {
         return Err(Error::usage(format!(
-            "{} nodes with {replicas} replicas per master make {masters} masters; three are needed",
-            members.len()
+            "{} with {} per master make {}; three are needed",
+            count(members.len(), "node"),
+            count(usize::from(replicas), "replica"),
+            count(masters, "master")
         ))
         .hint("name every node with --seed, or ask for fewer --replicas"));
     }
@@ -65,7 +106,7 @@ pub async fn init(context: &Context<'_>, state: &State, seeds: &[Endpoint], repl
 pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Member>> {
     let asked = seeds.iter().map(|seed| async move {
         let heard = context.wire.observe(seed).await;
-        let report = heard.map_err(|error| no_seed(std::slice::from_ref(seed), vec![error]))?;
+        let report = heard.map_err(|error| no_seed(std::slice::from_ref(seed), &[error]))?;
         let bus_port = report
             .view
             .me()
@@ -77,7 +118,11 @@ pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Me
         Ok(Member {
             name: NodeName::new(seed.to_string()),
             dial: seed.clone(),
-            address: Address { ip, port: seed.port, bus_port },
+            address: Address {
+                ip,
+                port: seed.port,
+                bus_port,
+            },
             host: ip.to_string(),
             zone: None,
         })
@@ -86,10 +131,16 @@ pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Me
 }
 
 /// None of these seeds answered as needed.
-pub fn no_seed(seeds: &[Endpoint], errors: Vec<WireError>) -> Error {
-    let refused = errors.iter().any(|error| matches!(error, WireError::Auth { .. }));
+pub fn no_seed(seeds: &[Endpoint], errors: &[WireError]) -> Error {
+    let refused = errors
+        .iter()
+        .any(|error| matches!(error, WireError::Auth { .. }));
     let kind = if refused { Kind::Usage } else { Kind::Missing };
-    let which = if seeds.len() == 1 { "the seed" } else { "no seed" };
+    let which = if seeds.len() == 1 {
+        "the seed"
+    } else {
+        "no seed"
+    };
     let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
     let message = match seeds.len() {
         1 => format!("{which} cannot be used: {}", texts.join("; ")),
@@ -106,7 +157,9 @@ pub fn no_seed(seeds: &[Endpoint], errors: Vec<WireError>) -> Error {
 async fn resolve(seed: &Endpoint) -> Result<IpAddr> {
     let found = tokio::net::lookup_host((seed.host.as_str(), seed.port)).await;
     let mut found = found.map_err(|error| {
-        Error::missing(format!("looking up {}", seed.host)).source(error).hint("give an IP address")
+        Error::missing(format!("looking up {}", seed.host))
+            .source(error)
+            .hint("give an IP address")
     })?;
     let all: Vec<IpAddr> = found.by_ref().map(|address| address.ip()).collect();
     // The bus of a node that listens on both is dialled by what was announced: prefer IPv4.
@@ -117,7 +170,11 @@ async fn resolve(seed: &Endpoint) -> Result<IpAddr> {
 }
 
 /// What each node's hurried settings were before anybody hurried them; written down first.
-async fn afterwards(context: &Context<'_>, state: &State, members: &[Member]) -> Result<Afterwards> {
+async fn afterwards(
+    context: &Context<'_>,
+    state: &State,
+    members: &[Member],
+) -> Result<Afterwards> {
     let names: Vec<&str> = HURRIED.iter().map(|(name, _)| *name).collect();
     let mut afterwards = Afterwards::new();
     for member in members {
@@ -127,7 +184,7 @@ async fn afterwards(context: &Context<'_>, state: &State, members: &[Member]) ->
                 .wire
                 .config_get(&member.dial, &names)
                 .await
-                .map_err(|error| super::context::wire_failure(&member.name, error))?,
+                .map_err(|error| super::context::wire_failure(&member.name, &error))?,
         };
         state.note_restore(&member.dial, &before)?;
         afterwards.insert(member.name.clone(), before);
@@ -144,7 +201,7 @@ async fn put_back(context: &Context<'_>, state: &State, members: &[Member]) -> R
                 .wire
                 .config_set(&member.dial, &settings)
                 .await
-                .map_err(|error| super::context::wire_failure(&member.name, error))?;
+                .map_err(|error| super::context::wire_failure(&member.name, &error))?;
         }
     }
     Ok(())

@@ -23,9 +23,19 @@ use serde_json::json;
 pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
     journaled(session, async {
         let finished = finish(session, listener).await?;
-        let end = if extent == Extent::Start { End::Open } else { End::Settled };
+        let end = match extent {
+            Extent::Start(_) => End::Open,
+            Extent::Form | Extent::All => End::Settled,
+        };
         let outcome = part(session, listener, None, end, async |context| {
-            up::up(&context, &session.launch, before(session), session.password(), extent).await
+            up::up(
+                &context,
+                &session.launch,
+                before(session),
+                session.password(),
+                extent,
+            )
+            .await
         })
         .await?;
         Ok(outcome.after(finished))
@@ -34,11 +44,22 @@ pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> R
 }
 
 /// `restart`.
-pub async fn restart(session: &Session, listener: &dyn Listener, only: &[NodeName]) -> Result<Outcome> {
+pub async fn restart(
+    session: &Session,
+    listener: &dyn Listener,
+    only: &[NodeName],
+) -> Result<Outcome> {
     journaled(session, async {
         let finished = finish(session, listener).await?;
         let outcome = part(session, listener, None, End::Settled, async |context| {
-            restart::restart(&context, &session.launch, before(session), session.password(), only).await
+            restart::restart(
+                &context,
+                &session.launch,
+                before(session),
+                session.password(),
+                only,
+            )
+            .await
         })
         .await?;
         Ok(outcome.after(finished))
@@ -52,7 +73,14 @@ pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome
         let removed = finish_removal(session, listener).await?;
         let emptied = empty(session, listener).await?;
         let outcome = part(session, listener, None, End::Settled, async |context| {
-            up::up(&context, &session.launch, before(session), session.password(), Extent::Form).await
+            up::up(
+                &context,
+                &session.launch,
+                before(session),
+                session.password(),
+                Extent::Form,
+            )
+            .await
         })
         .await?;
         Ok(outcome.after(removed + emptied))
@@ -65,7 +93,14 @@ pub async fn reset_hard(session: &Session, listener: &dyn Listener) -> Result<Ou
     journaled(session, async {
         let removed = remove(session, listener).await?;
         let outcome = part(session, listener, None, End::Settled, async |context| {
-            up::up(&context, &session.launch, None, session.password(), Extent::All).await
+            up::up(
+                &context,
+                &session.launch,
+                None,
+                session.password(),
+                Extent::All,
+            )
+            .await
         })
         .await?;
         Ok(outcome.after(removed))
@@ -75,14 +110,20 @@ pub async fn reset_hard(session: &Session, listener: &dyn Listener) -> Result<Ou
 
 /// `stop`.
 pub async fn stop(session: &Session, listener: &dyn Listener, only: &[NodeName]) -> Result<usize> {
-    journaled(session, async { stop::stop(&session.context(listener), &session.launch.name, only).await }).await
+    journaled(session, async {
+        stop::stop(&session.context(listener), &session.launch.name, only).await
+    })
+    .await
 }
 
 /// `down`; with `volumes` the cluster is forgotten.
 pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> Result<usize> {
     let name = &session.launch.name;
     if !volumes {
-        return journaled(session, async { down::down(&session.context(listener), name, false).await }).await;
+        return journaled(session, async {
+            down::down(&session.context(listener), name, false).await
+        })
+        .await;
     }
     let removed = journaled(session, remove(session, listener)).await?;
     session.request.state.forget(name)?;
@@ -92,7 +133,9 @@ pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> 
 /// A destruction that was confirmed and begun is finished before anything else is done.
 async fn finish(session: &Session, listener: &dyn Listener) -> Result<usize> {
     if pending(session) == Some(Pending::Reset) {
-        session.context(listener).note("a reset was interrupted: finishing it");
+        session
+            .context(listener)
+            .note("a reset was interrupted: finishing it");
         return empty(session, listener).await;
     }
     finish_removal(session, listener).await
@@ -102,7 +145,9 @@ async fn finish_removal(session: &Session, listener: &dyn Listener) -> Result<us
     if pending(session) != Some(Pending::Removal) {
         return Ok(0);
     }
-    session.context(listener).note("a removal was interrupted: finishing it");
+    session
+        .context(listener)
+        .note("a removal was interrupted: finishing it");
     remove(session, listener).await
 }
 
@@ -111,22 +156,34 @@ async fn finish_removal(session: &Session, listener: &dyn Listener) -> Result<us
 async fn empty(session: &Session, listener: &dyn Listener) -> Result<usize> {
     let (launch, password) = (&session.launch, session.password());
     let meanwhile = pending(session).filter(|pending| *pending == Pending::Reset);
-    let started = part(session, listener, meanwhile, End::Pending, async |context| {
-        reset::start(&context, launch, password).await
-    })
+    let started = part(
+        session,
+        listener,
+        meanwhile,
+        End::Pending,
+        async |context| reset::start(&context, launch, password).await,
+    )
     .await?;
-    let emptied = part(session, listener, Some(Pending::Reset), End::Open, async |context| {
-        reset::empty(&context, launch, password).await
-    })
+    let emptied = part(
+        session,
+        listener,
+        Some(Pending::Reset),
+        End::Open,
+        async |context| reset::empty(&context, launch, password).await,
+    )
     .await?;
     Ok(started + emptied)
 }
 
 /// Nodes, what they shared and their data are gone.
 async fn remove(session: &Session, listener: &dyn Listener) -> Result<usize> {
-    part(session, listener, Some(Pending::Removal), End::Pending, async |context| {
-        down::down(&context, &session.launch.name, true).await
-    })
+    part(
+        session,
+        listener,
+        Some(Pending::Removal),
+        End::Pending,
+        async |context| down::down(&context, &session.launch.name, true).await,
+    )
     .await
 }
 
@@ -136,7 +193,10 @@ fn pending(session: &Session) -> Option<Pending> {
 
 /// The launch that was applied last to the nodes that there are.
 fn before(session: &Session) -> Option<&Launch> {
-    session.before.as_ref().filter(|_| pending(session) != Some(Pending::Removal))
+    session
+        .before
+        .as_ref()
+        .filter(|_| pending(session) != Some(Pending::Removal))
 }
 
 /// What is true once a part of a change is done.
@@ -175,7 +235,10 @@ async fn journaled<T>(session: &Session, work: impl Future<Output = Result<T>>) 
         Ok(_) => journal.write("done", json!({ "cluster": session.launch.name }))?,
         Err(error) => {
             // The error is what matters; a journal that cannot be written must not hide it.
-            let _ = journal.write("failed", json!({ "kind": error.kind().word(), "cause": error.cause() }));
+            let _ = journal.write(
+                "failed",
+                json!({ "kind": error.kind().word(), "cause": error.cause() }),
+            );
         }
     }
     outcome
@@ -183,23 +246,32 @@ async fn journaled<T>(session: &Session, work: impl Future<Output = Result<T>>) 
 
 /// Writes down the cluster as it is to be, and its rendered files.
 fn remember(session: &Session, pending: Option<Pending>, settled: bool) -> Result<()> {
-    let Session { request, launch, .. } = session;
+    let Session {
+        request, launch, ..
+    } = session;
     let first_port = launch.nodes.first().map_or(1, |node| node.port);
     let mut remembered = Remembered::new(&request.spec, launch.runtime, first_port);
     remembered.pending = pending;
     if !settled {
         let applied = request.remembered.as_ref().map(Remembered::applied);
-        remembered.previous = applied.filter(|applied| **applied != request.spec).cloned().map(Box::new);
+        remembered.previous = applied
+            .filter(|applied| **applied != request.spec)
+            .cloned()
+            .map(Box::new);
     }
     let unchanged = request.state.load(&launch.name)?.as_ref() == Some(&remembered)
         && request.state.password(&launch.name)?.as_ref() == session.password();
     if unchanged {
         return Ok(());
     }
-    request.state.save_password(&launch.name, session.password())?;
+    request
+        .state
+        .save_password(&launch.name, session.password())?;
     if launch.runtime == RuntimeKind::Docker {
         for file in render::files(launch, session.password())? {
-            request.state.save_rendered(&launch.name, &file.name, &file.text)?;
+            request
+                .state
+                .save_rendered(&launch.name, &file.name, &file.text)?;
         }
     }
     request.state.save(&remembered)

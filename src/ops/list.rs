@@ -39,11 +39,17 @@ pub struct Listing {
 pub async fn list(state: &State) -> Result<Listing> {
     let process = Process::new(state.clusters());
     let (processes, docker) = tokio::join!(process.clusters(), containers());
-    let mut clusters: Vec<Listed> =
-        processes?.into_iter().map(|found| listed(found, RuntimeKind::Process)).collect();
+    let mut clusters: Vec<Listed> = processes?
+        .into_iter()
+        .map(|found| listed(found, RuntimeKind::Process))
+        .collect();
     let docker = match docker {
         Ok(found) => {
-            clusters.extend(found.into_iter().map(|found| listed(found, RuntimeKind::Docker)));
+            clusters.extend(
+                found
+                    .into_iter()
+                    .map(|found| listed(found, RuntimeKind::Docker)),
+            );
             None
         }
         Err(error) => Some(error.cause()),

@@ -35,6 +35,7 @@ impl Observation {
             .zip(&self.answers)
             .map(|(member, answer)| Heard {
                 name: &member.name,
+                id: None,
                 answer: answer.as_ref().map_err(ToString::to_string),
             })
             .collect()
@@ -58,21 +59,24 @@ impl Observation {
                     zone: member.zone.clone(),
                     report,
                 }),
-                Err(error) => Err(wire_failure(&member.name, error.clone())),
+                Err(error) => Err(wire_failure(&member.name, error)),
             })
             .collect()
     }
 
     /// The report of a node, if it answered.
     pub fn report(&self, name: &NodeName) -> Option<&Report> {
-        let i = self.members.iter().position(|member| member.name == *name)?;
+        let i = self
+            .members
+            .iter()
+            .position(|member| member.name == *name)?;
         self.answers[i].as_ref().ok()
     }
 
     /// The first answer that waiting cannot improve: a wrong password above all.
     pub fn hopeless(&self) -> Option<Error> {
         let error = |(member, answer): (&Member, &Result<Report, WireError>)| match answer {
-            Err(error) if !error.is_transient() => Some(wire_failure(&member.name, error.clone())),
+            Err(error) if !error.is_transient() => Some(wire_failure(&member.name, error)),
             _ => None,
         };
         self.members.iter().zip(&self.answers).find_map(error)
@@ -82,7 +86,10 @@ impl Observation {
 /// The nodes of a launch that run, as members.
 pub async fn members(context: &Context<'_>, launch: &Launch) -> Result<Vec<Member>> {
     let placed = context.runtime.list(&launch.name).await?;
-    Ok(placed.into_iter().filter_map(|placed| member(launch, placed)).collect())
+    Ok(placed
+        .into_iter()
+        .filter_map(|placed| member(launch, placed))
+        .collect())
 }
 
 /// A node that runs, as a member.

@@ -24,19 +24,21 @@ pub async fn ports(launch: &Launch, starting: &[NodeName]) -> Result<()> {
         return Ok(());
     };
     let mut by = first.by.clone();
-    if by.as_deref().is_none_or(|by| by.starts_with("docker-proxy")) {
-        if let Ok(docker) = Docker::connect().await {
-            if let Some(container) = docker.culprit(first.port).await {
-                by = Some(format!("container {container}"));
-            }
-        }
+    if by
+        .as_deref()
+        .is_none_or(|by| by.starts_with("docker-proxy"))
+        && let Ok(docker) = Docker::connect().await
+        && let Some(container) = docker.culprit(first.port).await
+    {
+        by = Some(format!("container {container}"));
     }
     let by = by.unwrap_or_else(|| "a process of another user".to_owned());
     let others = match taken.len() {
         1 => String::new(),
         n => format!(" ({} other ports are taken too)", n - 1),
     };
-    Err(Error::refused(format!("port {} is in use by {by}{others}", first.port)).hint(
-        "`rcluster up --port auto` picks free ports, or set `port:` in the spec",
-    ))
+    Err(
+        Error::refused(format!("port {} is in use by {by}{others}", first.port))
+            .hint("`rcluster up --port auto` picks free ports, or set `port:` in the spec"),
+    )
 }

@@ -1,12 +1,7 @@
 //! `reset`: every key, slot and acquaintance is dropped and the cluster is formed anew, while its
 //! nodes stay up. Forming is `up`'s part.
 
-use super::{
-    apply::Applier,
-    context::Context,
-    observe::Observation,
-    preflight, start,
-};
+use super::{apply::Applier, context::Context, observe::Observation, preflight, start};
 use crate::{
     error::Result,
     model::{
@@ -21,19 +16,31 @@ use crate::{
 };
 
 /// Starts what does not run: only a node that answers can be emptied.
-pub async fn start(context: &Context<'_>, launch: &Launch, password: Option<&Secret>) -> Result<usize> {
+pub async fn start(
+    context: &Context<'_>,
+    launch: &Launch,
+    password: Option<&Secret>,
+) -> Result<usize> {
     let applier = Applier::new(context, launch, password, Vec::new());
     let started = start::plan(context, launch).await?;
     preflight::ports(launch, &start::starting(&started)).await?;
     applier.apply(&started).await?;
-    applier.reach(Goal::Answering, "wait for the nodes to answer").await?;
+    applier
+        .reach(Goal::Answering, "wait for the nodes to answer")
+        .await?;
     Ok(applier.done())
 }
 
 /// Empties every node. From the first step on there is no way back.
-pub async fn empty(context: &Context<'_>, launch: &Launch, password: Option<&Secret>) -> Result<usize> {
+pub async fn empty(
+    context: &Context<'_>,
+    launch: &Launch,
+    password: Option<&Secret>,
+) -> Result<usize> {
     let applier = Applier::new(context, launch, password, Vec::new());
-    applier.reach(Goal::Answering, "wait for the nodes to answer").await?;
+    applier
+        .reach(Goal::Answering, "wait for the nodes to answer")
+        .await?;
     let seen = Observation::of(context.wire, &applier.members()).await;
     applier.apply(&plan(&seen)?).await?;
     Ok(applier.done())
@@ -45,7 +52,12 @@ pub fn plan(seen: &Observation) -> Result<Plan> {
     let nodes: Vec<NodeName> = seats.iter().map(|seat| seat.name.clone()).collect();
     let masters: Vec<NodeName> = seats
         .iter()
-        .filter(|seat| seat.report.view.me().is_some_and(|me| me.role == Role::Master))
+        .filter(|seat| {
+            seat.report
+                .view
+                .me()
+                .is_some_and(|me| me.role == Role::Master)
+        })
         .map(|seat| seat.name.clone())
         .collect();
     Ok(teardown::empty(&masters, &nodes))

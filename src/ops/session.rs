@@ -72,10 +72,19 @@ pub enum Purpose {
 
 impl Session {
     /// For a cluster that is to exist: chooses a runtime and ports where that is left open.
-    pub async fn create(request: Request, purpose: Purpose, listener: &dyn Listener) -> Result<Self> {
+    pub async fn create(
+        request: Request,
+        purpose: Purpose,
+        listener: &dyn Listener,
+    ) -> Result<Self> {
         let lock = lock(&request, purpose)?;
-        let Chosen { runtime, reason } =
-            choose::create(&request.state, &request.spec, request.remembered.as_ref(), listener).await?;
+        let Chosen { runtime, reason } = choose::create(
+            &request.state,
+            &request.spec,
+            request.remembered.as_ref(),
+            listener,
+        )
+        .await?;
         let kind = runtime.kind();
         refuse_access(&request.spec, kind).await?;
         let existing = runtime.list(&request.spec.name).await?;
@@ -104,20 +113,31 @@ impl Session {
     /// For a cluster that exists. Exit 6 if there is none.
     pub async fn find(request: Request, purpose: Purpose) -> Result<Self> {
         let lock = lock(&request, purpose)?;
-        let Request { state, spec, remembered, .. } = &request;
+        let Request {
+            state,
+            spec,
+            remembered,
+            ..
+        } = &request;
         let Chosen { runtime, reason } =
             choose::find(state, &spec.name, spec.runtime, remembered.as_ref()).await?;
         let launch = match remembered {
             Some(remembered) => remembered.launch(),
             None => {
-                let first = runtime.list(&spec.name).await?.iter().map(|node| node.port).min();
+                let first = runtime
+                    .list(&spec.name)
+                    .await?
+                    .iter()
+                    .map(|node| node.port)
+                    .min();
                 Launch::new(spec, runtime.kind(), first.unwrap_or(1))
             }
         };
         Ok(Session::new(request, runtime, reason, launch, lock))
     }
 
-    /// On these edges, whatever the spec says: how tests bring their fakes. `port: auto` is not decided.
+    /// On these edges, whatever the spec says: how tests bring their fakes. `port: auto` is not
+    /// decided.
     pub fn with(request: Request, runtime: Box<dyn Runtime>, wire: Box<dyn Wire>) -> Self {
         let first = match (request.spec.port, &request.remembered) {
             (PortChoice::First(first), _) => first,
@@ -131,13 +151,26 @@ impl Session {
         }
     }
 
-    fn new(request: Request, runtime: Box<dyn Runtime>, reason: String, launch: Launch, lock: Option<Lock>) -> Self {
+    fn new(
+        request: Request,
+        runtime: Box<dyn Runtime>,
+        reason: String,
+        launch: Launch,
+        lock: Option<Lock>,
+    ) -> Self {
         Session {
-            wire: Box::new(LiveWire::new(request.user.clone(), request.password.clone())),
+            wire: Box::new(LiveWire::new(
+                request.user.clone(),
+                request.password.clone(),
+            )),
             kill: None,
             journal: Journal::new(&request.state, &launch.name, request.argv.clone()),
             before: request.remembered.as_ref().map(|remembered| {
-                Launch::new(remembered.applied(), remembered.runtime, remembered.first_port)
+                Launch::new(
+                    remembered.applied(),
+                    remembered.runtime,
+                    remembered.first_port,
+                )
             }),
             request,
             runtime,
@@ -185,8 +218,10 @@ async fn refuse_access(spec: &Spec, kind: RuntimeKind) -> Result<()> {
     match kind {
         RuntimeKind::Docker => choose::refuse_loopback_elsewhere(&Docker::connect().await?, spec),
         RuntimeKind::Process | RuntimeKind::External if spec.access == Access::Network => {
-            Err(Error::usage("`access: network` is about a network of containers; processes share this host's")
-                .hint("use `access: host`, or `runtime: docker`"))
+            Err(Error::usage(
+                "`access: network` is about a network of containers; processes share this host's",
+            )
+            .hint("use `access: host`, or `runtime: docker`"))
         }
         RuntimeKind::Process | RuntimeKind::External => Ok(()),
     }
@@ -206,9 +241,15 @@ fn free_ports(request: &Request, kind: RuntimeKind) -> Result<u16> {
         RuntimeKind::Docker if spec.port_step == 0 => (1, 1),
         _ => (spec.node_count(), spec.port_step.max(1)),
     };
-    ports::free_block(spec.listen, count, step, crate::model::node::BUS_OFFSET, &reserved).ok_or_else(|| {
+    ports::free_block(
+        spec.listen,
+        count,
+        step,
+        crate::model::node::BUS_OFFSET,
+        &reserved,
+    )
+    .ok_or_else(|| {
         Error::refused(format!("there are no {count} free ports in a row"))
             .hint("set `port:` in the spec, or stop what holds them")
     })
 }
-

@@ -35,7 +35,10 @@ fn own(launch: &Launch) -> Directives {
     match launch.announced_hostname() {
         Some(hostname) => {
             own.insert("cluster-announce-hostname".to_owned(), text(&hostname));
-            own.insert("cluster-preferred-endpoint-type".to_owned(), text("hostname"));
+            own.insert(
+                "cluster-preferred-endpoint-type".to_owned(),
+                text("hostname"),
+            );
         }
         None => {
             own.insert("cluster-announce-hostname".to_owned(), text(""));
@@ -66,7 +69,7 @@ pub async fn difference(
     });
     let mut lives = Vec::new();
     for (answer, (node, _)) in join_all(asked).await.into_iter().zip(&nodes) {
-        let mut live = answer.map_err(|error| wire_failure(&node.name, error))?;
+        let mut live = answer.map_err(|error| wire_failure(&node.name, &error))?;
         let has = live.remove("requirepass").unwrap_or_default();
         if has != password.map(Secret::reveal).unwrap_or_default() {
             return Err(Error::refused(format!("{} has another password than the spec asks for", node.name))
@@ -80,7 +83,9 @@ pub async fn difference(
         .map(|((node, _), live)| Running {
             node,
             own: own.clone(),
-            given: before.and_then(|before| before.node(&node.name)).map(|node| &node.redis),
+            given: before
+                .and_then(|before| before.node(&node.name))
+                .map(|node| &node.redis),
             live,
         })
         .collect();

@@ -29,7 +29,9 @@ pub async fn plan(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
                 RunState::Paused => Some(Change::Thaw),
                 RunState::Stopped => Some(Change::Start),
             },
-            wanted_shape: launch.node(&placed.node).map(|node| context.runtime.shape(launch, node)),
+            wanted_shape: launch
+                .node(&placed.node)
+                .map(|node| context.runtime.shape(launch, node)),
             shape: placed.shape,
             port: placed.port,
             node: placed.node,
@@ -38,12 +40,37 @@ pub async fn plan(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
     start::start(launch, &existing)
 }
 
+/// Leaves only what concerns these nodes, if any are named.
+pub fn only(launch: &Launch, plan: &mut Plan, nodes: &[NodeName]) -> Result<()> {
+    if let Some(unknown) = nodes.iter().find(|node| launch.node(node).is_none()) {
+        let known: Vec<&str> = launch.nodes.iter().map(|node| node.name.as_str()).collect();
+        return Err(
+            Error::usage(format!("{} has no node {unknown}", launch.name))
+                .hint(format!("its nodes are {}", known.join(", "))),
+        );
+    }
+    if nodes.is_empty() {
+        return Ok(());
+    }
+    for stage in &mut plan.stages {
+        stage.steps.retain(|step| match step {
+            Step::Ensure { node, .. } => nodes.contains(node),
+            _ => true,
+        });
+    }
+    Ok(())
+}
+
 /// The nodes that a plan starts (and whose ports therefore have to be free).
 pub fn starting(plan: &Plan) -> Vec<NodeName> {
     let steps = plan.stages.iter().flat_map(|stage| &stage.steps);
     steps
         .filter_map(|step| match step {
-            Step::Ensure { node, change: Change::Create | Change::Start, .. } => Some(node.clone()),
+            Step::Ensure {
+                node,
+                change: Change::Create | Change::Start,
+                ..
+            } => Some(node.clone()),
             _ => None,
         })
         .collect()
@@ -51,22 +78,47 @@ pub fn starting(plan: &Plan) -> Vec<NodeName> {
 
 /// Whether a plan creates every node.
 pub fn creates_all(launch: &Launch, plan: &Plan) -> bool {
-    let creates = |step: &&Step| matches!(step, Step::Ensure { change: Change::Create, .. });
-    plan.stages.iter().flat_map(|stage| &stage.steps).filter(creates).count() == launch.nodes.len()
+    let creates = |step: &&Step| {
+        matches!(
+            step,
+            Step::Ensure {
+                change: Change::Create,
+                ..
+            }
+        )
+    };
+    plan.stages
+        .iter()
+        .flat_map(|stage| &stage.steps)
+        .filter(creates)
+        .count()
+        == launch.nodes.len()
 }
 
 /// `init` forms nodes that run; it does not start any.
 pub fn refuse_stopped(launch: &Launch, plan: &Plan) -> Result<()> {
     if creates_all(launch, plan) {
-        return Err(Error::new(Kind::NoSuchCluster, format!("no node of {} exists", launch.name))
-            .hint("`rcluster up` creates and forms them; `rcluster start` only creates them"));
+        return Err(Error::new(
+            Kind::NoSuchCluster,
+            format!("no node of {} exists", launch.name),
+        )
+        .hint("`rcluster up` creates and forms them; `rcluster start` only creates them"));
     }
-    let steps: Vec<String> = plan.stages.iter().flat_map(|stage| &stage.steps).map(Step::to_string).collect();
+    let steps: Vec<String> = plan
+        .stages
+        .iter()
+        .flat_map(|stage| &stage.steps)
+        .map(Step::to_string)
+        .collect();
     if steps.is_empty() {
         return Ok(());
     }
-    Err(Error::failed(format!("not every node of {} runs: {}", launch.name, steps.join(", ")))
-        .hint("`rcluster start` starts them, `rcluster up` starts and forms them"))
+    Err(Error::failed(format!(
+        "not every node of {} runs: {}",
+        launch.name,
+        steps.join(", ")
+    ))
+    .hint("`rcluster start` starts them, `rcluster up` starts and forms them"))
 }
 
 /// What nodes that do not exist yet will say: nothing.
@@ -76,7 +128,10 @@ pub fn blank_reports(launch: &Launch) -> Vec<Report> {
         .iter()
         .filter_map(|node| {
             let id = format!("{:040x}", node.number);
-            let text = format!("{id} :{}@{} myself,master - 0 0 0 connected", node.port, node.bus_port);
+            let text = format!(
+                "{id} :{}@{} myself,master - 0 0 0 connected",
+                node.port, node.bus_port
+            );
             Some(Report {
                 view: nodes_text::parse(&text).ok()?,
                 cluster: ClusterInfo {

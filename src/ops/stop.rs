@@ -3,11 +3,7 @@
 use super::{apply::Applier, context::Context};
 use crate::{
     error::{Error, Kind, Result},
-    model::{
-        launch::Launch,
-        node::NodeName,
-        spec::ClusterName,
-    },
+    model::{launch::Launch, node::NodeName, spec::ClusterName},
     plan::{step::Plan, teardown},
     runtime::RunState,
 };
@@ -45,6 +41,9 @@ pub async fn stop(context: &Context<'_>, name: &ClusterName, only: &[NodeName]) 
 
 /// Exit 6.
 pub fn no_such_cluster(name: &ClusterName) -> Error {
-    Error::new(Kind::NoSuchCluster, format!("there is no cluster {name} here"))
-        .hint("`rcluster list` shows those there are; `rcluster up` makes one")
+    Error::new(
+        Kind::NoSuchCluster,
+        format!("there is no cluster {name} here"),
+    )
+    .hint("`rcluster list` shows those there are; `rcluster up` makes one")
 }

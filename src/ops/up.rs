@@ -4,13 +4,15 @@ use super::{
     apply::Applier,
     context::Context,
     observe::{self, Observation},
-    preflight, settings,
-    start,
-    verify,
+    preflight, settings, start, verify,
 };
 use crate::{
     error::Result,
-    model::{launch::Launch, node::Endpoint, secret::Secret},
+    model::{
+        launch::Launch,
+        node::{Endpoint, NodeName},
+        secret::Secret,
+    },
     plan::{
         form,
         step::{Goal, Plan, Step},
@@ -38,10 +40,10 @@ impl Outcome {
 }
 
 /// How far `up` goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Extent {
-    /// The nodes run.
-    Start,
+    /// The nodes run: these, or all if none is named.
+    Start(Vec<NodeName>),
     /// Nodes that run are formed and verified.
     Form,
     /// Both.
@@ -59,16 +61,21 @@ pub async fn up(
     let applier = Applier::new(context, launch, password, Vec::new());
 
     // The nodes: observe, plan, check, apply.
-    let started = start::plan(context, launch).await?;
+    let mut started = start::plan(context, launch).await?;
+    if let Extent::Start(only) = &extent {
+        start::only(launch, &mut started, only)?;
+    }
     if extent == Extent::Form {
         start::refuse_stopped(launch, &started)?;
     } else {
         preflight::ports(launch, &start::starting(&started)).await?;
         applier.apply(&started).await?;
     }
-    applier.reach(Goal::Answering, "wait for the nodes to answer").await?;
+    applier
+        .reach(Goal::Answering, "wait for the nodes to answer")
+        .await?;
 
-    if extent == Extent::Start {
+    if matches!(extent, Extent::Start(_)) {
         return Ok(outcome(&applier, Vec::new()));
     }
 
@@ -78,7 +85,11 @@ pub async fn up(
         together(context, launch, &applier).await?;
         seen = Observation::of(context.wire, &applier.members()).await;
     }
-    let formed = form::form(&seen.seats()?, usize::from(launch.replicas), &settings::afterwards(launch))?;
+    let formed = form::form(
+        &seen.seats()?,
+        usize::from(launch.replicas),
+        &settings::afterwards(launch),
+    )?;
     applier.apply(&formed).await?;
     let drift = settings::difference(context, launch, before, password, &seen).await?;
     applier.apply(&drift).await?;
@@ -99,7 +110,11 @@ pub async fn dry_run(
     let members = observe::members(context, launch).await?;
     if plan.is_empty() {
         let seen = Observation::of(context.wire, &members).await;
-        let formed = form::form(&seen.seats()?, usize::from(launch.replicas), &settings::afterwards(launch))?;
+        let formed = form::form(
+            &seen.seats()?,
+            usize::from(launch.replicas),
+            &settings::afterwards(launch),
+        )?;
         let drift = settings::difference(context, launch, before, password, &seen).await?;
         plan.stages.extend(formed.stages);
         plan.stages.extend(drift.stages);
@@ -107,11 +122,19 @@ pub async fn dry_run(
     } else if members.is_empty() && start::creates_all(launch, &plan) {
         let blank = start::blank_reports(launch);
         let seats = start::blank_seats(launch, &blank);
-        let formed = form::form(&seats, usize::from(launch.replicas), &settings::afterwards(launch))?;
+        let formed = form::form(
+            &seats,
+            usize::from(launch.replicas),
+            &settings::afterwards(launch),
+        )?;
         plan.stages.extend(formed.stages);
-        plan.notes.push("forming is planned for empty nodes; data that was kept is found when they answer".to_owned());
+        plan.notes.push(
+            "forming is planned for empty nodes; data that was kept is found when they answer"
+                .to_owned(),
+        );
     } else {
-        plan.notes.push("what the nodes need to agree again is planned once they all answer".to_owned());
+        plan.notes
+            .push("what the nodes need to agree again is planned once they all answer".to_owned());
     }
     Ok(plan)
 }
@@ -120,13 +143,23 @@ pub async fn dry_run(
 /// that have just started meet without a failover, so they are restarted together.
 async fn together(context: &Context<'_>, launch: &Launch, applier: &Applier<'_>) -> Result<()> {
     let seen = Observation::of(context.wire, &applier.members()).await;
-    let young = seen.answers.iter().flatten().all(|report| report.info.uptime_seconds < 1);
+    let young = seen
+        .answers
+        .iter()
+        .flatten()
+        .all(|report| report.info.uptime_seconds < 1);
     if young {
         return Ok(());
     }
     context.note("every node has a new address: restarting them together");
     let mut plan = Plan::default();
-    let stops = launch.nodes.iter().map(|node| Step::Stop { node: node.name.clone() }).collect();
+    let stops = launch
+        .nodes
+        .iter()
+        .map(|node| Step::Stop {
+            node: node.name.clone(),
+        })
+        .collect();
     plan.stage("stop nodes", stops, Goal::None);
     applier.apply(&plan).await?;
     applier.apply(&start::plan(context, launch).await?).await
@@ -136,6 +169,10 @@ fn outcome(applier: &Applier<'_>, masters: Vec<Endpoint>) -> Outcome {
     Outcome {
         changes: applier.done(),
         masters,
-        endpoints: applier.members().into_iter().map(|member| member.dial).collect(),
+        endpoints: applier
+            .members()
+            .into_iter()
+            .map(|member| member.dial)
+            .collect(),
     }
 }

@@ -31,7 +31,9 @@ pub struct Proof {
 
 /// Waits until the cluster has converged, then writes and reads on every shard.
 pub async fn verify(context: &Context<'_>, applier: &Applier<'_>) -> Result<Proof> {
-    applier.reach(Goal::Converged, "wait for every node to agree").await?;
+    applier
+        .reach(Goal::Converged, "wait for every node to agree")
+        .await?;
     let members = applier.members();
     let Some(any) = members.first() else {
         return Err(Error::failed("there is no node to ask"));
@@ -40,10 +42,13 @@ pub async fn verify(context: &Context<'_>, applier: &Applier<'_>) -> Result<Proo
         .wire
         .announced(&any.dial)
         .await
-        .map_err(|error| wire_failure(&any.name, error))?;
+        .map_err(|error| wire_failure(&any.name, &error))?;
     let mut masters: Vec<(Endpoint, Vec<SlotRange>)> = Vec::new();
     for row in announced {
-        match masters.iter_mut().find(|(endpoint, _)| *endpoint == row.master) {
+        match masters
+            .iter_mut()
+            .find(|(endpoint, _)| *endpoint == row.master)
+        {
             Some((_, ranges)) => ranges.push(row.range),
             None => masters.push((row.master, vec![row.range])),
         }
@@ -52,13 +57,21 @@ pub async fn verify(context: &Context<'_>, applier: &Applier<'_>) -> Result<Proo
         let slots: SlotSet = ranges.iter().copied().collect();
         probe(context, any, endpoint.clone(), slots)
     });
-    join_all(probes).await.into_iter().collect::<Result<Vec<()>>>()?;
+    join_all(probes)
+        .await
+        .into_iter()
+        .collect::<Result<Vec<()>>>()?;
     Ok(Proof {
         masters: masters.into_iter().map(|(endpoint, _)| endpoint).collect(),
     })
 }
 
-async fn probe(context: &Context<'_>, asked: &Member, endpoint: Endpoint, slots: SlotSet) -> Result<()> {
+async fn probe(
+    context: &Context<'_>,
+    asked: &Member,
+    endpoint: Endpoint,
+    slots: SlotSet,
+) -> Result<()> {
     let Some(key) = key_in(&slots) else {
         return Ok(());
     };
@@ -66,9 +79,11 @@ async fn probe(context: &Context<'_>, asked: &Member, endpoint: Endpoint, slots:
     let outcome = wait_until(POLL, SETTLE, async || {
         match context.wire.probe(&endpoint, &key, &value).await {
             Ok(()) => Ok(Look::Ready(())),
-            Err(error @ (WireError::ClusterDown { .. } | WireError::Loading { .. } | WireError::Moved { .. })) => {
-                Ok(Look::Pending(error))
-            }
+            Err(
+                error @ (WireError::ClusterDown { .. }
+                | WireError::Loading { .. }
+                | WireError::Moved { .. }),
+            ) => Ok(Look::Pending(error)),
             Err(error) => Err(unreachable_endpoint(asked, &endpoint, &error)),
         }
     })

@@ -44,6 +44,10 @@ pub enum Goal {
 }
 
 impl Goal {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
     fn is_none(&self) -> bool {
         *self == Goal::None
     }

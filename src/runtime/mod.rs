@@ -38,6 +38,10 @@ use std::{net::SocketAddr, time::Duration};
 
 /// What a runtime can do, as data, so that nobody asks which one it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent yes-or-no questions; any combination is possible"
+)]
 pub struct Capabilities {
     /// It can start nodes.
     pub start: bool,

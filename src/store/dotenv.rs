@@ -1,4 +1,4 @@
-//! REDIS_PASSWORD in an `.env` beside the spec, and password files.
+//! `REDIS_PASSWORD` in an `.env` beside the spec, and password files.
 
 use crate::{
     error::{Error, Result},
@@ -9,7 +9,7 @@ use std::{io, path::Path};
 /// The variable, in the environment and in `.env`.
 pub const VARIABLE: &str = "REDIS_PASSWORD";
 
-/// REDIS_PASSWORD of the `.env` in this folder; `None` if there is no file or no such line.
+/// `REDIS_PASSWORD` of the `.env` in this folder; `None` if there is no file or no such line.
 pub fn password(folder: &Path) -> Result<Option<Secret>> {
     let path = folder.join(".env");
     let text = match std::fs::read_to_string(&path) {

@@ -2,7 +2,10 @@
 
 use crate::{
     error::{Error, Result},
-    model::spec::{LATER, Problem, Spec, default_directives},
+    model::{
+        spec::{LATER, Spec, default_directives},
+        spec_check::Problem,
+    },
 };
 use std::{
     io,

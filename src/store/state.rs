@@ -1,4 +1,4 @@
-//! The state folder: `$XDG_STATE_HOME/rcluster` or RCLUSTER_STATE_DIR.
+//! The state folder: `$XDG_STATE_HOME/rcluster` or `RCLUSTER_STATE_DIR`.
 //!
 //! ```text
 //! clusters/<name>/cluster.json    what was resolved: runtime, ports, spec
@@ -97,7 +97,7 @@ impl Remembered {
 }
 
 impl State {
-    /// The folder that RCLUSTER_STATE_DIR names, else the one of the XDG specification.
+    /// The folder that `RCLUSTER_STATE_DIR` names, else the one of the XDG specification.
     pub fn locate() -> Result<Self> {
         use etcetera::BaseStrategy;
         if let Some(root) = std::env::var_os("RCLUSTER_STATE_DIR").filter(|root| !root.is_empty()) {

@@ -17,6 +17,7 @@ use redis::{
 };
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt::Display,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -151,7 +152,7 @@ fn take<T: FromRedisValue>(at: &Endpoint, command: &str, reply: Option<Value>) -
     T::from_redis_value(value).map_err(|error| unreadable(at, command, error))
 }
 
-fn unreadable(at: &Endpoint, command: &str, why: impl ToString) -> WireError {
+fn unreadable(at: &Endpoint, command: &str, why: impl Display) -> WireError {
     WireError::Unreadable {
         at: at.clone(),
         command: command.to_owned(),
@@ -171,6 +172,14 @@ fn name_of(command: &Cmd) -> String {
         [verb, ..] => verb.to_owned(),
         [] => String::new(),
     }
+}
+
+/// What the connection said, without "(os error 111)".
+fn plain(error: &RedisError) -> String {
+    let text =
+        std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    let text = text.split(" (os error").next().unwrap_or_default();
+    text.to_lowercase()
 }
 
 fn typed(at: &Endpoint, command: &str, error: &RedisError) -> WireError {
@@ -200,9 +209,7 @@ fn typed(at: &Endpoint, command: &str, error: &RedisError) -> WireError {
         }
         ErrorKind::Io | ErrorKind::Parse => WireError::Unreachable {
             at,
-            why: error
-                .detail()
-                .map_or_else(|| error.category().to_owned(), str::to_owned),
+            why: plain(error),
         },
         _ => WireError::Reply {
             at,

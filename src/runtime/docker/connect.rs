@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::{
     env, fs, io,
-    net::IpAddr,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -60,25 +60,24 @@ impl Docker {
 
     async fn at(candidate: &Candidate, deadline: Duration) -> Result<Docker> {
         let host = &candidate.host;
-        let (api, remote) = if let Some(path) = host.strip_prefix("unix://") {
-            (
-                bollard::Docker::connect_with_unix(path, LONGEST_CALL, API_DEFAULT_VERSION),
-                None,
-            )
+        let (api, tcp) = if let Some(path) = host.strip_prefix("unix://") {
+            let api = bollard::Docker::connect_with_unix(path, LONGEST_CALL, API_DEFAULT_VERSION);
+            (api, None)
         } else if let Some(address) = host.strip_prefix("tcp://").or(host.strip_prefix("http://")) {
             let address = with_port(address.trim_end_matches('/'));
-            let ip = resolve(&address, deadline).await;
-            (
-                bollard::Docker::connect_with_http(&address, LONGEST_CALL, API_DEFAULT_VERSION),
-                Some(Remote { ip }).filter(|_| !ip.is_some_and(|ip| ip.is_loopback())),
-            )
+            let api =
+                bollard::Docker::connect_with_http(&address, LONGEST_CALL, API_DEFAULT_VERSION);
+            (api, Some(address))
         } else {
             return Err(unsupported(candidate));
         };
         let api = api.map_err(|fault| no_answer(candidate, &fault))?;
-        let version = within(deadline, api.version())
-            .await
-            .map_err(|fault| no_answer(candidate, &fault))?;
+        let (version, remote) = futures_util::future::join(
+            within(deadline, api.version()),
+            remote(tcp.as_deref(), deadline),
+        )
+        .await;
+        let version = version.map_err(|fault| no_answer(candidate, &fault))?;
         let engine = vet(host, &version)?;
         Ok(Docker::new(api, host.clone(), remote, engine))
     }
@@ -273,12 +272,17 @@ fn with_port(address: &str) -> String {
     }
 }
 
-/// The engine's host, so that ports it publishes can be dialled.
-async fn resolve(address: &str, deadline: Duration) -> Option<IpAddr> {
-    let found = tokio::time::timeout(deadline, tokio::net::lookup_host(address)).await;
-    let mut all = found.ok()?.ok()?.collect::<Vec<_>>();
+/// The engine's host, so that ports it publishes can be dialled; `None` if it is this host.
+async fn remote(address: Option<&str>, deadline: Duration) -> Option<Remote> {
+    let found = tokio::time::timeout(deadline, tokio::net::lookup_host(address?)).await;
+    let mut all: Vec<SocketAddr> = found
+        .ok()
+        .and_then(Result::ok)
+        .map(Iterator::collect)
+        .unwrap_or_default();
     all.sort_by_key(|address| !address.is_ipv4());
-    all.first().map(std::net::SocketAddr::ip)
+    let ip = all.first().map(SocketAddr::ip);
+    (!ip.is_some_and(|ip| ip.is_loopback())).then_some(Remote { ip })
 }
 
 #[cfg(test)]

@@ -19,6 +19,10 @@ pub(super) fn status(fault: &Fault) -> Option<u16> {
 /// The engine's own message, or the innermost reason why there is none.
 pub(super) fn reason(fault: &Fault) -> String {
     match fault {
+        Fault::DockerResponseServerError {
+            status_code,
+            message,
+        } if message.trim().is_empty() => format!("it answers with status {status_code}"),
         Fault::DockerResponseServerError { message, .. } => message.trim().to_owned(),
         Fault::DockerStreamError { error } => error.trim().to_owned(),
         Fault::RequestTimeoutError => "it does not answer".to_owned(),
@@ -28,7 +32,10 @@ pub(super) fn reason(fault: &Fault) -> String {
 
 /// The kind of I/O error at the bottom of it, if there is one.
 pub(super) fn io_kind(fault: &Fault) -> Option<io::ErrorKind> {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(fault);
+    if let Fault::IOError { err } = fault {
+        return Some(err.kind());
+    }
+    let mut next = fault.source();
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<io::Error>() {
             return Some(error.kind());

@@ -62,6 +62,25 @@ impl ImageCheck {
             .and_then(|version| version.split('.').next()?.parse::<u32>().ok());
         self.present && self.lacks.is_empty() && major.is_some_and(|major| major >= 7)
     }
+
+    /// `Ok` if nodes can be made of it, else why not (exit 5).
+    pub fn verdict(&self) -> Result<()> {
+        if !self.present {
+            return Err(super::image::absent(&self.image));
+        }
+        if self.usable() {
+            return Ok(());
+        }
+        let why = match &self.redis_version {
+            _ if !self.lacks.is_empty() => format!("it has no {}", self.lacks.join(", no ")),
+            Some(version) => format!("its Redis is {version}, and 7.0 is needed"),
+            None => "its redis-server does not run".to_owned(),
+        };
+        Err(
+            Error::missing(format!("image {} cannot be used: {why}", self.image))
+                .hint("`image: redis:7` in the spec is known to work"),
+        )
+    }
 }
 
 impl Docker {
@@ -87,7 +106,7 @@ impl Docker {
         let labels = seen.config.and_then(|config| config.labels);
         check.standin = labels.is_some_and(|labels| labels.contains_key(STANDIN));
         self.sweep().await;
-        match self.look(image, &script()).await {
+        match self.ask(image, &script()).await {
             Ok(text) => {
                 check.redis_version = version(&text);
                 check.lacks = NEEDED
@@ -106,7 +125,7 @@ impl Docker {
     }
 
     /// What `script` prints in a container of the image.
-    async fn look(&self, image: &str, script: &str) -> Result<String, Fault> {
+    async fn ask(&self, image: &str, script: &str) -> Result<String, Fault> {
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
             entrypoint: Some(vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()]),
@@ -217,28 +236,6 @@ pub(super) fn version(text: &str) -> Option<String> {
     version
         .starts_with(|c: char| c.is_ascii_digit())
         .then(|| version.to_owned())
-}
-
-/// The error of an image that nodes cannot be made of.
-impl ImageCheck {
-    /// `Ok` if nodes can be made of it, else why not (exit 5).
-    pub fn verdict(&self) -> Result<()> {
-        if !self.present {
-            return Err(super::image::absent(&self.image));
-        }
-        if self.usable() {
-            return Ok(());
-        }
-        let why = match &self.redis_version {
-            _ if !self.lacks.is_empty() => format!("it has no {}", self.lacks.join(", no ")),
-            Some(version) => format!("its Redis is {version}, and 7.0 is needed"),
-            None => "its redis-server does not run".to_owned(),
-        };
-        Err(
-            Error::missing(format!("image {} cannot be used: {why}", self.image))
-                .hint("`image: redis:7` in the spec is known to work"),
-        )
-    }
 }
 
 #[cfg(test)]

@@ -63,8 +63,9 @@ impl Docker {
     /// Labels of a node's container.
     pub(super) fn container_labels(&self, launch: &Launch, node: &NodeLaunch) -> Labels {
         let hash = Shape::of(launch, node).hash();
-        let mut labels = self.common(launch, Some(node));
+        let mut labels = Self::common(launch, Some(node));
         labels.insert(label::SPEC_HASH.to_owned(), hash.clone());
+        labels.insert(label::OWNER.to_owned(), self.owner.clone());
         let mut compose = |key: &str, value: String| {
             labels.insert(format!("com.docker.compose.{key}"), value);
         };
@@ -86,9 +87,10 @@ impl Docker {
         labels
     }
 
-    /// Labels of the network.
-    pub(super) fn network_labels(&self, launch: &Launch) -> Labels {
-        let mut labels = self.common(launch, None);
+    /// Labels of the network: those of the rendered compose file, or docker-compose 1.29 says at
+    /// each `up` that it may need to be recreated.
+    pub(super) fn network_labels(launch: &Launch) -> Labels {
+        let mut labels = Self::common(launch, None);
         labels.insert(
             "com.docker.compose.network".to_owned(),
             container::NETWORK_KEY.to_owned(),
@@ -98,7 +100,9 @@ impl Docker {
 
     /// Labels of a node's volume.
     pub(super) fn volume_labels(&self, launch: &Launch, node: &NodeLaunch) -> Labels {
-        let mut labels = self.common(launch, Some(node));
+        let mut labels = Self::common(launch, Some(node));
+        // Data outlives its container, and stays its owner's.
+        labels.insert(label::OWNER.to_owned(), self.owner.clone());
         labels.insert(
             "com.docker.compose.volume".to_owned(),
             container::volume_key(&node.name),
@@ -106,12 +110,11 @@ impl Docker {
         labels
     }
 
-    fn common(&self, launch: &Launch, node: Option<&NodeLaunch>) -> Labels {
+    fn common(launch: &Launch, node: Option<&NodeLaunch>) -> Labels {
         let mut labels: Labels = container::labels(launch, node)
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value))
             .collect();
-        labels.insert(label::OWNER.to_owned(), self.owner.clone());
         labels.insert(PROJECT.to_owned(), launch.name.to_string());
         labels
     }

@@ -34,19 +34,31 @@ impl Docker {
         Ok(all.iter().skip(skipped).map(line).collect())
     }
 
-    /// Follows a container that was just started until it serves, ends or has been watched for
-    /// long enough. Lines of an earlier run only cut this short.
-    pub(super) async fn watch_start(&self, id: &str) {
+    /// Follows a container that was started at `since` until it serves, ends or has been watched
+    /// for long enough.
+    pub(super) async fn watch_start(&self, id: &str, since: &str) {
+        let follow = LogsOptions {
+            timestamps: true,
+            ..options(20, true)
+        };
         let watching = async {
-            let mut chunks = std::pin::pin!(self.api.logs(id, Some(options(20, true))));
+            let mut chunks = std::pin::pin!(self.api.logs(id, Some(follow)));
             while let Ok(Some(chunk)) = chunks.try_next().await {
-                if String::from_utf8_lossy(&chunk.into_bytes()).contains(READY) {
+                let line = chunk.into_bytes();
+                if serves(&String::from_utf8_lossy(&line), since) {
                     break;
                 }
             }
         };
         let _ = tokio::time::timeout(WATCH, watching).await;
     }
+}
+
+/// Whether a line with a timestamp says so, and is not of an earlier run. Both times are RFC 3339
+/// in UTC with up to nine decimals, which sort as text once the `Z` is off.
+fn serves(line: &str, since: &str) -> bool {
+    let at = line.split(' ').next().unwrap_or_default();
+    at.trim_end_matches('Z') >= since.trim_end_matches('Z') && line.contains(READY)
 }
 
 fn options(lines: usize, follow: bool) -> LogsOptions {
@@ -56,5 +68,22 @@ fn options(lines: usize, follow: bool) -> LogsOptions {
         stderr: true,
         tail: lines.to_string(),
         ..LogsOptions::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_run_does_not_count() {
+        let line = "2026-11-20T08:11:48.748000000Z 1:M * Ready to accept connections";
+        assert!(serves(line, "2026-11-20T08:11:48.748Z"));
+        assert!(serves(line, "2026-11-20T08:11:48.7Z"));
+        assert!(!serves(line, "2026-11-20T08:11:48.9Z"));
+        assert!(!serves(
+            "2026-11-20T08:11:49.0Z loading",
+            "2026-11-20T08:11:48.7Z"
+        ));
     }
 }

@@ -137,7 +137,12 @@ impl Runtime for Docker {
         for node in &nodes {
             self.own(&launch.name, node.labels())?;
         }
-        let pulled = self.ensure_image(&launch.image, progress).await?;
+        let complete = launch
+            .nodes
+            .iter()
+            .all(|wanted| nodes.iter().any(|node| node.node == wanted.name));
+        // Containers keep their image, even when it has lost its name.
+        let pulled = !complete && self.ensure_image(&launch.image, progress).await?;
         let (_, created) = self.ensure_network(launch).await?;
         Ok(pulled || created)
     }

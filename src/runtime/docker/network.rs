@@ -106,7 +106,7 @@ impl Docker {
 
     async fn create_network(&self, launch: &Launch) -> Result<Network> {
         let name = container::network_name(&launch.name);
-        let mut labels = self.network_labels(launch);
+        let mut labels = Self::network_labels(launch);
         let mut draft_labels = labels.clone();
         draft_labels.insert(DRAFT.to_owned(), "1".to_owned());
         for _ in 0..ATTEMPTS {

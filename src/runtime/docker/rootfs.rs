@@ -18,8 +18,9 @@ const NEEDED: &[&str] = &["sh", "cp", "chown", "find", "id"];
 
 /// What people expect when they look into a container.
 const HANDY: &[&str] = &[
-    "cat", "chmod", "date", "df", "echo", "env", "false", "grep", "head", "ls", "mkdir", "mv",
-    "ps", "rm", "sleep", "stat", "tail", "test", "true", "wc",
+    "cat", "cut", "dd", "du", "getent", "ln", "sed", "sort", "timeout", "touch", "tr", "uname",
+    "chmod", "date", "df", "echo", "env", "false", "grep", "head", "ls", "mkdir", "mv", "ps", "rm",
+    "sleep", "stat", "tail", "test", "true", "wc",
 ];
 
 /// Files that may exist on the host and go along: where libraries are, time zones left out.

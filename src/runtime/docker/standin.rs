@@ -14,10 +14,15 @@ use crate::{
     error::{Error, Result},
     runtime::{OnProgress, Progress},
 };
-use bollard::query_parameters::CreateImageOptions;
+use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions};
 use futures_util::TryStreamExt;
 use serde::Serialize;
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 /// Label with the version of the redis-server that was packed.
 const VERSION: &str = "rcluster.redis-version";
@@ -71,14 +76,13 @@ impl Docker {
     ) -> Result<BuiltImage> {
         let (repo, tag) = split(&wanted.tag)?;
         self.same_architecture()?;
-        self.may_replace(wanted).await?;
+        let replaced = self.may_replace(wanted).await?;
         let server = program(&wanted.redis_server)?;
         let cli = program(&wanted.redis_cli)?;
-        let redis_version = version_of(&server)?;
+        let redis_version = version_of(&wanted.redis_server, &server)?;
         progress(Progress::Note(format!(
-            "packing {} {redis_version} as {}",
-            server.display(),
-            wanted.tag
+            "packing {} ({redis_version}) as {}",
+            wanted.redis_server, wanted.tag
         )));
         let packing = tokio::task::spawn_blocking(move || RootFs::of(&server, &cli)?.tar());
         let tar = packing
@@ -103,6 +107,11 @@ impl Docker {
                 self.api.inspect_image(&wanted.tag),
             )
             .await?;
+        // Its predecessor has no name any more; containers that run it keep it.
+        if let Some(old) = replaced.filter(|old| Some(old) != made.id.as_ref()) {
+            let options = None::<RemoveImageOptions>;
+            let _ = bounded(self.api.remove_image(&old, options, None)).await;
+        }
         Ok(BuiltImage {
             image: wanted.tag.clone(),
             id: made.id.unwrap_or_default(),
@@ -136,17 +145,21 @@ impl Docker {
         .hint("build the image on a host of the engine's architecture"))
     }
 
-    async fn may_replace(&self, wanted: &StandIn) -> Result<()> {
+    /// The id of the stand-in that goes, if there is one.
+    async fn may_replace(&self, wanted: &StandIn) -> Result<Option<String>> {
         let tag = &wanted.tag;
         let seen = found(bounded(self.api.inspect_image(tag)).await)
             .map_err(|fault| self.fault(format!("looking for image {tag}"), &fault))?;
         let Some(seen) = seen else {
-            return Ok(());
+            return Ok(None);
         };
         let labels = seen.config.and_then(|config| config.labels);
         let ours = labels.is_some_and(|labels| labels.contains_key(STANDIN));
-        if ours || wanted.force {
-            return Ok(());
+        if ours {
+            return Ok(seen.id);
+        }
+        if wanted.force {
+            return Ok(None);
         }
         Err(Error::refused(format!(
             "there is an image {tag} already, and rcluster did not pack it"
@@ -195,10 +208,10 @@ fn program(name: &str) -> Result<PathBuf> {
 }
 
 /// Only what forms clusters as rcluster does is packed.
-fn version_of(server: &std::path::Path) -> Result<String> {
-    let shown = server.display();
+fn version_of(shown: &str, server: &Path) -> Result<String> {
+    // Debian's redis-server is a link to redis-check-rdb, which looks at the name it was called by.
     let output = Command::new(server)
-        .arg0_redis_server()
+        .arg0("redis-server")
         .arg("--version")
         .output()
         .map_err(|error| Error::missing(format!("{shown} does not run")).source(error))?;
@@ -217,18 +230,6 @@ fn version_of(server: &std::path::Path) -> Result<String> {
         );
     }
     Ok(version)
-}
-
-/// Debian's redis-server is a link to redis-check-rdb, which looks at the name it was called by.
-trait Arg0 {
-    fn arg0_redis_server(&mut self) -> &mut Self;
-}
-
-impl Arg0 for Command {
-    fn arg0_redis_server(&mut self) -> &mut Self {
-        use std::os::unix::process::CommandExt;
-        self.arg0("redis-server")
-    }
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub(super) fn claim(path: &Path) -> Result<Option<File>> {
                 let ours = file.metadata().map_err(|error| cannot(path, error))?;
                 match std::fs::metadata(path) {
                     Ok(there) if there.ino() == ours.ino() => return Ok(Some(file)),
-                    _ => continue,
+                    _ => {}
                 }
             }
             Err(TryLockError::WouldBlock) => {

@@ -72,7 +72,8 @@ impl Bus {
     }
 
     fn places(&self) -> Places {
-        let place = |(disk, node): (&String, &Node)| (node.address, (node.id.clone(), disk.clone()));
+        let place =
+            |(disk, node): (&String, &Node)| (node.address, (node.id.clone(), disk.clone()));
         Places(self.awake().map(place).collect())
     }
 
@@ -244,7 +245,8 @@ impl Bus {
         let mut judged: Vec<(String, NodeId, Failure)> = Vec::new();
         for (disk, node) in self.awake() {
             let others = node.view.keys().filter(|id| **id != node.id);
-            judged.extend(others.map(|id| (disk.clone(), id.clone(), self.judge(&places, node, id))));
+            judged
+                .extend(others.map(|id| (disk.clone(), id.clone(), self.judge(&places, node, id))));
         }
         for (disk, id, failure) in judged {
             let node = self.nodes.get_mut(&disk);
@@ -318,11 +320,7 @@ fn take_over(node: &mut Node) {
 
 /// `clusterUpdateSlotsConfigWith`: a master's word about its slots. Slots that somebody with a
 /// greater epoch owns stay there; that owner is returned for the sender to be told.
-fn claim(
-    node: &mut Node,
-    sender: &NodeId,
-    claims: &SlotSet,
-) -> Option<(NodeId, Epoch, SlotSet)> {
+fn claim(node: &mut Node, sender: &NodeId, claims: &SlotSet) -> Option<(NodeId, Epoch, SlotSet)> {
     let known = &node.view[sender];
     if known.slots == *claims {
         return None;

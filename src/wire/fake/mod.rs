@@ -112,9 +112,7 @@ impl FakeWire {
         let Some(id) = nodes.get(disk).map(|node| node.id.clone()) else {
             return;
         };
-        let lines = nodes
-            .values_mut()
-            .filter_map(|node| node.view.get_mut(&id));
+        let lines = nodes.values_mut().filter_map(|node| node.view.get_mut(&id));
         lines.for_each(|line| line.slots = SlotSet::default());
     }
 
@@ -135,7 +133,11 @@ impl FakeWire {
     }
 
     /// Reaches the node at an endpoint, if it answers this password; then a round passes.
-    fn call<T>(&self, at: &Endpoint, ask: impl FnOnce(&mut Inner, &str) -> WireResult<T>) -> WireResult<T> {
+    fn call<T>(
+        &self,
+        at: &Endpoint,
+        ask: impl FnOnce(&mut Inner, &str) -> WireResult<T>,
+    ) -> WireResult<T> {
         let inner = &mut *self.lock();
         let answer = match self.reach(inner, at) {
             Ok(disk) => ask(inner, &disk),
@@ -162,7 +164,9 @@ impl FakeWire {
         let given = self.password.as_deref();
         let reply = match (node.setting("requirepass"), given) {
             ("", None) => None,
-            ("", Some(_)) => Some("ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"),
+            ("", Some(_)) => Some(
+                "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+            ),
             (wanted, Some(given)) if wanted == given => None,
             (_, Some(_)) => Some("WRONGPASS invalid username-password pair or user is disabled."),
             (_, None) => Some("NOAUTH Authentication required."),
@@ -236,7 +240,8 @@ impl Wire for FakeWire {
 
     async fn meet(&self, at: &Endpoint, peers: &[Address]) -> WireResult<()> {
         self.command(at, "CLUSTER MEET", |bus, disk| {
-            bus.meets.extend(peers.iter().map(|peer| (disk.to_owned(), *peer)));
+            bus.meets
+                .extend(peers.iter().map(|peer| (disk.to_owned(), *peer)));
             Ok(())
         })
     }
@@ -258,7 +263,9 @@ impl Wire for FakeWire {
     async fn reset(&self, at: &Endpoint) -> WireResult<()> {
         self.command(at, "CLUSTER RESET", |bus, disk| {
             let id = bus.fresh_id();
-            bus.nodes.get_mut(disk).map_or(Ok(()), |node| node.reset(id))
+            bus.nodes
+                .get_mut(disk)
+                .map_or(Ok(()), |node| node.reset(id))
         })
     }
 

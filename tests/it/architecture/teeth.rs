@@ -108,12 +108,12 @@ fn each_layer_has_its_edges() {
         ),
         (
             "src/cli/up.rs",
-            "use crate::render::conf;",
+            "use crate::store::lock;",
             "cli_uses_ops_and_output",
         ),
         (
             "src/cli/up.rs",
-            "use crate::render;",
+            "use crate::wire;",
             "cli_uses_ops_and_output",
         ),
         (

@@ -1,7 +1,11 @@
 //! What is tried on real redis-servers and a real Docker, each test on names and ports of its own.
 
+mod bench;
+mod compose;
 mod compose_by_hand;
 mod conf_by_redis;
+mod docker;
+mod runtime_contract;
 
 use std::{
     net::{Ipv4Addr, TcpListener},

@@ -2,7 +2,10 @@
 
 use super::{Verb, World, node, spec};
 use rcluster::{
-    model::{node::Role, spec::{NodeOverride, Spec}},
+    model::{
+        node::Role,
+        spec::{NodeOverride, Spec},
+    },
     runtime::fake::Addresses,
 };
 
@@ -46,7 +49,9 @@ async fn replicas_live_on_other_hosts_and_in_other_zones_than_their_masters() {
     let seen = world.seen().await;
     let host = |name: &rcluster::model::node::NodeName| world.spec.nodes[name].host.clone();
     for (name, replica) in seen.iter().filter(|(_, seen)| seen.role == Role::Replica) {
-        let master = seen.iter().find(|(_, seen)| Some(&seen.id) == replica.master.as_ref());
+        let master = seen
+            .iter()
+            .find(|(_, seen)| Some(&seen.id) == replica.master.as_ref());
         assert_ne!(host(name), host(master.unwrap().0));
     }
 }
@@ -55,7 +60,13 @@ async fn replicas_live_on_other_hosts_and_in_other_zones_than_their_masters() {
 async fn start_and_init_are_the_two_halves_of_up() {
     let world = World::default();
     assert_eq!(world.run(Verb::Start).await.unwrap(), 7);
-    assert!(world.seen().await.values().all(|node| node.slots.is_empty()));
+    assert!(
+        world
+            .seen()
+            .await
+            .values()
+            .all(|node| node.slots.is_empty())
+    );
     // Nodes that sat without slots are formed under a hurried timeout, which is put back.
     world.wire.age(60);
     assert!(world.run(Verb::Init).await.unwrap() > 0);

@@ -66,7 +66,8 @@ impl World {
 }
 
 fn changed(mut spec: Spec) -> Spec {
-    spec.redis.insert("maxmemory".to_owned(), Value::Text("1gb".to_owned()));
+    spec.redis
+        .insert("maxmemory".to_owned(), Value::Text("1gb".to_owned()));
     spec.redis.insert("io-threads".to_owned(), Value::Number(2));
     spec.redis.shift_remove("maxmemory-policy");
     spec
@@ -80,15 +81,22 @@ async fn converges(found: Found, verb: Verb, most: usize, next: Verb, leads: Lea
     for backwards in [false, true] {
         for steps in 0..=most {
             let world = prototype.fork();
-            let killed = world.run_until(verb, Some(Kill::after(steps, backwards))).await;
-            let what = format!("{verb:?} of {found:?} killed after {steps} (backwards: {backwards}), then {next:?}");
+            let killed = world
+                .run_until(verb, Some(Kill::after(steps, backwards)))
+                .await;
+            let what = format!(
+                "{verb:?} of {found:?} killed after {steps} (backwards: {backwards}), then {next:?}"
+            );
             if let Err(error) = &killed {
                 assert_eq!(error.kind(), Kind::Interrupted, "{what}: {error}");
                 kills += 1;
             }
             let said = world.heard();
             if let Err(error) = world.run(next).await {
-                panic!("{what}: {error}\nfirst: {said:#?}\nthen: {:#?}", world.heard());
+                panic!(
+                    "{what}: {error}\nfirst: {said:#?}\nthen: {:#?}",
+                    world.heard()
+                );
             }
             check(&world, &before, leads, &what).await;
             if killed.is_ok() {
@@ -102,7 +110,11 @@ async fn converges(found: Found, verb: Verb, most: usize, next: Verb, leads: Lea
 async fn check(world: &World, before: &BTreeMap<NodeName, Seen>, leads: Leads, what: &str) {
     if leads == Leads::Nothing {
         assert!(!world.runtime.has_traces(&world.spec.name), "{what}");
-        assert_eq!(world.state().load(&world.spec.name).unwrap(), None, "{what}");
+        assert_eq!(
+            world.state().load(&world.spec.name).unwrap(),
+            None,
+            "{what}"
+        );
         return;
     }
     let after = world.seen().await;
@@ -114,7 +126,9 @@ async fn check(world: &World, before: &BTreeMap<NodeName, Seen>, leads: Leads, w
         Leads::Emptied => assert_eq!(keys, 0, "{what}"),
         Leads::KeptOrEmptied => assert!(kept || keys == 0, "{what}: {before:#?}\n{after:#?}"),
         Leads::New => {
-            let old = after.values().any(|node| before.values().any(|old| old.id == node.id));
+            let old = after
+                .values()
+                .any(|node| before.values().any(|old| old.id == node.id));
             assert!(keys == 0 && !old, "{what}: {after:#?}");
         }
         Leads::Nothing => {}
@@ -124,14 +138,23 @@ async fn check(world: &World, before: &BTreeMap<NodeName, Seen>, leads: Leads, w
     let wanted = BTreeMap::from([
         ("cluster-node-timeout", "15000"),
         ("io-threads", if changed { "2" } else { "1" }),
-        ("maxmemory", if changed { "1073741824" } else { "536870912" }),
-        ("maxmemory-policy", if changed { "noeviction" } else { "allkeys-lru" }),
+        (
+            "maxmemory",
+            if changed { "1073741824" } else { "536870912" },
+        ),
+        (
+            "maxmemory-policy",
+            if changed { "noeviction" } else { "allkeys-lru" },
+        ),
         ("repl-diskless-sync-delay", "5"),
     ]);
     let names: Vec<&str> = wanted.keys().copied().collect();
     for number in 1..=6 {
         let has = world.configs(number, &names).await;
-        let has: BTreeMap<&str, &str> = has.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let has: BTreeMap<&str, &str> = has
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .collect();
         assert_eq!(has, wanted, "{what}: {}", node(number));
     }
 }

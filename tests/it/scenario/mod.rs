@@ -186,9 +186,15 @@ impl World {
         let changes = |outcome: Outcome| outcome.changes;
         let (session, heard) = (&session, &self.heard);
         match verb {
-            Verb::Up => lifecycle::up(session, heard, Extent::All).await.map(changes),
-            Verb::Start => lifecycle::up(session, heard, Extent::Start).await.map(changes),
-            Verb::Init => lifecycle::up(session, heard, Extent::Form).await.map(changes),
+            Verb::Up => lifecycle::up(session, heard, Extent::All)
+                .await
+                .map(changes),
+            Verb::Start => lifecycle::up(session, heard, Extent::Start(Vec::new()))
+                .await
+                .map(changes),
+            Verb::Init => lifecycle::up(session, heard, Extent::Form)
+                .await
+                .map(changes),
             Verb::Restart => lifecycle::restart(session, heard, &[]).await.map(changes),
             Verb::Stop => lifecycle::stop(session, heard, &[]).await,
             Verb::Reset => lifecycle::reset(session, heard).await.map(changes),
@@ -223,12 +229,23 @@ impl World {
     /// The cluster is what the spec asks for: that many masters and replicas, every slot owned,
     /// every setting as it should be, nothing left to do or to finish.
     async fn assert_settled(&self) {
-        let (shards, replicas) = (usize::from(self.spec.shards), usize::from(self.spec.replicas));
+        let (shards, replicas) = (
+            usize::from(self.spec.shards),
+            usize::from(self.spec.replicas),
+        );
         let seen = self.seen().await;
-        let masters: Vec<&Seen> = seen.values().filter(|node| node.role == Role::Master).collect();
-        assert_eq!((masters.len(), seen.len()), (shards, shards * (replicas + 1)));
+        let masters: Vec<&Seen> = seen
+            .values()
+            .filter(|node| node.role == Role::Master)
+            .collect();
+        assert_eq!(
+            (masters.len(), seen.len()),
+            (shards, shards * (replicas + 1))
+        );
         for master in masters {
-            let following = seen.values().filter(|node| node.master.as_ref() == Some(&master.id));
+            let following = seen
+                .values()
+                .filter(|node| node.master.as_ref() == Some(&master.id));
             assert_eq!(following.count(), replicas, "{seen:?}");
         }
         assert_eq!(self.run(Verb::Up).await.unwrap(), 0, "{:?}", self.heard());
@@ -259,15 +276,30 @@ impl World {
     }
 
     async fn signal(&self, number: u16, signal: Signal) {
-        assert!(self.runtime.signal(&self.spec.name, &node(number), signal).await.unwrap());
+        assert!(
+            self.runtime
+                .signal(&self.spec.name, &node(number), signal)
+                .await
+                .unwrap()
+        );
     }
 
     async fn stop(&self, number: u16) {
-        assert!(self.runtime.stop(&self.spec.name, &node(number), Duration::ZERO).await.unwrap());
+        assert!(
+            self.runtime
+                .stop(&self.spec.name, &node(number), Duration::ZERO)
+                .await
+                .unwrap()
+        );
     }
 
     async fn remove(&self, number: u16, volumes: bool) {
-        assert!(self.runtime.remove(&self.spec.name, &node(number), volumes).await.unwrap());
+        assert!(
+            self.runtime
+                .remove(&self.spec.name, &node(number), volumes)
+                .await
+                .unwrap()
+        );
     }
 }
 
@@ -275,7 +307,12 @@ impl World {
 fn coupled(wire: &FakeWire) -> OnPower {
     let wire = wire.clone();
     Box::new(move |change| match change {
-        Power::On { disk, dial, address, conf } => wire.boot(&disk, dial.into(), address, &conf),
+        Power::On {
+            disk,
+            dial,
+            address,
+            conf,
+        } => wire.boot(&disk, dial.into(), address, &conf),
         Power::Off { disk } => wire.halt(&disk),
         Power::Freeze { disk } => wire.freeze(&disk),
         Power::Thaw { disk } => wire.thaw(&disk),
@@ -288,7 +325,11 @@ fn node(number: u16) -> NodeName {
 }
 
 fn spec(shards: u16, replicas: u16) -> Spec {
-    Spec { shards, replicas, ..Spec::default() }
+    Spec {
+        shards,
+        replicas,
+        ..Spec::default()
+    }
 }
 
 fn refused(outcome: Result<usize, Error>, kind: Kind, word: &str) {

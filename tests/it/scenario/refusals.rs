@@ -3,7 +3,11 @@
 use super::{Verb, World, node, refused, spec};
 use rcluster::{
     error::Kind,
-    model::{node::{Address, Endpoint}, secret::Secret, spec::{PortChoice, Spec}},
+    model::{
+        node::{Address, Endpoint},
+        secret::Secret,
+        spec::{PortChoice, Spec},
+    },
     runtime::fake::Addresses,
     wire::Wire,
 };
@@ -20,7 +24,11 @@ impl World {
         let remembered = self.state().load(&self.spec.name).unwrap();
         refused(self.run(verb).await, kind, word);
         assert_eq!(self.touched(), touched, "{word}");
-        assert_eq!(self.state().load(&self.spec.name).unwrap(), remembered, "{word}");
+        assert_eq!(
+            self.state().load(&self.spec.name).unwrap(),
+            remembered,
+            "{word}"
+        );
     }
 }
 
@@ -35,20 +43,32 @@ async fn a_node_with_keys_is_not_formed() {
     let world = started().await;
     world.wire.write(&world.disk(2), 7);
     for verb in [Verb::Up, Verb::Init] {
-        world.refuses(verb, Kind::Refused, "node-2 is not empty: it holds 7 keys").await;
+        world
+            .refuses(verb, Kind::Refused, "node-2 is not empty: it holds 7 keys")
+            .await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_node_of_another_cluster_is_not_formed() {
     let world = started().await;
-    let address = Address { ip: [10, 9, 9, 9].into(), port: 9999, bus_port: 19999 };
+    let address = Address {
+        ip: [10, 9, 9, 9].into(),
+        port: 9999,
+        bus_port: 19999,
+    };
     let dial = Endpoint::new("10.9.9.9", 9999);
     world.wire.boot("elsewhere", dial.clone(), address, "");
     let ours = Endpoint::new("127.0.0.1", 6381);
     world.wire.meet(&ours, &[address]).await.unwrap();
     world.wire.observe(&dial).await.unwrap();
-    world.refuses(Verb::Up, Kind::Refused, "node-3 belongs to another cluster already").await;
+    world
+        .refuses(
+            Verb::Up,
+            Kind::Refused,
+            "node-3 belongs to another cluster already",
+        )
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,15 +80,23 @@ async fn slots_lost_by_a_cluster_with_a_history_are_not_dealt() {
     world.run(Verb::Up).await.unwrap();
     world.wire.lose_slots(&world.disk(4));
     world.deadline = std::time::Duration::from_millis(50);
-    world.refuses(Verb::Up, Kind::Refused, "have no owner").await;
+    world
+        .refuses(Verb::Up, Kind::Refused, "have no owner")
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_image_port_or_number_of_nodes_is_refused() {
     let formed = World::default().formed().await;
     let changes: [(fn(&mut Spec), &str); 4] = [
-        (|spec| spec.image = "redis:8".to_owned(), "another image, port, address"),
-        (|spec| spec.port = PortChoice::First(7000), "another image, port, address"),
+        (
+            |spec| spec.image = "redis:8".to_owned(),
+            "another image, port, address",
+        ),
+        (
+            |spec| spec.port = PortChoice::First(7000),
+            "another image, port, address",
+        ),
         (|spec| spec.shards = 4, "another"),
         (|spec| spec.replicas = 0, "that the spec does not ask for"),
     ];
@@ -85,14 +113,20 @@ async fn another_image_port_or_number_of_nodes_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_password_is_a_usage_error_that_starts_nothing() {
-    for (has, given) in [(Some("right"), Some("wrong")), (Some("right"), None), (None, Some("wrong"))] {
+    for (has, given) in [
+        (Some("right"), Some("wrong")),
+        (Some("right"), None),
+        (None, Some("wrong")),
+    ] {
         let mut world = World::default();
         world.password = has.and_then(|text| Secret::parse(text).unwrap());
         let mut world = world.formed_with_password().await;
         world.stop(5).await;
         world.password = given.and_then(|text| Secret::parse(text).unwrap());
         for verb in [Verb::Up, Verb::Reset] {
-            world.refuses(verb, Kind::Usage, "does not accept the password").await;
+            world
+                .refuses(verb, Kind::Usage, "does not accept the password")
+                .await;
         }
     }
 }
@@ -109,7 +143,9 @@ async fn a_reset_that_is_refused_is_not_finished_later() {
     let mut world = World::default().formed().await;
     let before = world.seen().await;
     world.spec.image = "redis:8".to_owned();
-    world.refuses(Verb::Reset, Kind::Refused, "another image").await;
+    world
+        .refuses(Verb::Reset, Kind::Refused, "another image")
+        .await;
     world.spec.image = Spec::default().image;
     assert_eq!(world.run(Verb::Up).await.unwrap(), 0);
     assert_eq!(world.seen().await, before);
@@ -121,25 +157,51 @@ async fn a_reset_that_emptied_its_nodes_costs_no_later_data() {
     // Nine steps empty six nodes; killed just before the last of forming.
     let kill = |steps| Some(rcluster::ops::context::Kill::after(steps, false));
     let all = world.fork().run(Verb::Reset).await.unwrap();
-    world.run_until(Verb::Reset, kill(all - 1)).await.expect_err("killed");
+    world
+        .run_until(Verb::Reset, kill(all - 1))
+        .await
+        .expect_err("killed");
     world.fill().await;
     world.run(Verb::Up).await.unwrap();
-    let kept = world.seen().await.values().map(|node| node.keys).sum::<u64>();
+    let kept = world
+        .seen()
+        .await
+        .values()
+        .map(|node| node.keys)
+        .sum::<u64>();
     assert_eq!(kept, 600);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_does_not_exist_is_no_such_cluster() {
     let world = World::default();
-    world.refuses(Verb::Init, Kind::NoSuchCluster, "no node of rcluster exists").await;
-    world.refuses(Verb::Stop, Kind::NoSuchCluster, "there is no cluster rcluster here").await;
+    world
+        .refuses(
+            Verb::Init,
+            Kind::NoSuchCluster,
+            "no node of rcluster exists",
+        )
+        .await;
+    world
+        .refuses(
+            Verb::Stop,
+            Kind::NoSuchCluster,
+            "there is no cluster rcluster here",
+        )
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn init_starts_nothing() {
     let world = World::default().formed().await;
     world.stop(2).await;
-    world.refuses(Verb::Init, Kind::Failed, "not every node of rcluster runs: start node-2").await;
+    world
+        .refuses(
+            Verb::Init,
+            Kind::Failed,
+            "not every node of rcluster runs: start node-2",
+        )
+        .await;
 }
 
 /// Nodes that somebody else started, named by address.
@@ -150,9 +212,18 @@ mod seeds {
     async fn strangers(count: u16) -> (World, Vec<Endpoint>) {
         let world = World::with_addresses(spec(3, 0), Addresses::Host);
         let seeds = (7001..7001 + count).map(|port| {
-            let address = Address { ip: [127, 0, 0, 1].into(), port, bus_port: port + 10_000 };
+            let address = Address {
+                ip: [127, 0, 0, 1].into(),
+                port,
+                bus_port: port + 10_000,
+            };
             let dial = Endpoint::new("127.0.0.1", port);
-            world.wire.boot(&format!("foreign-{port}"), dial.clone(), address, "cluster-node-timeout 7000");
+            world.wire.boot(
+                &format!("foreign-{port}"),
+                dial.clone(),
+                address,
+                "cluster-node-timeout 7000",
+            );
             dial
         });
         let seeds = seeds.collect();
@@ -160,7 +231,11 @@ mod seeds {
         (world, seeds)
     }
 
-    async fn init(world: &World, seeds: &[Endpoint], replicas: u16) -> Result<usize, rcluster::error::Error> {
+    async fn init(
+        world: &World,
+        seeds: &[Endpoint],
+        replicas: u16,
+    ) -> Result<usize, rcluster::error::Error> {
         let context = Context {
             runtime: &world.runtime,
             wire: &world.wire,
@@ -170,7 +245,9 @@ mod seeds {
             deadline: world.deadline,
             kill: None,
         };
-        init::init(&context, &world.state(), seeds, replicas).await.map(|outcome| outcome.changes)
+        init::init(&context, &world.state(), seeds, replicas)
+            .await
+            .map(|outcome| outcome.changes)
     }
 
     #[tokio::test(start_paused = true)]
@@ -209,13 +286,34 @@ mod seeds {
     async fn what_is_not_empty_not_enough_or_not_there_is_left_alone() {
         let (world, seeds) = strangers(3).await;
         let touched = world.touched();
-        refused(init(&world, &seeds, 1).await, Kind::Usage, "3 nodes with 1 replicas per master make 1 masters");
+        refused(
+            init(&world, &seeds, 1).await,
+            Kind::Usage,
+            "3 nodes with 1 replicas per master make 1 masters",
+        );
         world.wire.write("foreign-7002", 1);
-        refused(init(&world, &seeds, 0).await, Kind::Refused, "127.0.0.1:7002 is not empty");
+        refused(
+            init(&world, &seeds, 0).await,
+            Kind::Refused,
+            "127.0.0.1:7002 is not empty",
+        );
         world.wire.halt("foreign-7002");
-        refused(init(&world, &seeds, 0).await, Kind::Missing, "the seed cannot be used: 127.0.0.1:7002");
+        refused(
+            init(&world, &seeds, 0).await,
+            Kind::Missing,
+            "the seed cannot be used: 127.0.0.1:7002",
+        );
         let same = [seeds[0].clone(), seeds[1].clone(), seeds[0].clone()];
-        world.wire.boot("foreign-7002", seeds[1].clone(), Address { ip: [127, 0, 0, 1].into(), port: 7002, bus_port: 17002 }, "");
+        world.wire.boot(
+            "foreign-7002",
+            seeds[1].clone(),
+            Address {
+                ip: [127, 0, 0, 1].into(),
+                port: 7002,
+                bus_port: 17002,
+            },
+            "",
+        );
         assert!(init(&world, &same, 0).await.is_err());
         assert_eq!(world.touched(), touched);
         assert_eq!(node(1).as_str(), "node-1");

@@ -4,7 +4,12 @@
 use super::{Seen, Verb, World, node, spec};
 use rcluster::{
     error::Kind,
-    model::{directive::Value, node::{NodeName, Role}, slot::SLOTS, spec::Spec},
+    model::{
+        directive::Value,
+        node::{NodeName, Role},
+        slot::SLOTS,
+        spec::Spec,
+    },
     runtime::{Runtime, Signal, fake::Addresses},
 };
 use std::collections::BTreeMap;
@@ -48,7 +53,9 @@ impl World {
 #[tokio::test(start_paused = true)]
 async fn what_was_lost_without_its_data_is_back_without_a_failover() {
     for addresses in [Addresses::Fixed, Addresses::Host] {
-        let formed = World::with_addresses(Spec::default(), addresses).formed().await;
+        let formed = World::with_addresses(Spec::default(), addresses)
+            .formed()
+            .await;
         for (mishap, steps) in [
             (Mishap::Nothing, 0),
             (Mishap::ReplicaStopped, 1),
@@ -65,7 +72,12 @@ async fn what_was_lost_without_its_data_is_back_without_a_failover() {
             let world = formed.fork();
             let before = world.seen().await;
             world.suffers(mishap).await;
-            assert_eq!(world.run(Verb::Up).await.unwrap(), steps, "{mishap:?}: {:?}", world.heard());
+            assert_eq!(
+                world.run(Verb::Up).await.unwrap(),
+                steps,
+                "{mishap:?}: {:?}",
+                world.heard()
+            );
             assert_eq!(world.seen().await, before, "{mishap:?}");
             world.assert_settled().await;
         }
@@ -75,7 +87,11 @@ async fn what_was_lost_without_its_data_is_back_without_a_failover() {
 #[tokio::test(start_paused = true)]
 async fn a_majority_that_is_back_is_enough_however_long_it_was_away() {
     let formed = World::default().formed().await;
-    for mishap in [Mishap::ReplicaStopped, Mishap::MajorityStopped, Mishap::AllStopped] {
+    for mishap in [
+        Mishap::ReplicaStopped,
+        Mishap::MajorityStopped,
+        Mishap::AllStopped,
+    ] {
         let world = formed.fork();
         let before = world.seen().await;
         world.suffers(mishap).await;
@@ -89,7 +105,11 @@ async fn a_majority_that_is_back_is_enough_however_long_it_was_away() {
 #[tokio::test(start_paused = true)]
 async fn a_master_that_was_failed_over_comes_back_as_a_replica() {
     let formed = World::default().formed().await;
-    for mishap in [Mishap::MasterStopped, Mishap::MasterFrozen, Mishap::MasterRemoved] {
+    for mishap in [
+        Mishap::MasterStopped,
+        Mishap::MasterFrozen,
+        Mishap::MasterRemoved,
+    ] {
         let world = formed.fork();
         let before = world.seen().await;
         world.suffers(mishap).await;
@@ -97,7 +117,11 @@ async fn a_master_that_was_failed_over_comes_back_as_a_replica() {
         world.run(Verb::Up).await.unwrap();
         let after = world.seen().await;
         let role = |number| (after[&node(number)].role, after[&node(number)].keys);
-        assert_eq!((role(4), role(1)), ((Role::Master, 100), (Role::Replica, 100)), "{mishap:?}");
+        assert_eq!(
+            (role(4), role(1)),
+            ((Role::Master, 100), (Role::Replica, 100)),
+            "{mishap:?}"
+        );
         assert_eq!(ids(&after), ids(&before), "{mishap:?}");
         assert_eq!(after[&node(4)].slots, before[&node(1)].slots);
         world.assert_settled().await;
@@ -119,7 +143,11 @@ async fn a_node_that_lost_its_data_becomes_a_replica_of_who_lacks_one() {
         world.run(Verb::Up).await.unwrap();
         let after = world.seen().await;
         let lost = &after[&node(number)];
-        assert_eq!((lost.role, lost.keys), (Role::Replica, 100), "node-{number}");
+        assert_eq!(
+            (lost.role, lost.keys),
+            (Role::Replica, 100),
+            "node-{number}"
+        );
         assert_ne!(lost.id, before[&node(number)].id);
         let heard = world.heard().join("\n");
         assert!(heard.contains("CLUSTER FORGET"), "{heard}");
@@ -151,15 +179,23 @@ async fn a_master_that_lost_its_data_at_once_is_failed_over_to_its_replica() {
     world.deadline = std::time::Duration::from_secs(20);
     world.run(Verb::Up).await.unwrap();
     let after = world.seen().await;
-    assert_eq!((after[&node(4)].role, after[&node(4)].keys), (Role::Master, 100));
-    assert_eq!((after[&node(1)].role, after[&node(1)].keys), (Role::Replica, 100));
+    assert_eq!(
+        (after[&node(4)].role, after[&node(4)].keys),
+        (Role::Master, 100)
+    );
+    assert_eq!(
+        (after[&node(1)].role, after[&node(1)].keys),
+        (Role::Replica, 100)
+    );
     world.assert_settled().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn new_addresses_for_one_node_or_for_all_change_nothing_else() {
     for all in [false, true] {
-        let world = World::with_addresses(Spec::default(), Addresses::Moving).formed().await;
+        let world = World::with_addresses(Spec::default(), Addresses::Moving)
+            .formed()
+            .await;
         let before = world.seen().await;
         if all {
             world.run(Verb::Down).await.unwrap();
@@ -174,7 +210,9 @@ async fn new_addresses_for_one_node_or_for_all_change_nothing_else() {
 
 #[tokio::test(start_paused = true)]
 async fn nodes_that_have_been_lost_to_each_other_for_long_are_restarted_together() {
-    let world = World::with_addresses(Spec::default(), Addresses::Moving).formed().await;
+    let world = World::with_addresses(Spec::default(), Addresses::Moving)
+        .formed()
+        .await;
     let before = world.seen().await;
     world.run(Verb::Down).await.unwrap();
     world.run(Verb::Start).await.unwrap();
@@ -191,9 +229,15 @@ async fn settings_that_drifted_are_put_back() {
     let world = World::default().formed().await;
     let before = world.seen().await;
     let at = "127.0.0.1:6380".parse().unwrap();
-    let drift = [("maxmemory", "1mb"), ("cluster-node-timeout", "500"), ("save", "")];
+    let drift = [
+        ("maxmemory", "1mb"),
+        ("cluster-node-timeout", "500"),
+        ("save", ""),
+    ];
     let drift = drift.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    rcluster::wire::Wire::config_set(&world.wire, &at, &drift).await.unwrap();
+    rcluster::wire::Wire::config_set(&world.wire, &at, &drift)
+        .await
+        .unwrap();
     // The file is written again and the settings are set: two steps on one node.
     assert_eq!(world.run(Verb::Up).await.unwrap(), 2, "{:?}", world.heard());
     assert_eq!(world.config(2, "maxmemory").await, "536870912");
@@ -215,7 +259,12 @@ async fn a_changed_spec_is_set_where_it_can_be_and_restarts_nodes_one_by_one_whe
             Value::Unset(()) => drop(world.spec.redis.shift_remove(name)),
             value => drop(world.spec.redis.insert(name.to_owned(), value)),
         }
-        assert_eq!(world.run(Verb::Up).await.unwrap(), steps, "{name}: {:?}", world.heard());
+        assert_eq!(
+            world.run(Verb::Up).await.unwrap(),
+            steps,
+            "{name}: {:?}",
+            world.heard()
+        );
         assert_eq!(world.config(6, name).await, wanted, "{name}");
         let conf = world.runtime.conf(&world.spec.name, &node(6)).unwrap();
         let written = conf.lines().any(|line| line.starts_with(name));
@@ -229,7 +278,8 @@ async fn a_changed_spec_is_set_where_it_can_be_and_restarts_nodes_one_by_one_whe
 async fn a_spec_for_one_node_changes_that_node_only() {
     let mut world = World::default().formed().await;
     let mut own = rcluster::model::spec::NodeOverride::default();
-    own.redis.insert("maxmemory".to_owned(), Value::Text("2gb".to_owned()));
+    own.redis
+        .insert("maxmemory".to_owned(), Value::Text("2gb".to_owned()));
     world.spec.nodes.insert(node(3), own);
     assert_eq!(world.run(Verb::Up).await.unwrap(), 2);
     assert_eq!(world.config(3, "maxmemory").await, "2147483648");

@@ -1,0 +1,309 @@
+//! The arguments as they are typed. What they mean together is `settings`' question.
+
+use crate::model::{
+    node::NodeName,
+    spec::{Access, ClusterName, PortChoice},
+};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::Styles};
+use std::{convert::Infallible, net::IpAddr, path::PathBuf};
+
+const AFTER: &str = "\
+Exit codes: 0 done or healthy, 1 failed, 2 usage or spec, 3 refused, 4 unhealthy,
+5 missing (engine, image, redis-server, seed), 6 no such cluster, 7 deadline passed, 130 interrupted.
+
+Examples:
+  rcluster up                          three masters, three replicas, from nothing to verified
+  rcluster up --port auto -c mine      a second one beside it, on free ports
+  rcluster status                      what every node says
+  rcluster new --preset dev            a commented spec to start from
+  rcluster down --volumes              away with it, data and all";
+
+/// Runs a stock Redis 7 Cluster, from nothing to verified, on Docker or as plain processes.
+#[derive(Debug, Parser)]
+#[command(name = "rcluster", version, about, after_help = AFTER, styles = Styles::styled(), max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "flags are what a command line has"
+)]
+pub(super) struct Global {
+    /// The spec; else rcluster.yaml from here upward, else the defaults
+    #[arg(short, long, global = true, value_name = "FILE", env = "RCLUSTER_FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// The cluster's name, over the spec's
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "RCLUSTER_CLUSTER"
+    )]
+    pub(super) cluster: Option<ClusterName>,
+    /// Where the nodes run
+    #[arg(long, global = true, value_name = "RUNTIME", env = "RCLUSTER_RUNTIME")]
+    pub(super) runtime: Option<RuntimeArg>,
+    /// A node of a cluster that rcluster did not start: HOST:PORT or redis://USER@HOST:PORT (repeatable)
+    #[arg(
+        long,
+        global = true,
+        value_name = "SEED",
+        env = "RCLUSTER_SEED",
+        value_delimiter = ','
+    )]
+    pub(super) seed: Vec<String>,
+    /// A file whose first line is the password
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "RCLUSTER_PASSWORD_FILE"
+    )]
+    pub(super) password_file: Option<PathBuf>,
+    /// How long any single wait may take, in seconds
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "60", env = "RCLUSTER_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) timeout: u64,
+    /// Results as JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// How progress is shown (on stderr)
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORM",
+        default_value = "auto",
+        env = "RCLUSTER_PROGRESS",
+        hide_default_value = true
+    )]
+    pub(super) progress: ProgressArg,
+    /// Confirm what would be asked
+    #[arg(short, long, global = true)]
+    pub(super) yes: bool,
+    /// Never ask: refuse what would need an answer
+    #[arg(long, global = true)]
+    pub(super) no_input: bool,
+    /// Show the plan, change nothing
+    #[arg(short = 'n', long, global = true)]
+    pub(super) dry_run: bool,
+    /// When to use colour
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    pub(super) color: ColourArg,
+    /// Only errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Where the time went; twice: every step
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum RuntimeArg {
+    /// Docker when an engine answers and has the image, else processes
+    Auto,
+    /// Containers
+    Docker,
+    /// redis-server processes on this host
+    Process,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum ProgressArg {
+    Auto,
+    Tty,
+    Plain,
+    Json,
+    Quiet,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum ColourArg {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Create, resume, repair or do nothing: whatever it takes to be up and verified
+    Up(SpecFlags),
+    /// Start the nodes without forming the cluster
+    Start(StartArgs),
+    /// Form the cluster of nodes that run (with --seed: of exactly these nodes)
+    Init(InitArgs),
+    /// Stop nodes; nothing is removed
+    Stop(NodeArgs),
+    /// Stop, start and verify
+    Restart(NodeArgs),
+    /// Remove the nodes and their network; data stays unless --volumes
+    Down(DownArgs),
+    /// Delete every key and form the cluster anew
+    Reset(ResetArgs),
+    /// Every cluster on this host and its engine
+    #[command(visible_alias = "ls")]
+    List,
+    /// What every node says, and whether they agree (exit 4: they are not well)
+    Status,
+    /// Write a commented spec
+    New(NewArgs),
+    /// Write redis.conf files and a compose file to use by hand
+    Render(RenderArgs),
+    /// Print the JSON Schema of the spec
+    Schema,
+    /// Images for machines without a registry
+    Image(ImageArgs),
+    /// Print shell completions
+    Completions(CompletionArgs),
+    /// Print the manual page, or write all of them
+    Man(ManArgs),
+}
+
+/// The spec's keys that can be given on the command line.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct SpecFlags {
+    /// Masters
+    #[arg(long, value_name = "N", env = "RCLUSTER_SHARDS")]
+    pub(super) shards: Option<u16>,
+    /// Replicas of each master
+    #[arg(long, value_name = "N", env = "RCLUSTER_REPLICAS")]
+    pub(super) replicas: Option<u16>,
+    /// The first client port, or `auto`
+    #[arg(long, value_name = "PORT", env = "RCLUSTER_PORT")]
+    pub(super) port: Option<PortChoice>,
+    /// The address on which the endpoints are published
+    #[arg(long, value_name = "ADDRESS", env = "RCLUSTER_LISTEN")]
+    pub(super) listen: Option<IpAddr>,
+    /// What clients are told to dial: host, network, or a host name
+    #[arg(long, value_name = "WHAT", env = "RCLUSTER_ACCESS", value_parser = |text: &str| Ok::<_, Infallible>(Access::from(text.to_owned())))]
+    pub(super) access: Option<Access>,
+    /// The container image
+    #[arg(long, value_name = "IMAGE", env = "RCLUSTER_IMAGE")]
+    pub(super) image: Option<String>,
+    /// The redis-server of the process runtime
+    #[arg(long, value_name = "PROGRAM", env = "RCLUSTER_REDIS_SERVER")]
+    pub(super) redis_server: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StartArgs {
+    /// Only these nodes
+    #[arg(value_name = "NODE", value_parser = |text: &str| Ok::<_, Infallible>(NodeName::new(text)))]
+    pub(super) nodes: Vec<NodeName>,
+    #[command(flatten)]
+    pub(super) spec: SpecFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// Replicas of each master, with --seed
+    #[arg(long, value_name = "N", env = "RCLUSTER_REPLICAS")]
+    pub(super) replicas: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NodeArgs {
+    /// Only these nodes
+    #[arg(value_name = "NODE", value_parser = |text: &str| Ok::<_, Infallible>(NodeName::new(text)))]
+    pub(super) nodes: Vec<NodeName>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DownArgs {
+    /// Delete the data too (asks first)
+    #[arg(long)]
+    pub(super) volumes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResetArgs {
+    /// Remove nodes, network and data, and make them anew
+    #[arg(long)]
+    pub(super) hard: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewArgs {
+    /// Which one to start from
+    #[arg(long, value_name = "PRESET", default_value = "default")]
+    pub(super) preset: String,
+    /// Where to write it; `-`: to stdout
+    #[arg(short, long, value_name = "FILE", default_value = "rcluster.yaml")]
+    pub(super) output: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RenderArgs {
+    /// The folder to write to
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output: PathBuf,
+    #[command(flatten)]
+    pub(super) spec: SpecFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImageArgs {
+    #[command(subcommand)]
+    pub(super) command: ImageCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ImageCommand {
+    /// Pack this host's redis-server and redis-cli into an image of the local engine
+    Build {
+        /// Its name
+        #[arg(long, value_name = "IMAGE", default_value = "redis:7")]
+        tag: String,
+        /// The redis-server to pack
+        #[arg(long, value_name = "PROGRAM", default_value = "redis-server")]
+        redis_server: String,
+        /// The redis-cli to pack
+        #[arg(long, value_name = "PROGRAM", default_value = "redis-cli")]
+        redis_cli: String,
+        /// Replace an image of that name that rcluster did not pack
+        #[arg(long)]
+        force: bool,
+    },
+    /// Look whether an image has what nodes need
+    Check {
+        /// Its name; else the spec's
+        image: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionArgs {
+    /// Which shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ManArgs {
+    /// Write one page per command into this folder
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,47 @@
+//! `rcluster init`
+
+use crate::{
+    cli::{
+        Verdict,
+        args::{Global, InitArgs, SpecFlags},
+        settings,
+    },
+    error::Result,
+    ops::{
+        init::{self, Nodes},
+        lifecycle,
+        session::{Purpose, Session},
+        up::Extent,
+    },
+    output::{progress::Progress, result, screen::Screen},
+};
+
+pub(in crate::cli) async fn run(
+    global: &Global,
+    args: &InitArgs,
+    screen: Screen,
+) -> Result<Verdict> {
+    let flags = SpecFlags {
+        replicas: args.replicas,
+        ..SpecFlags::default()
+    };
+    let progress = Progress::new(screen);
+    if global.seed.is_empty() {
+        let request = settings::request(global, &flags)?;
+        let session = Session::create(request, Purpose::Change, &progress).await?;
+        let outcome = lifecycle::up(&session, &progress, Extent::Form).await?;
+        result::up(screen, &session.launch, &outcome, &progress, "init")?;
+        return Ok(Verdict::Fine);
+    }
+    let (seeds, user) = settings::seeds(global)?;
+    let nodes = Nodes {
+        seeds,
+        replicas: args.replicas.unwrap_or(1),
+        user,
+        password: settings::seed_password(global)?,
+        deadline: settings::deadline(global),
+    };
+    let outcome = init::of_seeds(nodes, &progress).await?;
+    result::formed(screen, &outcome, &progress)?;
+    Ok(Verdict::Fine)
+}

@@ -1,0 +1,76 @@
+//! `rcluster render`
+
+use crate::{
+    cli::{
+        Verdict,
+        args::{Global, RenderArgs},
+        settings,
+    },
+    error::{Error, Result},
+    model::{
+        count::count,
+        launch::Launch,
+        spec::{PortChoice, RuntimeChoice, RuntimeKind},
+    },
+    output::{result, screen::Screen},
+    render,
+    store::state::{write_private, write_public},
+};
+use serde_json::json;
+use std::fmt::Write as _;
+
+pub(in crate::cli) fn run(global: &Global, args: &RenderArgs, screen: Screen) -> Result<Verdict> {
+    let (spec, password) = settings::spec(global, &args.spec)?;
+    // The files are for people with Docker Compose unless the spec says that nodes are processes.
+    let kind = match spec.runtime {
+        RuntimeChoice::Process => RuntimeKind::Process,
+        _ => RuntimeKind::Docker,
+    };
+    let PortChoice::First(first) = spec.port else {
+        return Err(Error::usage(
+            "`port: auto` is decided when the nodes are started, not when files are rendered",
+        )
+        .hint("give a port: `rcluster render --port 7000 -o DIR`"));
+    };
+    let launch = Launch::new(&spec, kind, first);
+    let files = render::files(&launch, password.as_ref())?;
+    std::fs::create_dir_all(&args.output).map_err(|error| {
+        Error::failed(format!("creating {}", args.output.display())).source(error)
+    })?;
+    for file in &files {
+        let path = args.output.join(&file.name);
+        if file.secret {
+            write_private(&path, file.text.as_bytes())?;
+        } else {
+            write_public(&path, file.text.as_bytes())?;
+        }
+    }
+    if kind == RuntimeKind::Process {
+        for node in &launch.nodes {
+            let data = args.output.join(node.name.as_str()).join("data");
+            std::fs::create_dir_all(&data).map_err(|error| {
+                Error::failed(format!("creating {}", data.display())).source(error)
+            })?;
+        }
+    }
+    let folder = args.output.display();
+    let mut text = format!(
+        "wrote {} to {folder}\n\nnext:\n",
+        count(files.len(), "file")
+    );
+    match kind {
+        RuntimeKind::Docker => {
+let _ = write!(text, "  docker-compose -p {0} -f {folder}/{1} up -d\n  rcluster init -c {0} --runtime docker\n",
+            spec.name,
+            render::COMPOSE_FILE);
+},
+        _ => text.push_str("  each file's first lines say how to start its node; then\n  rcluster init --seed HOST:PORT …\n"),
+    }
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    result::show(
+        screen,
+        &text,
+        &json!({"schema": 1, "folder": args.output, "files": names}),
+    )?;
+    Ok(Verdict::Fine)
+}

@@ -1,0 +1,30 @@
+//! `rcluster restart`
+
+use super::refuse_seeds;
+use crate::{
+    cli::{
+        Verdict,
+        args::{Global, NodeArgs, SpecFlags},
+        settings,
+    },
+    error::Result,
+    ops::{
+        lifecycle,
+        session::{Purpose, Session},
+    },
+    output::{progress::Progress, result, screen::Screen},
+};
+
+pub(in crate::cli) async fn run(
+    global: &Global,
+    args: &NodeArgs,
+    screen: Screen,
+) -> Result<Verdict> {
+    refuse_seeds(global, "restart")?;
+    let request = settings::request(global, &SpecFlags::default())?;
+    let progress = Progress::new(screen);
+    let session = Session::create(request, Purpose::Change, &progress).await?;
+    let outcome = lifecycle::restart(&session, &progress, &args.nodes).await?;
+    result::up(screen, &session.launch, &outcome, &progress, "restart")?;
+    Ok(Verdict::Fine)
+}

@@ -1,0 +1,31 @@
+//! `rcluster start`
+
+use super::refuse_seeds;
+use crate::{
+    cli::{
+        Verdict,
+        args::{Global, StartArgs},
+        settings,
+    },
+    error::Result,
+    ops::{
+        lifecycle,
+        session::{Purpose, Session},
+        up::Extent,
+    },
+    output::{progress::Progress, result, screen::Screen},
+};
+
+pub(in crate::cli) async fn run(
+    global: &Global,
+    args: &StartArgs,
+    screen: Screen,
+) -> Result<Verdict> {
+    refuse_seeds(global, "start")?;
+    let request = settings::request(global, &args.spec)?;
+    let progress = Progress::new(screen);
+    let session = Session::create(request, Purpose::Change, &progress).await?;
+    let outcome = lifecycle::up(&session, &progress, Extent::Start(args.nodes.clone())).await?;
+    result::up(screen, &session.launch, &outcome, &progress, "start")?;
+    Ok(Verdict::Fine)
+}

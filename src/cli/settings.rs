@@ -1,0 +1,221 @@
+//! What was asked for, resolved once: flags over `RCLUSTER_*` environment over spec over defaults.
+
+use super::args::{Global, RuntimeArg, SpecFlags};
+use crate::{
+    error::{Error, Result},
+    model::{
+        node::Endpoint,
+        secret::Secret,
+        spec::{RuntimeChoice, Spec},
+    },
+    ops::session::Request,
+    store::{
+        dotenv, spec_file,
+        state::{Remembered, State},
+    },
+};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The spec as it was found, before flags.
+struct Base {
+    spec: Spec,
+    /// Beside which file an `.env` and relative paths are looked for.
+    folder: Option<PathBuf>,
+    remembered: Option<Remembered>,
+}
+
+/// Everything a command on a cluster needs.
+pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
+    let state = State::locate()?;
+    let Base {
+        mut spec,
+        folder,
+        remembered,
+    } = base(global, &state)?;
+    override_with(&mut spec, global, flags);
+    spec_file::check(&spec)?;
+    let given = password(global, &spec, folder.as_deref())?;
+    let password = match given {
+        Some(password) => Some(password),
+        None => state.password(&spec.name)?,
+    };
+    Ok(Request {
+        state,
+        spec,
+        remembered,
+        password,
+        user: None,
+        argv: argv(),
+        deadline: deadline(global),
+    })
+}
+
+/// The longest wait.
+pub(super) fn deadline(global: &Global) -> Duration {
+    Duration::from_secs(global.timeout)
+}
+
+/// The spec alone, for commands that only render it.
+pub(super) fn spec(global: &Global, flags: &SpecFlags) -> Result<(Spec, Option<Secret>)> {
+    let state = State::locate()?;
+    let Base {
+        mut spec, folder, ..
+    } = base(global, &state)?;
+    override_with(&mut spec, global, flags);
+    spec_file::check(&spec)?;
+    let password = password(global, &spec, folder.as_deref())?;
+    Ok((spec, password))
+}
+
+/// A spec file, if one is named or found and is about the cluster that was asked for; else what is
+/// remembered of that cluster; else the defaults.
+fn base(global: &Global, state: &State) -> Result<Base> {
+    let found = match &global.file {
+        Some(path) => Some(path.clone()),
+        None => std::env::current_dir()
+            .ok()
+            .and_then(|folder| spec_file::discover(&folder)),
+    };
+    let from_file = match &found {
+        Some(path) => Some((spec_file::read(path)?, folder_of(path))),
+        None => None,
+    };
+    let name = match (&global.cluster, &from_file) {
+        (Some(name), _) => name.clone(),
+        (None, Some((spec, _))) => spec.name.clone(),
+        (None, None) => Spec::default().name,
+    };
+    let remembered = state.load(&name)?;
+    let about_another = |spec: &Spec| global.file.is_none() && spec.name != name;
+    let (mut spec, folder) = match (from_file, &remembered) {
+        (Some((spec, _)), Some(remembered)) if about_another(&spec) => {
+            (remembered.spec.clone(), None)
+        }
+        (Some((spec, folder)), _) => (spec, Some(folder)),
+        (None, Some(remembered)) => (remembered.spec.clone(), None),
+        (None, None) => (Spec::default(), None),
+    };
+    spec.name = name;
+    Ok(Base {
+        spec,
+        folder,
+        remembered,
+    })
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn override_with(spec: &mut Spec, global: &Global, flags: &SpecFlags) {
+    // Destructured so that a new flag is noticed here.
+    let SpecFlags {
+        shards,
+        replicas,
+        port,
+        listen,
+        access,
+        image,
+        redis_server,
+    } = flags.clone();
+    if let Some(runtime) = global.runtime {
+        spec.runtime = match runtime {
+            RuntimeArg::Auto => RuntimeChoice::Auto,
+            RuntimeArg::Docker => RuntimeChoice::Docker,
+            RuntimeArg::Process => RuntimeChoice::Process,
+        };
+    }
+    set(&mut spec.shards, shards);
+    set(&mut spec.replicas, replicas);
+    set(&mut spec.port, port);
+    set(&mut spec.listen, listen);
+    set(&mut spec.access, access);
+    set(&mut spec.image, image);
+    set(&mut spec.redis_server, redis_server);
+}
+
+fn set<T>(field: &mut T, flag: Option<T>) {
+    if let Some(value) = flag {
+        *field = value;
+    }
+}
+
+/// `--password-file`, then `REDIS_PASSWORD`, then the spec's `password_file`, then `.env` beside the
+/// spec (or here, without one).
+fn password(global: &Global, spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
+    if let Some(path) = &global.password_file {
+        return dotenv::password_file(path);
+    }
+    match std::env::var(dotenv::VARIABLE) {
+        Ok(value) if !value.is_empty() => return dotenv::parse(&value, dotenv::VARIABLE),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            return Err(Error::usage(format!("{} is not UTF-8", dotenv::VARIABLE)));
+        }
+        _ => {}
+    }
+    if let Some(path) = &spec.password_file {
+        // Relative to the spec that names it; a remembered spec has an absolute one.
+        return dotenv::password_file(&folder.unwrap_or(Path::new(".")).join(path));
+    }
+    dotenv::password(folder.unwrap_or(Path::new(".")))
+}
+
+/// Seeds, and the user that they name.
+pub(super) fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Option<String>)> {
+    let mut endpoints = Vec::new();
+    let mut user = None;
+    for text in &global.seed {
+        let rest = match text.split_once("://") {
+            Some(("redis", rest)) => rest,
+            Some((scheme, _)) => {
+                return Err(
+                    Error::usage(format!("seed '{text}': {scheme}:// is not supported"))
+                        .hint("write HOST:PORT or redis://USER@HOST:PORT"),
+                );
+            }
+            None => text.as_str(),
+        };
+        let address = match rest.rsplit_once('@') {
+            Some((name, address)) => {
+                if name.contains(':') {
+                    return Err(Error::usage(
+                        "a seed must not hold a password: command lines are readable by others",
+                    )
+                    .hint("give it by --password-file FILE or REDIS_PASSWORD"));
+                }
+                user = Some(name.to_owned()).filter(|name| !name.is_empty());
+                address
+            }
+            None => rest,
+        };
+        let address = address.strip_suffix('/').unwrap_or(address);
+        endpoints.push(
+            address
+                .parse()
+                .map_err(|why| Error::usage(format!("seed: {why}")))?,
+        );
+    }
+    Ok((endpoints, user))
+}
+
+/// The password for seeds.
+pub(super) fn seed_password(global: &Global) -> Result<Option<Secret>> {
+    password(global, &Spec::default(), None)
+}
+
+/// What was typed. Nothing on rcluster's command line is secret: passwords come by file or environment.
+fn argv() -> Vec<String> {
+    let mut argv: Vec<String> = std::env::args_os()
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    if let Some(program) = argv.first_mut() {
+        "rcluster".clone_into(program);
+    }
+    argv
+}

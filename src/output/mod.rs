@@ -1,0 +1,10 @@
+//! The only place that prints: results to stdout, everything else to stderr.
+//!
+//! Whether a person looks is decided on stderr; `NO_COLOR`, TERM=dumb and CI are honoured, and a
+//! pipe that is closed ends the output quietly.
+
+pub mod failure;
+pub mod progress;
+pub mod result;
+pub mod screen;
+pub mod table;

@@ -1,0 +1,159 @@
+//! Listeners: what an operation tells, as a spinner, as plain lines, as JSON lines, or not at all.
+
+use super::screen::{ProgressForm, Screen, seconds, tell};
+use crate::{
+    model::count::count,
+    ops::event::{Event, Listener},
+};
+use console::style;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// A stage that is over and how long it took.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Phase {
+    /// What it was for.
+    pub title: String,
+    /// How long it took.
+    pub millis: u64,
+}
+
+/// Shows events as they come and remembers where the time went.
+pub struct Progress {
+    screen: Screen,
+    start: Instant,
+    phases: Mutex<Vec<Phase>>,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// A listener of the form that was asked for.
+    pub fn new(screen: Screen) -> Self {
+        let bar = (screen.progress == ProgressForm::Tty).then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(80));
+            bar
+        });
+        Progress {
+            screen,
+            start: Instant::now(),
+            phases: Mutex::default(),
+            bar,
+        }
+    }
+
+    /// Since it began.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// The stages that are over.
+    pub fn phases(&self) -> Vec<Phase> {
+        self.phases
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Takes the spinner off the screen.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| tell(text)),
+            None => tell(text),
+        }
+    }
+
+    fn show(&self, event: &Event) {
+        let verbose = self.screen.verbose;
+        match event {
+            Event::Note { text } => self.line(text),
+            Event::Warning { text } => {
+                self.line(&format!(
+                    "{} {text}",
+                    style("warning:").for_stderr().yellow().bold()
+                ));
+            }
+            Event::Planned { .. } => {}
+            Event::Stage { title, steps } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("{title} ({})", count(*steps, "step")));
+                }
+            }
+            Event::Done { step } => {
+                if verbose > 1 {
+                    self.line(&format!("  {step}"));
+                }
+            }
+            Event::Waiting { title, last } => match &self.bar {
+                Some(bar) => bar.set_message(format!("{title}: {last}")),
+                None if verbose > 0 => self.line(&format!("{title}: {last}")),
+                None => {}
+            },
+            Event::Passed { title, millis } => {
+                if self.bar.is_none() || verbose > 0 {
+                    self.line(&format!(
+                        "{title}: {}",
+                        seconds(Duration::from_millis(*millis))
+                    ));
+                }
+            }
+            Event::Pull { image, done, total } => {
+                let text = match total {
+                    0 => format!("pulling {image}"),
+                    _ => format!(
+                        "pulling {image}: {} of {} MB",
+                        done / 1_000_000,
+                        total / 1_000_000
+                    ),
+                };
+                match &self.bar {
+                    Some(bar) => bar.set_message(text),
+                    None if *done == *total => self.line(&text),
+                    None => {}
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl Listener for Progress {
+    fn hear(&self, event: Event) {
+        if let Event::Passed { title, millis } = &event {
+            let phase = Phase {
+                title: title.clone(),
+                millis: *millis,
+            };
+            self.phases
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(phase);
+        }
+        match self.screen.progress {
+            ProgressForm::Quiet => {}
+            ProgressForm::Json => {
+                if let Ok(line) = serde_json::to_string(&event) {
+                    tell(&line);
+                }
+            }
+            _ => self.show(&event),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Where output goes, and in which form.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// On a terminal, unless `NO_COLOR`, TERM=dumb or CI say otherwise.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProgressForm {
+    /// A spinner on a terminal, plain lines elsewhere.
+    Auto,
+    /// A spinner.
+    Tty,
+    /// Plain lines.
+    Plain,
+    /// One JSON document per line.
+    Json,
+    /// Nothing.
+    Quiet,
+}
+
+/// What was asked of the output, resolved once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Screen {
+    /// Results as JSON.
+    pub json: bool,
+    /// How progress is shown; never [`ProgressForm::Auto`].
+    pub progress: ProgressForm,
+    /// 0: the result; 1: where the time went; 2: every step.
+    pub verbose: u8,
+    /// Only errors.
+    pub quiet: bool,
+    /// Columns of the terminal at stdout; `None` in a pipe, where nothing has to fit.
+    pub width: Option<usize>,
+    /// Whether somebody sits at stderr.
+    pub person: bool,
+}
+
+impl Screen {
+    /// Resolves what was asked for against what there is, and switches colour on or off for good.
+    pub fn new(
+        json: bool,
+        progress: ProgressForm,
+        colour: Colour,
+        verbose: u8,
+        quiet: bool,
+    ) -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let person = io::stderr().is_terminal() && !dumb && !set("CI");
+        let paint = |terminal: bool| match colour {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => terminal && person && !set("NO_COLOR"),
+        };
+        console::set_colors_enabled(paint(io::stdout().is_terminal()) && !json);
+        console::set_colors_enabled_stderr(paint(true));
+        let progress = match progress {
+            _ if quiet => ProgressForm::Quiet,
+            ProgressForm::Auto if person => ProgressForm::Tty,
+            ProgressForm::Auto => ProgressForm::Plain,
+            form => form,
+        };
+        Screen {
+            json,
+            progress,
+            verbose,
+            quiet,
+            width: io::stdout()
+                .is_terminal()
+                .then(|| usize::from(console::Term::stdout().size().1)),
+            person,
+        }
+    }
+}
+
+/// Writes to stdout. A reader that went away is not an error worth a word.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    let outcome = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Writes a line to stderr; if that fails there is nobody to tell.
+pub fn tell(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// `0.12 s`, `2.1 s`, `74 s`.
+pub fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    match seconds {
+        _ if seconds < 1.0 => format!("{seconds:.2} s"),
+        _ if seconds < 10.0 => format!("{seconds:.1} s"),
+        _ => format!("{seconds:.0} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_two_digits_that_matter() {
+        let text = |millis| seconds(Duration::from_millis(millis));
+        assert_eq!(
+            (text(42), text(2140), text(74_300)),
+            ("0.04 s".into(), "2.1 s".into(), "74 s".into())
+        );
+    }
+}

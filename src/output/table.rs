@@ -1,0 +1,309 @@
+//! `status` and `list` for a person.
+
+use super::screen::seconds;
+use crate::{
+    model::{count::count, node::Role, slot::SLOTS},
+    ops::{
+        list::Listing,
+        status::{NodeStatus, ShardStatus, Status},
+    },
+    plan::health::{Severity, State},
+};
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
+use console::style;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// A verdict line, a row per node grouped by shard, and what is wrong. Columns that do not fit into
+/// `width` are left out, the least important first.
+pub fn status(status: &Status, width: Option<usize>) -> String {
+    let mut text = verdict(status);
+    text.push_str("\n\n");
+    text.push_str(&nodes(status, width));
+    for problem in &status.problems {
+        let word = match problem.severity {
+            Severity::Error => style("error").red().bold(),
+            Severity::Warning => style("warning").yellow().bold(),
+        };
+        let who = problem
+            .node
+            .as_ref()
+            .map(|node| format!("{node} "))
+            .unwrap_or_default();
+        // A sentence that names its subject does not need the name in front of it.
+        let who = if problem.what.contains(who.trim_end()) {
+            String::new()
+        } else {
+            who
+        };
+        let _ = write!(text, "\n{word}: {who}{}", problem.what);
+        let _ = write!(text, "\n  why: {}\n  do:  {}", problem.why, problem.hint);
+    }
+    if !status.problems.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+fn verdict(status: &Status) -> String {
+    let cluster = &status.cluster;
+    let word = match cluster.state {
+        State::Ok => style(cluster.state.word()).green().bold(),
+        State::Degraded => style(cluster.state.word()).yellow().bold(),
+        State::Down => style(cluster.state.word()).red().bold(),
+    };
+    let views = if cluster.views_agree {
+        "views agree"
+    } else {
+        "views differ"
+    };
+    format!(
+        "{}  {word}  ({})  {}/{SLOTS} slots, {}, {}, epoch {}, {views}",
+        style(&cluster.name).bold(),
+        cluster.runtime,
+        cluster.slots_ok,
+        count(cluster.masters, "master"),
+        count(cluster.replicas, "replica"),
+        cluster.epoch,
+    )
+}
+
+/// The columns, and which go first where the terminal is too narrow for all of them (higher: sooner;
+/// 0: never).
+const COLUMNS: [(&str, u8); 15] = [
+    ("SHARD", 0),
+    ("NODE", 0),
+    ("ENDPOINT", 0),
+    ("ROLE", 0),
+    ("STATE", 0),
+    ("SLOTS", 1),
+    ("KEYS", 2),
+    ("MEMORY", 5),
+    ("OPS/S", 6),
+    ("CLIENTS", 8),
+    ("HIT", 9),
+    ("LINK", 3),
+    ("LAG", 4),
+    ("UPTIME", 7),
+    ("VERSION", 10),
+];
+
+/// Columns that hold numbers.
+const NUMBERS: [&str; 7] = ["KEYS", "MEMORY", "OPS/S", "CLIENTS", "HIT", "LAG", "UPTIME"];
+
+/// The table, without the columns that do not fit into `width`.
+fn nodes(status: &Status, width: Option<usize>) -> String {
+    let mut last = None;
+    let rows: Vec<Vec<String>> = status
+        .nodes
+        .iter()
+        .map(|node| {
+            let shard = node
+                .shard
+                .and_then(|index| status.shards.iter().find(|shard| shard.index == index));
+            let first = node.shard.is_none() || node.shard != last;
+            last = node.shard;
+            row(node, shard, first)
+        })
+        .collect();
+    let mut droppable: Vec<u8> = COLUMNS.iter().map(|(_, rank)| *rank).collect();
+    droppable.sort_unstable();
+    loop {
+        let limit = droppable.pop().unwrap_or(0);
+        let text = table(&rows, limit);
+        let widest = text
+            .lines()
+            .map(console::measure_text_width)
+            .max()
+            .unwrap_or(0);
+        if limit == 0 || width.is_none_or(|width| widest <= width) {
+            return text;
+        }
+    }
+}
+
+fn table(rows: &[Vec<String>], limit: u8) -> String {
+    let shown: Vec<usize> = (0..COLUMNS.len())
+        .filter(|i| COLUMNS[*i].1 <= limit)
+        .collect();
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(shown.iter().map(|i| COLUMNS[*i].0));
+    for (at, i) in shown.iter().enumerate() {
+        if let (true, Some(column)) = (NUMBERS.contains(&COLUMNS[*i].0), table.column_mut(at)) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for row in rows {
+        table.add_row(shown.iter().map(|i| &row[*i]));
+    }
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    lines.join("\n") + "\n"
+}
+
+fn row(node: &NodeStatus, shard: Option<&ShardStatus>, first: bool) -> Vec<String> {
+    let master = node.role == Some(Role::Master);
+    let dash = || "-".to_owned();
+    let number = |value: Option<u64>| value.map_or_else(dash, |value| value.to_string());
+    let state = match node.state {
+        "ok" => style(node.state).green(),
+        "loading" => style(node.state).yellow(),
+        _ => style(node.state).red(),
+    };
+    let slots = match shard {
+        Some(shard) if master => slots(shard),
+        _ => String::new(),
+    };
+    let lag = match (node.lag_bytes, node.lag_seconds) {
+        (Some(lag), Some(ago)) => format!("{lag} B, {ago} s"),
+        (Some(lag), None) => format!("{lag} B"),
+        _ => String::new(),
+    };
+    let name = if master || node.role.is_none() {
+        node.name.to_string()
+    } else {
+        format!("└ {}", node.name)
+    };
+    [
+        match node.shard {
+            Some(index) if first => index.to_string(),
+            _ => String::new(),
+        },
+        name,
+        node.endpoint.to_string(),
+        node.role.map_or_else(dash, |role| role.word().to_owned()),
+        state.to_string(),
+        slots,
+        number(node.keys),
+        memory(node),
+        number(node.ops_per_sec),
+        number(node.clients),
+        node.hit_ratio
+            .map_or_else(dash, |ratio| format!("{:.0}%", ratio * 100.0)),
+        node.link.unwrap_or_default().to_owned(),
+        lag,
+        node.uptime_seconds.map_or_else(dash, age),
+        node.version.clone().unwrap_or_else(dash),
+    ]
+    .into()
+}
+
+fn slots(shard: &ShardStatus) -> String {
+    let total: u32 = shard
+        .slots
+        .iter()
+        .map(|range| u32::from(range.count()))
+        .sum();
+    let share = f64::from(total) * 100.0 / f64::from(SLOTS);
+    let ranges: Vec<String> = shard
+        .slots
+        .iter()
+        .take(3)
+        .map(ToString::to_string)
+        .collect();
+    let more = if shard.slots.len() > 3 { ",…" } else { "" };
+    match total {
+        0 => "none".to_owned(),
+        _ => format!("{}{more} ({share:.0}%)", ranges.join(",")),
+    }
+}
+
+fn memory(node: &NodeStatus) -> String {
+    match (node.memory_used_bytes, node.memory_max_bytes) {
+        (Some(used), Some(0)) => bytes(used),
+        (Some(used), Some(max)) => format!("{} of {}", bytes(used), bytes(max)),
+        _ => "-".to_owned(),
+    }
+}
+
+/// `1.6M`, as `redis-cli` and INFO's `_human` fields write it.
+pub fn bytes(number: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
+    let number = number as f64;
+    let units = [("G", 1u64 << 30), ("M", 1 << 20), ("K", 1 << 10)];
+    for (unit, size) in units {
+        #[expect(clippy::cast_precision_loss, reason = "a power of two")]
+        let value = number / size as f64;
+        if value >= 1.0 {
+            let rounded = format!("{value:.1}");
+            return format!("{}{unit}", rounded.strip_suffix(".0").unwrap_or(&rounded));
+        }
+    }
+    format!("{number:.0}B")
+}
+
+/// `42s`, `7m`, `3h`, `12d`.
+pub fn age(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7200 => format!("{}m", seconds / 60),
+        7200..172_800 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// All clusters.
+pub fn list(listing: &Listing) -> String {
+    if listing.clusters.is_empty() {
+        return "no clusters; `rcluster up` makes one\n".to_owned();
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(["NAME", "RUNTIME", "NODES", "RUNNING", "FIRST PORT", "OWNER"]);
+    for cluster in &listing.clusters {
+        let port = cluster
+            .first_port
+            .map_or_else(|| "-".to_owned(), |port| port.to_string());
+        table.add_row([
+            cluster.name.to_string(),
+            cluster.runtime.to_string(),
+            if cluster.nodes == 0 {
+                "0 (data kept)".to_owned()
+            } else {
+                cluster.nodes.to_string()
+            },
+            cluster.running.to_string(),
+            port,
+            cluster.owner.clone().unwrap_or_else(|| "you".to_owned()),
+        ]);
+    }
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    lines.join("\n") + "\n"
+}
+
+/// Where the time went, longest part last by order of events.
+pub fn phases(phases: &[super::progress::Phase], elapsed: Duration) -> String {
+    let mut text = format!("{} in all", seconds(elapsed));
+    for phase in phases {
+        let _ = write!(
+            text,
+            "\n  {:>7}  {}",
+            seconds(Duration::from_millis(phase.millis)),
+            phase.title
+        );
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_ages_are_short() {
+        assert_eq!(bytes(1_677_721), "1.6M");
+        assert_eq!(bytes(512 << 20), "512M");
+        assert_eq!(bytes(12), "12B");
+        assert_eq!(
+            (age(42), age(600), age(90_000)),
+            ("42s".into(), "10m".into(), "25h".into())
+        );
+    }
+}

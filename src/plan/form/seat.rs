@@ -1,0 +1,91 @@
+//! A node with what it says, and what a set of them knows of each other.
+
+use crate::model::{
+    node::{Address, NodeId, NodeName, Role},
+    nodes_text::ViewLine,
+    report::Report,
+    slot::SlotSet,
+};
+
+/// A node with what it says.
+#[derive(Debug, Clone)]
+pub struct Seat<'a> {
+    /// Its name.
+    pub name: NodeName,
+    /// What its peers use.
+    pub address: Address,
+    /// The host it counts as living on.
+    pub host: String,
+    /// The zone it counts as living in.
+    pub zone: Option<String>,
+    /// What it says.
+    pub report: &'a Report,
+}
+
+impl Seat<'_> {
+    pub(super) fn me(&self) -> Option<&ViewLine> {
+        self.report.view.me()
+    }
+
+    pub(super) fn id(&self) -> &NodeId {
+        &self.report.view.myself
+    }
+
+    pub(super) fn slots(&self) -> SlotSet {
+        match self.me() {
+            Some(line) if line.role == Role::Master => line.slots.clone(),
+            _ => SlotSet::default(),
+        }
+    }
+
+    pub(super) fn is_replica(&self) -> bool {
+        self.me().is_some_and(|line| line.role == Role::Replica)
+    }
+
+    /// A master without slots or keys: what may be given a role.
+    pub(super) fn is_blank(&self) -> bool {
+        !self.is_replica() && self.slots().is_empty() && self.report.info.keys == 0
+    }
+
+    pub(super) fn knows(&self, other: &Seat<'_>) -> bool {
+        self.report
+            .view
+            .line(other.id())
+            .is_some_and(|line| line.address == Some(other.address) || line.connected)
+    }
+}
+
+/// Whether every node knows every other, and no handshake is under way; else what is missing.
+pub fn acquainted(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
+    for seat in seats {
+        let missing: Vec<&str> = seats
+            .iter()
+            .filter(|other| seat.id() != other.id() && !seat.knows(other))
+            .map(|other| other.name.as_str())
+            .collect();
+        if !missing.is_empty() {
+            return Err(format!(
+                "{} does not know {} yet",
+                seat.name,
+                missing.join(", ")
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether every node of a formed cluster came back under another address, so that none can find
+/// any other: only a common start within their first seconds brings it back without a failover.
+pub fn all_lost(seats: &[Seat<'_>]) -> bool {
+    let formed = seats.iter().any(|seat| seat.report.view.nodes.len() > 1);
+    formed
+        && seats.iter().all(|seat| {
+            seat.report.view.nodes.iter().all(|line| {
+                line.id == *seat.id()
+                    || (!line.connected
+                        && seats
+                            .iter()
+                            .all(|other| line.address != Some(other.address)))
+            })
+        })
+}
