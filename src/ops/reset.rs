@@ -24,6 +24,7 @@ pub async fn start(
     let applier = Applier::new(context, launch, password, Vec::new());
     let started = start::plan(context, launch).await?;
     preflight::ports(launch, &start::starting(&started)).await?;
+    preflight::password(context, launch, &started).await?;
     applier.apply(&started).await?;
     applier
         .reach(Goal::Answering, "wait for the nodes to answer")
