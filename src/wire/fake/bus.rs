@@ -46,8 +46,8 @@ struct Ping {
     id: NodeId,
     me: Peer,
     current_epoch: Epoch,
-    /// Some of those it knows, where, and whether it is connected to them.
-    gossip: Vec<(NodeId, Address, bool)>,
+    /// Some of those it knows, as it sees them, and whether it is connected to them.
+    gossip: Vec<(NodeId, Peer, bool)>,
 }
 
 impl Bus {
@@ -91,6 +91,7 @@ impl Bus {
         for (disk, address) in std::mem::take(&mut self.meets) {
             self.shake_hands(&places, &disk, address);
         }
+        self.lose_addresses(&places);
         let pings: Vec<Ping> = self
             .awake()
             .map(|(disk, node)| self.ping(&places, disk, node))
@@ -119,7 +120,8 @@ impl Bus {
             me: node.me().clone(),
             current_epoch: node.current_epoch,
             gossip: others
-                .filter_map(|(id, peer)| Some((id.clone(), peer.address?, places.linked(node, id))))
+                .filter(|(_, peer)| peer.address.is_some())
+                .map(|(id, peer)| (id.clone(), peer.clone(), places.linked(node, id)))
                 .collect(),
         }
     }
@@ -183,22 +185,45 @@ impl Bus {
         self.gossip(places, ping, to);
     }
 
+    /// `clusterProcessGossipSection`: who is unknown is added as the sender sees it; of a node that
+    /// seems to fail another address is believed.
     fn gossip(&mut self, places: &Places, ping: &Ping, to: &str) {
-        for (id, address, connected) in &ping.gossip {
-            let receiver = &self.nodes[to];
-            if *id == receiver.id {
-                continue;
-            }
-            if receiver.view.contains_key(id) {
-                // Of a node that it cannot reach it believes another address.
-                if *connected && !places.linked(receiver, id) {
-                    let node = self.nodes.get_mut(to);
-                    if let Some(peer) = node.and_then(|node| node.view.get_mut(id)) {
-                        peer.address = Some(*address);
+        let Some(node) = self.nodes.get_mut(to) else {
+            return;
+        };
+        for (id, seen, connected) in &ping.gossip {
+            if let Some(peer) = node.view.get(id) {
+                let failing = peer.failure != Failure::None;
+                if failing && *connected && !places.linked(node, id) {
+                    if let Some(peer) = node.view.get_mut(id) {
+                        peer.address = seen.address;
                     }
                 }
-            } else if !receiver.forgotten.contains(id) {
-                self.shake_hands(places, to, *address);
+            } else if !node.forgotten.contains(id) {
+                let heard = Peer {
+                    master: None,
+                    slots: SlotSet::default(),
+                    epoch: Epoch(0),
+                    ..seen.clone()
+                };
+                node.view.insert(id.clone(), heard);
+            }
+        }
+    }
+
+    /// Who finds somebody else at a node's address no longer knows where that node is.
+    fn lose_addresses(&mut self, places: &Places) {
+        for node in self
+            .nodes
+            .values_mut()
+            .filter(|node| node.state == State::On)
+        {
+            let others = node.view.iter_mut().filter(|(id, _)| **id != node.id);
+            for (id, peer) in others {
+                let there = peer.address.and_then(|address| places.0.get(&address));
+                if there.is_some_and(|(other, _)| other != id) {
+                    peer.address = None;
+                }
             }
         }
     }
@@ -276,12 +301,18 @@ impl Bus {
     }
 
     fn judge(&self, places: &Places, node: &Node, id: &NodeId) -> Failure {
+        let peer = &node.view[id];
         if places.linked(node, id) {
             return Failure::None;
         }
+        if peer.address.is_none() {
+            // Without an address it is not pinged, so nobody notices.
+            return peer.failure;
+        }
         let size = node.view.values().filter(|peer| peer.votes()).count();
         let reports = self.voters(places, node, |voter| {
-            voter.view.contains_key(id) && !places.linked(voter, id)
+            let known = voter.view.get(id).filter(|peer| peer.address.is_some());
+            known.is_some() && !places.linked(voter, id)
         });
         if reports > size / 2 {
             Failure::Fail
@@ -303,8 +334,8 @@ impl Bus {
     }
 }
 
-/// A replica that won an election.
-fn take_over(node: &mut Node) {
+/// A replica that won an election, or was told to act as if it had.
+pub(super) fn take_over(node: &mut Node) {
     node.current_epoch.0 += 1;
     let epoch = node.current_epoch;
     let master = node.me().master.clone();

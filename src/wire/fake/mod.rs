@@ -250,6 +250,15 @@ impl Wire for FakeWire {
         self.on_node(at, "CLUSTER REPLICATE", |node| node.replicate(master))
     }
 
+    async fn take_over(&self, at: &Endpoint) -> WireResult<()> {
+        self.on_node(at, "CLUSTER FAILOVER", |node| {
+            if node.me().role == Role::Replica {
+                bus::take_over(node);
+            }
+            Ok(())
+        })
+    }
+
     async fn flush(&self, at: &Endpoint) -> WireResult<()> {
         self.on_node(at, "FLUSHALL", |node| {
             if node.me().role == Role::Replica {
