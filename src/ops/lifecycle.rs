@@ -14,6 +14,7 @@ use super::{
 use crate::{
     error::Result,
     model::{launch::Launch, node::NodeName, spec::RuntimeKind},
+    plan::start,
     render,
     store::state::{Pending, Remembered},
 };
@@ -22,6 +23,7 @@ use serde_json::json;
 /// `up`, `start` and `init` of a cluster of ours.
 pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
     journaled(session, async {
+        refuse_resizing(session)?;
         let finished = finish(session, listener).await?;
         let end = match extent {
             Extent::Start(_) => End::Open,
@@ -50,6 +52,7 @@ pub async fn restart(
     only: &[NodeName],
 ) -> Result<Outcome> {
     journaled(session, async {
+        refuse_resizing(session)?;
         let finished = finish(session, listener).await?;
         let outcome = part(session, listener, None, End::Settled, async |context| {
             restart::restart(
@@ -185,6 +188,14 @@ async fn remove(session: &Session, listener: &dyn Listener) -> Result<usize> {
         async |context| down::down(&context, &session.launch.name, true).await,
     )
     .await
+}
+
+/// Nodes that are about to be emptied or removed may come back in any number.
+fn refuse_resizing(session: &Session) -> Result<()> {
+    match pending(session) {
+        Some(_) => Ok(()),
+        None => start::refuse_resizing(&session.launch, session.before.as_ref()),
+    }
 }
 
 fn pending(session: &Session) -> Option<Pending> {

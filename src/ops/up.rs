@@ -14,7 +14,7 @@ use crate::{
         secret::Secret,
     },
     plan::{
-        form,
+        self, form,
         step::{Goal, Plan, Step},
     },
 };
@@ -69,6 +69,7 @@ pub async fn up(
         start::refuse_stopped(launch, &started)?;
     } else {
         preflight::ports(launch, &start::starting(&started)).await?;
+        preflight::password(context, launch, &started).await?;
         applier.apply(&started).await?;
     }
     applier
@@ -105,8 +106,10 @@ pub async fn dry_run(
     before: Option<&Launch>,
     password: Option<&Secret>,
 ) -> Result<Plan> {
+    plan::start::refuse_resizing(launch, before)?;
     let mut plan = start::plan(context, launch).await?;
     preflight::ports(launch, &start::starting(&plan)).await?;
+    preflight::password(context, launch, &plan).await?;
     let members = observe::members(context, launch).await?;
     if plan.is_empty() {
         let seen = Observation::of(context.wire, &members).await;

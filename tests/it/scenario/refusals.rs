@@ -86,9 +86,9 @@ async fn slots_lost_by_a_cluster_with_a_history_are_not_dealt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_image_port_or_number_of_nodes_is_refused() {
+async fn another_image_or_port_is_refused() {
     let formed = World::default().formed().await;
-    let changes: [(fn(&mut Spec), &str); 4] = [
+    let changes: [(fn(&mut Spec), &str); 2] = [
         (
             |spec| spec.image = "redis:8".to_owned(),
             "another image, port, address",
@@ -97,18 +97,60 @@ async fn another_image_port_or_number_of_nodes_is_refused() {
             |spec| spec.port = PortChoice::First(7000),
             "another image, port, address",
         ),
-        (|spec| spec.shards = 4, "another"),
-        (|spec| spec.replicas = 0, "that the spec does not ask for"),
     ];
     for (change, word) in changes {
         let mut world = formed.fork();
         change(&mut world.spec);
-        world.refuses(Verb::Up, Kind::Refused, word).await;
+        for verb in [Verb::Up, Verb::Reset] {
+            world.refuses(verb, Kind::Refused, word).await;
+        }
         // What stopped meanwhile is not started by a spec that is refused.
         world.stop(2).await;
-        world.refuses(Verb::Up, Kind::Refused, word).await;
-        world.refuses(Verb::Reset, Kind::Refused, word).await;
+        for verb in [Verb::Up, Verb::Start, Verb::Reset] {
+            world.refuses(verb, Kind::Refused, word).await;
+        }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_number_of_shards_is_refused_even_while_nothing_runs() {
+    let formed = World::default().formed().await;
+    let removed = formed.fork();
+    removed.run(Verb::Down).await.unwrap();
+    for (shards, replicas) in [(4, 1), (6, 0), (3, 0)] {
+        for prototype in [&formed, &removed] {
+            let mut world = prototype.fork();
+            (world.spec.shards, world.spec.replicas) = (shards, replicas);
+            for verb in [Verb::Up, Verb::Start, Verb::Restart] {
+                let word = format!("the spec asks for {shards} shards with {replicas} replica");
+                world.refuses(verb, Kind::Refused, &word).await;
+            }
+        }
+    }
+    // Without a memory of it the nodes themselves show it, if only once there are new ones.
+    let mut world = formed.fork();
+    world.state().forget(&world.spec.name).unwrap();
+    world.spec.shards = 4;
+    refused(
+        world.run(Verb::Up).await,
+        Kind::Refused,
+        "3 of 4 masters wanted",
+    );
+    world.spec.shards = 3;
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_replicas_are_no_resizing_and_a_reset_may_have_any_size() {
+    let mut world = World::default().formed().await;
+    let before = world.seen().await;
+    world.spec.replicas = 2;
+    world.run(Verb::Up).await.unwrap();
+    world.assert_settled().await;
+    let after = world.seen().await;
+    assert!(before.iter().all(|(name, node)| after[name] == *node));
+    (world.spec.shards, world.spec.replicas) = (9, 0);
+    world.run(Verb::Reset).await.unwrap();
+    world.assert_settled().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -289,7 +331,7 @@ mod seeds {
         refused(
             init(&world, &seeds, 1).await,
             Kind::Usage,
-            "3 nodes with 1 replicas per master make 1 masters",
+            "3 nodes with 1 replica per master make 1 master",
         );
         world.wire.write("foreign-7002", 1);
         refused(
