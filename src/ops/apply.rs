@@ -331,7 +331,7 @@ impl<'a> Applier<'a> {
     }
 
     /// A node of ours that ended while it was waited for is the reason, and its log says why.
-    async fn dead(&self) -> Result<()> {
+    pub async fn dead(&self) -> Result<()> {
         if self.launch.nodes.is_empty() {
             return Ok(());
         }
