@@ -284,7 +284,9 @@ impl Runtime for FakeRuntime {
             Ok(RunState::Paused) => {
                 return self.thaw(&mut inner, cluster, &node.name).map(|()| true);
             }
-            Ok(RunState::Stopped) => inner.existing(cluster, &node.name)?.conf = conf.to_owned(),
+            Ok(RunState::Stopped) => {
+                conf.clone_into(&mut inner.existing(cluster, &node.name)?.conf);
+            }
             Err(_) => {
                 if !inner.prepared.contains(cluster) {
                     return Err(Error::failed(format!("{cluster} has no network")));
@@ -308,7 +310,7 @@ impl Runtime for FakeRuntime {
 
     async fn configure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<()> {
         let mut inner = self.lock();
-        inner.existing(&launch.name, &node.name)?.conf = conf.to_owned();
+        conf.clone_into(&mut inner.existing(&launch.name, &node.name)?.conf);
         inner.changes += 1;
         Ok(())
     }

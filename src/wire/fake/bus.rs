@@ -177,10 +177,10 @@ impl Bus {
                 settle_collision(node, ping);
             }
         }
-        if let Some((owner, epoch, slots)) = outdated {
-            if let Some(sender) = self.nodes.get_mut(&ping.disk) {
-                update(sender, &owner, epoch, &slots);
-            }
+        if let (Some((owner, epoch, slots)), Some(sender)) =
+            (outdated, self.nodes.get_mut(&ping.disk))
+        {
+            update(sender, &owner, epoch, &slots);
         }
         self.gossip(places, ping, to);
     }
@@ -194,10 +194,12 @@ impl Bus {
         for (id, seen, connected) in &ping.gossip {
             if let Some(peer) = node.view.get(id) {
                 let failing = peer.failure != Failure::None;
-                if failing && *connected && !places.linked(node, id) {
-                    if let Some(peer) = node.view.get_mut(id) {
-                        peer.address = seen.address;
-                    }
+                if failing
+                    && *connected
+                    && !places.linked(node, id)
+                    && let Some(peer) = node.view.get_mut(id)
+                {
+                    peer.address = seen.address;
                 }
             } else if !node.forgotten.contains(id) {
                 let heard = Peer {

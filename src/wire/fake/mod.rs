@@ -91,7 +91,9 @@ impl FakeWire {
     /// Every node has been up for so many more seconds.
     pub fn age(&self, seconds: u64) {
         let nodes = &mut self.lock().bus.nodes;
-        nodes.values_mut().for_each(|node| node.uptime += seconds);
+        for node in nodes.values_mut() {
+            node.uptime += seconds;
+        }
     }
 
     /// The node timeout passes: failures are agreed upon, and elections held.

@@ -234,7 +234,8 @@ impl Node {
         self.current_epoch = Epoch(0);
         self.link_up = false;
         self.forgotten.clear();
-        self.me_mut().hostname = self.setting("cluster-announce-hostname").to_owned();
+        let hostname = self.setting("cluster-announce-hostname").to_owned();
+        self.me_mut().hostname = hostname;
         Ok(())
     }
 
@@ -269,7 +270,8 @@ impl Node {
         for (name, value) in settings {
             self.config.insert(name.clone(), canonical(value));
         }
-        self.me_mut().hostname = self.setting("cluster-announce-hostname").to_owned();
+        let hostname = self.setting("cluster-announce-hostname").to_owned();
+        self.me_mut().hostname = hostname;
         Ok(())
     }
 

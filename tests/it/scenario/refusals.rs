@@ -88,17 +88,10 @@ async fn slots_lost_by_a_cluster_with_a_history_are_not_dealt() {
 #[tokio::test(start_paused = true)]
 async fn another_image_or_port_is_refused() {
     let formed = World::default().formed().await;
-    let changes: [(fn(&mut Spec), &str); 2] = [
-        (
-            |spec| spec.image = "redis:8".to_owned(),
-            "another image, port, address",
-        ),
-        (
-            |spec| spec.port = PortChoice::First(7000),
-            "another image, port, address",
-        ),
-    ];
-    for (change, word) in changes {
+    let image = |spec: &mut Spec| spec.image = "redis:8".to_owned();
+    let port = |spec: &mut Spec| spec.port = PortChoice::First(7000);
+    for change in [image, port] as [fn(&mut Spec); 2] {
+        let word = "another image, port, address";
         let mut world = formed.fork();
         change(&mut world.spec);
         for verb in [Verb::Up, Verb::Reset] {
@@ -251,7 +244,7 @@ mod seeds {
     use super::*;
     use rcluster::ops::{context::Context, event::Silence, init};
 
-    async fn strangers(count: u16) -> (World, Vec<Endpoint>) {
+    fn strangers(count: u16) -> (World, Vec<Endpoint>) {
         let world = World::with_addresses(spec(3, 0), Addresses::Host);
         let seeds = (7001..7001 + count).map(|port| {
             let address = Address {
@@ -295,7 +288,7 @@ mod seeds {
     #[tokio::test(start_paused = true)]
     async fn empty_nodes_are_formed_and_keep_their_settings_even_over_a_kill() {
         for steps in 0.. {
-            let (world, seeds) = strangers(6).await;
+            let (world, seeds) = strangers(6);
             let kill = rcluster::ops::context::Kill::after(steps, steps % 2 == 1);
             let context = Context {
                 runtime: &world.runtime,
@@ -326,7 +319,7 @@ mod seeds {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_not_empty_not_enough_or_not_there_is_left_alone() {
-        let (world, seeds) = strangers(3).await;
+        let (world, seeds) = strangers(3);
         let touched = world.touched();
         refused(
             init(&world, &seeds, 1).await,
