@@ -176,15 +176,15 @@ killed! {
     up_after_all_stopped: Up of AllStopped, then Up: Kept;
     up_after_down: Up of Removed, then Up: Kept;
     up_with_another_spec: Up of Changed, then Up: Kept;
-    init: Init of Started, then Init: Kept;
+    init: Init of Started, then Init: Kept, first 20;
     start_then_up: Start of Nothing, then Up: Kept;
     stop_then_up: Stop of Formed, then Up: Kept;
-    restart: Restart of Formed, then Restart: Kept;
+    restart: Restart of Formed, then Restart: Kept, first 8;
     restart_then_up: Restart of Formed, then Up: Kept;
     down_then_up: Down of Formed, then Up: Kept;
     // Nine steps empty six nodes; what follows is `up` of nodes that run.
     reset: Reset of Formed, then Reset: Emptied, first 12;
-    reset_then_up: Reset of Formed, then Up: Emptied;
+    reset_then_up: Reset of Formed, then Up: Emptied, first 20;
     reset_then_restart: Reset of Formed, then Restart: Emptied, first 12;
     reset_of_a_stopped_node: Reset of OneStopped, then Up: KeptOrEmptied, first 12;
     // Seven steps remove six nodes; what follows is `up` from nothing.
