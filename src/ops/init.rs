@@ -16,7 +16,10 @@ use crate::{
         secret::Secret,
         spec::{ClusterName, RuntimeKind},
     },
-    plan::form::{self, Afterwards, HURRIED},
+    plan::{
+        form::{self, Afterwards, HURRIED},
+        step::Plan,
+    },
     runtime::external::External,
     store::state::State,
     wire::{LiveWire, WireError},
@@ -63,6 +66,25 @@ pub async fn of_seeds(nodes: Nodes, listener: &dyn Listener) -> Result<Outcome> 
     init(&context, &State::locate()?, &nodes.seeds, nodes.replicas).await
 }
 
+/// What [`of_seeds`] would do.
+pub async fn dry_run(nodes: Nodes, listener: &dyn Listener) -> Result<Plan> {
+    let wire = LiveWire::new(nodes.user, nodes.password);
+    let context = Context {
+        runtime: &External,
+        wire: &wire,
+        listener,
+        journal: None,
+        remember: None,
+        deadline: nodes.deadline,
+        stop_after: None,
+    };
+    let members = members(&context, &nodes.seeds).await?;
+    enough(&members, nodes.replicas)?;
+    let seen = Observation::of(&wire, &members).await;
+    let now = settings_now(&context, &State::locate()?, &members).await?;
+    form::form(&seen.seats()?, usize::from(nodes.replicas), &now)
+}
+
 /// [`of_seeds`] with its collaborators.
 pub async fn init(
     context: &Context<'_>,
@@ -71,18 +93,13 @@ pub async fn init(
     replicas: u16,
 ) -> Result<Outcome> {
     let members = members(context, seeds).await?;
-    let masters = members.len() / (usize::from(replicas) + 1);
-    if masters < 3 {
-        return Err(Error::usage(format!(
-            "{} with {} per master make {}; three are needed",
-            count(members.len(), "node"),
-            count(usize::from(replicas), "replica"),
-            count(masters, "master")
-        ))
-        .hint("name every node with --seed, or ask for fewer --replicas"));
+    enough(&members, replicas)?;
+    let afterwards = settings_now(context, state, &members).await?;
+    for member in &members {
+        if let Some(before) = afterwards.get(&member.name) {
+            state.note_restore(&member.dial, before)?;
+        }
     }
-    // An earlier run that was killed left settings hurried: what it noted is what they were.
-    let afterwards = afterwards(context, state, &members).await?;
     let seen = Observation::of(context.wire, &members).await;
     let plan = form::form(&seen.seats()?, usize::from(replicas), &afterwards)?;
     let name: ClusterName = "external".parse().map_err(Error::usage)?;
@@ -100,6 +117,20 @@ pub async fn init(
         changes: applier.done(),
         masters: proof.masters,
     })
+}
+
+fn enough(members: &[Member], replicas: u16) -> Result<()> {
+    let masters = members.len() / (usize::from(replicas) + 1);
+    if masters >= 3 {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "{} with {} per master make {}; three are needed",
+        count(members.len(), "node"),
+        count(usize::from(replicas), "replica"),
+        count(masters, "master")
+    ))
+    .hint("name every node with --seed, or ask for fewer --replicas"))
 }
 
 /// The seeds with the addresses at which their peers reach them.
@@ -169,8 +200,9 @@ async fn resolve(seed: &Endpoint) -> Result<IpAddr> {
         .ok_or_else(|| Error::missing(format!("{} has no address", seed.host)))
 }
 
-/// What each node's hurried settings were before anybody hurried them; written down first.
-async fn afterwards(
+/// What each node's hurried settings were before anybody hurried them. An earlier run that was
+/// killed left settings hurried: what it noted is what they were.
+async fn settings_now(
     context: &Context<'_>,
     state: &State,
     members: &[Member],
@@ -186,7 +218,6 @@ async fn afterwards(
                 .await
                 .map_err(|error| super::context::wire_failure(&member.name, &error))?,
         };
-        state.note_restore(&member.dial, &before)?;
         afterwards.insert(member.name.clone(), before);
     }
     Ok(afterwards)

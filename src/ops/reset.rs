@@ -4,7 +4,7 @@
 use super::{
     apply::Applier,
     context::Context,
-    observe::Observation,
+    observe::{self, Observation},
     preflight, start,
     up::{self, Extent, Outcome},
 };
@@ -44,6 +44,25 @@ pub async fn reset(
         changes: outcome.changes + applier.done(),
         ..outcome
     })
+}
+
+/// What `reset` would do, as far as can be planned before anything is touched.
+pub async fn dry_run(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
+    let mut planned = start::plan(context, launch).await?;
+    preflight::ports(launch, &start::starting(&planned)).await?;
+    if planned.is_empty() {
+        let members = observe::members(context, launch).await?;
+        let seen = Observation::of(context.wire, &members).await;
+        planned = plan(&seen)?;
+        planned
+            .notes
+            .push("then the cluster is formed anew, as by `up`".to_owned());
+    } else {
+        planned
+            .notes
+            .push("then every node is emptied, and the cluster formed anew".to_owned());
+    }
+    Ok(planned)
 }
 
 /// Flushes masters and resets everybody.

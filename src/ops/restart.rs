@@ -8,7 +8,16 @@ use super::{
 use crate::{
     error::Result,
     model::{launch::Launch, node::NodeName, secret::Secret},
+    plan::step::Plan,
 };
+
+/// What `restart` would do.
+pub async fn dry_run(context: &Context<'_>, launch: &Launch, only: &[NodeName]) -> Result<Plan> {
+    let mut plan = stop::plan(context, &launch.name, only).await?;
+    plan.notes
+        .push("then the same as `up`, which starts what is stopped".to_owned());
+    Ok(plan)
+}
 
 /// Restarts every node, or those that are named, and proves that the cluster is well again.
 pub async fn restart(

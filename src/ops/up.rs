@@ -89,6 +89,25 @@ pub async fn up(
     Ok(outcome(&applier, proof.masters))
 }
 
+/// What `start` would do.
+pub async fn dry_start(context: &Context<'_>, launch: &Launch, only: &[NodeName]) -> Result<Plan> {
+    let mut plan = start::plan(context, launch).await?;
+    start::only(launch, &mut plan, only)?;
+    preflight::ports(launch, &start::starting(&plan)).await?;
+    Ok(plan)
+}
+
+/// What `init` would do: the same as `up`, but that it starts nothing.
+pub async fn dry_init(
+    context: &Context<'_>,
+    launch: &Launch,
+    before: Option<&Launch>,
+    password: Option<&Secret>,
+) -> Result<Plan> {
+    start::refuse_stopped(launch, &start::plan(context, launch).await?)?;
+    dry_run(context, launch, before, password).await
+}
+
 /// What `up` would do, as far as can be planned before anything is touched.
 pub async fn dry_run(
     context: &Context<'_>,
