@@ -8,6 +8,8 @@ mod docker;
 mod runtime_contract;
 
 use std::{
+    fs,
+    io::Write as _,
     net::{Ipv4Addr, TcpListener},
     ops::Range,
     process::{Command, Stdio},
@@ -33,9 +35,21 @@ fn free_ports(range: Range<u16>, count: u16) -> u16 {
         .unwrap_or_else(|| panic!("no {count} free ports in {range:?}"))
 }
 
-/// Says why a test cannot run here; fails instead where Docker is required (CI).
-fn skip(reason: &str) {
+/// Says why a test cannot run here: on stderr, and in the file that `scripts/test` prints at its end.
+fn skip(test: &str, reason: &str) {
+    eprintln!("skipped: {test}: {reason}");
+    let Some(path) = std::env::var_os("RCLUSTER_TEST_SKIPS") else {
+        return;
+    };
+    let file = fs::OpenOptions::new().append(true).create(true).open(path);
+    if let Ok(mut file) = file {
+        let _ = writeln!(file, "{test}: {reason}");
+    }
+}
+
+/// The same for what Docker is needed for; a failure where Docker is required (CI).
+fn skip_docker(test: &str, reason: &str) {
     let required = std::env::var_os("RCLUSTER_REQUIRE_DOCKER").is_some_and(|value| value == "1");
     assert!(!required, "RCLUSTER_REQUIRE_DOCKER=1, but {reason}");
-    eprintln!("skipped: {reason}");
+    skip(test, reason);
 }
