@@ -140,9 +140,7 @@ pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Me
         let report = heard.map_err(|error| no_seed(std::slice::from_ref(seed), &[error]))?;
         let bus_port = report
             .view
-            .me()
-            .and_then(|me| me.address)
-            .map(|address| address.bus_port)
+            .bus_port
             .or_else(|| seed.port.checked_add(BUS_OFFSET))
             .ok_or_else(|| Error::usage(format!("{seed} has no bus port that fits below 65536")))?;
         let ip = resolve(seed).await?;
