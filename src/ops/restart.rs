@@ -2,7 +2,7 @@
 
 use super::{
     context::Context,
-    stop,
+    start, stop,
     up::{self, Extent, Outcome},
 };
 use crate::{
@@ -27,6 +27,9 @@ pub async fn restart(
     password: Option<&Secret>,
     only: &[NodeName],
 ) -> Result<Outcome> {
+    // What `up` would refuse is refused before anything is stopped.
+    up::refuse_resize(launch, before)?;
+    start::plan(context, launch).await?;
     let stopped = stop::stop(context, &launch.name, only).await?;
     let outcome = up::up(context, launch, before, password, Extent::All).await?;
     Ok(Outcome {

@@ -7,8 +7,9 @@ use super::{
     preflight, settings, start, verify,
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     model::{
+        count::count,
         launch::Launch,
         node::{Endpoint, NodeName},
         secret::Secret,
@@ -49,6 +50,7 @@ pub async fn up(
     password: Option<&Secret>,
     extent: Extent,
 ) -> Result<Outcome> {
+    refuse_resize(launch, before)?;
     let applier = Applier::new(context, launch, password, Vec::new());
 
     // The nodes: observe, plan, check, apply.
@@ -115,6 +117,7 @@ pub async fn dry_run(
     before: Option<&Launch>,
     password: Option<&Secret>,
 ) -> Result<Plan> {
+    refuse_resize(launch, before)?;
     let mut plan = start::plan(context, launch).await?;
     preflight::ports(launch, &start::starting(&plan)).await?;
     let members = observe::members(context, launch).await?;
@@ -147,6 +150,30 @@ pub async fn dry_run(
             .push("what the nodes need to agree again is planned once they all answer".to_owned());
     }
     Ok(plan)
+}
+
+/// Another number of nodes needs slots to be moved, which is not `up`'s to do yet.
+pub fn refuse_resize(launch: &Launch, before: Option<&Launch>) -> Result<()> {
+    let size = |launch: &Launch| {
+        let shards = count(usize::from(launch.shards), "shard");
+        let nodes = count(usize::from(launch.replicas) + 1, "node");
+        format!("{shards} of {nodes}")
+    };
+    match before {
+        Some(before) if (before.shards, before.replicas) != (launch.shards, launch.replicas) => {
+            Err(Error::refused(format!(
+                "{} was made with {}, the spec asks for {}",
+                launch.name,
+                size(before),
+                size(launch)
+            ))
+            .hint(format!(
+                "changing the size of a cluster is not supported yet: put the spec back, or delete this one with its data by `rcluster down --volumes -c {}`",
+                launch.name
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Every node came back under a new address (containers recreated by compose, say). Only nodes
