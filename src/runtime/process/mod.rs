@@ -371,7 +371,7 @@ impl Runtime for Process {
         server::find(&launch.redis_server).await?;
         let nodes = self.nodes(&launch.name);
         let existed = nodes.is_dir();
-        fs::create_dir_all(&nodes).map_err(|error| cannot("creating", &nodes, error))?;
+        folder::create_private(&nodes)?;
         Ok(!existed)
     }
 
