@@ -11,3 +11,5 @@
 mod architecture;
 mod live;
 mod rendered;
+mod rig;
+mod well;

@@ -1,6 +1,6 @@
 //! A cluster of a test's own on one runtime, cleaned up however the test ends.
 
-use super::skip;
+use crate::rig::{CLUSTERS, IMAGE, skip};
 use rcluster::{
     model::{
         launch::{Launch, NodeLaunch},
@@ -20,13 +20,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
-
-/// The image that every test on Docker uses.
-pub(super) const IMAGE: &str = "redis:7";
-
-/// Two cores do not carry more at once.
-pub(super) static CLUSTERS: Semaphore = Semaphore::const_new(2);
+use tokio::sync::{OnceCell, SemaphorePermit};
 
 /// A cluster of a test's own, on one runtime, which goes when the test ends, however it ends.
 pub(super) struct Bench {

@@ -1,6 +1,7 @@
 //! What is particular to Docker: addresses, names and ports that are taken, owners, images.
 
-use super::bench::{Bench, IMAGE, docker_or_skip};
+use super::bench::{Bench, docker_or_skip};
+use crate::rig::IMAGE;
 use bollard::{
     models::{ContainerCreateBody, HostConfig, NetworkCreateRequest, VolumeCreateRequest},
     query_parameters::{
