@@ -15,6 +15,8 @@ use serde::Serialize;
 pub struct Heard<'a> {
     /// Its name.
     pub name: &'a NodeName,
+    /// Its id, where it is known although the node is silent.
+    pub id: Option<NodeId>,
     /// What it said, or why it did not.
     pub answer: Result<&'a Report, String>,
 }
@@ -305,14 +307,17 @@ struct Names<'a, 'b>(&'a [Heard<'b>]);
 
 impl Names<'_, '_> {
     fn of(&self, id: &NodeId) -> Option<&NodeName> {
-        self.0.iter().find_map(|node| match &node.answer {
-            Ok(report) if report.view.myself == *id => Some(node.name),
-            _ => None,
-        })
+        let named = |node: &&Heard<'_>| match &node.answer {
+            Ok(report) => report.view.myself == *id,
+            Err(_) => node.id.as_ref() == Some(id),
+        };
+        self.0.iter().find(named).map(|node| node.name)
     }
 
     fn answers(&self, id: &NodeId) -> bool {
-        self.of(id).is_some()
+        let says =
+            |node: &Heard<'_>| matches!(&node.answer, Ok(report) if report.view.myself == *id);
+        self.0.iter().any(says)
     }
 
     fn anybody(&self) -> bool {
@@ -376,10 +381,12 @@ mod tests {
         let heard = [
             Heard {
                 name: &names[0],
+                id: None,
                 answer: a,
             },
             Heard {
                 name: &names[1],
+                id: None,
                 answer: b,
             },
         ];
