@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod cli;
 mod live;
 mod rendered;
 mod rig;

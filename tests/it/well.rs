@@ -10,17 +10,23 @@ type Opinion = (String, String, Vec<String>);
 /// through any node is read through any other.
 #[track_caller]
 pub(crate) fn assert_well(rig: &Rig, nodes: u16) {
-    assert_well_at(rig, "127.0.0.1", &rig.ports(nodes));
+    assert_well_at(rig, &local(&rig.ports(nodes)));
+}
+
+/// These ports, on this host.
+pub(crate) fn local(ports: &[u16]) -> Vec<(String, u16)> {
+    let local = |port: &u16| ("127.0.0.1".to_owned(), *port);
+    ports.iter().map(local).collect()
 }
 
 #[track_caller]
-pub(crate) fn assert_well_at(rig: &Rig, host: &str, ports: &[u16]) {
+pub(crate) fn assert_well_at(rig: &Rig, nodes: &[(String, u16)]) {
     let mut views = BTreeSet::new();
-    for port in ports {
+    for (host, port) in nodes {
         let info = rig.redis_at(host, *port, &["cluster", "info"]);
         assert!(info.contains("cluster_state:ok"), "{port}: {info}");
         assert!(info.contains("cluster_slots_ok:16384"), "{port}: {info}");
-        let known = format!("cluster_known_nodes:{}\r", ports.len());
+        let known = format!("cluster_known_nodes:{}\r", nodes.len());
         assert!(info.contains(&known), "{port}: {info}");
         let replication = rig.redis_at(host, *port, &["info", "replication"]);
         if replication.contains("role:slave") {
@@ -33,24 +39,16 @@ pub(crate) fn assert_well_at(rig: &Rig, host: &str, ports: &[u16]) {
     }
     assert_eq!(views.len(), 1, "views differ: {views:#?}");
 
-    for (number, port) in ports.iter().enumerate() {
-        let key = format!("well:{number}:{}", uuid());
+    for (number, (host, port)) in nodes.iter().enumerate() {
+        let key = format!("well:{number}:{}", another());
         let set = rig.redis_at(host, *port, &["-c", "set", &key, "x"]);
-        assert_eq!(set, "OK", "{port}");
-        let other = ports[(number + 1) % ports.len()];
-        assert_eq!(
-            rig.redis_at(host, other, &["-c", "get", &key]),
-            "x",
-            "{other}"
-        );
-        assert_eq!(
-            rig.redis_at(host, other, &["-c", "del", &key]),
-            "1",
-            "{other}"
-        );
+        assert_eq!(set, "OK", "{host}:{port}");
+        let (host, port) = &nodes[(number + 1) % nodes.len()];
+        assert_eq!(rig.redis_at(host, *port, &["-c", "get", &key]), "x");
+        assert_eq!(rig.redis_at(host, *port, &["-c", "del", &key]), "1");
     }
 
-    let at = format!("{host}:{}", ports[0]);
+    let at = format!("{}:{}", nodes[0].0, nodes[0].1);
     let mut check = rig.program("redis-cli");
     check.args(["--cluster", "check", &at]);
     let check = run(check).expect(0).out;
@@ -62,7 +60,7 @@ pub(crate) fn assert_well_at(rig: &Rig, host: &str, ports: &[u16]) {
 }
 
 /// A word that no other call gives.
-fn uuid() -> String {
+fn another() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed).to_string()

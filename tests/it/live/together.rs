@@ -1,7 +1,7 @@
 //! Several clusters side by side: names that are prefixes of each other never mix.
 
 use crate::rig::{On, Rig};
-use crate::well::assert_well_at;
+use crate::well::{assert_well_at, local};
 use serde_json::Value;
 
 /// `list --json`, of these names.
@@ -51,12 +51,12 @@ fn names_that_are_prefixes_do_not_mix(mut rig: Rig) {
     rig.ok(&["down", "--volumes", "--yes", "-c", &names[0]]);
     assert_eq!(listed(&rig, &names_here), all([0, 3, 3])[1..]);
     for index in 1..3 {
-        assert_well_at(&rig, "127.0.0.1", &ports(index));
+        assert_well_at(&rig, &local(&ports(index)));
     }
     rig.ok(&["down", "-c", &names[2], "--volumes", "--yes"]);
     let left = listed(&rig, &names_here);
     assert_eq!(left, [(names[1].clone(), word.clone(), 3)]);
-    assert_well_at(&rig, "127.0.0.1", &ports(1));
+    assert_well_at(&rig, &local(&ports(1)));
     rig.ok(&["down", "-c", &names[1], "--volumes", "--yes"]);
     assert_eq!(listed(&rig, &names_here), []);
 }
