@@ -12,7 +12,7 @@ use super::{
     up::{self, Extent, Outcome},
 };
 use crate::{
-    error::Result,
+    error::{Kind, Result},
     model::{launch::Launch, node::NodeName, spec::RuntimeKind},
     render,
     store::state::{Pending, Remembered},
@@ -63,6 +63,7 @@ pub async fn restart(
 
 /// `reset`: every node is emptied and formed anew.
 pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
+    refuse_unknown(session).await?;
     finish_removal(session, listener).await?;
     remember(session, Some(Pending::Reset))?;
     changing(session, listener, Some(Pending::Reset), async |context| {
@@ -79,6 +80,7 @@ pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome
 
 /// `reset --hard`: nodes, network and data are removed and made anew.
 pub async fn reset_hard(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
+    refuse_unknown(session).await?;
     remember(session, Some(Pending::Removal))?;
     journaled(session, async {
         down::down(&session.context(listener), &session.launch.name, true).await
@@ -116,6 +118,13 @@ pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> 
             ..remembered.clone()
         })?;
     }
+    if is_unknown(session).await? {
+        // Not even a node, but maybe data that was kept.
+        return match session.runtime.retire(name, volumes).await? {
+            true => Ok(0),
+            false => Err(stop::no_such_cluster(name)),
+        };
+    }
     let removed = journaled(session, async {
         down::down(&session.context(listener), name, volumes).await
     })
@@ -124,6 +133,19 @@ pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> 
         state.forget(name)?;
     }
     Ok(removed)
+}
+
+/// Whether neither a node nor a memory of it is here.
+async fn is_unknown(session: &Session) -> Result<bool> {
+    let name = &session.launch.name;
+    Ok(session.request.remembered.is_none() && session.runtime.list(name).await?.is_empty())
+}
+
+async fn refuse_unknown(session: &Session) -> Result<()> {
+    match is_unknown(session).await? {
+        true => Err(stop::no_such_cluster(&session.launch.name)),
+        false => Ok(()),
+    }
 }
 
 /// A removal that was confirmed and begun is finished before anything else is done.
@@ -170,6 +192,8 @@ async fn journaled<T>(session: &Session, work: impl Future<Output = Result<T>>) 
     let outcome = work.await;
     match &outcome {
         Ok(_) => journal.write("done", json!({ "cluster": session.launch.name }))?,
+        // What does not exist has no journal.
+        Err(error) if error.kind() == Kind::NoSuchCluster => {}
         Err(error) => {
             // The error is what matters; a journal that cannot be written must not hide it.
             let _ = journal.write(
