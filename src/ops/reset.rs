@@ -30,7 +30,7 @@ pub async fn reset(
 ) -> Result<Outcome> {
     let applier = Applier::new(context, launch, password, Vec::new());
     let started = start::plan(context, launch).await?;
-    preflight::ports(launch, &start::starting(&started)).await?;
+    preflight::starts(launch, &start::starting(&started)).await?;
     applier.apply(&started).await?;
     applier
         .reach(Goal::Answering, "wait for the nodes to answer")
@@ -49,7 +49,7 @@ pub async fn reset(
 /// What `reset` would do, as far as can be planned before anything is touched.
 pub async fn dry_run(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
     let mut planned = start::plan(context, launch).await?;
-    preflight::ports(launch, &start::starting(&planned)).await?;
+    preflight::starts(launch, &start::starting(&planned)).await?;
     if planned.is_empty() {
         let members = observe::members(context, launch).await?;
         let seen = Observation::of(context.wire, &members).await;

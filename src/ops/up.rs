@@ -61,7 +61,7 @@ pub async fn up(
     if extent == Extent::Form {
         start::refuse_stopped(launch, &started)?;
     } else {
-        preflight::ports(launch, &start::starting(&started)).await?;
+        preflight::starts(launch, &start::starting(&started)).await?;
         applier.apply(&started).await?;
     }
     applier
@@ -95,7 +95,7 @@ pub async fn up(
 pub async fn dry_start(context: &Context<'_>, launch: &Launch, only: &[NodeName]) -> Result<Plan> {
     let mut plan = start::plan(context, launch).await?;
     start::only(launch, &mut plan, only)?;
-    preflight::ports(launch, &start::starting(&plan)).await?;
+    preflight::starts(launch, &start::starting(&plan)).await?;
     Ok(plan)
 }
 
@@ -119,7 +119,7 @@ pub async fn dry_run(
 ) -> Result<Plan> {
     refuse_resize(launch, before)?;
     let mut plan = start::plan(context, launch).await?;
-    preflight::ports(launch, &start::starting(&plan)).await?;
+    preflight::starts(launch, &start::starting(&plan)).await?;
     let members = observe::members(context, launch).await?;
     if plan.is_empty() {
         let seen = Observation::of(context.wire, &members).await;

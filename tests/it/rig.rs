@@ -22,7 +22,7 @@ pub(crate) const IMAGE: &str = "redis:7";
 pub(crate) static CLUSTERS: Semaphore = Semaphore::const_new(2);
 
 /// No command of these tests takes longer.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// How long anything that is polled for may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
