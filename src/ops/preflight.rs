@@ -8,11 +8,19 @@ use crate::{
     error::{Error, Result},
     model::{launch::Launch, node::NodeName, spec::RuntimeKind},
     plan::step::Plan,
-    runtime::{RunState, docker::Docker, ports},
+    runtime::{RunState, docker::Docker, ports, process::server},
 };
 
+/// Whether what is about to be started can be: the program is there, the ports are free.
+pub async fn starts(launch: &Launch, starting: &[NodeName]) -> Result<()> {
+    if launch.runtime == RuntimeKind::Process && !starting.is_empty() {
+        server::find(&launch.redis_server).await?;
+    }
+    ports(launch, starting).await
+}
+
 /// Refuses when a port that a node is about to use is taken, and names who has it.
-pub async fn ports(launch: &Launch, starting: &[NodeName]) -> Result<()> {
+async fn ports(launch: &Launch, starting: &[NodeName]) -> Result<()> {
     let wanted: Vec<u16> = launch
         .nodes
         .iter()
