@@ -4,8 +4,9 @@
 use super::{
     apply::Applier,
     context::Context,
+    doctor::preflight,
     observe::Observation,
-    preflight, start,
+    start,
     up::{self, Extent, Outcome},
 };
 use crate::{
@@ -30,7 +31,7 @@ pub async fn reset(
 ) -> Result<Outcome> {
     let applier = Applier::new(context, launch, password, Vec::new());
     let started = start::plan(context, launch).await?;
-    preflight::ports(launch, &start::starting(&started)).await?;
+    preflight::check(context, launch, &start::starting(&started)).await?;
     applier.apply(&started).await?;
     applier
         .reach(Goal::Answering, "wait for the nodes to answer")

@@ -3,8 +3,9 @@
 use super::{
     apply::Applier,
     context::Context,
+    doctor::preflight,
     observe::{self, Observation},
-    preflight, settings, start, verify,
+    settings, start, verify,
 };
 use crate::{
     error::Result,
@@ -59,7 +60,7 @@ pub async fn up(
     if extent == Extent::Form {
         start::refuse_stopped(launch, &started)?;
     } else {
-        preflight::ports(launch, &start::starting(&started)).await?;
+        preflight::check(context, launch, &start::starting(&started)).await?;
         applier.apply(&started).await?;
     }
     applier
@@ -97,7 +98,7 @@ pub async fn dry_run(
     password: Option<&Secret>,
 ) -> Result<Plan> {
     let mut plan = start::plan(context, launch).await?;
-    preflight::ports(launch, &start::starting(&plan)).await?;
+    preflight::check(context, launch, &start::starting(&plan)).await?;
     let members = observe::members(context, launch).await?;
     if plan.is_empty() {
         let seen = Observation::of(context.wire, &members).await;

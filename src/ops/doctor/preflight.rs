@@ -1,0 +1,39 @@
+//! What can be seen to be wrong before anything is started: the cheap checks of `doctor`, made
+//! only when there is something to start.
+
+use super::{host, refuse};
+use crate::{
+    error::Result,
+    model::{launch::Launch, node::NodeName},
+    ops::context::Context,
+    plan::doctor::host::{self as judge, Needs},
+};
+use futures_util::future::join;
+
+/// Refuses what cannot work, and warns of what will hurt later.
+pub async fn check(context: &Context<'_>, launch: &Launch, starting: &[NodeName]) -> Result<()> {
+    if starting.is_empty() {
+        return Ok(());
+    }
+    let here = launch
+        .nodes
+        .first()
+        .and_then(|node| context.runtime.folder(&launch.name, &node.name));
+    // The engine answered when it was chosen, and the runtime looks for its image itself.
+    let server = async {
+        match &here {
+            Some(_) => Some(host::redis_server(true, &launch.redis_server).await),
+            None => None,
+        }
+    };
+    let (ports, server) = join(host::ports(launch, starting), server).await;
+    let mut findings = vec![ports];
+    findings.extend(server);
+    if let Some(folder) = here {
+        let nodes = launch.nodes.iter();
+        let needs = Needs::of(nodes.filter(|node| starting.contains(&node.name)));
+        findings.push(host::disk(&folder, &needs));
+        findings.push(judge::memory(crate::runtime::host::memory(), 0, &needs));
+    }
+    refuse(&findings, |text| context.warn(text))
+}
