@@ -9,10 +9,14 @@ use console::style;
 use std::fmt::Write as _;
 
 /// Before the second column: `  FAIL  `.
-const INDENT: &str = "        ";
+const INDENT: usize = 8;
+
+/// Narrower than this, words would be broken.
+const NARROW: usize = 50;
 
 /// All checks, by group, and how many came out how. `all`: with what is wanted, and why, of all.
-pub fn report(report: &Report, all: bool) -> String {
+/// `columns`: how wide the terminal is.
+pub fn report(report: &Report, all: bool, columns: Option<usize>) -> String {
     let cluster = &report.cluster;
     let running = match cluster.running {
         0 => "no node runs".to_owned(),
@@ -41,7 +45,11 @@ pub fn report(report: &Report, all: bool) -> String {
             let _ = writeln!(text, "\n{}", style(title).bold());
         }
         for finding in checks {
-            one(&mut text, finding, width, all);
+            let lines = one(finding, width, all);
+            for (line, indent) in lines {
+                text.push_str(&folded(&line, indent, columns));
+                text.push('\n');
+            }
         }
     }
     let _ = writeln!(text, "\n{}", tally(&report.summary));
@@ -54,7 +62,8 @@ fn name(finding: &Finding) -> &'static str {
     text.rsplit('.').next().unwrap_or(text)
 }
 
-fn one(text: &mut String, finding: &Finding, width: usize, all: bool) {
+/// A finding's lines, each with how far what is left of it is indented on the next.
+fn one(finding: &Finding, width: usize, all: bool) -> Vec<(String, usize)> {
     let word = finding.verdict.word();
     let word = match finding.verdict {
         Verdict::Pass => style(word).green(),
@@ -70,28 +79,46 @@ fn one(text: &mut String, finding: &Finding, width: usize, all: bool) {
         (Verdict::Skip | Verdict::CouldNotCheck, Some(why)) => why,
         _ => &finding.measured,
     };
-    let _ = writeln!(text, "  {word}{pad}{:width$}  {measured}", name(finding));
-    let mut more = |what: &str, line: &str| {
-        let _ = writeln!(text, "{INDENT}{what} {line}");
+    let first = format!("  {word}{pad}{:width$}  {measured}", name(finding));
+    let mut lines = vec![(first, INDENT + width + 2)];
+    let mut more = |what: &str, line: Option<&String>| {
+        if let Some(line) = line {
+            let text = format!("{}{what} {line}", " ".repeat(INDENT));
+            lines.push((text, INDENT + what.len() + 1));
+        }
     };
-    if wanting || all {
-        more("want:", &finding.wanted);
+    more("want:", Some(&finding.wanted).filter(|_| wanting || all));
+    let why = finding.why.as_ref();
+    more(
+        "why: ",
+        why.filter(|why| (wanting || all) && *why != measured),
+    );
+    more("do:  ", finding.fix.as_ref());
+    more("did: ", finding.fixed.as_ref());
+    more("not done:", finding.declined.as_ref());
+    lines
+}
+
+/// Folds a line between words; what follows is indented.
+fn folded(line: &str, indent: usize, columns: Option<usize>) -> String {
+    let Some(columns) = columns.filter(|columns| *columns >= NARROW) else {
+        return line.to_owned();
+    };
+    let mut text = String::new();
+    let mut used = 0;
+    for (i, word) in line.split(' ').enumerate() {
+        let wide = console::measure_text_width(word);
+        if i > 0 && used + 1 + wide > columns && used > indent && wide > 0 {
+            let _ = write!(text, "\n{}", " ".repeat(indent));
+            used = indent;
+        } else if i > 0 {
+            text.push(' ');
+            used += 1;
+        }
+        text.push_str(word);
+        used += wide;
     }
-    if let Some(why) = &finding.why
-        && (wanting || all)
-        && why != measured
-    {
-        more("why: ", why);
-    }
-    if let Some(fix) = &finding.fix {
-        more("do:  ", fix);
-    }
-    if let Some(did) = &finding.fixed {
-        more("did: ", did);
-    }
-    if let Some(declined) = &finding.declined {
-        more("not done:", declined);
-    }
+    text
 }
 
 fn tally(tally: &Tally) -> String {
@@ -118,4 +145,79 @@ fn tally(tally: &Tally) -> String {
         .map(|(_, text)| text.to_string())
         .collect();
     parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{node::NodeName, spec::RuntimeKind},
+        ops::doctor::{SCHEMA, Subject},
+        plan::doctor::{Id, production},
+    };
+
+    fn some() -> Report {
+        let mut overcommit = Finding::new(
+            Id::Overcommit,
+            Verdict::Warn,
+            "vm.overcommit_memory = 0",
+            "1",
+        )
+        .why("the fork of a snapshot is refused")
+        .fix("sudo sysctl -w vm.overcommit_memory=1");
+        overcommit.declined = Some("only root may change it".to_owned());
+        let checks = vec![
+            Finding::skip(Id::Engine, "Docker", "nodes run as processes"),
+            Finding::new(Id::Ports, Verdict::Pass, "12 ports free", "free"),
+            overcommit,
+            Finding::new(
+                Id::Endpoints,
+                Verdict::Fail,
+                "node-2 announces no-such-host.invalid:7001",
+                "each leads from here to the node that it names",
+            )
+            .why("from here, no-such-host.invalid:7001 does not answer (failed to lookup address information)")
+            .fix("`rcluster doctor --fix`")
+            .nodes(vec![NodeName::new("node-2")]),
+            production::alerting(),
+        ];
+        Report {
+            schema: SCHEMA,
+            cluster: Subject {
+                name: "mine".to_owned(),
+                runtime: RuntimeKind::Process,
+                running: 6,
+            },
+            ok: false,
+            summary: Tally::of(&checks),
+            checks,
+        }
+    }
+
+    #[test]
+    fn only_what_is_wanting_has_more_than_a_line() {
+        console::set_colors_enabled(false);
+        insta::assert_snapshot!(report(&some(), false, None));
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        console::set_colors_enabled(false);
+        let text = report(&some(), true, Some(80));
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        assert_eq!(
+            text.split_whitespace().collect::<Vec<_>>(),
+            report(&some(), true, None)
+                .split_whitespace()
+                .collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn the_document_is_the_one_that_is_promised() {
+        insta::assert_json_snapshot!(some());
+    }
 }

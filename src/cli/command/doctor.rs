@@ -8,7 +8,12 @@ use crate::{
     },
     error::Result,
     ops::doctor::{self, Wanted},
-    output::{doctor as table, progress::Progress, result, screen::Screen},
+    output::{
+        doctor as table,
+        progress::Progress,
+        result,
+        screen::{Screen, columns},
+    },
 };
 
 pub(in crate::cli) async fn run(
@@ -31,9 +36,14 @@ pub(in crate::cli) async fn run(
         doctor::of_seeds(&seeds, user, settings::seed_password(global)?, wanted).await?
     };
     progress.finish();
-    result::show(screen, &table::report(&report, screen.verbose > 0), &report)?;
-    Ok(match report.ok {
-        true => Verdict::Fine,
-        false => Verdict::Wanting,
+    result::show(
+        screen,
+        &table::report(&report, screen.verbose > 0, columns()),
+        &report,
+    )?;
+    Ok(if report.ok {
+        Verdict::Fine
+    } else {
+        Verdict::Wanting
     })
 }

@@ -109,8 +109,17 @@ pub(super) fn memory(seen: &[Seen]) -> u64 {
     reports.map(|report| report.info.memory_used_bytes).sum()
 }
 
+/// What clients are told.
+#[derive(Default)]
+pub(super) struct Named {
+    /// Who is meant, and what is to be dialled.
+    pub(super) told: BTreeSet<(NodeId, Endpoint)>,
+    /// Why a node that answers did not tell.
+    pub(super) untold: Option<String>,
+}
+
 /// What any node tells clients: by CLUSTER SLOTS, and by MOVED for a key of every other shard.
-pub(super) async fn told(wire: &LiveWire, seen: &[Seen]) -> BTreeSet<(NodeId, Endpoint)> {
+pub(super) async fn told(wire: &LiveWire, seen: &[Seen]) -> Named {
     let answering: Vec<(&Endpoint, &Report)> = seen.iter().filter_map(Seen::answers).collect();
     let tables = join_all(answering.iter().map(|(dial, _)| wire.told(dial)));
     let moved = join_all(answering.iter().map(async |(_, report)| {
@@ -121,37 +130,33 @@ pub(super) async fn told(wire: &LiveWire, seen: &[Seen]) -> BTreeSet<(NodeId, En
         Some((id.clone(), to))
     }));
     let (tables, moved) = join(tables, moved).await;
-    let mut told: BTreeSet<_> = tables.into_iter().flatten().flatten().collect();
-    told.extend(moved.into_iter().flatten());
-    told
+    let mut named = Named::default();
+    for table in tables {
+        match table {
+            Ok(table) => named.told.extend(table),
+            Err(error) => named.untold = Some(error.to_string()),
+        }
+    }
+    named.told.extend(moved.into_iter().flatten());
+    named
 }
 
 /// Every check of the nodes. `ours`: rcluster started them.
-pub(super) async fn all(
-    wire: &LiveWire,
-    seen: &[Seen],
-    told: &BTreeSet<(NodeId, Endpoint)>,
-    ours: bool,
-) -> Vec<Finding> {
+pub(super) async fn all(wire: &LiveWire, seen: &[Seen], named: &Named, ours: bool) -> Vec<Finding> {
     let silent: Vec<(NodeName, String)> = seen
         .iter()
         .filter_map(|node| Some((node.node.clone(), node.answer.as_ref().err()?.clone())))
         .collect();
-    let (skews, dialled) = join(skews(wire, seen), dial(wire, seen, told, ours)).await;
+    let (skews, dialled) = join(skews(wire, seen), dial(wire, seen, named, ours)).await;
     vec![
         judge::answers(seen.len(), &silent),
         judge::clock(&skews),
-        judge::endpoints(&dialled, ours),
+        judge::endpoints(&dialled, named.untold.as_deref(), ours),
     ]
 }
 
 /// Dials what clients are told. Of our own nodes that do not run nothing else is to be expected.
-pub(super) async fn dial(
-    wire: &LiveWire,
-    seen: &[Seen],
-    told: &BTreeSet<(NodeId, Endpoint)>,
-    ours: bool,
-) -> Vec<Told> {
+pub(super) async fn dial(wire: &LiveWire, seen: &[Seen], named: &Named, ours: bool) -> Vec<Told> {
     let name = |id: &NodeId| {
         let of = seen.iter().find(|node| {
             let report = node.answer.as_ref();
@@ -159,7 +164,7 @@ pub(super) async fn dial(
         });
         of.map(|node| node.node.clone())
     };
-    let dialled = join_all(told.iter().map(async |(id, endpoint)| {
+    let dialled = join_all(named.told.iter().map(async |(id, endpoint)| {
         let known = name(id);
         if known.is_none() && ours {
             return None;
@@ -197,7 +202,7 @@ async fn skews(wire: &LiveWire, seen: &[Seen]) -> Vec<Skew> {
             let (there, before, after) = (millis(there), millis(before), millis(now()));
             skews.push(Skew {
                 node: node.node.clone(),
-                millis: there - (before + after) / 2,
+                millis: there - i64::midpoint(before, after),
                 unsure: (after - before + 1) / 2,
             });
         }

@@ -91,9 +91,10 @@ async fn announce(session: &Session) -> Result<String> {
         let right = |told: &crate::plan::doctor::cluster::Told| {
             told.dialled == crate::plan::doctor::cluster::Dialled::Right
         };
-        Ok::<_, Error>(match dialled.iter().all(right) {
-            true => Look::Ready(()),
-            false => Look::Pending(()),
+        Ok::<_, Error>(if dialled.iter().all(right) {
+            Look::Ready(())
+        } else {
+            Look::Pending(())
         })
     })
     .await?;

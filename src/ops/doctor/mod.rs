@@ -86,9 +86,10 @@ pub async fn of_request(
     wanted: Wanted,
     listener: &dyn Listener,
 ) -> Result<Report> {
-    let purpose = match wanted.fix {
-        true => Purpose::Change,
-        false => Purpose::Look,
+    let purpose = if wanted.fix {
+        Purpose::Change
+    } else {
+        Purpose::Look
     };
     let session = match Session::find(request.clone(), purpose).await {
         Ok(session) => Some(session),

@@ -6,7 +6,10 @@ use crate::{
     error::Result,
     model::{launch::Launch, node::NodeName},
     ops::context::Context,
-    plan::doctor::host::{self as judge, Needs},
+    plan::doctor::{
+        Finding,
+        host::{self as judge, Needs},
+    },
 };
 use futures_util::future::join;
 
@@ -15,6 +18,12 @@ pub async fn check(context: &Context<'_>, launch: &Launch, starting: &[NodeName]
     if starting.is_empty() {
         return Ok(());
     }
+    // Boxed: what asks an engine for a culprit is large, and seldom runs.
+    let findings = Box::pin(measure(context, launch, starting)).await;
+    refuse(&findings, |text| context.warn(text))
+}
+
+async fn measure(context: &Context<'_>, launch: &Launch, starting: &[NodeName]) -> Vec<Finding> {
     let here = launch
         .nodes
         .first()
@@ -35,5 +44,5 @@ pub async fn check(context: &Context<'_>, launch: &Launch, starting: &[NodeName]
         findings.push(host::disk(&folder, &needs));
         findings.push(judge::memory(crate::runtime::host::memory(), 0, &needs));
     }
-    refuse(&findings, |text| context.warn(text))
+    findings
 }

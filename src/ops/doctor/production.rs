@@ -1,6 +1,6 @@
 //! Measuring for the checklist before production: settings, clients, the journal, who lives where.
 
-use super::cluster::Seen;
+use super::cluster::{Named, Seen};
 use crate::{
     model::{
         node::{Endpoint, NodeId, NodeName, Role},
@@ -24,7 +24,7 @@ const EXPORTER: &str = "redis_exporter";
 pub(super) async fn all(
     wire: &LiveWire,
     seen: &[Seen],
-    told: &BTreeSet<(NodeId, Endpoint)>,
+    named: &Named,
     ours: Option<(&Session, &State)>,
 ) -> Vec<Finding> {
     let (settings, watched) = join(settings(wire, seen), watched(wire, seen)).await;
@@ -35,14 +35,16 @@ pub(super) async fn all(
     };
     let launch = ours.map(|(session, _)| &session.launch);
     let docker = launch.filter(|launch| launch.runtime == RuntimeKind::Docker);
-    let endpoints: BTreeSet<Endpoint> = told.iter().map(|(_, told)| told.clone()).collect();
+    let endpoints: BTreeSet<Endpoint> = named.told.iter().map(|(_, told)| told.clone()).collect();
     let endpoints: Vec<Endpoint> = endpoints.into_iter().collect();
     vec![
         judge::password(&settings),
         judge::bind(docker.map(|launch| launch.listen), &settings),
         judge::volumes(launch.map(|launch| match launch.runtime {
-            RuntimeKind::Docker => "a named volume for every node",
-            RuntimeKind::Process | RuntimeKind::External => "a folder for every node",
+            RuntimeKind::Docker => "a named volume for every node, all on one engine",
+            RuntimeKind::Process | RuntimeKind::External => {
+                "a folder of its own for every node, all on this host"
+            }
         })),
         judge::monitoring(watched, seen.len()),
         judge::alerting(),

@@ -55,10 +55,13 @@ pub fn clock(skews: &[Skew]) -> Finding {
         return Finding::unknown(Id::Clock, wanted, "no node told its time");
     };
     let measured = format!("{} at most", offset(worst));
-    let verdict = match sure(worst) {
-        ..=SKEW_WARN_MS => return Finding::new(Id::Clock, Verdict::Pass, measured, wanted),
-        ..=SKEW_FAIL_MS => Verdict::Warn,
-        _ => Verdict::Fail,
+    if sure(worst) <= SKEW_WARN_MS {
+        return Finding::new(Id::Clock, Verdict::Pass, measured, wanted);
+    }
+    let verdict = if sure(worst) > SKEW_FAIL_MS {
+        Verdict::Fail
+    } else {
+        Verdict::Warn
     };
     let off: Vec<NodeName> = skews
         .iter()
@@ -102,13 +105,14 @@ pub struct Told {
 }
 
 /// What clients are told to dial, as tried from here. `ours`: rcluster started the nodes.
-pub fn endpoints(told: &[Told], ours: bool) -> Finding {
+/// `untold`: why a node that answers did not say what clients are told.
+pub fn endpoints(told: &[Told], untold: Option<&str>, ours: bool) -> Finding {
     let wanted = "each leads from here to the node that it names";
     if told.is_empty() {
         return Finding::unknown(
             Id::Endpoints,
             wanted,
-            "no node names any endpoint: the cluster is not formed, or nobody answers",
+            untold.unwrap_or("no node names any endpoint: is the cluster formed?"),
         );
     }
     let wrong: Vec<&Told> = told
@@ -116,6 +120,9 @@ pub fn endpoints(told: &[Told], ours: bool) -> Finding {
         .filter(|told| told.dialled != Dialled::Right)
         .collect();
     let Some(first) = wrong.first() else {
+        if let Some(why) = untold {
+            return Finding::unknown(Id::Endpoints, wanted, why);
+        }
         let measured = format!("{} reached", count(told.len(), "endpoint"));
         return Finding::new(Id::Endpoints, Verdict::Pass, measured, wanted);
     };
@@ -133,15 +140,16 @@ pub fn endpoints(told: &[Told], ours: bool) -> Finding {
         Dialled::Right => String::new(),
     };
     let finding = Finding::new(Id::Endpoints, Verdict::Fail, measured, wanted).why(why);
-    let finding = match ours {
-        true => finding
+    let finding = if ours {
+        finding
             .fix("`rcluster doctor --fix` announces what `access:` in the spec says")
             .remedy(Remedy::Announce {
                 nodes: nodes.clone(),
-            }),
-        false => finding.fix(
-            "on that node: CONFIG SET cluster-announce-hostname NAME (or cluster-announce-ip); if the name is right, make it resolve here",
-        ),
+            })
+    } else {
+        finding.fix(
+        "on that node: CONFIG SET cluster-announce-hostname NAME (or cluster-announce-ip); if the name is right, make it resolve here",
+    )
     };
     finding.nodes(nodes)
 }

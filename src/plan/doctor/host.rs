@@ -122,9 +122,12 @@ pub fn image(needed: bool, image: &str, present: Result<bool, &Error>) -> Findin
             image: image.to_owned(),
         });
     }
-    let seen = present.map(|present| match present {
-        true => format!("{image} is there"),
-        false => format!("{image} is not there"),
+    let seen = present.map(|present| {
+        if present {
+            format!("{image} is there")
+        } else {
+            format!("{image} is not there")
+        }
     });
     found(Id::Image, needed, &wanted, seen, "nodes run as processes")
 }
@@ -180,9 +183,12 @@ pub fn ranges(ports: &[u16]) -> String {
     }
     let texts: Vec<String> = runs
         .into_iter()
-        .map(|(from, to)| match from == to {
-            true => from.to_string(),
-            false => format!("{from}-{to}"),
+        .map(|(from, to)| {
+            if from == to {
+                from.to_string()
+            } else {
+                format!("{from}-{to}")
+            }
         })
         .collect();
     texts.join(", ")

@@ -5,7 +5,10 @@ use crate::model::{
     count::count,
     node::{Endpoint, NodeName},
 };
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 /// The directives that are judged. The passwords are only ever looked at for being there.
 pub const DIRECTIVES: &[&str] = &[
@@ -110,7 +113,7 @@ pub fn bind(published: Option<IpAddr>, nodes: &[Settings]) -> Finding {
             format!("published on {ip}"),
             wanted,
         ),
-        None => judge(Id::Bind, wanted, nodes, "specific addresses only", |live| {
+        None => judge(Id::Bind, wanted, nodes, &bound(nodes), |live| {
             let bind = says(live, "bind");
             let open =
                 |word: &str| matches!(word.trim_start_matches('-'), "*" | "0.0.0.0" | "::" | "::*");
@@ -123,6 +126,15 @@ pub fn bind(published: Option<IpAddr>, nodes: &[Settings]) -> Finding {
         "every host that can route to this one can try to connect",
         "`listen: ADDRESS` in the spec (`bind ADDRESS` in redis.conf), and a firewall for client and bus ports",
     )
+}
+
+/// Every address that a node listens on.
+fn bound(nodes: &[Settings]) -> String {
+    let lines = nodes.iter().filter_map(|node| node.live.as_ref().ok());
+    let words = lines.flat_map(|live| says(live, "bind").split_whitespace());
+    let all: BTreeSet<&str> = words.collect();
+    let all: Vec<&str> = all.into_iter().collect();
+    format!("listening on {}", all.join(" "))
 }
 
 /// Whether data outlives the nodes; `None`: it cannot be seen.
@@ -179,10 +191,10 @@ pub fn alerting() -> Finding {
 
 /// Something that has to be done now and again, from the journal: how many days ago, at best.
 fn since(id: Id, most: u64, days: Result<Option<u64>, String>, what: &str, fix: &str) -> Finding {
-    let wanted = format!(
-        "a {what} in the last {}",
-        count(usize::try_from(most).unwrap_or(0), "day")
-    );
+    let wanted = match most {
+        1 => format!("a {what} in the last day"),
+        most => format!("a {what} in the last {most} days"),
+    };
     match days {
         Err(why) => Finding::unknown(id, wanted, why).fix(fix),
         Ok(None) => Finding::unknown(
@@ -351,20 +363,20 @@ pub fn hosts(shards: &[Spread], vague: bool) -> Finding {
             "every shard has a replica on another host",
             wanted,
         );
-        return match vague {
-            true => {
-                finding.why("as far as addresses tell: virtual machines of one host have several")
-            }
-            false => finding,
+        return if vague {
+            finding.why("as far as addresses tell: virtual machines of one host have several")
+        } else {
+            finding
         };
     }
-    let measured = match together.len() == shards.len() {
-        true => "every shard lives on one host".to_owned(),
-        false => format!(
+    let measured = if together.len() == shards.len() {
+        "every shard lives on one host".to_owned()
+    } else {
+        format!(
             "{} of {} shards live on one host",
             together.len(),
             shards.len()
-        ),
+        )
     };
     Finding::new(Id::Hosts, Verdict::Fail, measured, wanted)
         .why("when that host is lost, master and replica are lost together")

@@ -253,7 +253,7 @@ fn the_node_whose_address_is_wrong_is_named() {
     ];
     for (told, verdict, nodes) in table {
         for ours in [true, false] {
-            let finding = cluster::endpoints(&told, ours);
+            let finding = cluster::endpoints(&told, None, ours);
             assert_eq!(
                 (finding.verdict, &finding.nodes),
                 (verdict, &nodes),
@@ -263,6 +263,8 @@ fn the_node_whose_address_is_wrong_is_named() {
             explained(&finding);
         }
     }
+    let mute = cluster::endpoints(&[told(1, Dialled::Right)], Some("NOPERM"), true);
+    assert_eq!(mute.verdict, CouldNotCheck);
     let silent = [(name(4), "it is stopped".to_owned())];
     assert_eq!(cluster::answers(6, &silent).verdict, Fail);
     assert_eq!(cluster::answers(6, &[]).verdict, Pass);

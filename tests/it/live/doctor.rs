@@ -4,6 +4,7 @@ use super::{free_ports, runs};
 use serde_json::Value;
 use std::{
     net::{Ipv4Addr, TcpListener},
+    ops::Range,
     process::{Command, Output, Stdio},
 };
 
@@ -16,13 +17,13 @@ struct Lab {
 
 impl Lab {
     /// `None` (after saying why) where there is no redis-server.
-    fn new(name: &'static str) -> Option<Lab> {
+    fn new(name: &'static str, ports: Range<u16>) -> Option<Lab> {
         if !runs("redis-server", "--version") {
             eprintln!("skipped: {name}: there is no redis-server");
             return None;
         }
         let state = tempfile::tempdir().unwrap();
-        let port = free_ports(32000..32700, 6);
+        let port = free_ports(ports, 6);
         Some(Lab { state, name, port })
     }
 
@@ -96,7 +97,7 @@ fn check<'a>(document: &'a Value, id: &str) -> &'a Value {
 
 #[test]
 fn a_healthy_cluster_passes_with_and_without_a_spec() {
-    let Some(lab) = Lab::new("doctor-fine") else {
+    let Some(lab) = Lab::new("doctor-fine", 32100..32300) else {
         return;
     };
     lab.up();
@@ -124,6 +125,16 @@ fn a_healthy_cluster_passes_with_and_without_a_spec() {
     let (code, document) = lab.doctor(&["--seed", &seed]);
     assert_eq!(code, Some(0), "{document:#}");
     assert_eq!(document["summary"]["pass"], 3, "{document:#}");
+    let out = lab.run(&["doctor", "--seed", &seed]);
+    let shown = text(&out.stdout)
+        .replace(&seed, "SEED")
+        .lines()
+        .map(|line| match line.split_once("clock") {
+            Some((before, _)) => format!("{before}clock      [OFFSET]\n"),
+            None => format!("{line}\n"),
+        })
+        .collect::<String>();
+    insta::assert_snapshot!(shown);
     // Before production it is not ready, and nothing unknown passes.
     let (code, document) = lab.doctor(&["--production"]);
     assert_eq!(code, Some(4), "{document:#}");
@@ -143,7 +154,7 @@ fn a_healthy_cluster_passes_with_and_without_a_spec() {
 
 #[test]
 fn a_port_in_use_names_its_holder_in_doctor_and_up_alike() {
-    let Some(lab) = Lab::new("doctor-port") else {
+    let Some(lab) = Lab::new("doctor-port", 32300..32500) else {
         return;
     };
     let held = TcpListener::bind((Ipv4Addr::LOCALHOST, lab.port + 1)).unwrap();
@@ -172,7 +183,7 @@ fn a_port_in_use_names_its_holder_in_doctor_and_up_alike() {
 
 #[test]
 fn a_wrong_announced_name_is_found_named_and_fixed() {
-    let Some(lab) = Lab::new("doctor-name") else {
+    let Some(lab) = Lab::new("doctor-name", 32500..32700) else {
         return;
     };
     lab.up();
@@ -215,7 +226,7 @@ fn a_wrong_announced_name_is_found_named_and_fixed() {
 
 #[test]
 fn a_node_that_is_stopped_or_frozen_is_named() {
-    let Some(lab) = Lab::new("doctor-stop") else {
+    let Some(lab) = Lab::new("doctor-stop", 32700..32900) else {
         return;
     };
     lab.up();
