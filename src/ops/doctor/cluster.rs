@@ -17,7 +17,7 @@ use crate::{
 };
 use futures_util::future::{join, join_all};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -109,35 +109,52 @@ pub(super) fn memory(seen: &[Seen]) -> u64 {
     reports.map(|report| report.info.memory_used_bytes).sum()
 }
 
+/// A host that a node puts where it has no name to tell (`unknown-endpoint` in cluster.c).
+const NAMELESS: &str = "?";
+
 /// What clients are told.
 #[derive(Default)]
 pub(super) struct Named {
-    /// Who is meant, and what is to be dialled.
-    pub(super) told: BTreeSet<(NodeId, Endpoint)>,
+    /// Who is meant and what is to be dialled, with the nodes that say so.
+    pub(super) told: BTreeMap<(NodeId, Endpoint), BTreeSet<NodeName>>,
     /// Why a node that answers did not tell.
     pub(super) untold: Option<String>,
 }
 
 /// What any node tells clients: by CLUSTER SLOTS, and by MOVED for a key of every other shard.
 pub(super) async fn told(wire: &LiveWire, seen: &[Seen]) -> Named {
-    let answering: Vec<(&Endpoint, &Report)> = seen.iter().filter_map(Seen::answers).collect();
-    let tables = join_all(answering.iter().map(|(dial, _)| wire.told(dial)));
-    let moved = join_all(answering.iter().map(async |(_, report)| {
+    let answering: Vec<(&NodeName, &Endpoint, &Report)> = seen
+        .iter()
+        .filter_map(|node| {
+            let (dial, report) = node.answers()?;
+            Some((&node.node, dial, report))
+        })
+        .collect();
+    let tables = join_all(answering.iter().map(|(_, dial, _)| wire.told(dial)));
+    let moved = join_all(answering.iter().map(async |(_, _, report)| {
         let id = &report.view.myself;
         let key = key_in(&report.view.me()?.slots)?;
-        let other = answering.iter().find(|(_, other)| other.view.myself != *id);
-        let to = wire.sends(other?.0, &key).await.ok()??;
-        Some((id.clone(), to))
+        let (by, dial, _) = answering
+            .iter()
+            .rfind(|(_, _, other)| other.view.myself != *id)?;
+        let to = wire.sends(dial, &key).await.ok()??;
+        Some(((id.clone(), to), (*by).clone()))
     }));
     let (tables, moved) = join(tables, moved).await;
     let mut named = Named::default();
-    for table in tables {
+    for (table, (by, ..)) in tables.into_iter().zip(&answering) {
         match table {
-            Ok(table) => named.told.extend(table),
+            Ok(table) => {
+                for told in table {
+                    named.told.entry(told).or_default().insert((*by).clone());
+                }
+            }
             Err(error) => named.untold = Some(error.to_string()),
         }
     }
-    named.told.extend(moved.into_iter().flatten());
+    for (told, by) in moved.into_iter().flatten() {
+        named.told.entry(told).or_default().insert(by);
+    }
     named
 }
 
@@ -164,30 +181,49 @@ pub(super) async fn dial(wire: &LiveWire, seen: &[Seen], named: &Named, ours: bo
         });
         of.map(|node| node.node.clone())
     };
-    let dialled = join_all(named.told.iter().map(async |(id, endpoint)| {
+    let dialled = join_all(named.told.iter().map(async |((id, endpoint), by)| {
         let known = name(id);
         if known.is_none() && ours {
             return None;
         }
-        let dialled = match wire.observe(endpoint).await {
+        let node = known.unwrap_or_else(|| NodeName::new(id.short()));
+        let mut told = Told {
+            node,
+            endpoint: endpoint.clone(),
+            dialled: Dialled::Right,
+        };
+        if endpoint.host == NAMELESS {
+            let teller = by.first().cloned().unwrap_or_else(|| told.node.clone());
+            let why = format!(
+                "{teller} prefers host names and knows none of {}",
+                told.node
+            );
+            told.dialled = Dialled::Nobody(why);
+            // Where others do name it, the one that does not is what is wrong.
+            let elsewhere =
+                |(other, endpoint): &(NodeId, Endpoint)| other == id && endpoint.host != NAMELESS;
+            if named.told.keys().any(elsewhere) {
+                told.node = teller;
+            }
+            return Some(told);
+        }
+        told.dialled = match wire.observe(endpoint).await {
             Ok(report) if report.view.myself == *id => Dialled::Right,
-            Ok(report) => Dialled::Other(name(&report.view.myself).unwrap_or_else(|| {
-                NodeName::new(format!(
-                    "a node that is not known ({})",
-                    report.view.myself.short()
-                ))
-            })),
-            // It answers; who it is, is not for us to know.
+            Ok(report) => {
+                let other = &report.view.myself;
+                let stranger = || NodeName::new(format!("another node ({})", other.short()));
+                Dialled::Other(name(other).unwrap_or_else(stranger))
+            }
+            // It answers; who it is, it says when it has read its data.
             Err(WireError::Loading { .. }) => Dialled::Right,
             Err(error) => Dialled::Nobody(error.to_string()),
         };
-        Some(Told {
-            node: known.unwrap_or_else(|| NodeName::new(id.short())),
-            endpoint: endpoint.clone(),
-            dialled,
-        })
+        Some(told)
     }));
-    dialled.await.into_iter().flatten().collect()
+    let mut dialled: Vec<Told> = dialled.await.into_iter().flatten().collect();
+    // A name that leads nowhere says more than one that is not there.
+    dialled.sort_by_key(|told| (told.endpoint.host == NAMELESS, told.node.clone()));
+    dialled
 }
 
 async fn skews(wire: &LiveWire, seen: &[Seen]) -> Vec<Skew> {

@@ -35,7 +35,7 @@ pub(super) async fn all(
     };
     let launch = ours.map(|(session, _)| &session.launch);
     let docker = launch.filter(|launch| launch.runtime == RuntimeKind::Docker);
-    let endpoints: BTreeSet<Endpoint> = named.told.iter().map(|(_, told)| told.clone()).collect();
+    let endpoints: BTreeSet<Endpoint> = named.told.keys().map(|(_, told)| told.clone()).collect();
     let endpoints: Vec<Endpoint> = endpoints.into_iter().collect();
     vec![
         judge::password(&settings),
