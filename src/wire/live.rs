@@ -118,7 +118,11 @@ impl LiveWire {
         }
     }
 
-    async fn call<T: FromRedisValue>(&self, at: &Endpoint, command: Cmd) -> WireResult<T> {
+    pub(super) async fn call<T: FromRedisValue>(
+        &self,
+        at: &Endpoint,
+        command: Cmd,
+    ) -> WireResult<T> {
         self.call_within(at, command, self.deadline).await
     }
 
@@ -152,7 +156,7 @@ fn take<T: FromRedisValue>(at: &Endpoint, command: &str, reply: Option<Value>) -
     T::from_redis_value(value).map_err(|error| unreadable(at, command, error))
 }
 
-fn unreadable(at: &Endpoint, command: &str, why: impl Display) -> WireError {
+pub(super) fn unreadable(at: &Endpoint, command: &str, why: impl Display) -> WireError {
     WireError::Unreadable {
         at: at.clone(),
         command: command.to_owned(),
