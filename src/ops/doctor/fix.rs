@@ -11,7 +11,6 @@ use crate::{
     plan::doctor::{Finding, Id, Remedy, Verdict},
     runtime::{Progress, docker::Docker, host},
     wait::{Look, wait_until},
-    wire::Wire,
 };
 use serde_json::json;
 use std::time::Duration;
