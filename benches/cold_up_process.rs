@@ -9,7 +9,7 @@ mod common;
 use common::{
     Arguments, Race, catch_signals,
     peer::{Servers, removed_at_the_end},
-    rcluster, timed,
+    rcluster, spec, timed,
 };
 use std::time::{Duration, Instant};
 
@@ -33,15 +33,10 @@ fn main() {
 }
 
 fn ours(nodes: u16) -> Duration {
-    let state = tempfile::tempdir().expect("a folder");
+    let state = spec(nodes, 28_000);
     let name = "bench-cold";
     let _guard = removed_at_the_end(name, state.path());
-    let shards = (nodes / 2).to_string();
-    timed(
-        rcluster(state.path())
-            .args(["up", "--runtime", "process", "-c", name, "--port", "28000"])
-            .args(["--shards", &shards, "--replicas", "1"]),
-    )
+    timed(rcluster(state.path()).args(["up", "-c", name]))
 }
 
 fn theirs(nodes: u16) -> Duration {

@@ -19,7 +19,7 @@ fn main() {
     let _guard = removed_at_the_end(name, state.path());
     let up = || {
         let mut up = rcluster(state.path());
-        up.args(["up", "--runtime", "process", "-c", name, "--port", "28500"]);
+        up.args(["up", "--runtime", "process", "-c", name, "--port", "28700"]);
         up
     };
     run(&mut up());
@@ -33,7 +33,7 @@ fn main() {
     }
     .run([
         &mut || timed(rcluster(state.path()).args(["status", "-c", name])),
-        &mut || timed(Command::new("redis-cli").args(["-p", "28500", "cluster", "nodes"])),
+        &mut || timed(Command::new("redis-cli").args(["-p", "28700", "cluster", "nodes"])),
     ]);
     Race {
         title: "up on a healthy cluster of 6 nodes",
@@ -43,7 +43,7 @@ fn main() {
         at_most: Some(0.100),
     }
     .run([&mut || timed(&mut up()), &mut || {
-        timed(Command::new("redis-cli").args(["--cluster", "check", "127.0.0.1:28500"]))
+        timed(Command::new("redis-cli").args(["--cluster", "check", "127.0.0.1:28700"]))
     }]);
     Race {
         title: "help",

@@ -25,6 +25,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use tempfile::TempDir;
 
 /// The program under test, built with the release profile by `cargo bench`.
 pub const RCLUSTER: &str = env!("CARGO_BIN_EXE_rcluster");
@@ -40,11 +41,27 @@ pub fn rcluster(state: &Path) -> Command {
     command
         .env_remove("REDIS_PASSWORD")
         .env("RCLUSTER_STATE_DIR", state)
-        // A folder without a spec above it: the defaults count.
+        // Its own spec, or none: nothing of the caller's.
         .current_dir(state)
         .stdin(Stdio::null());
     command
 }
+
+/// A folder with a spec of so many nodes. Their bus ports follow a hundred above the client ports:
+/// the usual offset would put them where outgoing connections get theirs (32768 and up), and one
+/// of a hundred nodes would now and then find its port in use.
+pub fn spec(nodes: u16, first: u16) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (shards, bus) = (nodes / 2, first + BUS_OFFSET);
+    let text = format!(
+        "version: 1\nruntime: process\nshards: {shards}\nreplicas: 1\nport: {first}\nbus_port: {bus}\n"
+    );
+    std::fs::write(folder.path().join("rcluster.yaml"), text).expect("written");
+    folder
+}
+
+/// What [`spec`] adds to a client port.
+pub const BUS_OFFSET: u16 = 100;
 
 /// Runs to the end and takes the time; anything but success ends the bench.
 pub fn timed(command: &mut Command) -> Duration {

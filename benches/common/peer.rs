@@ -1,9 +1,9 @@
 //! The other side: what a person would do without rcluster, as fast as a script can do it.
 
 use super::{
-    Guard,
+    BUS_OFFSET, Guard,
     node::{Node, until_formed},
-    quietly, rcluster, run,
+    quietly, rcluster, run, spec,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -30,13 +30,8 @@ pub struct Servers {
 impl Servers {
     /// Renders the configuration; nothing runs yet.
     pub fn rendered(first: u16, count: u16) -> Servers {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut render = rcluster(folder.path());
-        render
-            .args(["render", "--runtime", "process", "--replicas", "1"])
-            .args(["--shards", &(count / 2).to_string()])
-            .args(["--port", &first.to_string(), "-o", "."]);
-        run(&mut render);
+        let folder = spec(count, first);
+        run(rcluster(folder.path()).args(["render", "-o", "."]));
         let children: Arc<Mutex<Vec<Child>>> = Arc::default();
         let all = children.clone();
         let guard = Guard::new(move || {
@@ -91,8 +86,12 @@ impl Servers {
 
     /// `redis-cli --cluster create`, and the waiting that it leaves out.
     pub fn create(&self, nodes: &mut [Node]) {
+        let with_bus = self
+            .ports()
+            .map(|port| format!("127.0.0.1:{port}@{}", port + BUS_OFFSET));
+        let endpoints: Vec<String> = with_bus.collect();
         let mut create = Command::new("redis-cli");
-        create.args(create_arguments(&self.endpoints()));
+        create.args(create_arguments(&endpoints));
         run(&mut create);
         until_formed(nodes, usize::from(self.count / 2));
     }
