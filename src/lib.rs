@@ -8,5 +8,6 @@ pub mod plan;
 pub mod render;
 pub mod runtime;
 pub mod store;
+pub mod tui;
 pub mod wait;
 pub mod wire;

@@ -11,6 +11,7 @@ pub mod image;
 pub mod init;
 pub mod lifecycle;
 pub mod list;
+pub mod monitor;
 pub mod observe;
 pub mod preflight;
 pub mod reset;

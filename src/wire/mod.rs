@@ -5,6 +5,7 @@
 
 pub mod fake;
 pub mod live;
+pub mod look;
 
 use crate::model::{
     node::{Address, Endpoint, Epoch, NodeId},
