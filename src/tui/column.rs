@@ -129,7 +129,11 @@ impl Column {
             Endpoint => status.endpoint.to_string(),
             Column::Role => or_dash(status.role.map(|role| role.word().to_owned())),
             Column::State => match node.failing {
-                crate::model::nodes_text::Failure::Pfail if !status.up => "pfail".to_owned(),
+                crate::model::nodes_text::Failure::Pfail if status.state == "silent" => {
+                    "pfail".to_owned()
+                }
+                _ if status.up && status.link == Some("down") => "no link".to_owned(),
+                _ if status.up && status.link == Some("syncing") => "syncing".to_owned(),
                 _ => status.state.to_owned(),
             },
             Slots => slots(node, sample),
@@ -244,7 +248,7 @@ mod tests {
                 .collect()
         };
         assert_eq!(titles(200).len(), ALL.len());
-        assert_eq!(titles(30), ["NODE", "STATE"]);
+        assert_eq!(titles(22), ["NODE", "STATE"]);
         let small: u16 = fitting(80, 10)
             .into_iter()
             .map(|(_, width)| width + 1)

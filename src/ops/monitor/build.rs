@@ -132,7 +132,11 @@ impl Memory {
                     .and_then(|id| failing.get(id).copied())
                     .unwrap_or(Failure::None),
                 rates: said.get(&node.name).and_then(|said| said.rates),
-                probe: self.probes.get(&node.name).and_then(Window::probe),
+                probe: self
+                    .probes
+                    .get(&node.name)
+                    .filter(|_| node.up)
+                    .and_then(Window::probe),
                 status: node,
             })
             .collect();

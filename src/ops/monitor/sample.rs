@@ -73,7 +73,7 @@ pub struct NodeSample {
     pub failing: Failure,
     /// Since the sample before; null at first, across a restart, and for a silent node.
     pub rates: Option<Rates>,
-    /// How fast it answered our PINGs; null before the first answer.
+    /// How fast it answered our PINGs; null while it does not.
     pub probe: Option<Probe>,
 }
 

@@ -34,7 +34,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
         ],
         _ => &[
             ("↑↓", "choose"),
-            ("enter", "look into"),
+            ("enter", "open"),
             ("s", "sort"),
             ("r", "reverse"),
             ("/", "filter"),

@@ -28,7 +28,7 @@ const LINES: [(&str, &str); 19] = [
     ("HIT", "of the look-ups since the sample before"),
     ("P50 P99", "ms of our own PINGs, of the last 120"),
     ("LAG", "bytes behind, and since the master was heard"),
-    ("PROBE", "the curve is the slowest node of each sample"),
+    ("curves", "all commands; the slowest PING of each sample"),
     ("skew", "the fullest master over the mean; 1 is even"),
     ("PFAIL", "one node cannot reach it"),
     ("FAIL", "a majority of masters cannot"),

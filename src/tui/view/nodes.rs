@@ -83,7 +83,8 @@ fn row<'a>(
     let cells = columns.iter().map(|(column, _)| {
         let text = column.cell(node, sample);
         let style = match column {
-            Column::State if text == "pfail" => theme.warning(),
+            Column::State if text == "pfail" || text == "syncing" => theme.warning(),
+            Column::State if text == "no link" => theme.bad(),
             Column::State => theme.state(node.status.state),
             Column::Link if text == "down" => theme.bad(),
             Column::Link if text == "syncing" => theme.warning(),

@@ -38,14 +38,28 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
         .iter()
         .take(usize::from(inner.height))
         .map(|problem| {
-            // A sentence that names its subject does not need the name in front of it.
+            // A sentence that names its subject does not need the name in front of it, and a
+            // reason that repeats the sentence is enough by itself.
             let who = match &problem.node {
-                Some(node) if !problem.what.contains(node.as_str()) => format!("{node} "),
+                Some(node)
+                    if !problem.what.contains(node.as_str())
+                        && !problem.what.starts_with("slots ") =>
+                {
+                    format!("{node} ")
+                }
                 _ => String::new(),
             };
+            let what = format!("{who}{}", problem.what);
+            if problem.why.starts_with(&what) {
+                return Line::styled(problem.why.clone(), theme.bad());
+            }
+            let why = match &problem.node {
+                Some(node) => problem.why.strip_prefix(&format!("{node} ")),
+                None => None,
+            };
             Line::from(vec![
-                Span::styled(format!("{who}{}", problem.what), theme.bad()),
-                Span::styled(format!(": {}", problem.why), theme.dim()),
+                Span::styled(what, theme.bad()),
+                Span::styled(format!(": {}", why.unwrap_or(&problem.why)), theme.dim()),
             ])
         })
         .collect();

@@ -25,9 +25,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
         return;
     }
     let [left, middle, right] = Layout::horizontal([
-        Constraint::Length(38),
-        Constraint::Fill(1),
-        Constraint::Fill(1),
+        Constraint::Length(35),
+        Constraint::Fill(2),
+        Constraint::Fill(3),
     ])
     .spacing(2)
     .areas(area);
@@ -45,10 +45,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
         points(|point| point.ops).collect(),
     );
     let probe = sample.totals.probe.map_or_else(
-        || "probe -".to_owned(),
+        || "ping -".to_owned(),
         |probe| {
             format!(
-                "probe p50 {} p99 {} ms",
+                "p50 {} p99 {} ms",
                 human::millis(probe.p50_us),
                 human::millis(probe.p99_us)
             )

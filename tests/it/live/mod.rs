@@ -5,6 +5,7 @@ mod compose;
 mod compose_by_hand;
 mod conf_by_redis;
 mod docker;
+mod monitor;
 mod runtime_contract;
 
 use std::{
