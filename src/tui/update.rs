@@ -131,7 +131,6 @@ fn on_nodes(state: &mut State, code: KeyCode) -> Effect {
         KeyCode::PageUp => choose(state, -PAGE),
         KeyCode::Home => choose(state, isize::MIN),
         KeyCode::End => choose(state, isize::MAX),
-        KeyCode::Char('!') => panic!("TEMPORARY"),
         KeyCode::Char('s') => {
             let sorts = super::column::Column::SORTS;
             let now = state
