@@ -157,6 +157,11 @@ pub(super) enum Command {
     /// What every node says, and whether they agree (exit 4: they are not well)
     Status,
     /// Watch it live: health, load, latency, lag, and what happens
+    ///
+    /// On a terminal a screen (`?` shows its keys), elsewhere a line per sample, or a JSON document
+    /// per line with --json. A sample sends four commands to each node (PING, CLUSTER NODES, CLUSTER
+    /// INFO, INFO) on a connection that is kept. A node that does not answer costs its deadline
+    /// (most of an interval, at most a second) and delays nobody else's answer beyond it.
     Monitor(MonitorArgs),
     /// Write a commented spec
     New(NewArgs),

@@ -77,6 +77,11 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         self.leaving.store(true, Ordering::Relaxed);
+        // The hook of a panic has restored it already, and its message stands where a second
+        // restoring would put the cursor.
+        if std::thread::panicking() {
+            return;
+        }
         // If the terminal went away there is nothing to restore.
         let _ = ratatui::try_restore();
     }

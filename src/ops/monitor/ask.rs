@@ -13,7 +13,7 @@ use futures_util::{
     future::{join, join_all},
     stream,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many PINGs are under way at a time.
 const PINGS: usize = 8;
@@ -24,6 +24,8 @@ pub(super) struct Answer {
     pub(super) report: Option<Result<Report, WireError>>,
     /// How long a PING took.
     pub(super) ping: Option<Duration>,
+    /// When it answered: a silent node lets the others' answers wait, and rates are by time.
+    pub(super) at: Instant,
 }
 
 /// Asks all members, in their order.
@@ -44,6 +46,7 @@ pub(super) async fn all(wire: &LiveWire, members: &[Member]) -> Vec<Answer> {
                 Answer {
                     report: Some(Err(error)),
                     ping: None,
+                    at: Instant::now(),
                 },
             ),
         }))
@@ -77,5 +80,9 @@ async fn observe(wire: &LiveWire, member: &Member, ping: Option<Duration>) -> An
         Some(dial) if !member.asked.is_frozen() => Some(wire.observe(dial).await),
         _ => None,
     };
-    Answer { report, ping }
+    Answer {
+        report,
+        ping,
+        at: Instant::now(),
+    }
 }

@@ -21,10 +21,14 @@ use crate::{
         rates,
     },
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// What the last sample leaves behind.
 pub(super) struct Memory {
+    start: Instant,
     replicas: Option<usize>,
     facts: Option<Facts>,
     counters: BTreeMap<NodeName, Counters>,
@@ -41,6 +45,7 @@ impl Memory {
     /// Nothing yet; `replicas` is how many each master should have, when that is known.
     pub(super) fn new(replicas: Option<usize>) -> Self {
         Memory {
+            start: Instant::now(),
             replicas,
             facts: None,
             counters: BTreeMap::new(),
@@ -72,6 +77,10 @@ impl Memory {
                     .push(micros);
             }
         }
+        let times: Vec<Duration> = answers
+            .iter()
+            .map(|answer| answer.at.duration_since(self.start))
+            .collect();
         let reports: Vec<status::Answer> =
             answers.into_iter().map(|answer| answer.report).collect();
         let status = compose::compose(
@@ -82,9 +91,9 @@ impl Memory {
             self.replicas,
         );
         let mut said = BTreeMap::new();
-        for (node, report) in asked.iter().zip(&reports) {
+        for ((node, report), time) in asked.iter().zip(&reports).zip(&times) {
             if let Some(Ok(report)) = report {
-                let now = counters(report, at);
+                let now = counters(report, *time);
                 let rates = self
                     .counters
                     .get(&node.name)
@@ -184,10 +193,10 @@ impl Memory {
     }
 }
 
-fn counters(report: &Report, at: jiff::Timestamp) -> Counters {
+fn counters(report: &Report, time: Duration) -> Counters {
     let info = &report.info;
     Counters {
-        at_micros: at.as_microsecond(),
+        at_micros: i64::try_from(time.as_micros()).unwrap_or(i64::MAX),
         run_id: info.run_id.clone(),
         commands: info.commands,
         hits: info.hits,

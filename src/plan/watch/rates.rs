@@ -17,12 +17,16 @@ pub fn rates(before: &Counters, after: &Counters, own: u64) -> Option<Rates> {
     let misses = delta(before.misses, after.misses)?;
     Some(Rates {
         seconds,
-        ops_per_sec: float(commands.saturating_sub(own)) / seconds,
+        ops_per_sec: rounded(float(commands.saturating_sub(own)) / seconds),
         hits,
         misses,
         hit_ratio: ratio(hits, misses),
-        net_in_bytes_per_sec: float(delta(before.net_in_bytes, after.net_in_bytes)?) / seconds,
-        net_out_bytes_per_sec: float(delta(before.net_out_bytes, after.net_out_bytes)?) / seconds,
+        net_in_bytes_per_sec: rounded(
+            float(delta(before.net_in_bytes, after.net_in_bytes)?) / seconds,
+        ),
+        net_out_bytes_per_sec: rounded(
+            float(delta(before.net_out_bytes, after.net_out_bytes)?) / seconds,
+        ),
         evicted: delta(before.evicted, after.evicted)?,
     })
 }
@@ -30,7 +34,7 @@ pub fn rates(before: &Counters, after: &Counters, own: u64) -> Option<Rates> {
 /// Hits of all look-ups; `None` without look-ups.
 pub fn ratio(hits: u64, misses: u64) -> Option<f64> {
     let all = hits + misses;
-    (all > 0).then(|| float(hits) / float(all))
+    (all > 0).then(|| rounded(float(hits) / float(all)))
 }
 
 /// The sum of what several nodes do, over the longest of their intervals.
@@ -48,6 +52,9 @@ pub fn total<'a>(parts: impl Iterator<Item = &'a Rates>) -> Option<Rates> {
     }
     if let Some(sum) = &mut total {
         sum.hit_ratio = ratio(sum.hits, sum.misses);
+        sum.ops_per_sec = rounded(sum.ops_per_sec);
+        sum.net_in_bytes_per_sec = rounded(sum.net_in_bytes_per_sec);
+        sum.net_out_bytes_per_sec = rounded(sum.net_out_bytes_per_sec);
     }
     total
 }
@@ -56,7 +63,12 @@ pub fn total<'a>(parts: impl Iterator<Item = &'a Rates>) -> Option<Rates> {
 pub fn skew(values: &[f64]) -> Option<f64> {
     let count = u32::try_from(values.len()).ok()?;
     let mean = values.iter().sum::<f64>() / f64::from(count.max(1));
-    (count > 1 && mean > 0.0).then(|| values.iter().copied().fold(0.0, f64::max) / mean)
+    (count > 1 && mean > 0.0).then(|| rounded(values.iter().copied().fold(0.0, f64::max) / mean))
+}
+
+/// Four decimals: nobody reads more, and a recording reads back as it was written.
+fn rounded(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rates are for people")]

@@ -228,7 +228,13 @@ fn it_measures_survives_and_remembers() {
     fs::write(&recording, &lines[..whole]).unwrap();
     let replay = cluster.run(&["monitor", "--replay", recorded, "--speed", "0", "--json"]);
     assert!(replay.status.success(), "{}", text(&replay.stderr));
-    assert_eq!(text(&replay.stdout), lines[..whole]);
+    for (shown, line) in text(&replay.stdout).lines().zip(lines[..whole].lines()) {
+        assert_eq!(shown, line);
+    }
+    assert_eq!(
+        text(&replay.stdout).lines().count(),
+        lines[..whole].lines().count()
+    );
     let refused = cluster.run(&["monitor", "--seed", &name, "--once", "--record", recorded]);
     assert_eq!(refused.status.code(), Some(3));
 }
