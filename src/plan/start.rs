@@ -65,7 +65,7 @@ pub fn start(launch: &Launch, existing: &[Existing]) -> Result<Plan> {
             if reshaped.len() == 1 { "was" } else { "were" },
         ))
         .hint(format!(
-            "these need the nodes to be made anew, data kept: `rcluster down -c {0}`, then `rcluster up`",
+            "`rcluster down -c {0}`, then `rcluster up`, makes the nodes anew; what they have on disk is kept",
             launch.name
         )));
     }

@@ -78,6 +78,10 @@ impl Folder {
         self.0.join("redis.log")
     }
 
+    pub(super) fn exists(&self) -> bool {
+        self.card_path().is_file()
+    }
+
     fn card_path(&self) -> PathBuf {
         self.0.join("node.json")
     }

@@ -5,6 +5,7 @@
 //! reboot somebody has to say `rcluster up`.
 
 mod folder;
+mod orphan;
 mod pidfile;
 pub mod server;
 
@@ -13,7 +14,7 @@ use crate::{
     error::{Error, Kind, Result},
     model::{
         launch::{Launch, NodeLaunch},
-        node::{Address, NodeName},
+        node::{Address, BUS_OFFSET, NodeName},
         spec::{ClusterName, RuntimeKind},
     },
     wait::{Look, wait_until},
@@ -24,8 +25,10 @@ use nix::{
     sys::signal::{Signal as Unix, kill},
     unistd::{Pid, Uid},
 };
+use orphan::Orphan;
 use pidfile::Holder;
 use std::{
+    collections::BTreeSet,
     fs,
     future::ready,
     io,
@@ -184,6 +187,63 @@ impl Process {
         Ok(ended.is_ok())
     }
 
+    /// A node whose folder is gone, if this is one.
+    fn orphan(&self, cluster: &ClusterName, node: &NodeName) -> Option<Orphan> {
+        if self.at(cluster, node).exists() {
+            return None;
+        }
+        let mut all = orphan::all(&self.clusters).into_iter();
+        all.find(|orphan| orphan.cluster == *cluster && orphan.node == *node)
+    }
+
+    fn orphans(&self, cluster: &ClusterName) -> Vec<Placed> {
+        let mut found: Vec<Placed> = orphan::all(&self.clusters)
+            .into_iter()
+            .filter(|orphan| orphan.cluster == *cluster)
+            .map(|orphan| {
+                let ip = reachable(orphan.listen.ip());
+                let port = orphan.listen.port();
+                let bus_port = port.saturating_add(BUS_OFFSET);
+                Placed {
+                    node: orphan.node,
+                    state: if is_frozen(orphan.pid) {
+                        RunState::Paused
+                    } else {
+                        RunState::Running
+                    },
+                    port,
+                    bus_port,
+                    dial: Some(SocketAddr::new(ip, port)),
+                    address: Some(Address { ip, port, bus_port }),
+                    runtime_id: orphan.pid.to_string(),
+                    // Fits no spec: its files are gone, so it can only be removed and made anew.
+                    shape: Some("without files".to_owned()),
+                }
+            })
+            .collect();
+        found.sort_by_key(|placed| placed.port);
+        found
+    }
+
+    /// Ends a node without a folder; there is nothing left that it could save.
+    async fn end(&self, orphan: &Orphan) -> Result<()> {
+        send(orphan.pid, Unix::SIGKILL)?;
+        let ended = wait_until(POLL, KILL_DEADLINE, || {
+            ready(Ok::<_, Error>(if orphan.is_alive(&self.clusters) {
+                Look::Pending(())
+            } else {
+                Look::Ready(())
+            }))
+        })
+        .await?;
+        ended.map_err(|_| {
+            Error::failed(format!(
+                "{} (pid {}) does not end, not even by SIGKILL",
+                orphan.node, orphan.pid
+            ))
+        })
+    }
+
     /// The pid of a running node; waits out the instant in which it has not written it yet.
     async fn pid(folder: &Folder) -> Result<Option<i32>> {
         let path = folder.pidfile();
@@ -311,6 +371,9 @@ impl Runtime for Process {
     }
 
     async fn stop(&self, cluster: &ClusterName, node: &NodeName, grace: Duration) -> Result<bool> {
+        if let Some(orphan) = self.orphan(cluster, node) {
+            return self.end(&orphan).await.map(|()| true);
+        }
         let folder = self.at(cluster, node);
         let Some(pid) = Self::pid(&folder).await? else {
             return Ok(false);
@@ -331,6 +394,9 @@ impl Runtime for Process {
     }
 
     async fn remove(&self, cluster: &ClusterName, node: &NodeName, volumes: bool) -> Result<bool> {
+        if let Some(orphan) = self.orphan(cluster, node) {
+            return self.end(&orphan).await.map(|()| true);
+        }
         let folder = self.at(cluster, node);
         if !folder.path().is_dir() {
             return Ok(false);
@@ -361,7 +427,9 @@ impl Runtime for Process {
         let nodes = self.nodes(cluster);
         let entries = match fs::read_dir(&nodes) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(self.orphans(cluster));
+            }
             Err(error) => return Err(cannot("reading", &nodes, error)),
         };
         let mut found = Vec::new();
@@ -381,26 +449,28 @@ impl Runtime for Process {
     }
 
     async fn clusters(&self) -> Result<Vec<Found>> {
-        let entries = match fs::read_dir(&self.clusters) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        let mut names: BTreeSet<ClusterName> = orphan::all(&self.clusters)
+            .into_iter()
+            .map(|orphan| orphan.cluster)
+            .collect();
+        match fs::read_dir(&self.clusters) {
+            Ok(entries) => names.extend(
+                entries
+                    .flatten()
+                    .filter_map(|entry| entry.file_name().to_str()?.parse::<ClusterName>().ok()),
+            ),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(cannot("reading", &self.clusters, error)),
-        };
+        }
         let me = Uid::current().as_raw();
         let mut found = Vec::new();
-        for entry in entries.flatten() {
-            let Some(name) = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok())
-            else {
-                continue;
-            };
+        for name in names {
             let nodes = self.list(&name).await?;
             if nodes.is_empty() {
                 continue;
             }
-            let owner = Folder::owner(&entry.path()).filter(|owner| *owner != me);
+            let owner =
+                Folder::owner(&self.clusters.join(name.as_str())).filter(|owner| *owner != me);
             found.push(Found {
                 foreign_owner: owner.map(|owner| format!("uid {owner}")),
                 nodes: nodes.len(),
@@ -412,7 +482,6 @@ impl Runtime for Process {
                 name,
             });
         }
-        found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
     }
 
