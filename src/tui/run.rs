@@ -1,7 +1,7 @@
 //! The loop: what comes in, update, draw.
 
 use super::{
-    state::State,
+    state::{Source, State},
     terminal::{Terminal, Told},
     theme::Theme,
     update::{Effect, Input, update},
@@ -20,7 +20,11 @@ type Inspection = Pin<Box<dyn Future<Output = (NodeName, Result<Details, String>
 pub async fn run(feed: Feed, colour: bool) -> Result<()> {
     let inspector = feed.inspector();
     let zone = jiff::tz::TimeZone::system();
-    let mut state = State::new(Theme { colour }, zone, inspector.is_none());
+    let source = match inspector {
+        Some(_) => Source::Live,
+        None => Source::Replay,
+    };
+    let mut state = State::new(Theme { colour }, zone, source);
     let mut samples = pin!(feed.samples());
     let (mut terminal, mut told) = Terminal::enter()?;
     let mut inspection: Option<Inspection> = None;
@@ -33,7 +37,7 @@ pub async fn run(feed: Feed, colour: bool) -> Result<()> {
                 // The terminal is gone, and nobody looks any more.
                 None => return Ok(()),
             },
-            sample = samples.next(), if !state.ended => match sample {
+            sample = samples.next(), if state.source != Source::Ended => match sample {
                 Some(sample) => Input::Sample(Box::new(sample?)),
                 None => Input::Ended,
             },

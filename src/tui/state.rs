@@ -42,14 +42,23 @@ pub(super) struct State {
     pub(super) held: Option<Box<Sample>>,
     /// Whether the screen stands still.
     pub(super) paused: bool,
-    /// Whether this is a recording; a recording cannot be asked.
-    pub(super) replay: bool,
-    /// Whether the recording is over.
-    pub(super) ended: bool,
+    /// Where samples come from.
+    pub(super) source: Source,
     /// In whose time events are told.
     pub(super) zone: jiff::tz::TimeZone,
     /// How things are painted.
     pub(super) theme: Theme,
+}
+
+/// Where samples come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A cluster, whose nodes can be asked.
+    Live,
+    /// A recording, which cannot.
+    Replay,
+    /// A recording that is over.
+    Ended,
 }
 
 /// What the keys are for.
@@ -132,7 +141,7 @@ impl Tab {
 
 impl State {
     /// Nothing seen yet.
-    pub(super) fn new(theme: Theme, zone: jiff::tz::TimeZone, replay: bool) -> Self {
+    pub(super) fn new(theme: Theme, zone: jiff::tz::TimeZone, source: Source) -> Self {
         State {
             sample: None,
             history: VecDeque::new(),
@@ -146,8 +155,7 @@ impl State {
             drill: None,
             held: None,
             paused: false,
-            replay,
-            ended: false,
+            source,
             zone,
             theme,
         }
@@ -217,7 +225,7 @@ impl State {
 
     /// Whom to ask for details; nobody in a recording.
     pub(super) fn inspected(&self) -> Option<(NodeName, Endpoint)> {
-        let node = self.drilled().filter(|_| !self.replay)?;
+        let node = self.drilled().filter(|_| self.source == Source::Live)?;
         Some((node.status.name.clone(), node.status.endpoint.clone()))
     }
 

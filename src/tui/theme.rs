@@ -37,7 +37,7 @@ impl Theme {
     }
 
     /// The chosen row.
-    pub(super) fn chosen(self) -> Style {
+    pub(super) fn chosen() -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 

@@ -1,6 +1,6 @@
 //! The only thing that changes the state: a pure function of it and of what came in.
 
-use super::state::{Behind, Drill, Mode, State, Tab};
+use super::state::{Behind, Drill, Mode, Source, State, Tab};
 use crate::{
     model::{node::NodeName, watch::Details},
     ops::monitor::sample::Sample,
@@ -64,7 +64,7 @@ pub(super) fn update(state: &mut State, input: Input) -> Effect {
             Effect::None
         }
         Input::Ended => {
-            state.ended = true;
+            state.source = Source::Ended;
             Effect::None
         }
     }

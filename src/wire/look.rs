@@ -45,7 +45,10 @@ impl LiveWire {
         let clients: String = take(at, "CLIENT", replies.next()).unwrap_or_default();
         Ok(Details {
             info: info.lines().map(str::to_owned).collect(),
-            slow: slow.into_iter().filter_map(slow_call).collect(),
+            slow: slow
+                .into_iter()
+                .filter_map(|entry| slow_call(&entry))
+                .collect(),
             clients: clients.lines().map(str::to_owned).collect(),
         })
     }
@@ -53,8 +56,8 @@ impl LiveWire {
 
 /// An entry is `id, unix time, microseconds, [command, arguments…], client address, client name`
 /// (`slowlogCommand` in slowlog.c). Of the arguments only the first is shown: values are data.
-fn slow_call(entry: Vec<Value>) -> Option<SlowCall> {
-    let [_, at, micros, words, rest @ ..] = &entry[..] else {
+fn slow_call(entry: &[Value]) -> Option<SlowCall> {
+    let [_, at, micros, words, rest @ ..] = entry else {
         return None;
     };
     let words: Vec<Vec<u8>> = Vec::from_redis_value_ref(words).ok()?;

@@ -307,10 +307,15 @@ mod tests {
             node.failing = Failure::Pfail;
         });
         of(&mut dead, "n2", |node| node.link_up = Some(false));
-        use EventKind as K;
         assert_eq!(
             kinds(&before, &dead),
-            [K::Silent, K::Pfail, K::Link, K::Slots, K::State]
+            [
+                EventKind::Silent,
+                EventKind::Pfail,
+                EventKind::Link,
+                EventKind::Slots,
+                EventKind::State
+            ]
         );
         let dead = carried(Some(&before), dead);
 
@@ -323,7 +328,13 @@ mod tests {
         let told = events(&dead, &taken);
         assert_eq!(
             told.iter().map(|event| event.kind).collect::<Vec<_>>(),
-            [K::Fail, K::Failover, K::Epoch, K::Slots, K::State]
+            [
+                EventKind::Fail,
+                EventKind::Failover,
+                EventKind::Epoch,
+                EventKind::Slots,
+                EventKind::State
+            ]
         );
         assert_eq!(told[1].text, "n2 took over from n1");
         assert_eq!(told[4].level, Level::Good);
@@ -339,7 +350,13 @@ mod tests {
         });
         assert_eq!(
             kinds(&taken, &back),
-            [K::Back, K::Restart, K::Recovered, K::Role, K::State]
+            [
+                EventKind::Back,
+                EventKind::Restart,
+                EventKind::Recovered,
+                EventKind::Role,
+                EventKind::State
+            ]
         );
     }
 

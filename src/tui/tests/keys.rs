@@ -1,10 +1,13 @@
 //! What keys do.
 
 use super::{fixture, press, seen, update};
-use crate::tui::{
-    column::Column,
-    state::{Mode, State},
-    update::{Effect, Input},
+use crate::{
+    ops::monitor::sample::Sample,
+    tui::{
+        column::Column,
+        state::{Mode, State},
+        update::{Effect, Input},
+    },
 };
 use ratatui::crossterm::event::{
     KeyCode::{Char, Down, End, Enter, Esc, Home, Up},
@@ -101,7 +104,7 @@ fn a_pause_holds_the_screen_but_loses_no_event() {
     let mut state = seen([fixture::healthy(0)]);
     press(&mut state, [Char(' ')]);
     update(&mut state, Input::Sample(Box::new(fixture::frozen(1))));
-    assert!(state.sample.as_ref().is_some_and(|sample| sample.is_ok()));
+    assert!(state.sample.as_ref().is_some_and(Sample::is_ok));
     assert_eq!(state.log.len(), 5);
     press(&mut state, [Char(' ')]);
     assert!(state.sample.as_ref().is_some_and(|sample| !sample.is_ok()));

@@ -5,7 +5,7 @@ mod keys;
 mod screens;
 
 use super::{
-    state::State,
+    state::{Source, State},
     theme::Theme,
     update::{Effect, Input, update},
     view,
@@ -19,7 +19,11 @@ use ratatui::{
 
 /// A state that has seen these samples, on a terminal in UTC.
 fn seen(samples: impl IntoIterator<Item = Sample>) -> State {
-    let mut state = State::new(Theme { colour: false }, jiff::tz::TimeZone::UTC, false);
+    let mut state = State::new(
+        Theme { colour: false },
+        jiff::tz::TimeZone::UTC,
+        Source::Live,
+    );
     for sample in samples {
         update(&mut state, Input::Sample(Box::new(sample)));
     }

@@ -16,7 +16,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
         0 => "events".to_owned(),
         back => format!("events, {back} back"),
     };
-    let block = titled(title, theme.title(), theme.dim());
+    let block = titled(&title, theme.title(), theme.dim());
     let inner = block.inner(area);
     let end = state.log.len().saturating_sub(state.back);
     let start = end.saturating_sub(usize::from(inner.height));

@@ -76,7 +76,7 @@ fn overview(frame: &mut Frame<'_>, area: Rect, state: &State) {
 }
 
 /// A rule with a title: half the price of a box.
-fn titled(title: String, style: Style, dim: Style) -> Block<'static> {
+fn titled(title: &str, style: Style, dim: Style) -> Block<'static> {
     Block::new()
         .borders(Borders::TOP)
         .border_style(dim)

@@ -6,7 +6,8 @@ use crate::{
     ops::monitor::sample::NodeSample,
     tui::{
         column::Column,
-        state::{Drill, State, Tab},
+        state::{Drill, Source, State, Tab},
+        theme::Theme,
     },
 };
 use ratatui::{
@@ -50,7 +51,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
         Constraint::Fill(1),
     ])
     .areas(area);
-    let block = titled(drill.node.to_string(), theme.title(), theme.dim());
+    let block = titled(drill.node.as_str(), theme.title(), theme.dim());
     frame.render_widget(Paragraph::new(facts).block(block), top);
     draw_page(frame, page, state, drill);
 }
@@ -115,7 +116,7 @@ fn draw_page(frame: &mut Frame<'_>, area: Rect, state: &State, drill: &Drill) {
     let mut tabs = vec![Span::raw(" ")];
     for (number, tab) in (1..).zip(Tab::ALL) {
         let style = if tab == drill.tab {
-            theme.chosen()
+            Theme::chosen()
         } else {
             theme.dim()
         };
@@ -127,7 +128,9 @@ fn draw_page(frame: &mut Frame<'_>, area: Rect, state: &State, drill: &Drill) {
         .border_style(theme.dim())
         .title(Line::from(tabs));
     let lines = match &drill.details {
-        _ if state.replay => vec!["a recording has no answers of single nodes".to_owned()],
+        _ if state.source != Source::Live => {
+            vec!["a recording has no answers of single nodes".to_owned()]
+        }
         None => vec!["asking…".to_owned()],
         Some(Err(why)) => vec![why.clone()],
         Some(Ok(details)) => page(details, drill.tab, state),

@@ -6,6 +6,7 @@ use crate::{
     tui::{
         column::{Column, fitting, node_cell},
         state::State,
+        theme::Theme,
     },
 };
 use ratatui::{
@@ -15,6 +16,7 @@ use ratatui::{
     text::{Line, Text},
     widgets::{Cell, Row, Table, TableState},
 };
+use std::fmt::Write as _;
 
 /// How many lines it would like: a title, a heading, a row per node.
 pub(super) fn wanted_height(state: &State) -> u16 {
@@ -34,15 +36,15 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
         some => format!("nodes {some} of {}", sample.nodes.len()),
     };
     if let Some(column) = state.sort {
-        title.push_str(&format!(", by {}", column.title().to_lowercase()));
+        let _ = write!(title, ", by {}", column.title().to_lowercase());
     }
     if state.reversed {
         title.push_str(", reversed");
     }
     if !state.filter.is_empty() {
-        title.push_str(&format!(", filter \"{}\"", state.filter));
+        let _ = write!(title, ", filter \"{}\"", state.filter);
     }
-    let block = titled(title, theme.title(), theme.dim());
+    let block = titled(&title, theme.title(), theme.dim());
     let names = sample
         .nodes
         .iter()
@@ -67,7 +69,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     )
     .header(Row::new(header))
     .column_spacing(1)
-    .row_highlight_style(theme.chosen())
+    .row_highlight_style(Theme::chosen())
     .block(block);
     let mut chosen = TableState::new().with_selected(position);
     frame.render_stateful_widget(table, area, &mut chosen);

@@ -31,7 +31,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     }
     let theme = state.theme;
     let title = count(sample.problems.len(), "problem");
-    let block = titled(title, theme.bad(), theme.dim());
+    let block = titled(&title, theme.bad(), theme.dim());
     let inner = block.inner(area);
     let lines: Vec<Line<'_>> = sample
         .problems

@@ -36,14 +36,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
         || "ops/s -".to_owned(),
         |rates| format!("ops/s {}", human::number(whole(rates.ops_per_sec))),
     );
-    let points = |of: fn(&crate::tui::state::Point) -> u64| state.history.iter().map(of);
-    curve(
-        frame,
-        middle,
-        state,
-        ops,
-        points(|point| point.ops).collect(),
-    );
+    let points =
+        |of: fn(&crate::tui::state::Point) -> u64| state.history.iter().map(of).collect::<Vec<_>>();
+    curve(frame, middle, state, &ops, &points(|point| point.ops));
     let probe = sample.totals.probe.map_or_else(
         || "ping -".to_owned(),
         |probe| {
@@ -54,13 +49,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
             )
         },
     );
-    let slowest = points(|point| point.slowest_us).collect();
-    curve(frame, right, state, probe, slowest);
+    let slowest = points(|point| point.slowest_us);
+    curve(frame, right, state, &probe, &slowest);
 }
 
 fn sums(frame: &mut Frame<'_>, area: Rect, state: &State, sample: &Sample) {
     let theme = state.theme;
-    let block = titled("all nodes".to_owned(), theme.title(), theme.dim());
+    let block = titled("all nodes", theme.title(), theme.dim());
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let totals = &sample.totals;
@@ -120,7 +115,7 @@ fn sums(frame: &mut Frame<'_>, area: Rect, state: &State, sample: &Sample) {
 }
 
 /// The last so many points that fit, the newest at the right.
-fn curve(frame: &mut Frame<'_>, area: Rect, state: &State, title: String, points: Vec<u64>) {
+fn curve(frame: &mut Frame<'_>, area: Rect, state: &State, title: &str, points: &[u64]) {
     let block = titled(title, state.theme.title(), state.theme.dim());
     let inner = block.inner(area);
     frame.render_widget(block, area);

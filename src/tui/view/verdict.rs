@@ -2,7 +2,7 @@
 
 use crate::{
     model::{count::count, human, slot::SLOTS},
-    tui::state::State,
+    tui::state::{Source, State},
 };
 use ratatui::{
     Frame,
@@ -31,7 +31,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     if state.paused {
         first.push(Span::styled("  paused", theme.warning()));
     }
-    if state.ended {
+    if state.source == Source::Ended {
         first.push(Span::styled("  end of the recording", theme.warning()));
     }
     let views = if cluster.views_agree {
@@ -77,7 +77,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
         .to_zoned(state.zone.clone())
         .strftime("%H:%M:%S")
         .to_string();
-    let mode = if state.replay { "replay " } else { "" };
+    let mode = match state.source {
+        Source::Live => "",
+        Source::Replay | Source::Ended => "replay ",
+    };
     let right = Line::styled(format!("{mode}{} {clock}", cluster.runtime), theme.dim());
     let line = Rect { height: 1, ..area };
     let width = u16::try_from(right.width()).unwrap_or(0).min(area.width);
