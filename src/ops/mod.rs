@@ -12,6 +12,7 @@ pub mod image;
 pub mod init;
 pub mod lifecycle;
 pub mod list;
+pub mod monitor;
 pub mod observe;
 pub mod reset;
 pub mod restart;

@@ -5,6 +5,7 @@
 
 pub mod doctor;
 pub mod failure;
+pub mod monitor;
 pub mod progress;
 pub mod result;
 pub mod screen;

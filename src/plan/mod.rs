@@ -11,3 +11,4 @@ pub mod settings;
 pub mod start;
 pub mod step;
 pub mod teardown;
+pub mod watch;

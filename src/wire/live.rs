@@ -54,6 +54,14 @@ impl LiveWire {
         self
     }
 
+    pub(super) fn ordinary_deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    pub(super) fn is_connected(&self, at: &Endpoint) -> bool {
+        self.lock().contains_key(at)
+    }
+
     async fn connect(&self, at: &Endpoint) -> Result<MultiplexedConnection, RedisError> {
         let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
         if let Some(user) = &self.user {
@@ -75,7 +83,7 @@ impl LiveWire {
 
     /// Sends a pipeline; a broken cached connection is replaced once. Every reply is returned, an
     /// error reply in its place.
-    async fn send(
+    pub(super) async fn send(
         &self,
         at: &Endpoint,
         pipeline: &Pipeline,
@@ -148,7 +156,11 @@ impl LiveWire {
 }
 
 /// One reply of a pipeline, as the type that the command answers.
-fn take<T: FromRedisValue>(at: &Endpoint, command: &str, reply: Option<Value>) -> WireResult<T> {
+pub(super) fn take<T: FromRedisValue>(
+    at: &Endpoint,
+    command: &str,
+    reply: Option<Value>,
+) -> WireResult<T> {
     let value = reply.ok_or_else(|| unreadable(at, command, "no reply"))?;
     let value = value
         .extract_error()

@@ -7,6 +7,7 @@ pub(super) mod image;
 pub(super) mod init;
 pub(super) mod list;
 pub(super) mod man;
+pub(super) mod monitor;
 pub(super) mod new;
 pub(super) mod render;
 pub(super) mod reset;

@@ -7,6 +7,7 @@ mod conf_by_redis;
 mod docker;
 mod doctor;
 mod resume;
+mod monitor;
 mod runtime_contract;
 mod seeds;
 mod together;
