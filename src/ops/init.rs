@@ -227,7 +227,7 @@ async fn put_back(
     members: &[Member],
     afterwards: &Afterwards,
 ) -> Result<Plan> {
-    let names: Vec<&str> = HURRIED.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = HURRIED.to_vec();
     let mut steps = Vec::new();
     for member in members {
         let live = context
