@@ -118,6 +118,16 @@ impl LiveWire {
         }
     }
 
+    /// The same for the rest of the wire: within the ordinary deadline, and `patience` on top.
+    pub(super) async fn pipeline(
+        &self,
+        at: &Endpoint,
+        pipeline: &Pipeline,
+        patience: Duration,
+    ) -> WireResult<Vec<Value>> {
+        self.send(at, pipeline, self.deadline + patience).await
+    }
+
     async fn call<T: FromRedisValue>(&self, at: &Endpoint, command: Cmd) -> WireResult<T> {
         self.call_within(at, command, self.deadline).await
     }
@@ -144,7 +154,7 @@ impl LiveWire {
 }
 
 /// One reply of a pipeline, as the type that the command answers.
-fn take<T: FromRedisValue>(at: &Endpoint, command: &str, reply: Option<Value>) -> WireResult<T> {
+pub(super) fn take<T: FromRedisValue>(at: &Endpoint, command: &str, reply: Option<Value>) -> WireResult<T> {
     let value = reply.ok_or_else(|| unreadable(at, command, "no reply"))?;
     let value = value
         .extract_error()
