@@ -87,7 +87,10 @@ mod tests {
             assert_eq!(number.to_string(), shown);
             let json = serde_json::to_string(&number).expect("JSON");
             assert_eq!(json, shown);
-            assert_eq!(serde_json::from_str::<Decimal>(&json).expect("JSON"), number);
+            assert_eq!(
+                serde_json::from_str::<Decimal>(&json).expect("JSON"),
+                number
+            );
         }
         for text in ["-1", "NaN", "inf", "", "5ms", "1e300"] {
             assert!(text.parse::<Decimal>().is_err(), "{text}");

@@ -7,4 +7,5 @@ pub mod failure;
 pub mod progress;
 pub mod result;
 pub mod screen;
+pub mod smoke;
 pub mod table;

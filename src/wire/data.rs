@@ -16,7 +16,11 @@ use std::time::Duration;
 pub trait DataWire: Send + Sync {
     /// Sends commands in one pipeline, on one connection. Each has its own reply or refusal; an
     /// error of the whole means that nobody knows which were carried out.
-    async fn batch(&self, at: &Endpoint, commands: &[Command]) -> WireResult<Vec<WireResult<Reply>>>;
+    async fn batch(
+        &self,
+        at: &Endpoint,
+        commands: &[Command],
+    ) -> WireResult<Vec<WireResult<Reply>>>;
 
     /// A section of INFO.
     async fn info(&self, at: &Endpoint, section: &str) -> WireResult<Fields>;
@@ -24,7 +28,11 @@ pub trait DataWire: Send + Sync {
 
 #[async_trait]
 impl DataWire for LiveWire {
-    async fn batch(&self, at: &Endpoint, commands: &[Command]) -> WireResult<Vec<WireResult<Reply>>> {
+    async fn batch(
+        &self,
+        at: &Endpoint,
+        commands: &[Command],
+    ) -> WireResult<Vec<WireResult<Reply>>> {
         let mut pipeline = Pipeline::with_capacity(commands.len());
         let mut patience = Duration::ZERO;
         for command in commands {
@@ -35,7 +43,9 @@ impl DataWire for LiveWire {
         }
         let replies = self.pipeline(at, &pipeline, patience).await?;
         let pairs = commands.iter().zip(replies);
-        Ok(pairs.map(|(command, value)| reply(at, command, value)).collect())
+        Ok(pairs
+            .map(|(command, value)| reply(at, command, value))
+            .collect())
     }
 
     async fn info(&self, at: &Endpoint, section: &str) -> WireResult<Fields> {
@@ -124,10 +134,22 @@ mod tests {
             expire: Duration::from_secs(2),
         };
         assert_eq!(packed(&set), "SET k v PX 2000");
-        assert_eq!(packed(&Command::Expire(key(), Duration::from_secs(9))), "EXPIRE k 9");
-        assert_eq!(packed(&Command::Expire(key(), Duration::from_millis(20))), "PEXPIRE k 20");
-        assert_eq!(packed(&Command::Mset(vec![(key(), "v".to_owned())])), "MSET k v");
+        assert_eq!(
+            packed(&Command::Expire(key(), Duration::from_secs(9))),
+            "EXPIRE k 9"
+        );
+        assert_eq!(
+            packed(&Command::Expire(key(), Duration::from_millis(20))),
+            "PEXPIRE k 20"
+        );
+        assert_eq!(
+            packed(&Command::Mset(vec![(key(), "v".to_owned())])),
+            "MSET k v"
+        );
         assert_eq!(packed(&Command::Mget(vec![key(), key()])), "MGET k k");
-        assert_eq!(packed(&Command::Wait(2, Duration::from_secs(1))), "WAIT 2 1000");
+        assert_eq!(
+            packed(&Command::Wait(2, Duration::from_secs(1))),
+            "WAIT 2 1000"
+        );
     }
 }

@@ -154,7 +154,11 @@ impl LiveWire {
 }
 
 /// One reply of a pipeline, as the type that the command answers.
-pub(super) fn take<T: FromRedisValue>(at: &Endpoint, command: &str, reply: Option<Value>) -> WireResult<T> {
+pub(super) fn take<T: FromRedisValue>(
+    at: &Endpoint,
+    command: &str,
+    reply: Option<Value>,
+) -> WireResult<T> {
     let value = reply.ok_or_else(|| unreadable(at, command, "no reply"))?;
     let value = value
         .extract_error()

@@ -26,19 +26,7 @@ pub(super) fn compose(
         .iter()
         .map(|answer| answer.as_ref().and_then(|answer| answer.as_ref().ok()))
         .collect();
-    let heard: Vec<health::Heard<'_>> = asked
-        .iter()
-        .zip(answers)
-        .map(|(node, answer)| health::Heard {
-            name: &node.name,
-            answer: match answer {
-                Some(Ok(report)) => Ok(report),
-                Some(Err(error)) => Err(error.to_string()),
-                None if node.is_frozen() => Err("it is frozen".to_owned()),
-                None => Err("it is stopped".to_owned()),
-            },
-        })
-        .collect();
+    let heard = heard(asked, answers);
     let assessment = health::assess(&heard, replicas);
     let lines = best_lines(&reports);
     let names = Names {
@@ -77,6 +65,23 @@ pub(super) fn compose(
         nodes,
         problems: assessment.problems,
     }
+}
+
+/// What each said, or why it did not.
+pub(super) fn heard<'a>(asked: &'a [Asked], answers: &'a [Answer]) -> Vec<health::Heard<'a>> {
+    asked
+        .iter()
+        .zip(answers)
+        .map(|(node, answer)| health::Heard {
+            name: &node.name,
+            answer: match answer {
+                Some(Ok(report)) => Ok(report),
+                Some(Err(error)) => Err(error.to_string()),
+                None if node.is_frozen() => Err("it is frozen".to_owned()),
+                None => Err("it is stopped".to_owned()),
+            },
+        })
+        .collect()
 }
 
 /// Of each node the line that says most: its own, else that of a view that can reach it.

@@ -373,7 +373,9 @@ fn hint(check: Check) -> &'static str {
         Check::ReplicaRead => {
             "writes do not reach the replica: see `replica-links`; --wait-ms allows more time"
         }
-        Check::Persistence => "`rcluster up` applies the spec's directives; --persistence asks for another",
+        Check::Persistence => {
+            "`rcluster up` applies the spec's directives; --persistence asks for another"
+        }
         Check::Maxclients => {
             "raise `maxclients` in the spec, and the limit of open files (ulimit -n) that bounds it"
         }
@@ -447,7 +449,10 @@ mod tests {
         let limit = Limit::new(Relation::Below, 5.0, "ms");
         let parts = |values: &[f64]| {
             let part = |(i, value): (usize, &f64)| {
-                (format!("shard {}", i + 1), Ok((*value, format!("p99 {} ms", number(*value)))))
+                (
+                    format!("shard {}", i + 1),
+                    Ok((*value, format!("p99 {} ms", number(*value)))),
+                )
             };
             values.iter().enumerate().map(part).collect::<Vec<_>>()
         };
@@ -478,6 +483,9 @@ mod tests {
         assert_eq!(limit.text(), "≥ 16384 slots");
         assert_eq!(limit.words(), "at least 16384 slots");
         assert!(limit.holds(16384.0) && !limit.holds(16383.0));
-        assert_eq!((number(0.412), number(12.34)), ("0.41".into(), "12.3".into()));
+        assert_eq!(
+            (number(0.412), number(12.34)),
+            ("0.41".into(), "12.3".into())
+        );
     }
 }

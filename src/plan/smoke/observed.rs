@@ -199,13 +199,16 @@ pub fn replica_lag(nodes: &[Seen], most: u64) -> Outcome {
             let seen = match &node.answer {
                 Err(_) => Err(Fault::Skipped(SILENT.to_owned())),
                 Ok(answer) => match (answer.link, answer.lag_bytes) {
-                    (Some("up"), Some(lag)) => {
-                        Ok((precise(lag), format!("{} bytes behind", number(precise(lag)))))
-                    }
+                    (Some("up"), Some(lag)) => Ok((
+                        precise(lag),
+                        format!("{} bytes behind", number(precise(lag))),
+                    )),
                     (Some("up"), None) => Err(Fault::Skipped(
                         "its master does not answer: see connectivity".to_owned(),
                     )),
-                    _ => Err(Fault::Skipped("its link is not up: see replica-links".to_owned())),
+                    _ => Err(Fault::Skipped(
+                        "its link is not up: see replica-links".to_owned(),
+                    )),
                 },
             };
             (node.name.clone(), seen)
@@ -283,10 +286,7 @@ mod tests {
     #[test]
     fn a_healthy_pair_passes() {
         assert_eq!(verdicts(&pair()), [Passed; 5]);
-        assert_eq!(
-            slot_coverage(SLOTS, SLOTS, &[shard(true)]).verdict,
-            Passed
-        );
+        assert_eq!(slot_coverage(SLOTS, SLOTS, &[shard(true)]).verdict, Passed);
         assert_eq!(view_agreement(&[]).verdict, Passed);
     }
 
@@ -337,7 +337,10 @@ mod tests {
         assert_eq!(lost.verdict, Failed);
         assert_eq!(lost.troubled()[0].text, "1 slot has no owner");
         let differ = view_agreement(&[("n2".to_owned(), "n1: master".to_owned())]);
-        assert_eq!(differ.sentence(), "1 difference; wanted at most 0 differences");
+        assert_eq!(
+            differ.sentence(),
+            "1 difference; wanted at most 0 differences"
+        );
     }
 
     #[test]

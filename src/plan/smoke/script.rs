@@ -43,17 +43,17 @@ pub fn read_write(keys: &Keys, value: &str) -> Vec<Line> {
         (set(&keys.expiring, value), done()),
         (Command::Expire(expiring(), SOON), number(1)),
         (Command::Del(key()), number(1)),
-        (
-            Command::Get(key()),
-            Expected::Exactly(Reply::Text(None)),
-        ),
+        (Command::Get(key()), Expected::Exactly(Reply::Text(None))),
         (Command::Del(counter()), number(1)),
     ]
 }
 
 /// MSET and MGET on one slot; a refusal where the keys are of two.
 pub fn hash_tags(keys: &Keys, value: &str) -> Vec<Line> {
-    let pairs = keys.tagged.iter().map(|key| (key.clone(), value.to_owned()));
+    let pairs = keys
+        .tagged
+        .iter()
+        .map(|key| (key.clone(), value.to_owned()));
     let mut lines = vec![(
         Command::Mset(pairs.collect()),
         Expected::Exactly(Reply::Done),
@@ -110,7 +110,9 @@ pub fn judge(lines: &[Line], replies: &[Result<Reply, String>]) -> Result<(), St
                 return Err(format!("{word} answered {got}, not from {from} to {to}"));
             }
             (Expected::Refused(code), Some(Ok(got))) => {
-                return Err(format!("{word} answered {got}, and should refuse with {code}"));
+                return Err(format!(
+                    "{word} answered {got}, and should refuse with {code}"
+                ));
             }
         }
     }
@@ -190,7 +192,9 @@ mod tests {
             match command {
                 Command::Mset(pairs) => lasting.extend(pairs.into_iter().map(|(key, _)| key)),
                 Command::Incr(key) if !lasting.contains(&key) => lasting.push(key),
-                Command::Expire(key, _) | Command::Del(key) => lasting.retain(|other| *other != key),
+                Command::Expire(key, _) | Command::Del(key) => {
+                    lasting.retain(|other| *other != key)
+                }
                 Command::Set { expire, .. } => assert!(expire <= LIFETIME),
                 _ => {}
             }

@@ -160,7 +160,9 @@ pub fn maxclients(nodes: &[NodeSettings], wanted: Option<u32>) -> Outcome {
                     let text = format!("{} ({} connected)", number(most), live.clients);
                     Ok((most, text))
                 }
-                Err(_) => Err(Fault::Error("CONFIG GET maxclients is not a number".to_owned())),
+                Err(_) => Err(Fault::Error(
+                    "CONFIG GET maxclients is not a number".to_owned(),
+                )),
             };
             (node.name.clone(), seen)
         })
@@ -262,7 +264,10 @@ mod tests {
             (Verdict::Failed, 10_000.0)
         );
         assert_eq!(judged("500", spec(500), None), (Verdict::Passed, 500.0));
-        assert_eq!(judged("500", spec(500), Some(501)), (Verdict::Failed, 501.0));
+        assert_eq!(
+            judged("500", spec(500), Some(501)),
+            (Verdict::Failed, 501.0)
+        );
         assert_eq!(judged("9999", None, None), (Verdict::Failed, 10_000.0));
     }
 }

@@ -1,0 +1,84 @@
+//! `rcluster test`
+
+use crate::{
+    cli::{
+        Signals, Verdict,
+        args::{Global, SpecFlags, TestArgs},
+        settings,
+    },
+    error::{Error, Result},
+    model::smoke::Check,
+    ops::{
+        session::{Purpose, Session},
+        test::{self, Options, Subject},
+    },
+    output::{
+        progress::Progress,
+        screen::Screen,
+        smoke::{self, Form},
+    },
+};
+use std::path::Path;
+
+pub(in crate::cli) async fn run(
+    global: &Global,
+    args: &TestArgs,
+    mut signals: Signals,
+    screen: Screen,
+) -> Result<Verdict> {
+    let progress = Progress::new(screen);
+    let (subject, thresholds);
+    let session;
+    if global.seed.is_empty() {
+        let request = settings::request(global, &SpecFlags::default())?;
+        thresholds = settings::thresholds(&request.spec.test, args)?;
+        session = Session::find(request, Purpose::Look).await?;
+        subject = Subject::Ours(&session);
+    } else {
+        let (seeds, user) = settings::seeds(global)?;
+        thresholds = settings::thresholds(&settings::seed_thresholds(global)?, args)?;
+        subject = Subject::Seeds {
+            seeds,
+            user,
+            password: settings::seed_password(global)?,
+        };
+    }
+    let options = Options {
+        thresholds,
+        checks: Check::ALL
+            .into_iter()
+            .filter(|check| args.only.is_empty() || args.only.contains(check))
+            .filter(|check| !args.skip.contains(check))
+            .collect(),
+    };
+    if options.checks.is_empty() {
+        return Err(Error::usage("--only and --skip leave no check")
+            .hint("`rcluster test --help` shows what they take"));
+    }
+    let report = test::run(&subject, &options, &progress, async || signals.next().await).await?;
+    progress.finish();
+    if let Some(path) = &args.junit {
+        write(path, &smoke::junit(&report)?)?;
+    }
+    let form = Form {
+        tap: args.tap,
+        annotations: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+    };
+    smoke::show(screen, form, &report)?;
+    Ok(match report.is_ok() {
+        true => Verdict::Fine,
+        false => Verdict::Wanting,
+    })
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        // If that fails, so does writing, and says why.
+        let _ = std::fs::create_dir_all(folder);
+    }
+    std::fs::write(path, text).map_err(|error| {
+        Error::failed(format!("writing {}", path.display()))
+            .source(error)
+            .hint("name a file that can be written: --junit FILE")
+    })
+}
