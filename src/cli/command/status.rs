@@ -22,7 +22,7 @@ pub(in crate::cli) async fn run(global: &Global, screen: Screen) -> Result<Verdi
         let (seeds, user) = settings::seeds(global)?;
         status::of_seeds(&seeds, user, settings::seed_password(global)?).await?
     };
-    result::show(screen, &table::status(&status), &status)?;
+    result::show(screen, &table::status(&status, screen.width), &status)?;
     Ok(if status.is_ok() {
         Verdict::Fine
     } else {

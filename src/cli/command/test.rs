@@ -18,7 +18,7 @@ use crate::{
         smoke::{self, Form},
     },
 };
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 pub(in crate::cli) async fn run(
     global: &Global,
@@ -26,6 +26,7 @@ pub(in crate::cli) async fn run(
     mut signals: Signals,
     screen: Screen,
 ) -> Result<Verdict> {
+    let checks = checks(args)?;
     let progress = Progress::new(screen);
     let (subject, thresholds);
     let session;
@@ -43,18 +44,7 @@ pub(in crate::cli) async fn run(
             password: settings::seed_password(global)?,
         };
     }
-    let options = Options {
-        thresholds,
-        checks: Check::ALL
-            .into_iter()
-            .filter(|check| args.only.is_empty() || args.only.contains(check))
-            .filter(|check| !args.skip.contains(check))
-            .collect(),
-    };
-    if options.checks.is_empty() {
-        return Err(Error::usage("--only and --skip leave no check")
-            .hint("`rcluster test --help` shows what they take"));
-    }
+    let options = Options { thresholds, checks };
     let report = test::run(&subject, &options, &progress, async || signals.next().await).await?;
     progress.finish();
     if let Some(path) = &args.junit {
@@ -69,6 +59,19 @@ pub(in crate::cli) async fn run(
         true => Verdict::Fine,
         false => Verdict::Wanting,
     })
+}
+
+fn checks(args: &TestArgs) -> Result<BTreeSet<Check>> {
+    let checks: BTreeSet<Check> = Check::ALL
+        .into_iter()
+        .filter(|check| args.only.is_empty() || args.only.contains(check))
+        .filter(|check| !args.skip.contains(check))
+        .collect();
+    if checks.is_empty() {
+        return Err(Error::usage("--only and --skip leave no check")
+            .hint("`rcluster test --help` names them all"));
+    }
+    Ok(checks)
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

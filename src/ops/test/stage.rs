@@ -186,7 +186,11 @@ fn seen(node: &NodeStatus, status: &Status, heard: &[health::Heard<'_>]) -> Seen
             link: node.link,
             lag_bytes: node.lag_bytes,
         }),
-        Some(Err(why)) => Err(why.clone()),
+        // A node without a name is called by its endpoint, which the reason names as well.
+        Some(Err(why)) => {
+            let short = why.strip_prefix(node.name.as_str()).unwrap_or(why);
+            Err(short.trim_start().to_owned())
+        }
         None => Err("it was not asked".to_owned()),
     };
     Seen {

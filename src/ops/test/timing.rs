@@ -3,7 +3,7 @@
 use super::{data::VALUE, suite::Target};
 use crate::{
     model::{data::Command, info::Fields, node::Endpoint},
-    plan::smoke::{Fault, number, precise, script},
+    plan::smoke::{Fault, number, script},
     wire::{DataWire, WireError},
 };
 use hdrhistogram::Histogram;
@@ -108,10 +108,10 @@ pub(super) async fn latency(
     let millis = |micros: u64| Duration::from_micros(micros).as_secs_f64() * 1000.0;
     let p99 = millis(micros.value_at_quantile(0.99));
     let text = format!(
-        "p99 {} ms, mean {} of {}",
+        "p99 {} ms, mean {}, n={}",
         number(p99),
         number(micros.mean() / 1000.0),
-        number(precise(usize::try_from(micros.len()).unwrap_or(usize::MAX))),
+        micros.len(),
     );
     Ok((p99, text))
 }

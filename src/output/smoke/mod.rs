@@ -84,11 +84,11 @@ pub(super) mod examples {
                 vec![
                     (
                         "shard 1".to_owned(),
-                        Ok((0.42, "p99 0.42 ms, mean 0.21 of 1000".to_owned())),
+                        Ok((0.42, "p99 0.42 ms, mean 0.21, n=1000".to_owned())),
                     ),
                     (
                         "shard 2".to_owned(),
-                        Ok((7.1, "p99 7.10 ms, mean 1.20 of 1000".to_owned())),
+                        Ok((7.1, "p99 7.1 ms, mean 1.2, n=1000".to_owned())),
                     ),
                 ],
                 "",

@@ -15,11 +15,12 @@ pub(super) fn table(report: &Report, verbose: bool) -> String {
     text.push_str("\n\n");
     text.push_str(&rows(report));
     for outcome in &report.checks {
-        if outcome.verdict != Verdict::Passed {
+        if matches!(outcome.verdict, Verdict::Failed | Verdict::Error) {
             text.push('\n');
             text.push_str(&explained(outcome));
         }
     }
+    text.push_str(&skipped(report));
     if verbose {
         for outcome in &report.checks {
             text.push('\n');
@@ -112,6 +113,30 @@ fn explained(outcome: &Outcome) -> String {
     text
 }
 
+/// What was skipped, those with the same reason together.
+fn skipped(report: &Report) -> String {
+    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    for outcome in &report.checks {
+        if outcome.verdict != Verdict::Skipped {
+            continue;
+        }
+        let reason = match outcome.troubled().first() {
+            Some(part) => format!("{}: {}", part.subject, part.text),
+            None => outcome.text.clone(),
+        };
+        match reasons.iter_mut().find(|(other, _)| *other == reason) {
+            Some((_, ids)) => ids.push(outcome.check.id()),
+            None => reasons.push((reason, vec![outcome.check.id()])),
+        }
+    }
+    let mut text = String::new();
+    for (reason, ids) in reasons {
+        let word = coloured(Verdict::Skipped);
+        let _ = write!(text, "\n{word}: {}\n  {reason}\n", ids.join(", "));
+    }
+    text
+}
+
 fn whole(outcome: &Outcome) -> String {
     let mut text = format!("{}: {}\n", style(outcome.check.id()).bold(), outcome.title);
     for part in &outcome.parts {
@@ -142,7 +167,7 @@ mod tests {
         console::set_colors_enabled(false);
         let text = table(&examples::report(), true);
         assert!(
-            text.contains("  passed  shard 1: p99 0.42 ms, mean 0.21 of 1000"),
+            text.contains("  passed  shard 1: p99 0.42 ms, mean 0.21, n=1000"),
             "{text}"
         );
     }

@@ -101,7 +101,7 @@ impl Limit {
             Relation::Below => "<",
             Relation::Above => ">",
         };
-        format!("{sign} {} {}", number(self.value), self.unit)
+        format!("{sign} {}", self.amount())
     }
 
     /// `at least 6 nodes`
@@ -112,7 +112,16 @@ impl Limit {
             Relation::Below => "less than",
             Relation::Above => "more than",
         };
-        format!("{words} {} {}", number(self.value), self.unit)
+        format!("{words} {}", self.amount())
+    }
+
+    fn amount(&self) -> String {
+        // One of what is counted is singular; `ms` is not counted.
+        let unit = match self.unit.strip_suffix('s') {
+            Some(noun) if self.value == 1.0 && noun.len() > 1 => noun,
+            _ => self.unit,
+        };
+        format!("{} {unit}", number(self.value))
     }
 
     /// Whether `a` is further from keeping it than `b`.
@@ -128,7 +137,7 @@ impl Serialize for Limit {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Limit", 4)?;
         fields.serialize_field("relation", &self.relation)?;
-        fields.serialize_field("value", &self.value)?;
+        fields.serialize_field("value", &Number(self.value))?;
         fields.serialize_field("unit", self.unit)?;
         fields.serialize_field("text", &self.text())?;
         fields.end()
@@ -143,6 +152,7 @@ pub struct Part {
     /// What came of it.
     pub verdict: Verdict,
     /// What was measured there, where that is a number.
+    #[serde(serialize_with = "serialize_measured")]
     pub measured: Option<f64>,
     /// What was seen, or why it did not pass.
     pub text: String,
@@ -159,6 +169,7 @@ pub struct Outcome {
     /// What came of it: the worst of its parts.
     pub verdict: Verdict,
     /// The value that is held to the limit; null if nothing was measured.
+    #[serde(serialize_with = "serialize_measured")]
     pub measured: Option<f64>,
     /// The same in words.
     pub text: String,
@@ -354,7 +365,7 @@ fn hint(check: Check) -> &'static str {
             "gossip settles this within seconds: test again; `rcluster status` names who differs"
         }
         Check::ReadWrite => {
-            "clients dial what the nodes announce: see `access:` in the spec, and `rcluster status`"
+            "`rcluster status` shows which masters answer; clients dial what nodes announce: see `access:`"
         }
         Check::HashTags => "`rcluster status` shows slots that are open or not served",
         Check::Moved => {
@@ -385,11 +396,41 @@ fn hint(check: Check) -> &'static str {
 
 /// `6`, `0.41`, `12.5`: as many digits as matter.
 pub fn number(value: f64) -> String {
-    match value {
-        _ if value.fract() == 0.0 => format!("{value:.0}"),
-        _ if value < 10.0 => format!("{value:.2}"),
-        _ => format!("{value:.1}"),
+    let digits = match value {
+        _ if value.fract() == 0.0 => return format!("{value:.0}"),
+        _ if value < 0.1 => 3,
+        _ if value < 10.0 => 2,
+        _ => 1,
+    };
+    let text = format!("{value:.digits$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A number that is written without a point where it has no need of one.
+struct Number(f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Number(value) = *self;
+        if value.fract() == 0.0 && (0.0..1e15).contains(&value) {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it is whole, and from 0 to 1e15"
+            )]
+            serializer.serialize_u64(value as u64)
+        } else {
+            serializer.serialize_f64(value)
+        }
     }
+}
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+fn serialize_measured<S: Serializer>(
+    measured: &Option<f64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    measured.map(Number).serialize(serializer)
 }
 
 /// A count, to be compared with a limit.
