@@ -55,9 +55,10 @@ pub(in crate::cli) async fn run(
         annotations: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
     };
     smoke::show(screen, form, &report)?;
-    Ok(match report.is_ok() {
-        true => Verdict::Fine,
-        false => Verdict::Wanting,
+    Ok(if report.is_ok() {
+        Verdict::Fine
+    } else {
+        Verdict::Wanting
     })
 }
 

@@ -185,9 +185,10 @@ pub async fn run(
         left = cleanup::clean(&stage, edges, CLEANUP) => left,
     };
     if !ended {
-        return Err(interrupted(match cleanup::all_gone(&left) {
-            true => "its keys were removed",
-            false => "keys of shards that do not answer expire within two minutes",
+        return Err(interrupted(if cleanup::all_gone(&left) {
+            "its keys were removed"
+        } else {
+            "keys of shards that do not answer expire within two minutes"
         }));
     }
     suite.cleaned(left, begun);

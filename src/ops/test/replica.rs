@@ -57,7 +57,7 @@ pub(super) async fn read_back(
                 "{why}; {acknowledged} of {wanted} replicas acknowledged the write within {} ms",
                 within.as_millis()
             ))),
-            Ok(_) if acknowledged < wanted && shard.replicas.len() == 1 => {
+            Ok(()) if acknowledged < wanted && shard.replicas.len() == 1 => {
                 Err(Fault::Wanting(format!(
                     "has the value, but did not acknowledge it within {} ms",
                     within.as_millis()

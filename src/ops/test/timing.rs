@@ -42,17 +42,15 @@ pub(super) async fn hit_ratio(
     let after = counters(wire, at).await?;
     let (percent, all) = script::hit_ratio(before, after).map_err(Fault::Error)?;
     let own = u64::try_from(ROUNDS * reads.len()).unwrap_or(u64::MAX);
-    let others = match all.saturating_sub(own) {
-        0 => String::new(),
-        others => format!(", {others} by others"),
-    };
     if found == 0 {
         return Err(Fault::Error("no read was answered".to_owned()));
     }
-    Ok((
-        percent,
-        format!("{} % of {all} look-ups{others}", number(percent)),
-    ))
+    // On a cluster in use, others look up keys at the same time.
+    let text = match all.saturating_sub(own) {
+        0 => format!("{} % of {all} look-ups", number(percent)),
+        others => format!("{} % of {all} ({others} by others)", number(percent)),
+    };
+    Ok((percent, text))
 }
 
 async fn counters(wire: &dyn DataWire, at: &Endpoint) -> Result<(u64, u64), Fault> {

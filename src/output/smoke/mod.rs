@@ -96,9 +96,9 @@ pub(super) mod examples {
             worst(
                 Check::HitRatio,
                 above,
-                vec![fault(
-                    "shard 1",
-                    Fault::Error("its counters were reset".to_owned()),
+                vec![(
+                    "shard 1".to_owned(),
+                    Err(Fault::Error("its counters were reset".to_owned())),
                 )],
                 "",
             ),

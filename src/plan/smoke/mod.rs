@@ -93,7 +93,7 @@ impl Limit {
         }
     }
 
-    /// `≥ 6 nodes`
+    /// `≥ 6`, `< 5 ms`: beside a measured value that says what was counted.
     pub fn text(&self) -> String {
         let sign = match self.relation {
             Relation::AtLeast => "≥",
@@ -101,7 +101,10 @@ impl Limit {
             Relation::Below => "<",
             Relation::Above => ">",
         };
-        format!("{sign} {}", self.amount())
+        match self.unit {
+            "ms" | "%" => format!("{sign} {} {}", number(self.value), self.unit),
+            _ => format!("{sign} {}", number(self.value)),
+        }
     }
 
     /// `at least 6 nodes`
@@ -112,16 +115,12 @@ impl Limit {
             Relation::Below => "less than",
             Relation::Above => "more than",
         };
-        format!("{words} {}", self.amount())
-    }
-
-    fn amount(&self) -> String {
         // One of what is counted is singular; `ms` is not counted.
         let unit = match self.unit.strip_suffix('s') {
-            Some(noun) if self.value == 1.0 && noun.len() > 1 => noun,
+            Some(noun) if number(self.value) == "1" && noun.len() > 1 => noun,
             _ => self.unit,
         };
-        format!("{} {unit}", number(self.value))
+        format!("{words} {} {unit}", number(self.value))
     }
 
     /// Whether `a` is further from keeping it than `b`.
@@ -187,8 +186,16 @@ impl Outcome {
     /// Measured value and threshold in one sentence.
     pub fn sentence(&self) -> String {
         match self.verdict {
-            Verdict::Passed | Verdict::Failed => {
-                format!("{}; wanted {}", self.text, self.threshold.words())
+            Verdict::Passed => format!("{}; wanted {}", self.text, self.threshold.words()),
+            Verdict::Failed => {
+                // Of several, the one that was measured worst is named.
+                let worst = self.parts.iter().find(|part| {
+                    self.parts.len() > 1
+                        && part.measured.is_some()
+                        && part.measured == self.measured
+                });
+                let who = worst.map_or_else(String::new, |part| format!("{}: ", part.subject));
+                format!("{who}{}; wanted {}", self.text, self.threshold.words())
             }
             Verdict::Skipped | Verdict::Error => self.text.clone(),
         }
@@ -242,7 +249,6 @@ pub fn counted(check: Check, nouns: &'static str, parts: Vec<Counted>, lack: &st
 /// Every part keeps the limit; the worst one is what was measured. Without parts: skipped, for `lack`.
 pub fn worst(check: Check, limit: Limit, parts: Vec<Measured>, lack: &str) -> Outcome {
     let mut worst: Option<(f64, String)> = None;
-    let several = parts.len() > 1;
     let parts: Vec<Part> = parts
         .into_iter()
         .map(|(subject, seen)| match seen {
@@ -252,11 +258,7 @@ pub fn worst(check: Check, limit: Limit, parts: Vec<Measured>, lack: &str) -> Ou
                     .is_none_or(|(other, _)| limit.is_worse(value, *other));
                 let fine = limit.holds(value);
                 if is_worst {
-                    let text = match several && !fine {
-                        true => format!("{subject}: {text}"),
-                        false => text.clone(),
-                    };
-                    worst = Some((value, text));
+                    worst = Some((value, text.clone()));
                 }
                 let verdict = if fine {
                     Verdict::Passed
@@ -291,9 +293,10 @@ pub fn single(
     text: String,
     parts: Vec<Part>,
 ) -> Outcome {
-    let verdict = match limit.holds(measured) {
-        true => worst_of(&parts).min(Verdict::Skipped),
-        false => Verdict::Failed,
+    let verdict = if limit.holds(measured) {
+        worst_of(&parts).min(Verdict::Skipped)
+    } else {
+        Verdict::Failed
     };
     outcome(check, limit, verdict, Some(measured), text, parts)
 }
@@ -521,12 +524,15 @@ mod tests {
     #[test]
     fn limits_read_as_people_write_them() {
         let limit = Limit::new(Relation::AtLeast, 16384.0, "slots");
-        assert_eq!(limit.text(), "≥ 16384 slots");
+        assert_eq!(limit.text(), "≥ 16384");
         assert_eq!(limit.words(), "at least 16384 slots");
         assert!(limit.holds(16384.0) && !limit.holds(16383.0));
+        let texts = [0.412, 12.34, 7.1, 0.001, 30.0, 9.999].map(number);
+        assert_eq!(texts, ["0.41", "12.3", "7.1", "0.001", "30", "10"]);
+        let text = serde_json::to_string(&Limit::new(Relation::Below, 0.5, "ms")).expect("JSON");
         assert_eq!(
-            (number(0.412), number(12.34)),
-            ("0.41".into(), "12.3".into())
+            text,
+            r#"{"relation":"below","value":0.5,"unit":"ms","text":"< 0.5 ms"}"#
         );
     }
 }

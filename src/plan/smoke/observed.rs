@@ -352,7 +352,7 @@ mod tests {
         assert_eq!(replica_links(nodes, &bare, None).verdict, Skipped);
         assert_eq!(replica_links(nodes, &bare, Some(0)).text, NO_REPLICAS);
         let wanting = replica_links(nodes, &bare, Some(1));
-        assert_eq!(wanting.sentence(), "0 of 1 link; wanted at least 1 links");
+        assert_eq!(wanting.sentence(), "0 of 1 link; wanted at least 1 link");
         assert_eq!(wanting.troubled()[0].text, "has 0 of 1 replicas");
         assert_eq!(replica_lag(nodes, 0).verdict, Skipped);
     }

@@ -193,7 +193,7 @@ mod tests {
                 Command::Mset(pairs) => lasting.extend(pairs.into_iter().map(|(key, _)| key)),
                 Command::Incr(key) if !lasting.contains(&key) => lasting.push(key),
                 Command::Expire(key, _) | Command::Del(key) => {
-                    lasting.retain(|other| *other != key)
+                    lasting.retain(|other| *other != key);
                 }
                 Command::Set { expire, .. } => assert!(expire <= LIFETIME),
                 _ => {}

@@ -1,6 +1,6 @@
 //! Checks of what the nodes are set to: what goes to disk, and how many clients they take.
 
-use super::{Counted, Fault, Limit, Measured, Outcome, Relation, counted, number, worst};
+use super::{Counted, Fault, Limit, Measured, Outcome, Relation, Verdict, counted, number, worst};
 use crate::model::{
     directive::{Directives, Value},
     smoke::{Check, Persistence},
@@ -50,10 +50,10 @@ impl Live {
         !self.text("save").trim().is_empty()
     }
 
-    /// `AOF everysec and RDB`
+    /// `AOF everysec, RDB`
     fn persistence(&self) -> String {
         match (self.aof(), self.rdb()) {
-            (true, true) => format!("AOF {} and RDB", self.text("appendfsync")),
+            (true, true) => format!("AOF {}, RDB", self.text("appendfsync")),
             (true, false) => format!("AOF {}", self.text("appendfsync")),
             (false, true) => "RDB".to_owned(),
             (false, false) => "nothing".to_owned(),
@@ -69,7 +69,6 @@ pub fn persistence(nodes: &[NodeSettings], wanted: Persistence) -> Outcome {
         let found = live.persistence();
         let wanting = |why: String| Err(Fault::Wanting(why));
         let missing = match (wanted, &node.spec) {
-            (Persistence::Off, _) => None,
             (Persistence::Aof, _) if !live.aof() => Some("the append-only file".to_owned()),
             (Persistence::Rdb, _) if !live.rdb() => Some("snapshots".to_owned()),
             (Persistence::Any, _) if !live.aof() && !live.rdb() => {
@@ -91,7 +90,7 @@ pub fn persistence(nodes: &[NodeSettings], wanted: Persistence) -> Outcome {
         .map(|node| (node.name.clone(), judge(node)))
         .collect();
     let mut outcome = counted(Check::Persistence, "nodes", parts, "no node could be asked");
-    if outcome.measured.is_some() && !usual.is_empty() {
+    if outcome.verdict == Verdict::Passed {
         outcome.text = format!("{}: {usual}", outcome.text);
     }
     outcome
@@ -173,7 +172,7 @@ pub fn maxclients(nodes: &[NodeSettings], wanted: Option<u32>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::spec::default_directives, plan::smoke::Verdict};
+    use crate::model::spec::default_directives;
 
     fn live(appendonly: &str, save: &str, maxclients: &str) -> Live {
         let config = [
@@ -234,13 +233,10 @@ mod tests {
             node(live("no", SAVE, "10000"), None),
         ];
         let outcome = persistence(&nodes, Persistence::Spec);
-        assert_eq!(
-            outcome.sentence(),
-            "2 of 3 nodes: AOF everysec and RDB; wanted at least 3 nodes"
-        );
+        assert_eq!(outcome.sentence(), "2 of 3 nodes; wanted at least 3 nodes");
         assert_eq!(
             outcome.troubled()[0].text,
-            "RDB goes to disk, on other nodes AOF everysec and RDB"
+            "RDB goes to disk, on other nodes AOF everysec, RDB"
         );
         let mut broken = live("yes", SAVE, "10000");
         broken.aof_written = false;

@@ -6,6 +6,7 @@ mod compose_by_hand;
 mod conf_by_redis;
 mod docker;
 mod runtime_contract;
+mod smoke;
 
 use std::{
     net::{Ipv4Addr, TcpListener},
