@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeSet,
     io::Write as _,
+    ops::Range,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -22,7 +23,7 @@ struct Cluster {
 
 impl Cluster {
     /// Up and verified; `None`, after saying why, where that cannot be tried.
-    fn up(name: &str, spec: &str) -> Option<Self> {
+    fn up(name: &str, ports: Range<u16>, spec: &str) -> Option<Self> {
         if !runs("redis-server", "--version") || !runs("redis-cli", "--version") {
             skip(name, "there is no redis-server and redis-cli in PATH");
             return None;
@@ -30,7 +31,7 @@ impl Cluster {
         let cluster = Cluster {
             home: tempfile::tempdir().unwrap(),
             name: format!("{name}-{}", std::process::id()),
-            port: super::free_ports(30_000..31_000, 20),
+            port: super::free_ports(ports, NODES),
         };
         let spec = format!(
             "version: 1\nname: {}\nruntime: process\nport: {}\nbus_port: {}\n{spec}",
@@ -216,7 +217,7 @@ const UNSEEN_REPLICA: &[&str] = &[
 fn each_fault_fails_its_check_and_nothing_else() {
     // Nobody is failed over while a test looks.
     let spec = "redis: {cluster-node-timeout: 60000}\n";
-    let Some(cluster) = Cluster::up("smoke-faults", spec) else {
+    let Some(cluster) = Cluster::up("smoke-faults", 30_000..30_500, spec) else {
         return;
     };
     cluster.heals();
@@ -329,7 +330,7 @@ fn each_fault_fails_its_check_and_nothing_else() {
 #[test]
 fn results_are_written_for_whoever_reads_them_and_no_key_is_left() {
     let spec = "test: {latency_p99_ms: 500}\n";
-    let Some(cluster) = Cluster::up("smoke-forms", spec) else {
+    let Some(cluster) = Cluster::up("smoke-forms", 30_500..31_000, spec) else {
         return;
     };
     cluster.heals();
