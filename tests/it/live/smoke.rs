@@ -340,15 +340,15 @@ fn results_are_written_for_whoever_reads_them_and_no_key_is_left() {
     let start = Instant::now();
     let table = cluster.ok(&["test", "--progress=quiet", "--junit", "deep/report.xml"]);
     eprintln!("`test` in full on six nodes: {:?}", start.elapsed());
-    let table = table.replace(&cluster.name, "NAME");
     insta::with_settings!({filters => vec![
-        (r"p99 .*, n=1000", "[LATENCY]       "),
+        (r"p99 .*, n=1000", "[LATENCY]"),
         (r"\(\d+ connected\)", "([N] connected)"),
         (r"in \d+(\.\d+)? s", "in [TIME]"),
-        (r"(?m) +\d+(\.\d+)? m?s$", " [TIME]"),
-        (r" +TIME", " TIME"),
+        (r"(?m) \d+(\.\d+)? m?s$", " [TIME]"),
+        // The columns' widths depend on what was measured.
+        (r" {2,}", "  "),
     ]}, {
-        insta::assert_snapshot!(table);
+        insta::assert_snapshot!(table.replace(&cluster.name, "NAME"));
     });
     let xml = std::fs::read_to_string(cluster.home.path().join("deep/report.xml")).unwrap();
     assert!(
