@@ -197,7 +197,7 @@ impl Survey {
             .map(|_| usize::from(launch.replicas));
         let runtime = launch.runtime.to_string();
         let name = launch.name.to_string();
-        Survey::ask(&session.wire, name, runtime, asked.collect(), replicas).await
+        Survey::ask(&*session.wire, name, runtime, asked.collect(), replicas).await
     }
 
     /// Asks every node that the first seed which answers knows.
