@@ -15,6 +15,7 @@ use crate::{
 use args::{Cli, ColourArg, Command, ProgressArg};
 use clap::Parser;
 use std::process::ExitCode;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit code of a check that found something wanting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(Kind::Failed.exit_code());
         }
     };
-    let outcome = runtime.block_on(interruptible(run(cli, screen)));
+    let outcome = runtime.block_on(interruptible(cli, screen));
     // A prompt may still be waiting for a line; nobody needs it any more.
     runtime.shutdown_background();
     match outcome {
@@ -64,22 +65,44 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Ctrl-C and SIGTERM end the work where it stands: every operation is made to be run again.
-async fn interruptible(work: impl Future<Output = Result<Verdict>>) -> Result<Verdict> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen =
-        |kind| signal(kind).map_err(|error| Error::failed("listening for signals").source(error));
-    let (mut interrupt, mut terminate) = (
-        listen(SignalKind::interrupt())?,
-        listen(SignalKind::terminate())?,
-    );
-    tokio::select! {
-        outcome = work => return outcome,
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// Ctrl-C and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Error::failed("listening for signals").source(error))
+        };
+        Ok(Signals {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
     }
-    Err(Error::new(Kind::Interrupted, "interrupted")
-        .hint("nothing is lost: run the same command again and it goes on from here"))
+
+    /// The next one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// A signal ends the work where it stands: every operation is made to be run again. Only what
+/// leaves something behind that running it again would not remove hears signals itself.
+async fn interruptible(cli: Cli, screen: Screen) -> Result<Verdict> {
+    if matches!(cli.command, Command::Test(_)) {
+        return run(cli, screen).await;
+    }
+    let mut signals = Signals::listen()?;
+    tokio::select! {
+        outcome = run(cli, screen) => outcome,
+        () = signals.next() => Err(Error::new(Kind::Interrupted, "interrupted")
+            .hint("nothing is lost: run the same command again and it goes on from here")),
+    }
 }
 
 async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
@@ -96,6 +119,7 @@ async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
         Command::Status => command::status::run(global, screen).await,
         Command::Doctor(args) => command::doctor::run(global, &args, screen).await,
         Command::Monitor(args) => command::monitor::run(global, &args, screen).await,
+        Command::Test(args) => command::test::run(global, &args, Signals::listen()?, screen).await,
         Command::New(args) => command::new::run(&args, screen),
         Command::Render(args) => command::render::run(global, &args, screen),
         Command::Schema => command::schema::run(),

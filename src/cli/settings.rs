@@ -1,11 +1,12 @@
 //! What was asked for, resolved once: flags over `RCLUSTER_*` environment over spec over defaults.
 
-use super::args::{Global, RuntimeArg, SpecFlags};
+use super::args::{Global, RuntimeArg, SpecFlags, TestArgs};
 use crate::{
     error::{Error, Result},
     model::{
         node::Endpoint,
         secret::Secret,
+        smoke::Thresholds,
         spec::{RuntimeChoice, Spec},
     },
     ops::session::Request,
@@ -77,12 +78,7 @@ pub(super) fn spec(global: &Global, flags: &SpecFlags) -> Result<(Spec, Option<S
 /// A spec file, if one is named or found and is about the cluster that was asked for; else what is
 /// remembered of that cluster; else the defaults.
 fn base(global: &Global, state: &State) -> Result<Base> {
-    let found = match &global.file {
-        Some(path) => Some(path.clone()),
-        None => std::env::current_dir()
-            .ok()
-            .and_then(|folder| spec_file::discover(&folder)),
-    };
+    let found = file(global);
     let from_file = match &found {
         Some(path) => Some((spec_file::read(path)?, folder_of(path))),
         None => None,
@@ -108,6 +104,38 @@ fn base(global: &Global, state: &State) -> Result<Base> {
         folder,
         remembered,
     })
+}
+
+/// The spec that is named, else found.
+fn file(global: &Global) -> Option<PathBuf> {
+    global.file.clone().or_else(|| {
+        let folder = std::env::current_dir().ok()?;
+        spec_file::discover(&folder)
+    })
+}
+
+/// What `test` holds a cluster to: flags over the spec's.
+pub(super) fn thresholds(spec: &Thresholds, args: &TestArgs) -> Result<Thresholds> {
+    let mut thresholds = spec.clone();
+    set(&mut thresholds.latency_p99_ms, args.latency_p99_ms);
+    set(&mut thresholds.latency_samples, args.latency_samples);
+    set(&mut thresholds.hit_ratio_percent, args.hit_ratio_percent);
+    set(&mut thresholds.lag_bytes, args.lag_bytes);
+    set(&mut thresholds.wait_ms, args.wait_ms);
+    set(&mut thresholds.persistence, args.persistence);
+    set(&mut thresholds.maxclients, args.maxclients.map(Some));
+    match thresholds.problems().into_iter().next() {
+        None => Ok(thresholds),
+        Some((key, what, hint)) => Err(Error::usage(format!("test.{key}: {what}")).hint(hint)),
+    }
+}
+
+/// The thresholds for a cluster that rcluster did not start: of the spec that is named or found.
+pub(super) fn seed_thresholds(global: &Global) -> Result<Thresholds> {
+    match file(global) {
+        Some(path) => Ok(spec_file::read(&path)?.test),
+        None => Ok(Thresholds::default()),
+    }
 }
 
 fn folder_of(path: &Path) -> PathBuf {

@@ -6,6 +6,8 @@
 
 pub mod container;
 pub mod count;
+pub mod data;
+pub mod decimal;
 pub mod directive;
 pub mod human;
 pub mod info;
@@ -15,6 +17,7 @@ pub mod nodes_text;
 pub mod report;
 pub mod secret;
 pub mod slot;
+pub mod smoke;
 pub mod spec;
 pub mod spec_check;
 pub mod topology;

@@ -21,5 +21,6 @@ pub mod settings;
 pub mod start;
 pub mod status;
 pub mod stop;
+pub mod test;
 pub mod up;
 pub mod verify;

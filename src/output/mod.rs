@@ -9,4 +9,5 @@ pub mod monitor;
 pub mod progress;
 pub mod result;
 pub mod screen;
+pub mod smoke;
 pub mod table;

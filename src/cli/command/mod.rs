@@ -16,6 +16,7 @@ pub(super) mod schema;
 pub(super) mod start;
 pub(super) mod status;
 pub(super) mod stop;
+pub(super) mod test;
 pub(super) mod up;
 
 use crate::{
@@ -31,5 +32,5 @@ fn refuse_seeds(global: &Global, verb: &str) -> Result<()> {
     Err(Error::refused(format!(
         "`{verb}` is for clusters that rcluster started, not for seeds"
     ))
-    .hint("leave --seed out; `status` and `init` take seeds"))
+    .hint("leave --seed out; `status`, `test` and `init` take seeds"))
 }

@@ -10,6 +10,7 @@ mod monitor;
 mod resume;
 mod runtime_contract;
 mod seeds;
+mod smoke;
 mod together;
 mod up;
 
