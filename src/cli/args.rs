@@ -1,5 +1,6 @@
 //! The arguments as they are typed. What they mean together is `settings`' question.
 
+use super::args_look::{HistoryArgs, KeyArgs};
 use crate::model::{
     node::NodeName,
     spec::{Access, ClusterName, PortChoice},
@@ -155,6 +156,10 @@ pub(super) enum Command {
     List,
     /// What every node says, and whether they agree (exit 4: they are not well)
     Status,
+    /// The slot of a key, and who serves it
+    Key(KeyArgs),
+    /// Who changed the cluster, when, how, and what came of it
+    History(HistoryArgs),
     /// Write a commented spec
     New(NewArgs),
     /// Write redis.conf files and a compose file to use by hand

@@ -1,6 +1,7 @@
 //! The command line: arguments as typed, settings resolved once, one thin file per command.
 
 mod args;
+mod args_look;
 mod command;
 mod confirm;
 mod settings;
@@ -94,6 +95,8 @@ async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
         Command::Reset(args) => command::reset::run(global, &args, screen).await,
         Command::List => command::list::run(screen).await,
         Command::Status => command::status::run(global, screen).await,
+        Command::Key(args) => command::key::run(global, &args, screen).await,
+        Command::History(args) => command::history::run(global, &args, screen),
         Command::New(args) => command::new::run(&args, screen),
         Command::Render(args) => command::render::run(global, &args, screen),
         Command::Schema => command::schema::run(),

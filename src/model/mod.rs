@@ -8,6 +8,7 @@ pub mod container;
 pub mod count;
 pub mod directive;
 pub mod info;
+pub mod key;
 pub mod launch;
 pub mod node;
 pub mod nodes_text;

@@ -4,6 +4,7 @@
 //! pipe that is closed ends the output quietly.
 
 pub mod failure;
+pub mod look;
 pub mod progress;
 pub mod result;
 pub mod screen;

@@ -181,9 +181,14 @@ impl State {
         write_private(&folder.join("cluster.json"), &text)
     }
 
+    /// Where the password is remembered, if there is one.
+    pub fn password_path(&self, name: &ClusterName) -> PathBuf {
+        self.cluster(name).join("password")
+    }
+
     /// The remembered password.
     pub fn password(&self, name: &ClusterName) -> Result<Option<Secret>> {
-        let path = self.cluster(name).join("password");
+        let path = self.password_path(name);
         match fs::read_to_string(&path) {
             Ok(text) => super::dotenv::parse(&text, &path.display().to_string()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -195,7 +200,7 @@ impl State {
     pub fn save_password(&self, name: &ClusterName, password: Option<&Secret>) -> Result<()> {
         let folder = self.cluster(name);
         create_private(&folder)?;
-        let path = folder.join("password");
+        let path = self.password_path(name);
         match password {
             Some(secret) => write_private(&path, secret.reveal().as_bytes()),
             None => remove_file(&path),

@@ -3,6 +3,7 @@
 //! The document is the contract of `status --json`; a field is added, never renamed.
 
 mod compose;
+pub mod source;
 
 use super::{init, session::Session, stop::no_such_cluster};
 use crate::{
@@ -186,7 +187,11 @@ pub async fn of_seeds(
     user: Option<String>,
     password: Option<Secret>,
 ) -> Result<Status> {
-    let wire = &LiveWire::new(user, password);
+    through(seeds, &LiveWire::new(user, password)).await
+}
+
+/// The same, over a wire that is there already.
+async fn through(seeds: &[Endpoint], wire: &LiveWire) -> Result<Status> {
     let heard = join_all(seeds.iter().map(|seed| wire.observe(seed))).await;
     let mut first = None;
     for (seed, answer) in seeds.iter().zip(&heard) {
