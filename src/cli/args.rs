@@ -1,6 +1,6 @@
 //! The arguments as they are typed. What they mean together is `settings`' question.
 
-use super::args_look::{HistoryArgs, KeyArgs};
+use super::args_look::{HistoryArgs, KeyArgs, LogsArgs, StatusArgs};
 use crate::model::{
     node::NodeName,
     spec::{Access, ClusterName, PortChoice},
@@ -155,7 +155,9 @@ pub(super) enum Command {
     #[command(visible_alias = "ls")]
     List,
     /// What every node says, and whether they agree (exit 4: they are not well)
-    Status,
+    Status(StatusArgs),
+    /// What the nodes wrote, in time order
+    Logs(LogsArgs),
     /// The slot of a key, and who serves it
     Key(KeyArgs),
     /// Who changed the cluster, when, how, and what came of it

@@ -24,6 +24,27 @@ enum Verdict {
     Fine,
     /// Exit 4.
     Wanting,
+    /// Exit 130, without a word: Ctrl-C is how it ends.
+    Interrupted,
+}
+
+/// What Ctrl-C and SIGTERM mean to a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Interrupt {
+    /// It was not done.
+    Breaks,
+    /// It would have gone on for ever.
+    Ends,
+}
+
+impl Interrupt {
+    fn of(command: &Command) -> Self {
+        match command {
+            Command::Logs(args) if args.follow => Interrupt::Ends,
+            Command::Status(args) if args.watch => Interrupt::Ends,
+            _ => Interrupt::Breaks,
+        }
+    }
 }
 
 /// Parses, runs, reports; returns the exit code.
@@ -52,12 +73,14 @@ pub fn main() -> ExitCode {
             return ExitCode::from(Kind::Failed.exit_code());
         }
     };
-    let outcome = runtime.block_on(interruptible(run(cli, screen)));
+    let interrupt = Interrupt::of(&cli.command);
+    let outcome = runtime.block_on(interruptible(interrupt, run(cli, screen)));
     // A prompt may still be waiting for a line; nobody needs it any more.
     runtime.shutdown_background();
     match outcome {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Wanting) => ExitCode::from(Kind::Unhealthy.exit_code()),
+        Ok(Verdict::Interrupted) => ExitCode::from(Kind::Interrupted.exit_code()),
         Err(error) => {
             failure::report(&error, screen);
             ExitCode::from(error.kind().exit_code())
@@ -66,18 +89,24 @@ pub fn main() -> ExitCode {
 }
 
 /// Ctrl-C and SIGTERM end the work where it stands: every operation is made to be run again.
-async fn interruptible(work: impl Future<Output = Result<Verdict>>) -> Result<Verdict> {
+async fn interruptible(
+    interrupt: Interrupt,
+    work: impl Future<Output = Result<Verdict>>,
+) -> Result<Verdict> {
     use tokio::signal::unix::{SignalKind, signal};
     let listen =
         |kind| signal(kind).map_err(|error| Error::failed("listening for signals").source(error));
-    let (mut interrupt, mut terminate) = (
+    let (mut ctrl_c, mut terminate) = (
         listen(SignalKind::interrupt())?,
         listen(SignalKind::terminate())?,
     );
     tokio::select! {
         outcome = work => return outcome,
-        _ = interrupt.recv() => {}
+        _ = ctrl_c.recv() => {}
         _ = terminate.recv() => {}
+    }
+    if interrupt == Interrupt::Ends {
+        return Ok(Verdict::Interrupted);
     }
     Err(Error::new(Kind::Interrupted, "interrupted")
         .hint("nothing is lost: run the same command again and it goes on from here"))
@@ -94,7 +123,8 @@ async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
         Command::Down(args) => command::down::run(global, &args, screen).await,
         Command::Reset(args) => command::reset::run(global, &args, screen).await,
         Command::List => command::list::run(screen).await,
-        Command::Status => command::status::run(global, screen).await,
+        Command::Status(args) => command::status::run(global, &args, screen).await,
+        Command::Logs(args) => command::logs::run(global, &args, screen).await,
         Command::Key(args) => command::key::run(global, &args, screen).await,
         Command::History(args) => command::history::run(global, &args, screen),
         Command::New(args) => command::new::run(&args, screen),

@@ -13,6 +13,7 @@ pub mod init;
 pub mod key;
 pub mod lifecycle;
 pub mod list;
+pub mod logs;
 pub mod observe;
 pub mod preflight;
 pub mod reset;

@@ -4,8 +4,10 @@
 //! pipe that is closed ends the output quietly.
 
 pub mod failure;
+pub mod logs;
 pub mod look;
 pub mod progress;
 pub mod result;
 pub mod screen;
 pub mod table;
+pub mod watch;

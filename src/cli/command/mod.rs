@@ -7,6 +7,7 @@ pub(super) mod image;
 pub(super) mod init;
 pub(super) mod key;
 pub(super) mod list;
+pub(super) mod logs;
 pub(super) mod man;
 pub(super) mod new;
 pub(super) mod render;

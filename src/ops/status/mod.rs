@@ -3,6 +3,7 @@
 //! The document is the contract of `status --json`; a field is added, never renamed.
 
 mod compose;
+pub mod healthy;
 pub mod source;
 
 use super::{init, session::Session, stop::no_such_cluster};

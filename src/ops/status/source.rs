@@ -7,7 +7,11 @@ use crate::{
     ops::session::{Purpose, Request, Session},
     wire::LiveWire,
 };
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 /// A cluster that can be looked at.
 pub struct Source {
@@ -17,7 +21,7 @@ pub struct Source {
 enum Whose {
     Ours(Box<Session>),
     Any {
-        seeds: Vec<Endpoint>,
+        seeds: Mutex<Vec<Endpoint>>,
         user: Option<String>,
         password: Option<Secret>,
         wire: LiveWire,
@@ -48,7 +52,7 @@ impl Source {
         let wire = LiveWire::new(user.clone(), password.clone()).deadline(node_deadline);
         Source {
             whose: Whose::Any {
-                seeds,
+                seeds: Mutex::new(seeds),
                 user,
                 password,
                 wire,
@@ -57,11 +61,13 @@ impl Source {
     }
 
     /// Its status now. Nodes that were seen become seeds: the first one may die.
-    pub async fn status(&mut self) -> Result<Status> {
-        match &mut self.whose {
+    pub async fn status(&self) -> Result<Status> {
+        match &self.whose {
             Whose::Ours(session) => of_session(session).await,
             Whose::Any { seeds, wire, .. } => {
-                let status = through(seeds, wire).await?;
+                let known = lock(seeds).clone();
+                let status = through(&known, wire).await?;
+                let mut seeds = lock(seeds);
                 for node in status.nodes.iter().filter(|node| node.up) {
                     if !seeds.contains(&node.endpoint) {
                         seeds.push(node.endpoint.clone());
@@ -107,4 +113,8 @@ impl Source {
         let path = session.request.state.password_path(&session.launch.name);
         path.is_file().then_some(path)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
