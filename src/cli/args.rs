@@ -1,6 +1,6 @@
 //! The arguments as they are typed. What they mean together is `settings`' question.
 
-use super::args_look::{EnvArgs, HistoryArgs, KeyArgs, LogsArgs, StatusArgs};
+use super::args_look::{EnvArgs, HistoryArgs, KeyArgs, LogsArgs, RunArgs, StatusArgs};
 use crate::model::{
     node::NodeName,
     spec::{Access, ClusterName, PortChoice},
@@ -158,6 +158,8 @@ pub(super) enum Command {
     Status(StatusArgs),
     /// What the nodes wrote, in time order
     Logs(LogsArgs),
+    /// A cluster for the length of a command, whose exit code is returned
+    Run(RunArgs),
     /// How an application reaches the cluster: variables, or a few lines of code
     Env(EnvArgs),
     /// The slot of a key, and who serves it

@@ -26,6 +26,8 @@ enum Verdict {
     Wanting,
     /// Exit 130, without a word: Ctrl-C is how it ends.
     Interrupted,
+    /// The exit code of a command that was run.
+    Exit(u8),
 }
 
 /// What Ctrl-C and SIGTERM mean to a command.
@@ -35,6 +37,8 @@ enum Interrupt {
     Breaks,
     /// It would have gone on for ever.
     Ends,
+    /// It sees to them itself.
+    Own,
 }
 
 impl Interrupt {
@@ -42,6 +46,7 @@ impl Interrupt {
         match command {
             Command::Logs(args) if args.follow => Interrupt::Ends,
             Command::Status(args) if args.watch => Interrupt::Ends,
+            Command::Run(_) => Interrupt::Own,
             _ => Interrupt::Breaks,
         }
     }
@@ -80,6 +85,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Wanting) => ExitCode::from(Kind::Unhealthy.exit_code()),
+        Ok(Verdict::Exit(code)) => ExitCode::from(code),
         Ok(Verdict::Interrupted) => ExitCode::from(Kind::Interrupted.exit_code()),
         Err(error) => {
             failure::report(&error, screen);
@@ -94,6 +100,9 @@ async fn interruptible(
     work: impl Future<Output = Result<Verdict>>,
 ) -> Result<Verdict> {
     use tokio::signal::unix::{SignalKind, signal};
+    if interrupt == Interrupt::Own {
+        return work.await;
+    }
     let listen =
         |kind| signal(kind).map_err(|error| Error::failed("listening for signals").source(error));
     let (mut ctrl_c, mut terminate) = (
@@ -126,6 +135,7 @@ async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
         Command::Status(args) => command::status::run(global, &args, screen).await,
         Command::Logs(args) => command::logs::run(global, &args, screen).await,
         Command::Env(args) => command::env::run(global, &args, screen).await,
+        Command::Run(args) => command::run::run(global, &args, screen).await,
         Command::Key(args) => command::key::run(global, &args, screen).await,
         Command::History(args) => command::history::run(global, &args, screen),
         Command::New(args) => command::new::run(&args, screen),

@@ -182,7 +182,7 @@ async fn journaled<T>(session: &Session, work: impl Future<Output = Result<T>>) 
 }
 
 /// Writes down the cluster as it is to be, and its rendered files.
-fn remember(session: &Session, pending: Option<Pending>) -> Result<()> {
+pub fn remember(session: &Session, pending: Option<Pending>) -> Result<()> {
     let Session {
         request, launch, ..
     } = session;

@@ -18,6 +18,7 @@
 //!
 //! The same suite of tests (`tests/it/live/runtime_contract.rs`) holds every runtime to this.
 
+pub mod command;
 pub mod docker;
 pub mod external;
 pub mod fake;

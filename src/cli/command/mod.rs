@@ -14,6 +14,7 @@ pub(super) mod new;
 pub(super) mod render;
 pub(super) mod reset;
 pub(super) mod restart;
+pub(super) mod run;
 pub(super) mod schema;
 pub(super) mod start;
 pub(super) mod status;
