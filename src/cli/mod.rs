@@ -135,7 +135,7 @@ async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
         Command::Status(args) => command::status::run(global, &args, screen).await,
         Command::Logs(args) => command::logs::run(global, &args, screen).await,
         Command::Env(args) => command::env::run(global, &args, screen).await,
-        Command::Run(args) => command::run::run(global, &args, screen).await,
+        Command::Run(args) => Box::pin(command::run::run(global, &args, screen)).await,
         Command::Key(args) => command::key::run(global, &args, screen).await,
         Command::History(args) => command::history::run(global, &args, screen),
         Command::New(args) => command::new::run(&args, screen),

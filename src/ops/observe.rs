@@ -35,6 +35,7 @@ impl Observation {
             .zip(&self.answers)
             .map(|(member, answer)| Heard {
                 name: &member.name,
+                id: None,
                 answer: answer.as_ref().map_err(ToString::to_string),
             })
             .collect()

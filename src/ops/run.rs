@@ -294,7 +294,7 @@ async fn create(request: Request, listener: &dyn Listener) -> Result<Session> {
         Error::deadline("other runs keep choosing ports").hint("`rcluster list` shows them")
     })?;
     let session = Session::create(request, Purpose::Change, listener).await?;
-    lifecycle::remember(&session, None)?;
+    lifecycle::promise(&session)?;
     drop(choosing);
     Ok(session)
 }

@@ -14,7 +14,7 @@ use crate::{
         secret::Secret,
     },
     plan::{
-        form,
+        self, form,
         step::{Goal, Plan, Step},
     },
 };
@@ -28,6 +28,15 @@ pub struct Outcome {
     pub masters: Vec<Endpoint>,
     /// The endpoints that clients on this host can start from.
     pub endpoints: Vec<Endpoint>,
+}
+
+impl Outcome {
+    /// The same after so many steps that were done before.
+    #[must_use]
+    pub fn after(mut self, steps: usize) -> Self {
+        self.changes += steps;
+        self
+    }
 }
 
 /// How far `up` goes.
@@ -60,6 +69,7 @@ pub async fn up(
         start::refuse_stopped(launch, &started)?;
     } else {
         preflight::ports(launch, &start::starting(&started)).await?;
+        preflight::password(context, launch, &started).await?;
         applier.apply(&started).await?;
     }
     applier
@@ -96,8 +106,10 @@ pub async fn dry_run(
     before: Option<&Launch>,
     password: Option<&Secret>,
 ) -> Result<Plan> {
+    plan::start::refuse_resizing(launch, before)?;
     let mut plan = start::plan(context, launch).await?;
     preflight::ports(launch, &start::starting(&plan)).await?;
+    preflight::password(context, launch, &plan).await?;
     let members = observe::members(context, launch).await?;
     if plan.is_empty() {
         let seen = Observation::of(context.wire, &members).await;

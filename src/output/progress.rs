@@ -34,7 +34,7 @@ impl Progress {
     pub fn new(screen: Screen) -> Self {
         let bar = (screen.progress == ProgressForm::Tty).then(|| {
             let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {wide_msg}") {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(Duration::from_millis(80));

@@ -42,6 +42,8 @@ pub struct Screen {
     pub verbose: u8,
     /// Only errors.
     pub quiet: bool,
+    /// Columns of the terminal at stdout; `None` in a pipe, where nothing has to fit.
+    pub width: Option<usize>,
     /// Whether somebody sits at stderr.
     pub person: bool,
 }
@@ -76,6 +78,9 @@ impl Screen {
             progress,
             verbose,
             quiet,
+            width: io::stdout()
+                .is_terminal()
+                .then(|| usize::from(console::Term::stdout().size().1)),
             person,
         }
     }

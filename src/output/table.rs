@@ -9,19 +9,17 @@ use crate::{
     },
     plan::health::{Severity, State},
 };
-use comfy_table::{Cell, CellAlignment, Table, presets::NOTHING};
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use console::style;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// A verdict line, a row per node grouped by shard, and what is wrong.
-pub fn status(status: &Status) -> String {
+/// A verdict line, a row per node grouped by shard, and what is wrong. Columns that do not fit into
+/// `width` are left out, the least important first.
+pub fn status(status: &Status, width: Option<usize>) -> String {
     let mut text = verdict(status);
     text.push_str("\n\n");
-    text.push_str(&nodes(status));
-    if !status.problems.is_empty() {
-        text.push('\n');
-    }
+    text.push_str(&nodes(status, width));
     for problem in &status.problems {
         let word = match problem.severity {
             Severity::Error => style("error").red().bold(),
@@ -50,36 +48,84 @@ pub fn verdict(status: &Status) -> String {
         "views differ"
     };
     format!(
-        "{}  {word}  {}/{SLOTS} slots served, {}, {}, epoch {}, {views}  ({})",
+        "{}  {word}  ({})  {}/{SLOTS} slots, {}, {}, epoch {}, {views}",
         style(&cluster.name).bold(),
+        cluster.runtime,
         cluster.slots_ok,
         count(cluster.masters, "master"),
         count(cluster.replicas, "replica"),
         cluster.epoch,
-        cluster.runtime,
     )
 }
 
-fn nodes(status: &Status) -> String {
+/// The columns, and which go first where the terminal is too narrow for all of them (higher: sooner;
+/// 0: never).
+const COLUMNS: [(&str, u8); 15] = [
+    ("SHARD", 0),
+    ("NODE", 0),
+    ("ENDPOINT", 0),
+    ("ROLE", 0),
+    ("STATE", 0),
+    ("SLOTS", 1),
+    ("KEYS", 2),
+    ("MEMORY", 5),
+    ("OPS/S", 6),
+    ("CLIENTS", 8),
+    ("HIT", 9),
+    ("LINK", 3),
+    ("LAG", 4),
+    ("UPTIME", 7),
+    ("VERSION", 10),
+];
+
+/// Columns that hold numbers.
+const NUMBERS: [&str; 7] = ["KEYS", "MEMORY", "OPS/S", "CLIENTS", "HIT", "LAG", "UPTIME"];
+
+/// The table, without the columns that do not fit into `width`.
+fn nodes(status: &Status, width: Option<usize>) -> String {
+    let mut last = None;
+    let rows: Vec<Vec<String>> = status
+        .nodes
+        .iter()
+        .map(|node| {
+            let shard = node
+                .shard
+                .and_then(|index| status.shards.iter().find(|shard| shard.index == index));
+            let first = node.shard.is_none() || node.shard != last;
+            last = node.shard;
+            row(node, shard, first)
+        })
+        .collect();
+    let mut droppable: Vec<u8> = COLUMNS.iter().map(|(_, rank)| *rank).collect();
+    droppable.sort_unstable();
+    loop {
+        let limit = droppable.pop().unwrap_or(0);
+        let text = table(&rows, limit);
+        let widest = text
+            .lines()
+            .map(console::measure_text_width)
+            .max()
+            .unwrap_or(0);
+        if limit == 0 || width.is_none_or(|width| widest <= width) {
+            return text;
+        }
+    }
+}
+
+fn table(rows: &[Vec<String>], limit: u8) -> String {
+    let shown: Vec<usize> = (0..COLUMNS.len())
+        .filter(|i| COLUMNS[*i].1 <= limit)
+        .collect();
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header([
-        "SHARD", "NODE", "ENDPOINT", "ROLE", "STATE", "SLOTS", "KEYS", "MEMORY", "OPS/S",
-        "CLIENTS", "HIT", "LINK", "LAG", "UPTIME", "VERSION",
-    ]);
-    for column in [6, 7, 8, 9, 10, 12, 13] {
-        if let Some(column) = table.column_mut(column) {
+    table.set_header(shown.iter().map(|i| COLUMNS[*i].0));
+    for (at, i) in shown.iter().enumerate() {
+        if let (true, Some(column)) = (NUMBERS.contains(&COLUMNS[*i].0), table.column_mut(at)) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let mut last = None;
-    for node in &status.nodes {
-        let shard = node
-            .shard
-            .and_then(|index| status.shards.iter().find(|shard| shard.index == index));
-        let first = node.shard.is_none() || node.shard != last;
-        last = node.shard;
-        table.add_row(row(node, shard, first));
+    for row in rows {
+        table.add_row(shown.iter().map(|i| &row[*i]));
     }
     let lines: Vec<String> = table
         .lines()
@@ -88,7 +134,7 @@ fn nodes(status: &Status) -> String {
     lines.join("\n") + "\n"
 }
 
-fn row(node: &NodeStatus, shard: Option<&ShardStatus>, first: bool) -> Vec<Cell> {
+fn row(node: &NodeStatus, shard: Option<&ShardStatus>, first: bool) -> Vec<String> {
     let master = node.role == Some(Role::Master);
     let dash = || "-".to_owned();
     let number = |value: Option<u64>| value.map_or_else(dash, |value| value.to_string());
@@ -132,9 +178,7 @@ fn row(node: &NodeStatus, shard: Option<&ShardStatus>, first: bool) -> Vec<Cell>
         node.uptime_seconds.map_or_else(dash, age),
         node.version.clone().unwrap_or_else(dash),
     ]
-    .into_iter()
-    .map(Cell::new)
-    .collect()
+    .into()
 }
 
 fn slots(shard: &ShardStatus) -> String {

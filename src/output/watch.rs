@@ -85,7 +85,7 @@ fn line(status: &Result<Status>) -> String {
 fn frame(status: &Result<Status>, every: Duration, rows: u16, columns: u16) -> String {
     let now = jiff::Zoned::now().strftime("%H:%M:%S");
     let body = match status {
-        Ok(status) => table::status(status),
+        Ok(status) => table::status(status, Some(usize::from(columns))),
         Err(error) => failure::text(error),
     };
     let mut lines = vec![

@@ -15,6 +15,8 @@ use serde::Serialize;
 pub struct Heard<'a> {
     /// Its name.
     pub name: &'a NodeName,
+    /// Its id, where it is known although the node is silent.
+    pub id: Option<NodeId>,
     /// What it said, or why it did not.
     pub answer: Result<&'a Report, String>,
 }
@@ -154,10 +156,12 @@ pub fn assess(heard: &[Heard<'_>], replicas: Option<usize>) -> Assessment {
 }
 
 /// Promise 1 without the writes: everybody answers and reports ok, all views agree, every slot is
-/// served, every replica link is up. Else the first thing that is not so.
+/// served, every replica link is up. Else the first thing that is not so. A slot that somebody is
+/// moving is no reason to wait.
 pub fn converged(heard: &[Heard<'_>]) -> Result<(), String> {
     let assessment = assess(heard, None);
-    match assessment.problems.first() {
+    let broken = |problem: &&Problem| problem.severity == Severity::Error;
+    match assessment.problems.iter().find(broken) {
         None => Ok(()),
         Some(Problem {
             node: Some(node),
@@ -201,7 +205,7 @@ fn node_problems(node: &Heard<'_>) -> Vec<Problem> {
     };
     if report.info.loading {
         problem(
-            Severity::Warning,
+            Severity::Error,
             "is loading its data",
             "INFO says loading:1".to_owned(),
             "wait: `rcluster status` again",
@@ -316,14 +320,17 @@ struct Names<'a, 'b>(&'a [Heard<'b>]);
 
 impl Names<'_, '_> {
     fn of(&self, id: &NodeId) -> Option<&NodeName> {
-        self.0.iter().find_map(|node| match &node.answer {
-            Ok(report) if report.view.myself == *id => Some(node.name),
-            _ => None,
-        })
+        let named = |node: &&Heard<'_>| match &node.answer {
+            Ok(report) => report.view.myself == *id,
+            Err(_) => node.id.as_ref() == Some(id),
+        };
+        self.0.iter().find(named).map(|node| node.name)
     }
 
     fn answers(&self, id: &NodeId) -> bool {
-        self.of(id).is_some()
+        let says =
+            |node: &Heard<'_>| matches!(&node.answer, Ok(report) if report.view.myself == *id);
+        self.0.iter().any(says)
     }
 
     fn anybody(&self) -> bool {
@@ -387,10 +394,12 @@ mod tests {
         let heard = [
             Heard {
                 name: &names[0],
+                id: None,
                 answer: a,
             },
             Heard {
                 name: &names[1],
+                id: None,
                 answer: b,
             },
         ];

@@ -168,9 +168,9 @@ mod tests {
         assert!(check(&[OsString::from("sh")]).is_ok());
         assert!(check(&[OsString::from("/bin/sh")]).is_ok());
         let missing = [OsString::from("no-such-program-anywhere")];
-        let error = check(&missing).err().expect("it is not there");
+        let error = check(&missing).expect_err("it is not there");
         assert_eq!(error.exit_code(), 127);
-        let error = check(&[OsString::from("/")]).err().expect("it is a folder");
+        let error = check(&[OsString::from("/")]).expect_err("it is a folder");
         assert_eq!(error.exit_code(), 126);
         let error = start(&missing, &[], &[]).err().expect("it is not there");
         assert_eq!(error.exit_code(), 127);

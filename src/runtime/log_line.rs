@@ -53,7 +53,7 @@ fn redis_time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     // Day, month, year, time: the fourth space ends it.
     let end = rest.match_indices(' ').nth(3)?.0;
     let civil = DateTime::strptime("%d %b %Y %H:%M:%S%.f", &rest[..end]).ok()?;
-    Some(zone.to_ambiguous_timestamp(civil).compatible().ok()?)
+    zone.to_ambiguous_timestamp(civil).compatible().ok()
 }
 
 #[cfg(test)]

@@ -11,3 +11,4 @@
 mod architecture;
 mod live;
 mod rendered;
+mod scenario;

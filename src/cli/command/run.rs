@@ -35,7 +35,7 @@ pub(in crate::cli) async fn run(
     let request = settings::fresh(global, &args.spec, &args.command)?;
     // Each part has a spinner of its own: while the command runs the terminal is its.
     let progress = Progress::new(screen);
-    let up = Run::start(request, &wish, &mut signals, &progress).await;
+    let up = Box::pin(Run::start(request, &wish, &mut signals, &progress)).await;
     progress.finish();
     let mut run = up?;
     let nodes: Vec<String> = run.endpoints().iter().map(ToString::to_string).collect();

@@ -33,7 +33,7 @@ pub(in crate::cli) async fn run(
     } else {
         source.status().await?
     };
-    result::show(screen, &table::status(&status), &status)?;
+    result::show(screen, &table::status(&status, screen.width), &status)?;
     Ok(if status.is_ok() {
         Verdict::Fine
     } else {

@@ -26,20 +26,6 @@ pub(super) fn compose(
         .iter()
         .map(|answer| answer.as_ref().and_then(|answer| answer.as_ref().ok()))
         .collect();
-    let heard: Vec<health::Heard<'_>> = asked
-        .iter()
-        .zip(answers)
-        .map(|(node, answer)| health::Heard {
-            name: &node.name,
-            answer: match answer {
-                Some(Ok(report)) => Ok(report),
-                Some(Err(error)) => Err(error.to_string()),
-                None if node.is_frozen() => Err("it is frozen".to_owned()),
-                None => Err("it is stopped".to_owned()),
-            },
-        })
-        .collect();
-    let assessment = health::assess(&heard, replicas);
     let lines = best_lines(&reports);
     let names = Names {
         asked,
@@ -47,6 +33,12 @@ pub(super) fn compose(
         lines: &lines,
     };
     let name_of = |id: &NodeId| names.of(id);
+    let heard: Vec<health::Heard<'_>> = asked
+        .iter()
+        .zip(answers)
+        .map(|(node, answer)| node.heard(answer, &names))
+        .collect();
+    let assessment = health::assess(&heard, replicas);
     let shards: Vec<ShardStatus> = (1..)
         .zip(&assessment.shards)
         .map(|(index, shard)| ShardStatus {
@@ -208,6 +200,27 @@ fn state_word(node: &Asked, report: Option<&Report>, line: Option<&ViewLine>) ->
     }
 }
 
+impl Asked {
+    /// As the health check wants it.
+    fn heard<'a>(&'a self, answer: &'a Answer, names: &Names<'_>) -> health::Heard<'a> {
+        let answer = match answer {
+            Some(Ok(report)) => Ok(report),
+            Some(Err(error)) => Err(error.to_string()),
+            None if self.is_frozen() => Err("it is frozen".to_owned()),
+            None => Err("it is stopped".to_owned()),
+        };
+        health::Heard {
+            name: &self.name,
+            id: if answer.is_err() {
+                names.id_of(&self.name)
+            } else {
+                None
+            },
+            answer,
+        }
+    }
+}
+
 /// From ids to the names that people know; a node that is silent is known by its port.
 struct Names<'a> {
     asked: &'a [Asked],
@@ -216,6 +229,12 @@ struct Names<'a> {
 }
 
 impl Names<'_> {
+    /// The id of a node that did not answer, as the others know it.
+    fn id_of(&self, node: &NodeName) -> Option<NodeId> {
+        let named = |id: &&&NodeId| self.of(id).as_ref() == Some(node);
+        self.lines.keys().find(named).map(|id| (*id).clone())
+    }
+
     fn of(&self, id: &NodeId) -> Option<NodeName> {
         let pairs = || self.asked.iter().zip(self.reports);
         let says = |report: Option<&Report>| report.is_some_and(|report| report.view.myself == *id);

@@ -32,11 +32,9 @@ impl Source {
     /// A cluster that rcluster started. Exit 6 if there is none.
     pub async fn ours(request: Request, node_deadline: Duration) -> Result<Self> {
         let mut session = Session::find(request, Purpose::Look).await?;
-        session.wire = LiveWire::new(
-            session.request.user.clone(),
-            session.request.password.clone(),
-        )
-        .deadline(node_deadline);
+        let Request { user, password, .. } = &session.request;
+        let wire = LiveWire::new(user.clone(), password.clone());
+        session.wire = Box::new(wire.deadline(node_deadline));
         Ok(Source {
             whose: Whose::Ours(Box::new(session)),
         })

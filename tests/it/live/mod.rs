@@ -5,7 +5,11 @@ mod compose;
 mod compose_by_hand;
 mod conf_by_redis;
 mod docker;
+mod look;
+mod own;
+mod run;
 mod runtime_contract;
+mod snippets;
 
 use std::{
     net::{Ipv4Addr, TcpListener},
