@@ -15,7 +15,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) fn compose(
+pub(in crate::ops) fn compose(
     name: String,
     runtime: String,
     asked: &[Asked],
@@ -262,12 +262,13 @@ impl Names<'_> {
         }
         let line = self.lines.get(id)?;
         let port = line.address?.port;
+        let endpoint = line.endpoint();
         pairs()
             .filter(|(_, report)| report.is_none())
             .find(|(node, _)| match &node.placed {
                 Some(placed) => placed.port == port,
-                // One that only the views know was named by what they say.
-                None => node.endpoint.is_some() && node.endpoint == line.endpoint(),
+                // One that only the views know was named by what they say; a seed by what was dialled.
+                None => node.endpoint == endpoint || node.dial == endpoint,
             })
             .map(|(node, _)| node.name.clone())
     }
