@@ -95,7 +95,7 @@ impl Signals {
 /// leaves something behind that running it again would not remove hears signals itself.
 async fn interruptible(cli: Cli, screen: Screen) -> Result<Verdict> {
     if matches!(cli.command, Command::Test(_)) {
-        return run(cli, screen).await;
+        return Box::pin(run(cli, screen)).await;
     }
     let mut signals = Signals::listen()?;
     tokio::select! {
