@@ -155,7 +155,9 @@ async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
         Command::List => command::list::run(screen).await,
         Command::Doctor(args) => command::doctor::run(global, &args, screen).await,
         Command::Monitor(args) => command::monitor::run(global, &args, screen).await,
-        Command::Test(args) => command::test::run(global, &args, Signals::listen()?, screen).await,
+        Command::Test(args) => {
+            Box::pin(command::test::run(global, &args, Signals::listen()?, screen)).await
+        }
         Command::Status(args) => command::status::run(global, &args, screen).await,
         Command::Logs(args) => command::logs::run(global, &args, screen).await,
         Command::Env(args) => command::env::run(global, &args, screen).await,

@@ -22,19 +22,23 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// Up and verified; `None`, after saying why, where that cannot be tried.
+    /// Up and verified, as processes; `None`, after saying why, where that cannot be tried.
     fn up(name: &str, ports: Range<u16>, spec: &str) -> Option<Self> {
         if !runs("redis-server", "--version") || !runs("redis-cli", "--version") {
             skip(name, "there is no redis-server and redis-cli in PATH");
             return None;
         }
+        Some(Cluster::of("process", name, ports, spec))
+    }
+
+    fn of(runtime: &str, name: &str, ports: Range<u16>, spec: &str) -> Self {
         let cluster = Cluster {
             home: tempfile::tempdir().unwrap(),
             name: format!("{name}-{}", std::process::id()),
             port: super::free_ports(ports, NODES),
         };
         let spec = format!(
-            "version: 1\nname: {}\nruntime: process\nport: {}\nbus_port: {}\n{spec}",
+            "version: 1\nname: {}\nruntime: {runtime}\nport: {}\nbus_port: {}\n{spec}",
             cluster.name,
             cluster.port,
             // Below the ports that the kernel hands out to clients.
@@ -42,7 +46,7 @@ impl Cluster {
         );
         std::fs::write(cluster.home.path().join("rcluster.yaml"), spec).unwrap();
         cluster.ok(&["up"]);
-        Some(cluster)
+        cluster
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -330,7 +334,7 @@ fn each_fault_fails_its_check_and_nothing_else() {
 #[test]
 fn results_are_written_for_whoever_reads_them_and_no_key_is_left() {
     let spec = "test: {latency_p99_ms: 500}\n";
-    let Some(cluster) = Cluster::up("smoke-forms", 30_500..31_000, spec) else {
+    let Some(cluster) = Cluster::up("smoke-forms", 30_500..30_800, spec) else {
         return;
     };
     cluster.heals();
@@ -389,6 +393,18 @@ fn results_are_written_for_whoever_reads_them_and_no_key_is_left() {
     assert_eq!(cluster.keys(), 1, "only the user's own key is there");
     let wrong = cluster.run(&["test", "--latency-samples=3"]);
     assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn containers_are_tested_as_well_and_through_a_seed() {
+    if super::bench::docker_or_skip("smoke-docker").await.is_none() {
+        return;
+    }
+    let cluster = Cluster::of("docker", "smoke-docker", 30_800..31_000, "");
+    let seed = format!("127.0.0.1:{}", cluster.port + 5);
+    for more in [&[][..], &["--seed", &seed]] {
+        cluster.test(more).expect(&[], &[]);
+    }
 }
 
 fn spawn(cluster: &Cluster, args: &[&str]) -> Child {
