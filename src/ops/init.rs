@@ -18,14 +18,14 @@ use crate::{
     },
     plan::{
         form::{self, Afterwards, HURRIED},
-        step::Plan,
+        step::{Goal, Plan, Step},
     },
     runtime::external::External,
     store::state::State,
     wire::{LiveWire, WireError},
 };
 use futures_util::future::join_all;
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 /// What `init` on named nodes did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub async fn of_seeds(nodes: Nodes, listener: &dyn Listener) -> Result<Outcome> 
         journal: None,
         remember: None,
         deadline: nodes.deadline,
-        stop_after: None,
+        kill: None,
     };
     init(&context, &State::locate()?, &nodes.seeds, nodes.replicas).await
 }
@@ -76,13 +76,13 @@ pub async fn dry_run(nodes: Nodes, listener: &dyn Listener) -> Result<Plan> {
         journal: None,
         remember: None,
         deadline: nodes.deadline,
-        stop_after: None,
+        kill: None,
     };
     let members = members(&context, &nodes.seeds).await?;
     enough(&members, nodes.replicas)?;
+    let afterwards = afterwards(&context, &State::locate()?, &members).await?;
     let seen = Observation::of(&wire, &members).await;
-    let now = settings_now(&context, &State::locate()?, &members).await?;
-    form::form(&seen.seats()?, usize::from(nodes.replicas), &now)
+    form::form(&seen.seats()?, usize::from(nodes.replicas), &afterwards)
 }
 
 /// [`of_seeds`] with its collaborators.
@@ -94,21 +94,21 @@ pub async fn init(
 ) -> Result<Outcome> {
     let members = members(context, seeds).await?;
     enough(&members, replicas)?;
-    let afterwards = settings_now(context, state, &members).await?;
+    let afterwards = afterwards(context, state, &members).await?;
+    let seen = Observation::of(context.wire, &members).await;
+    let plan = form::form(&seen.seats()?, usize::from(replicas), &afterwards)?;
     for member in &members {
         if let Some(before) = afterwards.get(&member.name) {
             state.note_restore(&member.dial, before)?;
         }
     }
-    let seen = Observation::of(context.wire, &members).await;
-    let plan = form::form(&seen.seats()?, usize::from(replicas), &afterwards)?;
     let name: ClusterName = "external".parse().map_err(Error::usage)?;
     let launch = Launch::bare(&name, RuntimeKind::External);
     let applier = Applier::new(context, &launch, None, members.clone());
     applier.apply(&plan).await?;
-    if plan.is_empty() {
-        put_back(context, state, &members).await?;
-    }
+    applier
+        .apply(&put_back(context, &members, &afterwards).await?)
+        .await?;
     let proof = verify::verify(context, &applier).await?;
     for member in &members {
         state.drop_restore(&member.dial)?;
@@ -199,8 +199,8 @@ async fn resolve(seed: &Endpoint) -> Result<IpAddr> {
 }
 
 /// What each node's hurried settings were before anybody hurried them. An earlier run that was
-/// killed left settings hurried: what it noted is what they were.
-async fn settings_now(
+/// killed left them hurried: what it noted is what they were.
+async fn afterwards(
     context: &Context<'_>,
     state: &State,
     members: &[Member],
@@ -221,17 +221,34 @@ async fn settings_now(
     Ok(afterwards)
 }
 
-/// A run that was killed after forming, before it put the settings back.
-async fn put_back(context: &Context<'_>, state: &State, members: &[Member]) -> Result<()> {
+/// What is still hurried: the plan puts back what it hurried itself, but not what an earlier run
+/// did that was killed.
+async fn put_back(
+    context: &Context<'_>,
+    members: &[Member],
+    afterwards: &Afterwards,
+) -> Result<Plan> {
+    let names: Vec<&str> = HURRIED.iter().map(|(name, _)| *name).collect();
+    let mut steps = Vec::new();
     for member in members {
-        if let Some(noted) = state.restore(&member.dial)? {
-            let settings: Vec<(String, String)> = BTreeMap::into_iter(noted).collect();
-            context
-                .wire
-                .config_set(&member.dial, &settings)
-                .await
-                .map_err(|error| super::context::wire_failure(&member.name, &error))?;
+        let live = context
+            .wire
+            .config_get(&member.dial, &names)
+            .await
+            .map_err(|error| super::context::wire_failure(&member.name, &error))?;
+        let wanted = afterwards.get(&member.name).into_iter().flatten();
+        let settings: Vec<(String, String)> = wanted
+            .filter(|(name, value)| live.get(*name) != Some(*value))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        if !settings.is_empty() {
+            steps.push(Step::Set {
+                node: member.name.clone(),
+                settings,
+            });
         }
     }
-    Ok(())
+    let mut plan = Plan::default();
+    plan.stage("restore settings", steps, Goal::None);
+    Ok(plan)
 }

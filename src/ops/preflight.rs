@@ -1,21 +1,18 @@
 //! What can be seen to be wrong before anything is started.
 
+use super::{
+    context::Context,
+    observe::{self, Observation},
+};
 use crate::{
     error::{Error, Result},
     model::{launch::Launch, node::NodeName, spec::RuntimeKind},
-    runtime::{docker::Docker, ports, process::server},
+    plan::step::Plan,
+    runtime::{RunState, docker::Docker, ports},
 };
 
-/// Whether what is about to be started can be: the program is there, the ports are free.
-pub async fn starts(launch: &Launch, starting: &[NodeName]) -> Result<()> {
-    if launch.runtime == RuntimeKind::Process && !starting.is_empty() {
-        server::find(&launch.redis_server).await?;
-    }
-    ports(launch, starting).await
-}
-
 /// Refuses when a port that a node is about to use is taken, and names who has it.
-async fn ports(launch: &Launch, starting: &[NodeName]) -> Result<()> {
+pub async fn ports(launch: &Launch, starting: &[NodeName]) -> Result<()> {
     let wanted: Vec<u16> = launch
         .nodes
         .iter()
@@ -49,4 +46,20 @@ async fn ports(launch: &Launch, starting: &[NodeName]) -> Result<()> {
         Error::refused(format!("port {} is in use by {by}{others}", first.port))
             .hint("`rcluster up --port auto` picks free ports, or set `port:` in the spec"),
     )
+}
+
+/// Refuses when a node that runs does not accept the password, before others are started with it.
+/// Whoever is silent here is waited for later on.
+pub async fn password(context: &Context<'_>, launch: &Launch, started: &Plan) -> Result<()> {
+    if started.is_empty() {
+        return Ok(());
+    }
+    let placed = context.runtime.list(&launch.name).await?;
+    let running = placed
+        .into_iter()
+        .filter(|placed| placed.state == RunState::Running)
+        .filter_map(|placed| observe::member(launch, placed))
+        .collect::<Vec<_>>();
+    let seen = Observation::of(context.wire, &running).await;
+    seen.hopeless().map_or(Ok(()), Err)
 }

@@ -28,7 +28,6 @@ pub async fn restart(
     only: &[NodeName],
 ) -> Result<Outcome> {
     // What `up` would refuse is refused before anything is stopped.
-    up::refuse_resize(launch, before)?;
     start::plan(context, launch).await?;
     let stopped = stop::stop(context, &launch.name, only).await?;
     let outcome = up::up(context, launch, before, password, Extent::All).await?;

@@ -7,15 +7,14 @@ use super::{
     preflight, settings, start, verify,
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     model::{
-        count::count,
         launch::Launch,
         node::{Endpoint, NodeName},
         secret::Secret,
     },
     plan::{
-        form,
+        self, form,
         step::{Goal, Plan, Step},
     },
 };
@@ -29,6 +28,15 @@ pub struct Outcome {
     pub masters: Vec<Endpoint>,
     /// The endpoints that clients on this host can start from.
     pub endpoints: Vec<Endpoint>,
+}
+
+impl Outcome {
+    /// The same after so many steps that were done before.
+    #[must_use]
+    pub fn after(mut self, steps: usize) -> Self {
+        self.changes += steps;
+        self
+    }
 }
 
 /// How far `up` goes.
@@ -50,7 +58,6 @@ pub async fn up(
     password: Option<&Secret>,
     extent: Extent,
 ) -> Result<Outcome> {
-    refuse_resize(launch, before)?;
     let applier = Applier::new(context, launch, password, Vec::new());
 
     // The nodes: observe, plan, check, apply.
@@ -61,7 +68,8 @@ pub async fn up(
     if extent == Extent::Form {
         start::refuse_stopped(launch, &started)?;
     } else {
-        preflight::starts(launch, &start::starting(&started)).await?;
+        preflight::ports(launch, &start::starting(&started)).await?;
+        preflight::password(context, launch, &started).await?;
         applier.apply(&started).await?;
     }
     applier
@@ -92,10 +100,16 @@ pub async fn up(
 }
 
 /// What `start` would do.
-pub async fn dry_start(context: &Context<'_>, launch: &Launch, only: &[NodeName]) -> Result<Plan> {
+pub async fn dry_start(
+    context: &Context<'_>,
+    launch: &Launch,
+    before: Option<&Launch>,
+    only: &[NodeName],
+) -> Result<Plan> {
+    plan::start::refuse_resizing(launch, before)?;
     let mut plan = start::plan(context, launch).await?;
     start::only(launch, &mut plan, only)?;
-    preflight::starts(launch, &start::starting(&plan)).await?;
+    preflight::ports(launch, &start::starting(&plan)).await?;
     Ok(plan)
 }
 
@@ -117,9 +131,10 @@ pub async fn dry_run(
     before: Option<&Launch>,
     password: Option<&Secret>,
 ) -> Result<Plan> {
-    refuse_resize(launch, before)?;
+    plan::start::refuse_resizing(launch, before)?;
     let mut plan = start::plan(context, launch).await?;
-    preflight::starts(launch, &start::starting(&plan)).await?;
+    preflight::ports(launch, &start::starting(&plan)).await?;
+    preflight::password(context, launch, &plan).await?;
     let members = observe::members(context, launch).await?;
     if plan.is_empty() {
         let seen = Observation::of(context.wire, &members).await;
@@ -150,30 +165,6 @@ pub async fn dry_run(
             .push("what the nodes need to agree again is planned once they all answer".to_owned());
     }
     Ok(plan)
-}
-
-/// Another number of nodes needs slots to be moved, which is not `up`'s to do yet.
-pub fn refuse_resize(launch: &Launch, before: Option<&Launch>) -> Result<()> {
-    let size = |launch: &Launch| {
-        let shards = count(usize::from(launch.shards), "shard");
-        let nodes = count(usize::from(launch.replicas) + 1, "node");
-        format!("{shards} of {nodes}")
-    };
-    match before {
-        Some(before) if (before.shards, before.replicas) != (launch.shards, launch.replicas) => {
-            Err(Error::refused(format!(
-                "{} was made with {}, the spec asks for {}",
-                launch.name,
-                size(before),
-                size(launch)
-            ))
-            .hint(format!(
-                "changing the size of a cluster is not supported yet: put the spec back, or delete this one with its data by `rcluster down --volumes -c {}`",
-                launch.name
-            )))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Every node came back under a new address (containers recreated by compose, say). Only nodes

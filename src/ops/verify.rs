@@ -57,10 +57,12 @@ pub async fn verify(context: &Context<'_>, applier: &Applier<'_>) -> Result<Proo
         let slots: SlotSet = ranges.iter().copied().collect();
         probe(context, any, endpoint.clone(), slots)
     });
-    join_all(probes)
-        .await
-        .into_iter()
-        .collect::<Result<Vec<()>>>()?;
+    let proved: Result<Vec<()>> = join_all(probes).await.into_iter().collect();
+    if proved.is_err() {
+        // A node that just ended explains more than a write that failed.
+        applier.dead().await?;
+    }
+    proved?;
     Ok(Proof {
         masters: masters.into_iter().map(|(endpoint, _)| endpoint).collect(),
     })

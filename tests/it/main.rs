@@ -13,4 +13,5 @@ mod cli;
 mod live;
 mod rendered;
 mod rig;
+mod scenario;
 mod well;

@@ -323,9 +323,10 @@ async fn await_frozen(pid: i32, wanted: bool) -> Result<()> {
         return Ok(());
     }
     let seen = wait_until(POLL, FREEZE_DEADLINE, || {
-        ready(Ok::<_, Error>(match is_frozen(pid) == wanted {
-            true => Look::Ready(()),
-            false => Look::Pending(()),
+        ready(Ok::<_, Error>(if is_frozen(pid) == wanted {
+            Look::Ready(())
+        } else {
+            Look::Pending(())
         }))
     });
     seen.await?.map_err(|_| {

@@ -8,6 +8,7 @@ mod docker;
 mod resume;
 mod runtime_contract;
 mod seeds;
+mod taken_over;
 mod together;
 mod up;
 
