@@ -15,6 +15,8 @@ Examples:
   rcluster up                          three masters, three replicas, from nothing to verified
   rcluster up --port auto -c mine      a second one beside it, on free ports
   rcluster status                      what every node says
+  rcluster doctor                      what is wrong with this host or the nodes, and what to do
+  rcluster monitor                     the same, live
   rcluster new --preset dev            a commented spec to start from
   rcluster down --volumes              away with it, data and all";
 
@@ -155,6 +157,15 @@ pub(super) enum Command {
     List,
     /// What every node says, and whether they agree (exit 4: they are not well)
     Status,
+    /// Check this host and the nodes: what is wrong, why, and what to type (exit 4: a check failed)
+    Doctor(DoctorArgs),
+    /// Watch it live: health, load, latency, lag, and what happens
+    ///
+    /// On a terminal a screen (`?` shows its keys), elsewhere a line per sample, or a JSON document
+    /// per line with --json. A sample sends four commands to each node (PING, CLUSTER NODES, CLUSTER
+    /// INFO, INFO) on a connection that is kept. A node that does not answer costs its deadline
+    /// (most of an interval, at most a second) and delays nobody else's answer beyond it.
+    Monitor(MonitorArgs),
     /// Write a commented spec
     New(NewArgs),
     /// Write redis.conf files and a compose file to use by hand
@@ -233,6 +244,71 @@ pub(super) struct ResetArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Judge the checklist before production as well
+    #[arg(long)]
+    pub(super) production: bool,
+    /// Put right what is safe to; kernel settings need root and --yes
+    #[arg(long)]
+    pub(super) fix: bool,
+    #[command(flatten)]
+    pub(super) spec: SpecFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MonitorArgs {
+    /// A line per sample, also on a terminal
+    #[arg(long)]
+    pub(super) plain: bool,
+    /// One sample, measured over one interval; exit 4 if not healthy
+    #[arg(long)]
+    pub(super) once: bool,
+    /// So many samples, then leave
+    #[arg(long, value_name = "N", conflicts_with = "once", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) count: Option<u64>,
+    /// The time between samples: 500ms, 2s, or seconds
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub(super) interval: u64,
+    /// Write every sample to a file, a JSON document a line
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    pub(super) record: Option<PathBuf>,
+    /// Show a recording instead of a cluster
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["once", "seed", "interval"])]
+    pub(super) replay: Option<PathBuf>,
+    /// How fast to replay; 0: without pauses
+    #[arg(long, value_name = "FACTOR", default_value = "1", requires = "replay", value_parser = speed)]
+    pub(super) speed: f64,
+}
+
+/// `500ms`, `2s`, `0.5`: in milliseconds.
+fn interval(text: &str) -> Result<u64, String> {
+    let wrong = || format!("'{text}' is not a time between 100ms and 1h");
+    let (number, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(number), _) => (number, 1.0),
+        (None, Some(number)) => (number, 1000.0),
+        (None, None) => (text, 1000.0),
+    };
+    let millis = number.parse::<f64>().map_err(|_| wrong())? * unit;
+    if !(100.0..=3_600_000.0).contains(&millis) {
+        return Err(wrong());
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it was just compared"
+    )]
+    Ok(millis as u64)
+}
+
+/// 0 or more.
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed >= 0.0 && speed.is_finite() => Ok(speed),
+        _ => Err(format!("'{text}' is not a factor of 0 or more")),
+    }
+}
+
+#[derive(Debug, Args)]
 pub(super) struct NewArgs {
     /// Which one to start from
     #[arg(long, value_name = "PRESET", default_value = "default")]
@@ -301,6 +377,16 @@ pub(super) struct ManArgs {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn intervals_have_units() {
+        assert_eq!(interval("500ms"), Ok(500));
+        assert_eq!(interval("2s"), Ok(2000));
+        assert_eq!(interval("0.5"), Ok(500));
+        for wrong in ["", "s", "99ms", "2h", "-1s", "NaN"] {
+            assert!(interval(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn the_arguments_are_consistent() {

@@ -7,6 +7,7 @@
 pub mod container;
 pub mod count;
 pub mod directive;
+pub mod human;
 pub mod info;
 pub mod launch;
 pub mod node;
@@ -17,3 +18,4 @@ pub mod slot;
 pub mod spec;
 pub mod spec_check;
 pub mod topology;
+pub mod watch;

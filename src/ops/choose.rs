@@ -74,11 +74,6 @@ pub async fn create(
             None => automatic(state, spec, listener).await?,
         },
     };
-    // Before anything is remembered of a cluster that there will not be.
-    if chosen.runtime.kind() == RuntimeKind::Process && chosen.runtime.list(name).await?.is_empty()
-    {
-        server::find(&spec.redis_server).await?;
-    }
     Ok(chosen)
 }
 

@@ -80,9 +80,9 @@ pub async fn dry_run(nodes: Nodes, listener: &dyn Listener) -> Result<Plan> {
     };
     let members = members(&context, &nodes.seeds).await?;
     enough(&members, nodes.replicas)?;
-    let afterwards = afterwards(&context, &State::locate()?, &members).await?;
     let seen = Observation::of(&wire, &members).await;
-    form::form(&seen.seats()?, usize::from(nodes.replicas), &afterwards)
+    let now = settings_now(&context, &State::locate()?, &members).await?;
+    form::form(&seen.seats()?, usize::from(nodes.replicas), &now)
 }
 
 /// [`of_seeds`] with its collaborators.
@@ -94,14 +94,14 @@ pub async fn init(
 ) -> Result<Outcome> {
     let members = members(context, seeds).await?;
     enough(&members, replicas)?;
-    let afterwards = afterwards(context, state, &members).await?;
-    let seen = Observation::of(context.wire, &members).await;
-    let plan = form::form(&seen.seats()?, usize::from(replicas), &afterwards)?;
+    let afterwards = settings_now(context, state, &members).await?;
     for member in &members {
         if let Some(before) = afterwards.get(&member.name) {
             state.note_restore(&member.dial, before)?;
         }
     }
+    let seen = Observation::of(context.wire, &members).await;
+    let plan = form::form(&seen.seats()?, usize::from(replicas), &afterwards)?;
     let name: ClusterName = "external".parse().map_err(Error::usage)?;
     let launch = Launch::bare(&name, RuntimeKind::External);
     let applier = Applier::new(context, &launch, None, members.clone());
@@ -199,20 +199,19 @@ async fn resolve(seed: &Endpoint) -> Result<IpAddr> {
 }
 
 /// What each node's hurried settings were before anybody hurried them. An earlier run that was
-/// killed left them hurried: what it noted is what they were.
-async fn afterwards(
+/// killed left settings hurried: what it noted is what they were.
+async fn settings_now(
     context: &Context<'_>,
     state: &State,
     members: &[Member],
 ) -> Result<Afterwards> {
-    let names: Vec<&str> = HURRIED.iter().map(|(name, _)| *name).collect();
     let mut afterwards = Afterwards::new();
     for member in members {
         let before = match state.restore(&member.dial)? {
             Some(noted) => noted,
             None => context
                 .wire
-                .config_get(&member.dial, &names)
+                .config_get(&member.dial, &HURRIED)
                 .await
                 .map_err(|error| super::context::wire_failure(&member.name, &error))?,
         };
@@ -228,12 +227,11 @@ async fn put_back(
     members: &[Member],
     afterwards: &Afterwards,
 ) -> Result<Plan> {
-    let names: Vec<&str> = HURRIED.iter().map(|(name, _)| *name).collect();
     let mut steps = Vec::new();
     for member in members {
         let live = context
             .wire
-            .config_get(&member.dial, &names)
+            .config_get(&member.dial, &HURRIED)
             .await
             .map_err(|error| super::context::wire_failure(&member.name, &error))?;
         let wanted = afterwards.get(&member.name).into_iter().flatten();

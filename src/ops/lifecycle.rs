@@ -126,10 +126,11 @@ pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> 
     let name = &session.launch.name;
     if is_unknown(session).await? {
         // Not even a node, but maybe data that was kept.
-        if session.runtime.retire(name, volumes).await? {
-            return Ok(0);
-        }
-        return Err(stop::no_such_cluster(name));
+        return if session.runtime.retire(name, volumes).await? {
+            Ok(0)
+        } else {
+            Err(stop::no_such_cluster(name))
+        };
     }
     if !volumes {
         return journaled(session, async {
@@ -150,9 +151,10 @@ async fn is_unknown(session: &Session) -> Result<bool> {
 
 async fn refuse_unknown(session: &Session) -> Result<()> {
     if is_unknown(session).await? {
-        return Err(stop::no_such_cluster(&session.launch.name));
+        Err(stop::no_such_cluster(&session.launch.name))
+    } else {
+        Ok(())
     }
-    Ok(())
 }
 
 /// A destruction that was confirmed and begun is finished before anything else is done.

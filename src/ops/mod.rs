@@ -5,14 +5,15 @@
 pub mod apply;
 pub mod choose;
 pub mod context;
+pub mod doctor;
 pub mod down;
 pub mod event;
 pub mod image;
 pub mod init;
 pub mod lifecycle;
 pub mod list;
+pub mod monitor;
 pub mod observe;
-pub mod preflight;
 pub mod reset;
 pub mod restart;
 pub mod session;

@@ -4,8 +4,9 @@
 use super::{
     apply::Applier,
     context::Context,
+    doctor::preflight,
     observe::{self, Observation},
-    preflight, start,
+    start,
 };
 use crate::{
     error::Result,
@@ -28,7 +29,7 @@ pub async fn start(
 ) -> Result<usize> {
     let applier = Applier::new(context, launch, password, Vec::new());
     let started = start::plan(context, launch).await?;
-    preflight::ports(launch, &start::starting(&started)).await?;
+    preflight::check(context, launch, &start::starting(&started)).await?;
     preflight::password(context, launch, &started).await?;
     applier.apply(&started).await?;
     applier
@@ -55,10 +56,11 @@ pub async fn empty(
 /// What `reset` would do, as far as can be planned before anything is touched.
 pub async fn dry_run(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
     let mut planned = start::plan(context, launch).await?;
-    preflight::ports(launch, &start::starting(&planned)).await?;
+    preflight::check(context, launch, &start::starting(&planned)).await?;
     if planned.is_empty() {
         let members = observe::members(context, launch).await?;
-        planned = plan(&Observation::of(context.wire, &members).await)?;
+        let seen = Observation::of(context.wire, &members).await;
+        planned = plan(&seen)?;
         planned
             .notes
             .push("then the cluster is formed anew, as by `up`".to_owned());

@@ -3,8 +3,10 @@
 //! A call goes to one endpoint and says nothing about any other node; views are never merged here.
 //! Each call has a deadline of its own. Nothing here knows how nodes are started.
 
+mod closer;
 pub mod fake;
 pub mod live;
+mod look;
 
 use crate::model::{
     node::{Address, Endpoint, Epoch, NodeId},

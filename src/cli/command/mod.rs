@@ -1,11 +1,13 @@
 //! One thin file per command: resolve, call one operation, show its result.
 
 pub(super) mod completions;
+pub(super) mod doctor;
 pub(super) mod down;
 pub(super) mod image;
 pub(super) mod init;
 pub(super) mod list;
 pub(super) mod man;
+pub(super) mod monitor;
 pub(super) mod new;
 pub(super) mod render;
 pub(super) mod reset;

@@ -26,13 +26,7 @@ pub(in crate::cli) async fn run(
     let progress = Progress::new(screen);
     if global.dry_run {
         let session = Session::create(request, Purpose::Look, &progress).await?;
-        let plan = up::dry_start(
-            &session.context(&progress),
-            &session.launch,
-            session.before.as_ref(),
-            &args.nodes,
-        )
-        .await?;
+        let plan = up::dry_start(&session.context(&progress), &session.launch, &args.nodes).await?;
         progress.finish();
         result::plan(screen, &plan)?;
         return Ok(Verdict::Fine);

@@ -15,7 +15,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) fn compose(
+pub(in crate::ops) fn compose(
     name: String,
     runtime: String,
     asked: &[Asked],
@@ -241,13 +241,14 @@ impl Names<'_> {
         if let Some((node, _)) = pairs().find(|(_, report)| says(**report)) {
             return Some(node.name.clone());
         }
-        let port = self.lines.get(id)?.address?.port;
+        let line = self.lines.get(id)?;
+        let port = line.address?.port;
+        let endpoint = line.endpoint();
         pairs()
             .filter(|(_, report)| report.is_none())
-            .find(|(node, _)| {
-                node.placed
-                    .as_ref()
-                    .is_some_and(|placed| placed.port == port)
+            .find(|(node, _)| match &node.placed {
+                Some(placed) => placed.port == port,
+                None => node.endpoint == endpoint || node.dial == endpoint,
             })
             .map(|(node, _)| node.name.clone())
     }

@@ -2,7 +2,7 @@
 //!
 //! The document is the contract of `status --json`; a field is added, never renamed.
 
-mod compose;
+pub(super) mod compose;
 
 use super::{init, session::Session, stop::no_such_cluster};
 use crate::{
@@ -19,11 +19,14 @@ use crate::{
     wire::{LiveWire, Wire},
 };
 use futures_util::future::join_all;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of the document.
 pub const SCHEMA: u32 = 1;
+
+/// One of a few fixed words. (An alias: serde would take `&'static str` for a borrow of its input.)
+pub type Word = &'static str;
 
 /// Everything there is to say.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,7 +44,7 @@ pub struct Status {
 }
 
 /// The cluster as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterStatus {
     /// Its name, or the seed it was asked through.
     pub name: String,
@@ -68,7 +71,7 @@ pub struct ClusterStatus {
 }
 
 /// A shard.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardStatus {
     /// Its number, from 1, in the order of the slots.
     pub index: usize,
@@ -83,7 +86,7 @@ pub struct ShardStatus {
 }
 
 /// A node. What only a node that answers can say is null for one that does not.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeStatus {
     /// Its id.
     pub id: Option<NodeId>,
@@ -98,9 +101,11 @@ pub struct NodeStatus {
     /// Whether it answered.
     pub up: bool,
     /// `ok`, `fail`, `loading`, `silent`, `paused`, `stopped`.
-    pub state: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub state: Word,
     /// Of a replica: `up`, `down`, `syncing`.
-    pub link: Option<&'static str>,
+    #[serde(deserialize_with = "some_word")]
+    pub link: Option<Word>,
     /// What its peers use.
     pub address: Option<Address>,
     /// Keys it holds.
@@ -136,12 +141,31 @@ impl Status {
     }
 }
 
+/// Every word of [`NodeStatus::state`] and [`NodeStatus::link`].
+const WORDS: [Word; 9] = [
+    "ok", "fail", "loading", "silent", "paused", "stopped", "up", "down", "syncing",
+];
+
+/// A recorded word; one that this version does not know reads `unknown`.
+fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Word, D::Error> {
+    Ok(some_word(deserializer)?.unwrap_or("unknown"))
+}
+
+fn some_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Word>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.map(|text| {
+        let mut words = WORDS.into_iter();
+        words.find(|word| **word == *text).unwrap_or("unknown")
+    }))
+}
+
 /// A node to be asked, with what the runtime knows of it.
-struct Asked {
-    name: NodeName,
-    dial: Option<Endpoint>,
-    endpoint: Option<Endpoint>,
-    placed: Option<Placed>,
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) name: NodeName,
+    pub(super) dial: Option<Endpoint>,
+    pub(super) endpoint: Option<Endpoint>,
+    pub(super) placed: Option<Placed>,
 }
 
 /// The status of a cluster of ours.
@@ -234,7 +258,7 @@ async fn ask(
     Ok(compose::compose(name, runtime, &asked, &answers, replicas))
 }
 
-type Answer = Option<Result<Report, crate::wire::WireError>>;
+pub(super) type Answer = Option<Result<Report, crate::wire::WireError>>;
 
 async fn answers(wire: &dyn Wire, asked: &[Asked]) -> Vec<Answer> {
     join_all(
@@ -250,7 +274,7 @@ async fn answers(wire: &dyn Wire, asked: &[Asked]) -> Vec<Answer> {
 }
 
 impl Asked {
-    fn is_frozen(&self) -> bool {
+    pub(super) fn is_frozen(&self) -> bool {
         matches!(&self.placed, Some(placed) if placed.state == RunState::Paused)
     }
 }

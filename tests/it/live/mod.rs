@@ -5,6 +5,8 @@ mod compose;
 mod compose_by_hand;
 mod conf_by_redis;
 mod docker;
+mod doctor;
+mod monitor;
 mod resume;
 mod runtime_contract;
 mod seeds;

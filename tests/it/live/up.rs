@@ -1,6 +1,6 @@
 //! `up` on real nodes: what it promises, what it writes down, what it never shows.
 
-use crate::rig::{On, Rig, ended, labelled, runs, skip_docker};
+use crate::rig::{On, Rig, ended, labelled, runs};
 use crate::well::{assert_redis_py, assert_well, assert_well_at};
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
