@@ -15,6 +15,7 @@ mod runtime_contract;
 mod seeds;
 mod smoke;
 mod snippets;
+mod taken_over;
 mod together;
 mod up;
 
