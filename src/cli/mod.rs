@@ -16,6 +16,7 @@ use crate::{
 use args::{Cli, ColourArg, Command, ProgressArg};
 use clap::Parser;
 use std::process::ExitCode;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit code of a check that found something wanting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Interrupt {
         match command {
             Command::Logs(args) if args.follow => Interrupt::Ends,
             Command::Status(args) if args.watch => Interrupt::Ends,
-            Command::Run(_) => Interrupt::Own,
+            Command::Run(_) | Command::Test(_) => Interrupt::Own,
             _ => Interrupt::Breaks,
         }
     }
@@ -94,25 +95,45 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Ctrl-C and SIGTERM end the work where it stands: every operation is made to be run again.
+/// Ctrl-C and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Error::failed("listening for signals").source(error))
+        };
+        Ok(Signals {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// The next one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// A signal ends the work where it stands: every operation is made to be run again. Only what
+/// leaves something behind that running it again would not remove hears signals itself.
 async fn interruptible(
     interrupt: Interrupt,
     work: impl Future<Output = Result<Verdict>>,
 ) -> Result<Verdict> {
-    use tokio::signal::unix::{SignalKind, signal};
     if interrupt == Interrupt::Own {
         return work.await;
     }
-    let listen =
-        |kind| signal(kind).map_err(|error| Error::failed("listening for signals").source(error));
-    let (mut ctrl_c, mut terminate) = (
-        listen(SignalKind::interrupt())?,
-        listen(SignalKind::terminate())?,
-    );
+    let mut signals = Signals::listen()?;
     tokio::select! {
         outcome = work => return outcome,
-        _ = ctrl_c.recv() => {}
-        _ = terminate.recv() => {}
+        () = signals.next() => {}
     }
     if interrupt == Interrupt::Ends {
         return Ok(Verdict::Interrupted);
@@ -132,6 +153,9 @@ async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
         Command::Down(args) => command::down::run(global, &args, screen).await,
         Command::Reset(args) => command::reset::run(global, &args, screen).await,
         Command::List => command::list::run(screen).await,
+        Command::Doctor(args) => command::doctor::run(global, &args, screen).await,
+        Command::Monitor(args) => command::monitor::run(global, &args, screen).await,
+        Command::Test(args) => command::test::run(global, &args, Signals::listen()?, screen).await,
         Command::Status(args) => command::status::run(global, &args, screen).await,
         Command::Logs(args) => command::logs::run(global, &args, screen).await,
         Command::Env(args) => command::env::run(global, &args, screen).await,

@@ -1,11 +1,12 @@
 //! What was asked for, resolved once: flags over `RCLUSTER_*` environment over spec over defaults.
 
-use super::args::{Global, RuntimeArg, SpecFlags};
+use super::args::{Global, RuntimeArg, SpecFlags, TestArgs};
 use crate::{
     error::{Error, Result},
     model::{
         node::Endpoint,
         secret::Secret,
+        smoke::Thresholds,
         spec::{Auto, PortChoice, RuntimeChoice, Spec},
     },
     ops::{run, session::Request},
@@ -38,10 +39,14 @@ pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
     } = base(global, &state)?;
     override_with(&mut spec, global, flags);
     spec_file::check(&spec)?;
-    let given = password(global, &spec, folder.as_deref())?;
-    let password = match given {
-        Some(password) => Some(password),
-        None => state.password(&spec.name)?,
+    let password = match (typed_password(global)?, &folder, &remembered) {
+        (Some(password), ..) => Some(password),
+        // What is remembered of the spec is remembered of its password too, wherever this is run.
+        (None, None, Some(_)) => state.password(&spec.name)?,
+        (None, folder, _) => match spec_password(&spec, folder.as_deref())? {
+            Some(password) => Some(password),
+            None => state.password(&spec.name)?,
+        },
     };
     Ok(Request {
         state,
@@ -129,6 +134,30 @@ fn base(global: &Global, state: &State) -> Result<Base> {
     })
 }
 
+/// What `test` holds a cluster to: flags over the spec's.
+pub(super) fn thresholds(spec: &Thresholds, args: &TestArgs) -> Result<Thresholds> {
+    let mut thresholds = spec.clone();
+    set(&mut thresholds.latency_p99_ms, args.latency_p99_ms);
+    set(&mut thresholds.latency_samples, args.latency_samples);
+    set(&mut thresholds.hit_ratio_percent, args.hit_ratio_percent);
+    set(&mut thresholds.lag_bytes, args.lag_bytes);
+    set(&mut thresholds.wait_ms, args.wait_ms);
+    set(&mut thresholds.persistence, args.persistence);
+    set(&mut thresholds.maxclients, args.maxclients.map(Some));
+    match thresholds.problems().into_iter().next() {
+        None => Ok(thresholds),
+        Some((key, what, hint)) => Err(Error::usage(format!("test.{key}: {what}")).hint(hint)),
+    }
+}
+
+/// The thresholds for a cluster that rcluster did not start: of the spec that is named or found.
+pub(super) fn seed_thresholds(global: &Global) -> Result<Thresholds> {
+    match found(global)? {
+        Some((spec, _)) => Ok(spec.test),
+        None => Ok(Thresholds::default()),
+    }
+}
+
 /// The spec file that is named, else the nearest one from here upward, and where it lies.
 fn found(global: &Global) -> Result<Option<(Spec, PathBuf)>> {
     let found = match &global.file {
@@ -183,21 +212,32 @@ fn set<T>(field: &mut T, flag: Option<T>) {
     }
 }
 
-/// `--password-file`, then `REDIS_PASSWORD`, then the spec's `password_file`, then `.env` beside the
-/// spec (or here, without one).
+/// What is typed or in the environment, else what the spec names.
 fn password(global: &Global, spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
+    match typed_password(global)? {
+        Some(password) => Ok(Some(password)),
+        None => spec_password(spec, folder),
+    }
+}
+
+/// `--password-file`, then `REDIS_PASSWORD`.
+fn typed_password(global: &Global) -> Result<Option<Secret>> {
     if let Some(path) = &global.password_file {
         return dotenv::password_file(path);
     }
     match std::env::var(dotenv::VARIABLE) {
-        Ok(value) if !value.is_empty() => return dotenv::parse(&value, dotenv::VARIABLE),
+        Ok(value) if !value.is_empty() => dotenv::parse(&value, dotenv::VARIABLE),
         Err(std::env::VarError::NotUnicode(_)) => {
-            return Err(Error::usage(format!("{} is not UTF-8", dotenv::VARIABLE)));
+            Err(Error::usage(format!("{} is not UTF-8", dotenv::VARIABLE)))
         }
-        _ => {}
+        _ => Ok(None),
     }
+}
+
+/// The spec's `password_file`, then `.env` beside the spec (or here, without one).
+fn spec_password(spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
     if let Some(path) = &spec.password_file {
-        // Relative to the spec that names it; a remembered spec has an absolute one.
+        // Relative to the spec that names it.
         return dotenv::password_file(&folder.unwrap_or(Path::new(".")).join(path));
     }
     dotenv::password(folder.unwrap_or(Path::new(".")))

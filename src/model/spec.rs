@@ -7,6 +7,7 @@
 use super::{
     directive::{Directives, Value},
     node::NodeName,
+    smoke::Thresholds,
 };
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -65,6 +66,8 @@ pub struct Spec {
     /// Overrides by node name.
     #[schemars(with = "std::collections::BTreeMap<String, NodeOverride>")]
     pub nodes: IndexMap<NodeName, NodeOverride>,
+    /// What `rcluster test` holds the cluster to.
+    pub test: Thresholds,
 }
 
 /// What one node has that the others have not.
@@ -98,6 +101,7 @@ impl Default for Spec {
             password_file: None,
             redis: default_directives(),
             nodes: IndexMap::new(),
+            test: Thresholds::default(),
         }
     }
 }
@@ -232,7 +236,7 @@ impl fmt::Display for RuntimeKind {
 
 /// The first client port, or `auto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "not a port: write 1 to 65535, or auto")]
 pub enum PortChoice {
     /// This one for the first node.
     First(u16),

@@ -66,6 +66,25 @@ pub async fn of_seeds(nodes: Nodes, listener: &dyn Listener) -> Result<Outcome> 
     init(&context, &State::locate()?, &nodes.seeds, nodes.replicas).await
 }
 
+/// What [`of_seeds`] would do.
+pub async fn dry_run(nodes: Nodes, listener: &dyn Listener) -> Result<Plan> {
+    let wire = LiveWire::new(nodes.user, nodes.password);
+    let context = Context {
+        runtime: &External,
+        wire: &wire,
+        listener,
+        journal: None,
+        remember: None,
+        deadline: nodes.deadline,
+        kill: None,
+    };
+    let members = members(&context, &nodes.seeds).await?;
+    enough(&members, nodes.replicas)?;
+    let seen = Observation::of(&wire, &members).await;
+    let now = settings_now(&context, &State::locate()?, &members).await?;
+    form::form(&seen.seats()?, usize::from(nodes.replicas), &now)
+}
+
 /// [`of_seeds`] with its collaborators.
 pub async fn init(
     context: &Context<'_>,
@@ -74,18 +93,13 @@ pub async fn init(
     replicas: u16,
 ) -> Result<Outcome> {
     let members = members(context, seeds).await?;
-    let masters = members.len() / (usize::from(replicas) + 1);
-    if masters < 3 {
-        return Err(Error::usage(format!(
-            "{} with {} per master make {}; three are needed",
-            count(members.len(), "node"),
-            count(usize::from(replicas), "replica"),
-            count(masters, "master")
-        ))
-        .hint("name every node with --seed, or ask for fewer --replicas"));
+    enough(&members, replicas)?;
+    let afterwards = settings_now(context, state, &members).await?;
+    for member in &members {
+        if let Some(before) = afterwards.get(&member.name) {
+            state.note_restore(&member.dial, before)?;
+        }
     }
-    // An earlier run that was killed left settings hurried: what it noted is what they were.
-    let afterwards = afterwards(context, state, &members).await?;
     let seen = Observation::of(context.wire, &members).await;
     let plan = form::form(&seen.seats()?, usize::from(replicas), &afterwards)?;
     let name: ClusterName = "external".parse().map_err(Error::usage)?;
@@ -105,6 +119,20 @@ pub async fn init(
     })
 }
 
+fn enough(members: &[Member], replicas: u16) -> Result<()> {
+    let masters = members.len() / (usize::from(replicas) + 1);
+    if masters >= 3 {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "{} with {} per master make {}; three are needed",
+        count(members.len(), "node"),
+        count(usize::from(replicas), "replica"),
+        count(masters, "master")
+    ))
+    .hint("name every node with --seed, or ask for fewer --replicas"))
+}
+
 /// The seeds with the addresses at which their peers reach them.
 pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Member>> {
     let asked = seeds.iter().map(|seed| async move {
@@ -112,9 +140,7 @@ pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Me
         let report = heard.map_err(|error| no_seed(std::slice::from_ref(seed), &[error]))?;
         let bus_port = report
             .view
-            .me()
-            .and_then(|me| me.address)
-            .map(|address| address.bus_port)
+            .bus_port
             .or_else(|| seed.port.checked_add(BUS_OFFSET))
             .ok_or_else(|| Error::usage(format!("{seed} has no bus port that fits below 65536")))?;
         let ip = resolve(seed).await?;
@@ -172,24 +198,23 @@ async fn resolve(seed: &Endpoint) -> Result<IpAddr> {
         .ok_or_else(|| Error::missing(format!("{} has no address", seed.host)))
 }
 
-/// What each node's hurried settings were before anybody hurried them; written down first.
-async fn afterwards(
+/// What each node's hurried settings were before anybody hurried them. An earlier run that was
+/// killed left settings hurried: what it noted is what they were.
+async fn settings_now(
     context: &Context<'_>,
     state: &State,
     members: &[Member],
 ) -> Result<Afterwards> {
-    let names: Vec<&str> = HURRIED.iter().map(|(name, _)| *name).collect();
     let mut afterwards = Afterwards::new();
     for member in members {
         let before = match state.restore(&member.dial)? {
             Some(noted) => noted,
             None => context
                 .wire
-                .config_get(&member.dial, &names)
+                .config_get(&member.dial, &HURRIED)
                 .await
                 .map_err(|error| super::context::wire_failure(&member.name, &error))?,
         };
-        state.note_restore(&member.dial, &before)?;
         afterwards.insert(member.name.clone(), before);
     }
     Ok(afterwards)
@@ -202,7 +227,7 @@ async fn put_back(
     members: &[Member],
     afterwards: &Afterwards,
 ) -> Result<Plan> {
-    let names: Vec<&str> = HURRIED.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = HURRIED.to_vec();
     let mut steps = Vec::new();
     for member in members {
         let live = context

@@ -12,7 +12,7 @@ use super::{
     up::{self, Extent, Outcome},
 };
 use crate::{
-    error::Result,
+    error::{Kind, Result},
     model::{launch::Launch, node::NodeName, spec::RuntimeKind},
     plan::start,
     render,
@@ -72,6 +72,7 @@ pub async fn restart(
 
 /// `reset`: every node is emptied and formed anew.
 pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
+    refuse_unknown(session).await?;
     journaled(session, async {
         let removed = finish_removal(session, listener).await?;
         let emptied = empty(session, listener).await?;
@@ -93,6 +94,7 @@ pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome
 
 /// `reset --hard`: nodes, network and data are removed and made anew.
 pub async fn reset_hard(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
+    refuse_unknown(session).await?;
     journaled(session, async {
         let removed = remove(session, listener).await?;
         let outcome = part(session, listener, None, End::Settled, async |context| {
@@ -122,6 +124,14 @@ pub async fn stop(session: &Session, listener: &dyn Listener, only: &[NodeName])
 /// `down`; with `volumes` the cluster is forgotten.
 pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> Result<usize> {
     let name = &session.launch.name;
+    if is_unknown(session).await? {
+        // Not even a node, but maybe data that was kept.
+        return if session.runtime.retire(name, volumes).await? {
+            Ok(0)
+        } else {
+            Err(stop::no_such_cluster(name))
+        };
+    }
     if !volumes {
         return journaled(session, async {
             down::down(&session.context(listener), name, false).await
@@ -131,6 +141,20 @@ pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> 
     let removed = journaled(session, remove(session, listener)).await?;
     session.request.state.forget(name)?;
     Ok(removed)
+}
+
+/// Whether neither a node nor a memory of it is here.
+async fn is_unknown(session: &Session) -> Result<bool> {
+    let name = &session.launch.name;
+    Ok(session.request.remembered.is_none() && session.runtime.list(name).await?.is_empty())
+}
+
+async fn refuse_unknown(session: &Session) -> Result<()> {
+    if is_unknown(session).await? {
+        Err(stop::no_such_cluster(&session.launch.name))
+    } else {
+        Ok(())
+    }
 }
 
 /// A destruction that was confirmed and begun is finished before anything else is done.
@@ -244,6 +268,8 @@ async fn journaled<T>(session: &Session, work: impl Future<Output = Result<T>>) 
     let outcome = work.await;
     match &outcome {
         Ok(_) => journal.write("done", json!({ "cluster": session.launch.name }))?,
+        // What does not exist has no journal.
+        Err(error) if error.kind() == Kind::NoSuchCluster => {}
         Err(error) => {
             // The error is what matters; a journal that cannot be written must not hide it.
             let _ = journal.write(

@@ -1,7 +1,13 @@
 //! `reset`: every key, slot and acquaintance is dropped and the cluster is formed anew, while its
 //! nodes stay up. Forming is `up`'s part.
 
-use super::{apply::Applier, context::Context, observe::Observation, preflight, start};
+use super::{
+    apply::Applier,
+    context::Context,
+    doctor::preflight,
+    observe::{self, Observation},
+    start,
+};
 use crate::{
     error::Result,
     model::{
@@ -23,7 +29,7 @@ pub async fn start(
 ) -> Result<usize> {
     let applier = Applier::new(context, launch, password, Vec::new());
     let started = start::plan(context, launch).await?;
-    preflight::ports(launch, &start::starting(&started)).await?;
+    preflight::check(context, launch, &start::starting(&started)).await?;
     preflight::password(context, launch, &started).await?;
     applier.apply(&started).await?;
     applier
@@ -45,6 +51,25 @@ pub async fn empty(
     let seen = Observation::of(context.wire, &applier.members()).await;
     applier.apply(&plan(&seen)?).await?;
     Ok(applier.done())
+}
+
+/// What `reset` would do, as far as can be planned before anything is touched.
+pub async fn dry_run(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
+    let mut planned = start::plan(context, launch).await?;
+    preflight::check(context, launch, &start::starting(&planned)).await?;
+    if planned.is_empty() {
+        let members = observe::members(context, launch).await?;
+        let seen = Observation::of(context.wire, &members).await;
+        planned = plan(&seen)?;
+        planned
+            .notes
+            .push("then the cluster is formed anew, as by `up`".to_owned());
+    } else {
+        planned
+            .notes
+            .push("then every node is emptied, and the cluster formed anew".to_owned());
+    }
+    Ok(planned)
 }
 
 /// Flushes masters and resets everybody.

@@ -193,6 +193,11 @@ impl Session {
         }
     }
 
+    /// The real wire of this cluster, for what only looks and is not simulated in tests.
+    pub fn live(&self) -> LiveWire {
+        LiveWire::new(self.request.user.clone(), self.request.password.clone())
+    }
+
     /// The password, if there is one.
     pub fn password(&self) -> Option<&Secret> {
         self.request.password.as_ref()

@@ -3,8 +3,9 @@
 use super::{
     apply::Applier,
     context::Context,
+    doctor::preflight,
     observe::{self, Observation},
-    preflight, settings, start, verify,
+    settings, start, verify,
 };
 use crate::{
     error::Result,
@@ -68,7 +69,7 @@ pub async fn up(
     if extent == Extent::Form {
         start::refuse_stopped(launch, &started)?;
     } else {
-        preflight::ports(launch, &start::starting(&started)).await?;
+        preflight::check(context, launch, &start::starting(&started)).await?;
         preflight::password(context, launch, &started).await?;
         applier.apply(&started).await?;
     }
@@ -99,6 +100,25 @@ pub async fn up(
     Ok(outcome(&applier, proof.masters))
 }
 
+/// What `start` would do.
+pub async fn dry_start(context: &Context<'_>, launch: &Launch, only: &[NodeName]) -> Result<Plan> {
+    let mut plan = start::plan(context, launch).await?;
+    start::only(launch, &mut plan, only)?;
+    preflight::check(context, launch, &start::starting(&plan)).await?;
+    Ok(plan)
+}
+
+/// What `init` would do: the same as `up`, but that it starts nothing.
+pub async fn dry_init(
+    context: &Context<'_>,
+    launch: &Launch,
+    before: Option<&Launch>,
+    password: Option<&Secret>,
+) -> Result<Plan> {
+    start::refuse_stopped(launch, &start::plan(context, launch).await?)?;
+    dry_run(context, launch, before, password).await
+}
+
 /// What `up` would do, as far as can be planned before anything is touched.
 pub async fn dry_run(
     context: &Context<'_>,
@@ -108,7 +128,7 @@ pub async fn dry_run(
 ) -> Result<Plan> {
     plan::start::refuse_resizing(launch, before)?;
     let mut plan = start::plan(context, launch).await?;
-    preflight::ports(launch, &start::starting(&plan)).await?;
+    preflight::check(context, launch, &start::starting(&plan)).await?;
     preflight::password(context, launch, &plan).await?;
     let members = observe::members(context, launch).await?;
     if plan.is_empty() {

@@ -86,6 +86,25 @@ impl Screen {
     }
 }
 
+/// How wide the terminal is that stdout goes to, if it is one.
+pub fn columns() -> Option<usize> {
+    let size = console::Term::stdout().size_checked();
+    size.map(|(_, columns)| usize::from(columns))
+}
+
+impl Screen {
+    /// Whether a person sits before a whole terminal, keys and all, and wants no document.
+    pub fn can_be_drawn_on(self) -> bool {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        !self.json && !dumb && io::stdout().is_terminal() && io::stdin().is_terminal()
+    }
+
+    /// Whether stdout is to have colour.
+    pub fn colour(self) -> bool {
+        console::colors_enabled()
+    }
+}
+
 /// Whether anybody still reads what is written to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {

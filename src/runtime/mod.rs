@@ -22,6 +22,7 @@ pub mod command;
 pub mod docker;
 pub mod external;
 pub mod fake;
+pub mod host;
 pub mod log_line;
 pub mod ports;
 pub mod process;

@@ -1,6 +1,7 @@
 //! One thin file per command: resolve, call one operation, show its result.
 
 pub(super) mod completions;
+pub(super) mod doctor;
 pub(super) mod down;
 pub(super) mod env;
 pub(super) mod history;
@@ -10,6 +11,7 @@ pub(super) mod key;
 pub(super) mod list;
 pub(super) mod logs;
 pub(super) mod man;
+pub(super) mod monitor;
 pub(super) mod new;
 pub(super) mod render;
 pub(super) mod reset;
@@ -19,6 +21,7 @@ pub(super) mod schema;
 pub(super) mod start;
 pub(super) mod status;
 pub(super) mod stop;
+pub(super) mod test;
 pub(super) mod up;
 
 use crate::{
@@ -58,5 +61,5 @@ fn refuse_seeds(global: &Global, verb: &str) -> Result<()> {
     Err(Error::refused(format!(
         "`{verb}` is for clusters that rcluster started, not for seeds"
     ))
-    .hint("leave --seed out; `status` and `init` take seeds"))
+    .hint("leave --seed out; `status`, `test` and `init` take seeds"))
 }

@@ -5,10 +5,12 @@
 //! - `labels`: how things are found and whose they are
 //! - `network`, `address`: a network of the cluster's own, a fixed address for each node
 //! - `container`: what a node's container is; `ensure`: makes it run; `lifecycle`: all other verbs
-//! - `find`: what exists; `logs`, `follow`: what a node wrote and writes; `conf`: how redis.conf gets in
+//! - `about`: the engine itself; `find`: what exists; `logs`, `follow`: what a node wrote and
+//!   writes; `conf`: how redis.conf gets in
 //! - `image`: is it there, can it be pulled; `inspect_image`: what is in it
 //! - `standin`, `rootfs`, `binary`: an image packed from the host's own redis-server
 
+mod about;
 mod address;
 mod binary;
 mod conf;
@@ -27,6 +29,7 @@ mod network;
 mod rootfs;
 mod standin;
 
+pub use about::About;
 pub use inspect_image::ImageCheck;
 pub use standin::{BuiltImage, StandIn};
 

@@ -28,6 +28,7 @@ use nix::{
 };
 use orphan::Orphan;
 use pidfile::Holder;
+use server::Server;
 use std::{
     collections::BTreeSet,
     fs,
@@ -37,7 +38,7 @@ use std::{
     os::unix::{fs::OpenOptionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a process may take from its start to its pidfile (written once it listens).
@@ -46,8 +47,18 @@ const START_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a killed process may take to be gone.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long a process may take to be frozen or thawed.
+const FREEZE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a process that was asked to end is left to itself before it is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+
 /// How often a start or an end is looked for.
 const POLL: Duration = Duration::from_millis(2);
+
+/// For each so many nodes that start at once, each is looked at one POLL less often: a hundred
+/// nodes at 2 ms would be 50 000 looks a second, on the processors that they need to start.
+const PER_POLL: usize = 8;
 
 /// Log lines shown with a node that died at start.
 const LOG_LINES: usize = 12;
@@ -55,12 +66,28 @@ const LOG_LINES: usize = 12;
 /// The process runtime.
 pub struct Process {
     clusters: PathBuf,
+    /// The redis-server that was found last. Asking one for its version costs as much as starting
+    /// one, so a run of rcluster asks once and not once a node.
+    server: tokio::sync::Mutex<Option<(String, Server)>>,
 }
 
 impl Process {
     /// Keeps its clusters under `clusters`, one folder each.
     pub fn new(clusters: PathBuf) -> Self {
-        Process { clusters }
+        Process {
+            clusters,
+            server: tokio::sync::Mutex::default(),
+        }
+    }
+
+    async fn server(&self, program: &str) -> Result<Server> {
+        let mut known = self.server.lock().await;
+        if let Some((_, server)) = known.as_ref().filter(|(name, _)| name == program) {
+            return Ok(server.clone());
+        }
+        let server = server::find(program).await?;
+        *known = Some((program.to_owned(), server.clone()));
+        Ok(server)
     }
 
     fn nodes(&self, cluster: &ClusterName) -> PathBuf {
@@ -110,7 +137,12 @@ impl Process {
         })
     }
 
-    async fn launch(folder: &Folder, server: &Path, node: &NodeName) -> Result<bool> {
+    async fn launch(
+        folder: &Folder,
+        server: &Path,
+        node: &NodeName,
+        poll: Duration,
+    ) -> Result<bool> {
         let Some(pid) = pidfile::claim(&folder.pidfile())? else {
             return Ok(false);
         };
@@ -141,15 +173,20 @@ impl Process {
                     .source(error)
                     .hint("name a redis-server that runs here with `redis_server:` in the spec")
             })?;
-        Self::await_pidfile(folder, &mut child, node).await?;
+        Self::await_pidfile(folder, &mut child, node, poll).await?;
         Ok(true)
     }
 
     /// Redis writes its pidfile once it listens on both ports (`initServer`, then `createPidFile`).
-    async fn await_pidfile(folder: &Folder, child: &mut Child, node: &NodeName) -> Result<()> {
+    async fn await_pidfile(
+        folder: &Folder,
+        child: &mut Child,
+        node: &NodeName,
+        poll: Duration,
+    ) -> Result<()> {
         let path = folder.pidfile();
         let wanted = child.id().to_string();
-        let outcome = wait_until(POLL, START_DEADLINE, || {
+        let outcome = wait_until(poll, START_DEADLINE, || {
             if fs::read_to_string(&path).is_ok_and(|text| text.trim() == wanted) {
                 return ready(Ok(Look::Ready(None)));
             }
@@ -172,6 +209,24 @@ impl Process {
                     node,
                     "it did not listen in time and was ended",
                 ))
+            }
+        }
+    }
+
+    /// Redis refuses SIGTERM for as long as it writes its first append-only file, which a replica
+    /// does after each full synchronisation: so it is asked until it ends.
+    async fn ask_to_end(folder: &Folder, pid: i32, grace: Duration) -> Result<bool> {
+        let start = Instant::now();
+        loop {
+            send(pid, Unix::SIGTERM)?;
+            // A frozen process takes SIGTERM only once it is thawed.
+            send(pid, Unix::SIGCONT)?;
+            let left = grace.saturating_sub(start.elapsed());
+            if Self::await_end(folder, ASK_AGAIN.min(left)).await? {
+                return Ok(true);
+            }
+            if left <= ASK_AGAIN {
+                return Ok(false);
             }
         }
     }
@@ -294,6 +349,25 @@ fn is_frozen(pid: i32) -> bool {
         .is_some_and(|(_, rest)| rest.starts_with('T'))
 }
 
+/// The kernel delivers a signal at its leisure: who looks next shall see what it did.
+async fn await_frozen(pid: i32, wanted: bool) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let seen = wait_until(POLL, FREEZE_DEADLINE, || {
+        ready(Ok::<_, Error>(if is_frozen(pid) == wanted {
+            Look::Ready(())
+        } else {
+            Look::Pending(())
+        }))
+    });
+    seen.await?.map_err(|_| {
+        let what = if wanted { "stop" } else { "go on" };
+        Error::failed(format!("process {pid} does not {what} when signalled"))
+            .hint("a disk that hangs keeps processes from it; look at `dmesg`")
+    })
+}
+
 fn send(pid: i32, signal: Unix) -> Result<()> {
     match kill(Pid::from_raw(pid), signal) {
         // It ended between the look and the signal: what was wanted of it is moot.
@@ -327,10 +401,10 @@ impl Runtime for Process {
     }
 
     async fn prepare(&self, launch: &Launch, _progress: OnProgress<'_>) -> Result<bool> {
-        server::find(&launch.redis_server).await?;
+        self.server(&launch.redis_server).await?;
         let nodes = self.nodes(&launch.name);
         let existed = nodes.is_dir();
-        fs::create_dir_all(&nodes).map_err(|error| cannot("creating", &nodes, error))?;
+        folder::create_private(&nodes)?;
         Ok(!existed)
     }
 
@@ -345,7 +419,7 @@ impl Runtime for Process {
                 RunState::Stopped => {}
             }
         }
-        let server = server::find(&launch.redis_server).await?;
+        let server = self.server(&launch.redis_server).await?;
         folder.create()?;
         folder.write_conf(conf)?;
         folder.write_card(&Card::new(
@@ -354,7 +428,9 @@ impl Runtime for Process {
             launch.listen,
             server.path.clone(),
         ))?;
-        Self::launch(&folder, &server.path, &node.name).await
+        let others = u32::try_from(launch.nodes.len() / PER_POLL).unwrap_or(u32::MAX);
+        let poll = POLL.saturating_mul(others.saturating_add(1));
+        Self::launch(&folder, &server.path, &node.name, poll).await
     }
 
     async fn configure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<()> {
@@ -367,7 +443,7 @@ impl Runtime for Process {
         match Self::placed(&folder, card)?.state {
             RunState::Running => Ok(false),
             RunState::Paused => self.signal(cluster, node, Signal::Resume).await,
-            RunState::Stopped => Self::launch(&folder, &server, node).await,
+            RunState::Stopped => Self::launch(&folder, &server, node, POLL).await,
         }
     }
 
@@ -379,10 +455,7 @@ impl Runtime for Process {
         let Some(pid) = Self::pid(&folder).await? else {
             return Ok(false);
         };
-        send(pid, Unix::SIGTERM)?;
-        // A frozen process takes SIGTERM only once it is thawed.
-        send(pid, Unix::SIGCONT)?;
-        if !Self::await_end(&folder, grace).await? {
+        if !Self::ask_to_end(&folder, pid, grace).await? {
             send(pid, Unix::SIGKILL)?;
             if !Self::await_end(&folder, KILL_DEADLINE).await? {
                 return Err(Error::failed(format!(
@@ -513,8 +586,14 @@ impl Runtime for Process {
         };
         match (signal, is_frozen(pid)) {
             (Signal::Pause, true) | (Signal::Resume, false) => Ok(false),
-            (Signal::Pause, false) => send(pid, Unix::SIGSTOP).map(|()| true),
-            (Signal::Resume, true) => send(pid, Unix::SIGCONT).map(|()| true),
+            (Signal::Pause, false) => {
+                send(pid, Unix::SIGSTOP)?;
+                await_frozen(pid, true).await.map(|()| true)
+            }
+            (Signal::Resume, true) => {
+                send(pid, Unix::SIGCONT)?;
+                await_frozen(pid, false).await.map(|()| true)
+            }
             (Signal::Kill, _) => {
                 send(pid, Unix::SIGKILL)?;
                 Self::await_end(&folder, KILL_DEADLINE).await.map(|_| true)

@@ -300,6 +300,7 @@ impl Node {
         Report {
             view: View {
                 myself: self.id.clone(),
+                bus_port: Some(self.address.bus_port),
                 nodes: self.view.iter().map(line).collect(),
                 handshakes,
             },
