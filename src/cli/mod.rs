@@ -156,7 +156,13 @@ async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
         Command::Doctor(args) => command::doctor::run(global, &args, screen).await,
         Command::Monitor(args) => command::monitor::run(global, &args, screen).await,
         Command::Test(args) => {
-            Box::pin(command::test::run(global, &args, Signals::listen()?, screen)).await
+            Box::pin(command::test::run(
+                global,
+                &args,
+                Signals::listen()?,
+                screen,
+            ))
+            .await
         }
         Command::Status(args) => command::status::run(global, &args, screen).await,
         Command::Logs(args) => command::logs::run(global, &args, screen).await,
