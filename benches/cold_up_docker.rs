@@ -5,9 +5,9 @@
 //! pulls.
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
-mod common;
+mod stand;
 
-use common::{
+use stand::{
     Arguments, Guard, Race, catch_signals,
     node::{Node, until_formed},
     peer::{create_arguments, removed_at_the_end},

@@ -4,9 +4,9 @@
 //! `cargo bench --bench cold_up_process [-- --runs 5 --nodes 6,16,30,100]`
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
-mod common;
+mod stand;
 
-use common::{
+use stand::{
     Arguments, Race, catch_signals,
     peer::{Servers, removed_at_the_end},
     rcluster, spec, timed,

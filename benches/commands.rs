@@ -4,9 +4,9 @@
 //! `cargo bench --bench commands [-- --runs 21]`
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
-mod common;
+mod stand;
 
-use common::{
+use stand::{
     Arguments, RCLUSTER, Race, catch_signals, peer::removed_at_the_end, rcluster, run, timed,
 };
 use std::process::Command;

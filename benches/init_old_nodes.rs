@@ -4,9 +4,9 @@
 //! `cargo bench --bench init_old_nodes [-- --runs 5]`
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
-mod common;
+mod stand;
 
-use common::{Arguments, Race, catch_signals, node::Node, peer::Servers, rcluster, timed};
+use stand::{Arguments, Race, catch_signals, node::Node, peer::Servers, rcluster, timed};
 use std::{
     cell::RefCell,
     time::{Duration, Instant},

@@ -160,6 +160,7 @@ pub(super) enum Command {
     #[command(visible_alias = "ls")]
     List,
     /// What every node says, and whether they agree (exit 4: they are not well)
+    Status(StatusArgs),
     /// Check this host and the nodes: what is wrong, why, and what to type (exit 4: a check failed)
     Doctor(DoctorArgs),
     /// Watch it live: health, load, latency, lag, and what happens
@@ -171,7 +172,6 @@ pub(super) enum Command {
     Monitor(MonitorArgs),
     /// The smoke suite: prove that the cluster works (exit 4: a check failed)
     Test(TestArgs),
-    Status(StatusArgs),
     /// What the nodes wrote, in time order
     Logs(LogsArgs),
     /// A cluster for the length of a command, whose exit code is returned

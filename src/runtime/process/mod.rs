@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Kind, Result},
     model::{
         launch::{Launch, NodeLaunch},
-        node::{Address, BUS_OFFSET, NodeName},
+        node::{Address, NodeName},
         spec::{ClusterName, RuntimeKind},
     },
     wait::{Look, wait_until},
@@ -252,35 +252,6 @@ impl Process {
         all.find(|orphan| orphan.cluster == *cluster && orphan.node == *node)
     }
 
-    fn orphans(&self, cluster: &ClusterName) -> Vec<Placed> {
-        let mut found: Vec<Placed> = orphan::all(&self.clusters)
-            .into_iter()
-            .filter(|orphan| orphan.cluster == *cluster)
-            .map(|orphan| {
-                let ip = reachable(orphan.listen.ip());
-                let port = orphan.listen.port();
-                let bus_port = port.saturating_add(BUS_OFFSET);
-                Placed {
-                    node: orphan.node,
-                    state: if is_frozen(orphan.pid) {
-                        RunState::Paused
-                    } else {
-                        RunState::Running
-                    },
-                    port,
-                    bus_port,
-                    dial: Some(SocketAddr::new(ip, port)),
-                    address: Some(Address { ip, port, bus_port }),
-                    runtime_id: orphan.pid.to_string(),
-                    // Fits no spec: its files are gone, so it can only be removed and made anew.
-                    shape: Some("without files".to_owned()),
-                }
-            })
-            .collect();
-        found.sort_by_key(|placed| placed.port);
-        found
-    }
-
     /// Ends a node without a folder; there is nothing left that it could save.
     async fn end(&self, orphan: &Orphan) -> Result<()> {
         send(orphan.pid, Unix::SIGKILL)?;
@@ -333,7 +304,7 @@ fn shape(listen: IpAddr, port: u16, bus_port: u16) -> String {
 }
 
 /// Where this host reaches a server that listens there.
-fn reachable(listen: IpAddr) -> IpAddr {
+pub(super) fn reachable(listen: IpAddr) -> IpAddr {
     match listen {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -343,7 +314,7 @@ fn reachable(listen: IpAddr) -> IpAddr {
 
 /// Whether the process is stopped by a signal (`T` in the third field of /proc/PID/stat; the
 /// second is the name in parentheses and may hold anything). Elsewhere than on Linux: not known.
-fn is_frozen(pid: i32) -> bool {
+pub(super) fn is_frozen(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ")
         .is_some_and(|(_, rest)| rest.starts_with('T'))
@@ -502,7 +473,7 @@ impl Runtime for Process {
         let entries = match fs::read_dir(&nodes) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(self.orphans(cluster));
+                return Ok(orphan::placed(&self.clusters, cluster));
             }
             Err(error) => return Err(cannot("reading", &nodes, error)),
         };

@@ -6,7 +6,13 @@
 //! there is no /proc, and such a node has to be ended by hand.
 
 use super::folder::Folder;
-use crate::model::{node::NodeName, spec::ClusterName};
+use crate::{
+    model::{
+        node::{Address, BUS_OFFSET, NodeName},
+        spec::ClusterName,
+    },
+    runtime::{Placed, RunState},
+};
 use nix::unistd::Uid;
 use std::{
     fs,
@@ -44,6 +50,36 @@ pub(super) fn all(clusters: &Path) -> Vec<Orphan> {
         .filter(|pid: &i32| fs::metadata(format!("/proc/{pid}")).is_ok_and(|meta| meta.uid() == me))
         .filter_map(|pid| read(clusters, pid))
         .collect()
+}
+
+/// The orphans of a cluster, as the runtime lists nodes.
+pub(super) fn placed(clusters: &Path, cluster: &ClusterName) -> Vec<Placed> {
+    let mut found: Vec<Placed> = all(clusters)
+        .into_iter()
+        .filter(|orphan| orphan.cluster == *cluster)
+        .map(|orphan| {
+            let ip = super::reachable(orphan.listen.ip());
+            let port = orphan.listen.port();
+            let bus_port = port.saturating_add(BUS_OFFSET);
+            Placed {
+                node: orphan.node,
+                state: if super::is_frozen(orphan.pid) {
+                    RunState::Paused
+                } else {
+                    RunState::Running
+                },
+                port,
+                bus_port,
+                dial: Some(SocketAddr::new(ip, port)),
+                address: Some(Address { ip, port, bus_port }),
+                runtime_id: orphan.pid.to_string(),
+                // Fits no spec: its files are gone, so it can only be removed and made anew.
+                shape: Some("without files".to_owned()),
+            }
+        })
+        .collect();
+    found.sort_by_key(|placed| placed.port);
+    found
 }
 
 fn read(clusters: &Path, pid: i32) -> Option<Orphan> {
