@@ -1,7 +1,10 @@
 //! The arguments as they are typed. What they mean together is `settings`' question.
 
+use super::args_look::{EnvArgs, HistoryArgs, KeyArgs, LogsArgs, RunArgs, StatusArgs};
 use crate::model::{
+    decimal::Decimal,
     node::NodeName,
+    smoke::{Check, Persistence},
     spec::{Access, ClusterName, PortChoice},
 };
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::Styles};
@@ -17,6 +20,7 @@ Examples:
   rcluster status                      what every node says
   rcluster doctor                      what is wrong with this host or the nodes, and what to do
   rcluster monitor                     the same, live
+  rcluster test                        prove that it works
   rcluster new --preset dev            a commented spec to start from
   rcluster down --volumes              away with it, data and all";
 
@@ -156,7 +160,6 @@ pub(super) enum Command {
     #[command(visible_alias = "ls")]
     List,
     /// What every node says, and whether they agree (exit 4: they are not well)
-    Status,
     /// Check this host and the nodes: what is wrong, why, and what to type (exit 4: a check failed)
     Doctor(DoctorArgs),
     /// Watch it live: health, load, latency, lag, and what happens
@@ -166,6 +169,19 @@ pub(super) enum Command {
     /// INFO, INFO) on a connection that is kept. A node that does not answer costs its deadline
     /// (most of an interval, at most a second) and delays nobody else's answer beyond it.
     Monitor(MonitorArgs),
+    /// The smoke suite: prove that the cluster works (exit 4: a check failed)
+    Test(TestArgs),
+    Status(StatusArgs),
+    /// What the nodes wrote, in time order
+    Logs(LogsArgs),
+    /// A cluster for the length of a command, whose exit code is returned
+    Run(RunArgs),
+    /// How an application reaches the cluster: variables, or a few lines of code
+    Env(EnvArgs),
+    /// The slot of a key, and who serves it
+    Key(KeyArgs),
+    /// Who changed the cluster, when, how, and what came of it
+    History(HistoryArgs),
     /// Write a commented spec
     New(NewArgs),
     /// Write redis.conf files and a compose file to use by hand
@@ -227,6 +243,61 @@ pub(super) struct NodeArgs {
     /// Only these nodes
     #[arg(value_name = "NODE", value_parser = |text: &str| Ok::<_, Infallible>(NodeName::new(text)))]
     pub(super) nodes: Vec<NodeName>,
+}
+
+const TEST_AFTER: &str = "\
+Checks: connectivity, cluster-state, slot-coverage, open-slots, view-agreement, read-write, hash-tags,
+moved, hit-ratio, latency, replica-links, replica-lag, replica-read, persistence, maxclients, cleanup.
+
+Thresholds come from these flags, else from `test:` in the spec, else from the defaults shown there
+by `rcluster new`. Its keys all begin with rcluster:test: and are removed at the end.
+
+Exit codes: 0 every check passed or was skipped, 4 one failed or could not be measured, 5 no node
+answers, 6 no such cluster, 130 interrupted.
+
+Examples:
+  rcluster test                              every check, as a table
+  rcluster test --junit report.xml           for CI; with GITHUB_ACTIONS=true failures are annotated
+  rcluster test --latency-p99-ms 20 -v       allow more; show every node and shard
+  rcluster test --only read-write,moved      these two
+  rcluster test --seed 10.0.0.5:6379 --tap   a cluster that rcluster did not start, as TAP";
+
+#[derive(Debug, Args)]
+#[command(after_help = TEST_AFTER)]
+pub(super) struct TestArgs {
+    /// Only these checks
+    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    pub(super) only: Vec<Check>,
+    /// Not these checks
+    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    pub(super) skip: Vec<Check>,
+    /// Write JUnit XML to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Print TAP instead of the table
+    #[arg(long, conflicts_with = "json")]
+    pub(super) tap: bool,
+    /// latency: the 99th percentile of every shard stays below this many milliseconds
+    #[arg(long, value_name = "MS", env = "RCLUSTER_TEST_LATENCY_P99_MS")]
+    pub(super) latency_p99_ms: Option<Decimal>,
+    /// latency: samples per shard, one a millisecond
+    #[arg(long, value_name = "N", env = "RCLUSTER_TEST_LATENCY_SAMPLES")]
+    pub(super) latency_samples: Option<u32>,
+    /// hit-ratio: more than this many of a hundred look-ups find their key
+    #[arg(long, value_name = "PERCENT", env = "RCLUSTER_TEST_HIT_RATIO_PERCENT")]
+    pub(super) hit_ratio_percent: Option<Decimal>,
+    /// replica-lag: no replica is more bytes behind
+    #[arg(long, value_name = "BYTES", env = "RCLUSTER_TEST_LAG_BYTES")]
+    pub(super) lag_bytes: Option<u64>,
+    /// replica-read: replicas acknowledge a write within this many milliseconds
+    #[arg(long, value_name = "MS", env = "RCLUSTER_TEST_WAIT_MS")]
+    pub(super) wait_ms: Option<u32>,
+    /// persistence: spec (what it says), aof, rdb, any, off
+    #[arg(long, value_name = "WHAT", env = "RCLUSTER_TEST_PERSISTENCE")]
+    pub(super) persistence: Option<Persistence>,
+    /// maxclients: at least this many on every node
+    #[arg(long, value_name = "N", env = "RCLUSTER_TEST_MAXCLIENTS")]
+    pub(super) maxclients: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ pub mod form;
 pub mod health;
 pub mod layout;
 pub mod settings;
+pub mod smoke;
 pub mod start;
 pub mod step;
 pub mod teardown;

@@ -126,6 +126,16 @@ impl LiveWire {
         }
     }
 
+    /// The same for the rest of the wire: within the ordinary deadline, and `patience` on top.
+    pub(super) async fn pipeline(
+        &self,
+        at: &Endpoint,
+        pipeline: &Pipeline,
+        patience: Duration,
+    ) -> WireResult<Vec<Value>> {
+        self.send(at, pipeline, self.deadline + patience).await
+    }
+
     pub(super) async fn call<T: FromRedisValue>(
         &self,
         at: &Endpoint,

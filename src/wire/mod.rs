@@ -4,6 +4,7 @@
 //! Each call has a deadline of its own. Nothing here knows how nodes are started.
 
 mod closer;
+pub mod data;
 pub mod fake;
 pub mod live;
 mod look;
@@ -16,6 +17,7 @@ use crate::model::{
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 
+pub use data::DataWire;
 pub use live::LiveWire;
 
 /// Why a call on a node failed.

@@ -71,6 +71,25 @@ pub(in crate::ops) fn compose(
     }
 }
 
+/// What each said, or why it did not.
+pub(super) fn heard<'a>(asked: &'a [Asked], answers: &'a [Answer]) -> Vec<health::Heard<'a>> {
+    let reports: Vec<Option<&Report>> = answers
+        .iter()
+        .map(|answer| answer.as_ref().and_then(|answer| answer.as_ref().ok()))
+        .collect();
+    let lines = best_lines(&reports);
+    let names = Names {
+        asked,
+        reports: &reports,
+        lines: &lines,
+    };
+    asked
+        .iter()
+        .zip(answers)
+        .map(|(node, answer)| node.heard(answer, &names))
+        .collect()
+}
+
 /// Of each node the line that says most: its own, else that of a view that can reach it.
 fn best_lines<'a>(reports: &[Option<&'a Report>]) -> BTreeMap<&'a NodeId, &'a ViewLine> {
     let mut lines: BTreeMap<&NodeId, (bool, &ViewLine)> = BTreeMap::new();
@@ -248,6 +267,7 @@ impl Names<'_> {
             .filter(|(_, report)| report.is_none())
             .find(|(node, _)| match &node.placed {
                 Some(placed) => placed.port == port,
+                // One that only the views know was named by what they say; a seed by what was dialled.
                 None => node.endpoint == endpoint || node.dial == endpoint,
             })
             .map(|(node, _)| node.name.clone())

@@ -3,6 +3,8 @@
 //! The document is the contract of `status --json`; a field is added, never renamed.
 
 pub(super) mod compose;
+pub mod healthy;
+pub mod source;
 
 use super::{init, session::Session, stop::no_such_cluster};
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
         secret::Secret,
         slot::SlotRange,
     },
-    plan::health::{Problem, State},
+    plan::health::{Heard, Problem, State},
     runtime::{Placed, RunState},
     wire::{LiveWire, Wire},
 };
@@ -168,40 +170,19 @@ pub(super) struct Asked {
     pub(super) placed: Option<Placed>,
 }
 
+/// Who was asked, and what each said.
+pub(super) struct Survey {
+    pub(super) name: String,
+    pub(super) runtime: String,
+    pub(super) asked: Vec<Asked>,
+    pub(super) answers: Vec<Answer>,
+    /// How many replicas each master should have, where that is known.
+    pub(super) replicas: Option<usize>,
+}
+
 /// The status of a cluster of ours.
 pub async fn of_session(session: &Session) -> Result<Status> {
-    let launch = &session.launch;
-    let placed = session.runtime.list(&launch.name).await?;
-    if placed.is_empty() {
-        return match session.request.remembered {
-            Some(_) => Err(Error::new(
-                Kind::NoSuchCluster,
-                format!("cluster {} has no nodes; its data is kept", launch.name),
-            )
-            .hint("`rcluster up` brings it back, `rcluster down --volumes` removes the data")),
-            None => Err(no_such_cluster(&launch.name)),
-        };
-    }
-    let asked = placed.into_iter().map(|placed| Asked {
-        name: placed.node.clone(),
-        dial: placed.dial.map(Endpoint::from),
-        endpoint: None,
-        placed: Some(placed),
-    });
-    let replicas = session
-        .request
-        .remembered
-        .as_ref()
-        .map(|_| usize::from(launch.replicas));
-    let runtime = launch.runtime.to_string();
-    ask(
-        &*session.wire,
-        launch.name.to_string(),
-        runtime,
-        asked.collect(),
-        replicas,
-    )
-    .await
+    Ok(Survey::of_session(session).await?.status())
 }
 
 /// The status of any cluster, through seeds of which one has to answer.
@@ -210,52 +191,115 @@ pub async fn of_seeds(
     user: Option<String>,
     password: Option<Secret>,
 ) -> Result<Status> {
-    let wire = &LiveWire::new(user, password);
-    let heard = join_all(seeds.iter().map(|seed| wire.observe(seed))).await;
-    let mut first = None;
-    for (seed, answer) in seeds.iter().zip(&heard) {
-        if answer.is_ok() {
-            first = first.or(Some(seed.clone()));
-        }
-    }
-    let Some(first) = first else {
-        return Err(init::no_seed(
-            seeds,
-            &heard
-                .into_iter()
-                .filter_map(Result::err)
-                .collect::<Vec<_>>(),
-        ));
-    };
-    let asked = vec![Asked {
-        name: NodeName::new(first.to_string()),
-        dial: Some(first.clone()),
-        endpoint: None,
-        placed: None,
-    }];
-    ask(wire, first.to_string(), "external".to_owned(), asked, None).await
+    through(seeds, &LiveWire::new(user, password)).await
 }
 
-async fn ask(
-    wire: &dyn Wire,
-    name: String,
-    runtime: String,
-    mut asked: Vec<Asked>,
-    replicas: Option<usize>,
-) -> Result<Status> {
-    let mut answers = answers(wire, &asked).await;
-    if let Some(error) = answers.iter().flatten().find_map(|answer| match answer {
-        Err(error @ crate::wire::WireError::Auth { .. }) => Some(error),
-        _ => None,
-    }) {
-        let node = NodeName::new(name);
-        return Err(super::context::wire_failure(&node, error));
+/// The same, over a wire that is there already.
+async fn through(seeds: &[Endpoint], wire: &LiveWire) -> Result<Status> {
+    Ok(Survey::of_seeds(wire, seeds).await?.status())
+}
+
+impl Survey {
+    /// Asks every node of a cluster of ours.
+    pub(super) async fn of_session(session: &Session) -> Result<Self> {
+        let launch = &session.launch;
+        let placed = session.runtime.list(&launch.name).await?;
+        if placed.is_empty() {
+            return match session.request.remembered {
+                Some(_) => Err(Error::new(
+                    Kind::NoSuchCluster,
+                    format!("cluster {} has no nodes; its data is kept", launch.name),
+                )
+                .hint("`rcluster up` brings it back, `rcluster down --volumes` removes the data")),
+                None => Err(no_such_cluster(&launch.name)),
+            };
+        }
+        let asked = placed.into_iter().map(|placed| Asked {
+            name: placed.node.clone(),
+            dial: placed.dial.map(Endpoint::from),
+            endpoint: None,
+            placed: Some(placed),
+        });
+        let replicas = session
+            .request
+            .remembered
+            .as_ref()
+            .map(|_| usize::from(launch.replicas));
+        let runtime = launch.runtime.to_string();
+        let name = launch.name.to_string();
+        Survey::ask(&*session.wire, name, runtime, asked.collect(), replicas).await
     }
-    // Nodes that only the views know: added by hand, or the others behind a seed.
-    let strangers = strangers(&asked, &answers);
-    answers.extend(self::answers(wire, &strangers).await);
-    asked.extend(strangers);
-    Ok(compose::compose(name, runtime, &asked, &answers, replicas))
+
+    /// Asks every node that the first seed which answers knows.
+    pub(super) async fn of_seeds(wire: &dyn Wire, seeds: &[Endpoint]) -> Result<Self> {
+        let heard = join_all(seeds.iter().map(|seed| wire.observe(seed))).await;
+        let mut first = None;
+        for (seed, answer) in seeds.iter().zip(&heard) {
+            if answer.is_ok() {
+                first = first.or(Some(seed.clone()));
+            }
+        }
+        let Some(first) = first else {
+            return Err(init::no_seed(
+                seeds,
+                &heard
+                    .into_iter()
+                    .filter_map(Result::err)
+                    .collect::<Vec<_>>(),
+            ));
+        };
+        let asked = vec![Asked {
+            name: NodeName::new(first.to_string()),
+            dial: Some(first.clone()),
+            endpoint: None,
+            placed: None,
+        }];
+        Survey::ask(wire, first.to_string(), "external".to_owned(), asked, None).await
+    }
+
+    async fn ask(
+        wire: &dyn Wire,
+        name: String,
+        runtime: String,
+        mut asked: Vec<Asked>,
+        replicas: Option<usize>,
+    ) -> Result<Self> {
+        let mut answers = answers(wire, &asked).await;
+        if let Some(error) = answers.iter().flatten().find_map(|answer| match answer {
+            Err(error @ crate::wire::WireError::Auth { .. }) => Some(error),
+            _ => None,
+        }) {
+            let node = NodeName::new(name);
+            return Err(super::context::wire_failure(&node, error));
+        }
+        // Nodes that only the views know: added by hand, or the others behind a seed.
+        let strangers = strangers(&asked, &answers);
+        answers.extend(self::answers(wire, &strangers).await);
+        asked.extend(strangers);
+        Ok(Survey {
+            name,
+            runtime,
+            asked,
+            answers,
+            replicas,
+        })
+    }
+
+    /// What they say together.
+    pub(super) fn status(&self) -> Status {
+        compose::compose(
+            self.name.clone(),
+            self.runtime.clone(),
+            &self.asked,
+            &self.answers,
+            self.replicas,
+        )
+    }
+
+    /// As the health check wants it.
+    pub(super) fn heard(&self) -> Vec<Heard<'_>> {
+        compose::heard(&self.asked, &self.answers)
+    }
 }
 
 pub(super) type Answer = Option<Result<Report, crate::wire::WireError>>;
