@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Past CLUSTER_WRITABLE_DELAY (2 s) nodes without slots have "been in the minority", and wait
+/// Past `CLUSTER_WRITABLE_DELAY` (2 s) nodes without slots have "been in the minority", and wait
 /// node-timeout (at most 5 s) more; ten seconds is a person who reads on.
 const AGE: Duration = Duration::from_secs(10);
 

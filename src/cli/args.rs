@@ -1,5 +1,6 @@
 //! The arguments as they are typed. What they mean together is `settings`' question.
 
+use super::args_look::{EnvArgs, HistoryArgs, KeyArgs, LogsArgs, RunArgs, StatusArgs};
 use crate::model::{
     decimal::Decimal,
     node::NodeName,
@@ -159,7 +160,6 @@ pub(super) enum Command {
     #[command(visible_alias = "ls")]
     List,
     /// What every node says, and whether they agree (exit 4: they are not well)
-    Status,
     /// Check this host and the nodes: what is wrong, why, and what to type (exit 4: a check failed)
     Doctor(DoctorArgs),
     /// Watch it live: health, load, latency, lag, and what happens
@@ -171,6 +171,22 @@ pub(super) enum Command {
     Monitor(MonitorArgs),
     /// The smoke suite: prove that the cluster works (exit 4: a check failed)
     Test(TestArgs),
+    Status(StatusArgs),
+    /// What the nodes wrote, in time order
+    Logs(LogsArgs),
+    /// A cluster for the length of a command, whose exit code is returned
+    ///
+    /// It has a name and free ports of its own and goes when the command ends, also by Ctrl-C or
+    /// SIGTERM; a command that fails leaves logs and status. Only SIGKILL of rcluster leaves the
+    /// cluster behind: `rcluster list` and the next `run` name it. The command finds it by
+    /// `REDIS_CLUSTER_NODES`, `REDIS_PASSWORD` and, for rcluster itself, `RCLUSTER_CLUSTER`.
+    Run(RunArgs),
+    /// How an application reaches the cluster: variables, or a few lines of code
+    Env(EnvArgs),
+    /// The slot of a key, and who serves it
+    Key(KeyArgs),
+    /// Who changed the cluster, when, how, and what came of it
+    History(HistoryArgs),
     /// Write a commented spec
     New(NewArgs),
     /// Write redis.conf files and a compose file to use by hand

@@ -11,6 +11,7 @@ pub mod decimal;
 pub mod directive;
 pub mod human;
 pub mod info;
+pub mod key;
 pub mod launch;
 pub mod node;
 pub mod nodes_text;

@@ -227,12 +227,11 @@ async fn put_back(
     members: &[Member],
     afterwards: &Afterwards,
 ) -> Result<Plan> {
-    let names: Vec<&str> = HURRIED.to_vec();
     let mut steps = Vec::new();
     for member in members {
         let live = context
             .wire
-            .config_get(&member.dial, &names)
+            .config_get(&member.dial, &HURRIED)
             .await
             .map_err(|error| super::context::wire_failure(&member.name, &error))?;
         let wanted = afterwards.get(&member.name).into_iter().flatten();

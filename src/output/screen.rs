@@ -105,15 +105,30 @@ impl Screen {
     }
 }
 
+/// Whether anybody still reads what is written to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// Somebody does.
+    There,
+    /// The pipe is closed.
+    Gone,
+}
+
 /// Writes to stdout. A reader that went away is not an error worth a word.
 pub fn print(text: &str) -> io::Result<()> {
+    print_to(text).map(drop)
+}
+
+/// Writes to stdout, and says whether it makes sense to go on.
+pub fn print_to(text: &str) -> io::Result<Reader> {
     let mut stdout = io::stdout().lock();
     let outcome = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
     match outcome {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => outcome,
+        Ok(()) => Ok(Reader::There),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(error),
     }
 }
 

@@ -69,6 +69,17 @@ pub struct Problem {
     pub hint: String,
 }
 
+impl Problem {
+    /// What is wrong, and with which node, in one line.
+    pub fn headline(&self) -> String {
+        match &self.node {
+            // A sentence that names its subject does not need the name in front of it.
+            Some(node) if !self.what.contains(node.as_str()) => format!("{node} {}", self.what),
+            _ => self.what.clone(),
+        }
+    }
+}
+
 /// What all answers together say.
 #[derive(Debug, Clone)]
 pub struct Assessment {

@@ -5,6 +5,7 @@ use rcluster::{model::container::label, runtime::docker::Docker};
 use serde_json::Value;
 use std::{
     ffi::OsStr,
+    fmt::Write as _,
     fs,
     io::Write as _,
     net::{Ipv4Addr, TcpListener},
@@ -162,7 +163,8 @@ pub(crate) struct Rig {
     pub(crate) password: Option<&'static str>,
     /// Further names that are cleaned up after.
     pub(crate) others: Vec<String>,
-    _permits: Option<SemaphorePermit<'static>>,
+    /// Held until the test ends.
+    permits: Option<SemaphorePermit<'static>>,
 }
 
 impl Rig {
@@ -178,7 +180,7 @@ impl Rig {
         }
         let permits = block_on(CLUSTERS.acquire_many(clusters)).unwrap();
         let mut rig = Rig::bare(on);
-        rig._permits = Some(permits);
+        rig.permits = Some(permits);
         rig.port = free_block(on);
         Some(rig)
     }
@@ -194,7 +196,7 @@ impl Rig {
             port: 24_000,
             password: None,
             others: Vec::new(),
-            _permits: None,
+            permits: None,
         };
         fs::create_dir(rig.work()).unwrap();
         rig
@@ -228,7 +230,7 @@ impl Rig {
         );
         if self.on == On::Process {
             // Below the ports that the kernel hands out to clients.
-            text.push_str(&format!("bus_port: {}\n", self.port - 10_000));
+            let _ = writeln!(text, "bus_port: {}", self.port - 10_000);
         }
         text
     }
@@ -332,20 +334,6 @@ impl Rig {
         Some(command)
     }
 
-    /// Containers, volumes or networks with this cluster's label.
-    pub(crate) fn labelled(&self, list: &[&str], name: &str) -> Vec<String> {
-        let filter = format!("label={}={name}", label::CLUSTER);
-        let output = Command::new("docker")
-            .args(list)
-            .args(["-q", "--filter", &filter])
-            .output();
-        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-        text.unwrap_or_default()
-            .lines()
-            .map(str::to_owned)
-            .collect()
-    }
-
     /// redis-server processes whose folder is in this test's home.
     pub(crate) fn processes(&self) -> Vec<i32> {
         let home = self.home.path().canonicalize().unwrap();
@@ -374,6 +362,20 @@ impl Rig {
     }
 }
 
+/// Containers, volumes or networks with the label of a cluster.
+pub(crate) fn labelled(list: &[&str], name: &str) -> Vec<String> {
+    let filter = format!("label={}={name}", label::CLUSTER);
+    let output = Command::new("docker")
+        .args(list)
+        .args(["-q", "--filter", &filter])
+        .output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    text.unwrap_or_default()
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
 impl Drop for Rig {
     fn drop(&mut self) {
         kill_9(&self.processes());
@@ -384,7 +386,7 @@ impl Drop for Rig {
                 (&["volume", "ls"], &["volume", "rm", "-f"]),
                 (&["network", "ls"], &["network", "rm"]),
             ] {
-                let found = self.labelled(list, name);
+                let found = labelled(list, name);
                 if !found.is_empty() {
                     let _ = Command::new("docker").args(remove).args(found).output();
                 }

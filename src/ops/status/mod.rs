@@ -3,6 +3,8 @@
 //! The document is the contract of `status --json`; a field is added, never renamed.
 
 pub(super) mod compose;
+pub mod healthy;
+pub mod source;
 
 use super::{init, session::Session, stop::no_such_cluster};
 use crate::{
@@ -189,8 +191,12 @@ pub async fn of_seeds(
     user: Option<String>,
     password: Option<Secret>,
 ) -> Result<Status> {
-    let wire = LiveWire::new(user, password);
-    Ok(Survey::of_seeds(&wire, seeds).await?.status())
+    through(seeds, &LiveWire::new(user, password)).await
+}
+
+/// The same, over a wire that is there already.
+async fn through(seeds: &[Endpoint], wire: &LiveWire) -> Result<Status> {
+    Ok(Survey::of_seeds(wire, seeds).await?.status())
 }
 
 impl Survey {

@@ -5,11 +5,12 @@
 //! reboot somebody has to say `rcluster up`.
 
 mod folder;
+mod logs;
 mod orphan;
 mod pidfile;
 pub mod server;
 
-use super::{Capabilities, Found, OnProgress, Placed, RunState, Runtime, Signal};
+use super::{Capabilities, Found, LogLines, OnProgress, Placed, RunState, Runtime, Signal};
 use crate::{
     error::{Error, Kind, Result},
     model::{
@@ -565,6 +566,17 @@ impl Runtime for Process {
         tail: usize,
     ) -> Result<Vec<String>> {
         self.existing(cluster, node)?.0.last_lines(tail)
+    }
+
+    async fn log_lines(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+        tail: Option<usize>,
+        follow: bool,
+    ) -> Result<LogLines<'_>> {
+        let (folder, _) = self.existing(cluster, node)?;
+        logs::lines(folder, tail, follow)
     }
 
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {

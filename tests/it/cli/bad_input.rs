@@ -2,7 +2,7 @@
 
 use super::{assert_json_error, redacted, told};
 use crate::rig::{On, Rig, run, runs};
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 /// `up` with this spec is a snapshot of that name.
 macro_rules! specs {
@@ -155,7 +155,7 @@ fn what_is_wrong_on_the_command_line() {
             said.starts_with(&format!("exit {code}\n")),
             "{args:?}: {said}"
         );
-        text.push_str(&format!("$ rcluster {}\n{said}\n\n", args.join(" ")));
+        let _ = write!(text, "$ rcluster {}\n{said}\n\n", args.join(" "));
     }
     insta::assert_snapshot!(text);
 }

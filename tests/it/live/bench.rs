@@ -27,7 +27,7 @@ pub(super) struct Bench {
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) launch: Launch,
     /// Where the process runtime keeps its nodes.
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
     _permit: Option<SemaphorePermit<'static>>,
 }
 
@@ -60,7 +60,7 @@ impl Bench {
         let runtime = Arc::new(Process::new(folder.path().to_owned()));
         let kind = RuntimeKind::Process;
         let mut bench = Bench::on(runtime, kind, name, port, nodes, Some(permit)).await;
-        bench._folder = Some(folder);
+        bench.folder = Some(folder);
         Some(bench)
     }
 
@@ -83,7 +83,7 @@ impl Bench {
         let bench = Bench {
             runtime,
             launch: Launch::new(&spec, kind, port),
-            _folder: None,
+            folder: None,
             _permit: permit,
         };
         // What an earlier run, killed half-way, left behind.

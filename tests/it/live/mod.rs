@@ -6,11 +6,16 @@ mod compose_by_hand;
 mod conf_by_redis;
 mod docker;
 mod doctor;
+mod look;
 mod monitor;
+mod own;
 mod resume;
+mod run;
 mod runtime_contract;
 mod seeds;
 mod smoke;
+mod snippets;
+mod taken_over;
 mod together;
 mod up;
 

@@ -151,7 +151,7 @@ fn has(sample: &Value, kind: &str, node: &str) -> bool {
 #[test]
 fn it_measures_survives_and_remembers() {
     if !super::runs("redis-server", "--version") {
-        return super::skip("there is no redis-server");
+        return crate::rig::skip("monitor", "there is no redis-server");
     }
     let cluster = Cluster::up();
 

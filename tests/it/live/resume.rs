@@ -1,7 +1,7 @@
 //! `up` on what is left of a cluster: the same nodes, the same data, no failover.
 
 use super::up::{freeze, on_both};
-use crate::rig::{On, Rig, ended, kill_9, long, run, runs, skip_docker, until};
+use crate::rig::{On, Rig, ended, kill_9, labelled, long, run, runs, skip_docker, until};
 use crate::well::{Portrait, assert_filled, assert_well, fill};
 use std::{fs, process::Command, time::Duration};
 
@@ -12,60 +12,60 @@ on_both! {
     writers_do_not_notice_up;
 }
 
-fn what_was_stopped_comes_back_as_it_was(rig: Rig) {
+fn what_was_stopped_comes_back_as_it_was(rig: &Rig) {
     rig.spec("");
     rig.ok(&["up"]);
-    fill(&rig, rig.port);
-    let before = Portrait::of(&rig, &rig.ports(6));
+    fill(rig, rig.port);
+    let before = Portrait::of(rig, &rig.ports(6));
 
     rig.ok(&["stop"]);
     let status = rig.run(&["status", "--json"]).expect(4).json();
     assert_eq!(status["cluster"]["state"], "down");
     assert!(rig.ok(&["stop"]).contains("0 changes"));
     rig.ok(&["up"]);
-    assert_well(&rig, 6);
-    assert_eq!(Portrait::of(&rig, &rig.ports(6)), before);
+    assert_well(rig, 6);
+    assert_eq!(Portrait::of(rig, &rig.ports(6)), before);
 
     // Removed, its data kept.
     rig.ok(&["down"]);
     rig.ok(&["up"]);
-    assert_well(&rig, 6);
-    assert_eq!(Portrait::of(&rig, &rig.ports(6)), before);
+    assert_well(rig, 6);
+    assert_eq!(Portrait::of(rig, &rig.ports(6)), before);
 
     // Stopped and started again by its parts.
     rig.ok(&["stop"]);
     rig.ok(&["start"]);
     rig.ok(&["init"]);
-    assert_well(&rig, 6);
+    assert_well(rig, 6);
     rig.ok(&["restart"]);
-    assert_well(&rig, 6);
-    assert_eq!(Portrait::of(&rig, &rig.ports(6)), before);
-    assert_filled(&rig, rig.port);
+    assert_well(rig, 6);
+    assert_eq!(Portrait::of(rig, &rig.ports(6)), before);
+    assert_filled(rig, rig.port);
 }
 
-fn what_was_killed_or_froze_comes_back_as_it_was(rig: Rig) {
+fn what_was_killed_or_froze_comes_back_as_it_was(rig: &Rig) {
     rig.spec("");
     rig.ok(&["up"]);
-    fill(&rig, rig.port);
-    let before = Portrait::of(&rig, &rig.ports(6));
+    fill(rig, rig.port);
+    let before = Portrait::of(rig, &rig.ports(6));
     let nodes = rig.status()["nodes"].as_array().unwrap().clone();
 
     // The machine goes down.
     match rig.on {
         On::Process => rig.kill_all(),
-        On::Docker => docker(&[&["kill"][..], &words(&containers(&rig))].concat()),
+        On::Docker => docker(&[&["kill"][..], &words(&containers(rig))].concat()),
     }
     rig.ok(&["up"]);
-    assert_well(&rig, 6);
-    assert_eq!(Portrait::of(&rig, &rig.ports(6)), before);
+    assert_well(rig, 6);
+    assert_eq!(Portrait::of(rig, &rig.ports(6)), before);
 
     // One froze.
     let nodes_now = rig.status()["nodes"].as_array().unwrap().clone();
-    freeze(&rig, &nodes_now, "node-2");
+    freeze(rig, &nodes_now, "node-2");
     let up = rig.run(&["up", "--json"]).expect(0).json();
     assert_eq!(up["changes"], 1);
-    assert_well(&rig, 6);
-    assert_eq!(Portrait::of(&rig, &rig.ports(6)), before);
+    assert_well(rig, 6);
+    assert_eq!(Portrait::of(rig, &rig.ports(6)), before);
 
     // One is gone, its data is not.
     match rig.on {
@@ -80,17 +80,17 @@ fn what_was_killed_or_froze_comes_back_as_it_was(rig: Rig) {
         On::Docker => docker(&["rm", "-f", &format!("{}-node-3", rig.name)]),
     }
     rig.ok(&["up"]);
-    assert_well(&rig, 6);
-    assert_eq!(Portrait::of(&rig, &rig.ports(6)), before);
-    assert_filled(&rig, rig.port);
+    assert_well(rig, 6);
+    assert_eq!(Portrait::of(rig, &rig.ports(6)), before);
+    assert_filled(rig, rig.port);
     assert_eq!(nodes.len(), 6);
 }
 
-fn a_changed_spec_is_applied_where_that_is_safe(rig: Rig) {
+fn a_changed_spec_is_applied_where_that_is_safe(rig: &Rig) {
     rig.spec("");
     rig.ok(&["up"]);
-    fill(&rig, rig.port);
-    let before = Portrait::of(&rig, &rig.ports(6));
+    fill(rig, rig.port);
+    let before = Portrait::of(rig, &rig.ports(6));
     let started = |rig: &Rig| -> Vec<String> {
         let run_id = |port: &u16| {
             let info = rig.redis(*port, &["info", "server"]);
@@ -99,7 +99,7 @@ fn a_changed_spec_is_applied_where_that_is_safe(rig: Rig) {
         };
         rig.ports(6).iter().map(run_id).collect()
     };
-    let runs_before = started(&rig);
+    let runs_before = started(rig);
 
     // What Redis can be told.
     let plain = "redis: {maxmemory: 300mb, cluster-node-timeout: 6000}\n";
@@ -112,13 +112,13 @@ fn a_changed_spec_is_applied_where_that_is_safe(rig: Rig) {
         assert_eq!(rig.config(port, "maxmemory"), "314572800");
         assert_eq!(rig.config(port, "cluster-node-timeout"), "6000");
     }
-    assert_eq!(started(&rig), runs_before, "nobody was restarted");
+    assert_eq!(started(rig), runs_before, "nobody was restarted");
     assert!(rig.ok(&["up"]).contains("0 changes"));
     rig.ok(&["restart", "node-5"]);
     assert_eq!(rig.config(rig.port + 4, "maxmemory"), "314572800");
 
     // What needs a start, of that node only: a replica, so that nobody is failed over.
-    let runs_before = started(&rig);
+    let runs_before = started(rig);
     rig.spec(&format!(
         "{plain}nodes: {{node-4: {{redis: {{io-threads: 2}}}}}}\n"
     ));
@@ -126,15 +126,15 @@ fn a_changed_spec_is_applied_where_that_is_safe(rig: Rig) {
     assert!(said.out.contains("io-threads"), "{}", said.out);
     rig.ok(&["up"]);
     assert_eq!(rig.config(rig.port + 3, "io-threads"), "2");
-    let now = started(&rig);
+    let now = started(rig);
     let restarted: Vec<usize> = (0..6).filter(|i| now[*i] != runs_before[*i]).collect();
     assert_eq!(restarted, [3]);
-    assert_well(&rig, 6);
-    assert_eq!(Portrait::of(&rig, &rig.ports(6)), before);
+    assert_well(rig, 6);
+    assert_eq!(Portrait::of(rig, &rig.ports(6)), before);
 
     // What would need the nodes to be made anew, or slots to be moved.
     let kept = format!("{plain}nodes: {{node-4: {{redis: {{io-threads: 2}}}}}}\n");
-    let mut changes = vec!["shards: 4\n", "replicas: 2\n", "listen: 127.0.0.3\n"];
+    let mut changes = vec!["shards: 4\n", "listen: 127.0.0.3\n"];
     if rig.on == On::Docker {
         changes.push("image: redis:7.4\n");
     }
@@ -146,8 +146,8 @@ fn a_changed_spec_is_applied_where_that_is_safe(rig: Rig) {
     rig.spec(&kept);
     let said = rig.run(&["up", "--port", &(rig.port + 7).to_string()]);
     assert!([2, 3].contains(&said.code), "{said:?}");
-    assert_eq!(started(&rig), now, "nothing was touched");
-    assert_eq!(Portrait::of(&rig, &rig.ports(6)), before);
+    assert_eq!(started(rig), now, "nothing was touched");
+    assert_eq!(Portrait::of(rig, &rig.ports(6)), before);
     let runtime = match rig.on {
         On::Process => "docker",
         On::Docker => "process",
@@ -156,10 +156,10 @@ fn a_changed_spec_is_applied_where_that_is_safe(rig: Rig) {
         rig.run(&["up", "--runtime", runtime]).expect(3);
     }
     assert!(rig.ok(&["up"]).contains("0 changes"));
-    assert_well(&rig, 6);
+    assert_well(rig, 6);
 }
 
-fn writers_do_not_notice_up(rig: Rig) {
+fn writers_do_not_notice_up(rig: &Rig) {
     // Writes without a pause until it is told to end; any failure is told.
     const SCRIPT: &str = r#"
 import os, sys
@@ -197,7 +197,7 @@ sys.exit(1 if failed or n == 0 else 0)
     }
     // A replica is repaired, and settings change, while they write.
     let nodes = rig.status()["nodes"].as_array().unwrap().clone();
-    freeze(&rig, &nodes, "node-4");
+    freeze(rig, &nodes, "node-4");
     assert_eq!(rig.run(&["up", "--json"]).expect(0).json()["changes"], 1);
     rig.ok(&["stop", "node-5"]);
     rig.ok(&["up"]);
@@ -207,7 +207,7 @@ sys.exit(1 if failed or n == 0 else 0)
     for writer in writers {
         ended(writer).expect(0);
     }
-    assert_well(&rig, 6);
+    assert_well(rig, 6);
 }
 
 fn words(texts: &[String]) -> Vec<&str> {
@@ -215,7 +215,7 @@ fn words(texts: &[String]) -> Vec<&str> {
 }
 
 fn containers(rig: &Rig) -> Vec<String> {
-    rig.labelled(&["ps", "-a"], &rig.name)
+    labelled(&["ps", "-a"], &rig.name)
 }
 
 #[track_caller]
@@ -335,7 +335,7 @@ fn killed_at_any_moment_the_next_run_converges() {
                 assert!(rig.processes().is_empty());
                 if on == On::Docker {
                     for list in [&["ps", "-a"][..], &["volume", "ls"], &["network", "ls"]] {
-                        assert_eq!(rig.labelled(list, &rig.name), [] as [&str; 0]);
+                        assert_eq!(labelled(list, &rig.name), [] as [&str; 0]);
                     }
                 }
             }

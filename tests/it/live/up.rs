@@ -1,6 +1,6 @@
 //! `up` on real nodes: what it promises, what it writes down, what it never shows.
 
-use crate::rig::{On, Rig, ended, runs, skip_docker};
+use crate::rig::{On, Rig, ended, labelled, runs};
 use crate::well::{assert_redis_py, assert_well, assert_well_at};
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
@@ -13,15 +13,15 @@ macro_rules! on_both {
     ($($test:ident;)*) => {
         mod process {
             $(#[test] fn $test() {
-                if let Some(rig) = super::Rig::new(super::On::Process, stringify!($test)) {
-                    super::$test(rig);
+                if let Some(mut rig) = super::Rig::new(super::On::Process, stringify!($test)) {
+                    super::$test(&mut rig);
                 }
             })*
         }
         mod docker {
             $(#[test] fn $test() {
-                if let Some(rig) = super::Rig::new(super::On::Docker, stringify!($test)) {
-                    super::$test(rig);
+                if let Some(mut rig) = super::Rig::new(super::On::Docker, stringify!($test)) {
+                    super::$test(&mut rig);
                 }
             })*
         }
@@ -35,7 +35,7 @@ on_both! {
     status_tells_what_stopped_and_what_froze;
 }
 
-fn up_keeps_its_promise(rig: Rig) {
+fn up_keeps_its_promise(rig: &Rig) {
     rig.spec("");
     let plan = rig.ok(&["up", "--dry-run"]);
     assert!(plan.contains("create and start node-6"), "{plan}");
@@ -45,8 +45,8 @@ fn up_keeps_its_promise(rig: Rig) {
     assert_eq!(document["schema"], 1);
     assert_eq!(document["masters"].as_array().unwrap().len(), 3);
     assert_eq!(document["endpoints"].as_array().unwrap().len(), 6);
-    assert_well(&rig, 6);
-    assert_redis_py(&rig, "up_keeps_its_promise", &rig.ports(6));
+    assert_well(rig, 6);
+    assert_redis_py(rig, "up_keeps_its_promise", &rig.ports(6));
 
     // The defaults of the spec, as running nodes say them.
     for port in rig.ports(6) {
@@ -125,7 +125,7 @@ fn up_keeps_its_promise(rig: Rig) {
     assert_eq!(rig.redis(rig.port, &["-c", "get", "kept"]), "x");
 
     rig.ok(&["reset", "--yes"]);
-    assert_well(&rig, 6);
+    assert_well(rig, 6);
     assert_ne!(rig.redis(rig.port, &["cluster", "myid"]), before);
     assert_eq!(rig.redis(rig.port, &["-c", "get", "kept"]), "");
 
@@ -136,7 +136,7 @@ fn up_keeps_its_promise(rig: Rig) {
     assert!(rig.processes().is_empty());
     if rig.on == On::Docker {
         for list in [&["ps", "-a"][..], &["volume", "ls"], &["network", "ls"]] {
-            assert_eq!(rig.labelled(list, &rig.name), [] as [&str; 0], "{list:?}");
+            assert_eq!(labelled(list, &rig.name), [] as [&str; 0], "{list:?}");
         }
     }
     rig.run(&["down"]).expect(6);
@@ -160,7 +160,7 @@ fn files_below(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     }
 }
 
-fn a_password_is_nowhere_to_be_seen(mut rig: Rig) {
+fn a_password_is_nowhere_to_be_seen(rig: &mut Rig) {
     rig.password = Some(NASTY);
     rig.spec("password_file: secret\n");
     fs::write(rig.work().join("secret"), format!("{NASTY}\n")).unwrap();
@@ -180,8 +180,8 @@ fn a_password_is_nowhere_to_be_seen(mut rig: Rig) {
     for line in command_lines() {
         assert!(!line.contains(NASTY), "{line}");
     }
-    assert_well(&rig, 6);
-    assert_redis_py(&rig, "a_password_is_nowhere_to_be_seen", &rig.ports(6));
+    assert_well(rig, 6);
+    assert_redis_py(rig, "a_password_is_nowhere_to_be_seen", &rig.ports(6));
     let mut stranger = rig.program("redis-cli");
     stranger
         .env_remove("REDISCLI_AUTH")
@@ -225,7 +225,11 @@ fn a_password_is_nowhere_to_be_seen(mut rig: Rig) {
         }
     }
     for holder in &holders {
-        let expected = holder == "password" || holder == ".env" || holder.ends_with(".conf");
+        let expected = holder == "password"
+            || holder == ".env"
+            || Path::new(holder)
+                .extension()
+                .is_some_and(|kind| kind == "conf");
         assert!(expected, "{holder} holds the password");
     }
     let audit = fs::read_to_string(rig.folder().join("audit.jsonl")).unwrap();
@@ -317,10 +321,10 @@ fn assert_keys(value: &Value, keys: &[&str]) {
     assert_eq!(have, keys);
 }
 
-fn status_tells_what_stopped_and_what_froze(rig: Rig) {
+fn status_tells_what_stopped_and_what_froze(rig: &Rig) {
     rig.spec("");
     rig.ok(&["up"]);
-    crate::well::fill(&rig, rig.port);
+    crate::well::fill(rig, rig.port);
     let said = rig.run(&["status", "--json"]).expect(0);
     let status = said.json();
     assert_keys(
@@ -391,7 +395,7 @@ fn status_tells_what_stopped_and_what_froze(rig: Rig) {
     let replica = |shard: usize| shards[shard]["replicas"][0].as_str().unwrap().to_owned();
     let (stopped, frozen) = (replica(0), replica(1));
     rig.ok(&["stop", &stopped]);
-    freeze(&rig, nodes, &frozen);
+    freeze(rig, nodes, &frozen);
     let said = rig.run(&["status", "--json"]).expect(4);
     let status = said.json();
     assert_eq!(status["cluster"]["state"], "degraded");
@@ -416,7 +420,7 @@ fn status_tells_what_stopped_and_what_froze(rig: Rig) {
 
     let up = rig.run(&["up", "--json"]).expect(0).json();
     assert_eq!(up["changes"], 2);
-    assert_well(&rig, 6);
+    assert_well(rig, 6);
 }
 
 /// Stops a node where it stands.
@@ -558,86 +562,4 @@ print(len(clients))
     python.args(["-c", SCRIPT, &rig.port.to_string()]);
     let said = crate::rig::run(python).expect(0);
     assert_eq!(said.out.trim(), "10000");
-}
-
-#[test]
-fn compose_sees_what_rcluster_started() {
-    if !runs("docker-compose", "version") {
-        return skip_docker("docker-compose", "there is no docker-compose in PATH");
-    }
-    let Some(rig) = Rig::new(On::Docker, "compose_sees_what_rcluster_started") else {
-        return;
-    };
-    rig.spec("");
-    rig.ok(&["up"]);
-    crate::well::fill(&rig, rig.port);
-    let file = rig.folder().join("rendered").join("docker-compose.yml");
-    let compose = |args: &[&str]| {
-        let mut command = rig.program("docker-compose");
-        command.args(["-p", &rig.name, "-f"]).arg(&file).args(args);
-        crate::rig::run(command).expect(0)
-    };
-    let ps = compose(&["ps"]).out;
-    for number in 1..=6 {
-        assert!(ps.contains(&format!("{}-node-{number}", rig.name)), "{ps}");
-    }
-    assert!(!ps.contains("Exit"), "{ps}");
-    assert!(
-        compose(&["logs"])
-            .out
-            .contains("Ready to accept connections")
-    );
-    compose(&["stop"]);
-    let status = rig.run(&["status", "--json"]).expect(4).json();
-    assert_eq!(status["cluster"]["state"], "down");
-    compose(&["start"]);
-    rig.ok(&["up"]);
-    assert_well(&rig, 6);
-    crate::well::assert_filled(&rig, rig.port);
-    // Compose takes over what rcluster made, and changes nothing about it.
-    compose(&["down"]);
-    rig.run(&["status"]).expect(6);
-    rig.ok(&["up"]);
-    crate::well::assert_filled(&rig, rig.port);
-    compose(&["down", "-v"]);
-    for list in [&["ps", "-a"][..], &["volume", "ls"], &["network", "ls"]] {
-        assert_eq!(rig.labelled(list, &rig.name), [] as [&str; 0], "{list:?}");
-    }
-}
-
-#[test]
-fn init_forms_what_compose_started_and_labels_are_enough() {
-    if !runs("docker-compose", "version") {
-        return skip_docker("docker-compose", "there is no docker-compose in PATH");
-    }
-    let Some(rig) = Rig::new(On::Docker, "init_forms_what_compose_started") else {
-        return;
-    };
-    rig.spec("");
-    rig.ok(&["render", "-o", "out"]);
-    let mut compose = rig.program("docker-compose");
-    compose.args(["-p", &rig.name, "-f", "out/docker-compose.yml", "up", "-d"]);
-    crate::rig::run(compose).expect(0);
-    rig.ok(&["init"]);
-    assert_well(&rig, 6);
-    assert_eq!(rig.run(&["up", "--json"]).expect(0).json()["changes"], 0);
-
-    // Without the state folder and without the spec.
-    fs::remove_dir_all(rig.state()).unwrap();
-    fs::remove_file(rig.work().join("rcluster.yaml")).unwrap();
-    let list = rig.run(&["list", "--json"]).expect(0).json();
-    let clusters = list["clusters"].as_array().unwrap();
-    let ours = clusters
-        .iter()
-        .find(|cluster| cluster["name"] == *rig.name)
-        .unwrap();
-    assert_eq!(ours["nodes"], 6);
-    assert_eq!(ours["running"], 6);
-    assert_eq!(ours["first_port"], rig.port);
-    rig.ok(&["status", "-c", &rig.name]);
-    rig.ok(&["stop", "-c", &rig.name]);
-    rig.ok(&["down", "-c", &rig.name, "--volumes", "--yes"]);
-    for list in [&["ps", "-a"][..], &["volume", "ls"], &["network", "ls"]] {
-        assert_eq!(rig.labelled(list, &rig.name), [] as [&str; 0], "{list:?}");
-    }
 }
