@@ -1,80 +1,25 @@
 //! The test of the test: a healthy cluster passes; a fault fails its own check and what follows
 //! from it, and nothing else.
 
-use super::runs;
+use crate::rig::{On, Rig, ended, run, until};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
-    io::Write as _,
-    ops::Range,
-    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
 const NODES: u16 = 6;
-const LIMIT: Duration = Duration::from_secs(60);
 
-/// A cluster of processes that goes when the test ends, however it ends.
-struct Cluster {
-    home: tempfile::TempDir,
-    name: String,
-    port: u16,
-}
+/// A cluster of masters 1 to 3 and replicas 4 to 6.
+struct Cluster(Rig);
 
 impl Cluster {
-    /// Up and verified, as processes; `None`, after saying why, where that cannot be tried.
-    fn up(name: &str, ports: Range<u16>, spec: &str) -> Option<Self> {
-        if !runs("redis-server", "--version") || !runs("redis-cli", "--version") {
-            skip(name, "there is no redis-server and redis-cli in PATH");
-            return None;
-        }
-        Some(Cluster::of("process", name, ports, spec))
-    }
-
-    fn of(runtime: &str, name: &str, ports: Range<u16>, spec: &str) -> Self {
-        let cluster = Cluster {
-            home: tempfile::tempdir().unwrap(),
-            name: format!("{name}-{}", std::process::id()),
-            port: super::free_ports(ports, NODES),
-        };
-        let spec = format!(
-            "version: 1\nname: {}\nruntime: {runtime}\nport: {}\nbus_port: {}\n{spec}",
-            cluster.name,
-            cluster.port,
-            // Below the ports that the kernel hands out to clients.
-            cluster.port - 10_000,
-        );
-        std::fs::write(cluster.home.path().join("rcluster.yaml"), spec).unwrap();
-        cluster.ok(&["up"]);
-        cluster
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rcluster"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("RCLUSTER_") {
-                command.env_remove(name);
-            }
-        }
-        command
-            .current_dir(self.home.path())
-            .env("RCLUSTER_STATE_DIR", self.home.path().join("state"))
-            .env_remove("REDIS_PASSWORD")
-            .env_remove("GITHUB_ACTIONS")
-            .args(args)
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    #[track_caller]
-    fn ok(&self, args: &[&str]) -> String {
-        let output = self.run(args);
-        assert!(output.status.success(), "{args:?}: {output:?}");
-        text(&output.stdout)
+    /// Up and verified; `None`, after saying why, where that cannot be tried.
+    fn up(on: On, test: &str, spec: &str) -> Option<Self> {
+        let rig = Rig::new(on, test)?;
+        rig.spec(spec).ok(&["up"]);
+        Some(Cluster(rig))
     }
 
     /// `test --json` with thresholds that a busy machine keeps.
@@ -86,30 +31,24 @@ impl Cluster {
             "--latency-p99-ms=500",
             "--latency-samples=100",
         ];
-        let output = self.run(&[&calm, more].concat());
-        let said = text(&output.stdout);
-        let report = serde_json::from_str(&said);
+        let said = self.0.run(&[&calm, more].concat());
         Tested {
-            code: output.status.code().unwrap(),
-            report: report.unwrap_or_else(|error| panic!("{error}: {output:?}")),
+            report: said.json(),
+            code: said.code,
         }
     }
 
     #[track_caller]
     fn redis(&self, node: u16, args: &[&str]) -> String {
-        let port = (self.port + node - 1).to_string();
-        let mut command = Command::new("redis-cli");
-        command.args(["-p", &port]).args(args).stdin(Stdio::null());
-        let output = command.output().unwrap();
-        text(&output.stdout).trim_end().to_owned()
+        self.0.redis(self.0.port + node - 1, args)
     }
 
-    fn pid(&self, node: u16) -> String {
+    fn pid(&self, node: u16) -> i32 {
         let info = self.redis(node, &["info", "server"]);
         let pid = info
             .lines()
             .find_map(|line| line.strip_prefix("process_id:"));
-        pid.unwrap().trim().to_owned()
+        pid.unwrap().trim().parse().unwrap()
     }
 
     /// Keys on all masters.
@@ -120,26 +59,25 @@ impl Cluster {
 
     /// Until every check passes again.
     fn heals(&self) {
-        let start = Instant::now();
-        loop {
-            let tested = self.test(&[
-                "--only=connectivity,view-agreement,slot-coverage,replica-links,replica-read",
-            ]);
-            if tested.code == 0 {
-                return;
-            }
-            assert!(start.elapsed() < LIMIT, "{:#}", tested.report);
-            std::thread::sleep(Duration::from_millis(200));
-        }
+        const ONLY: &str =
+            "--only=connectivity,view-agreement,slot-coverage,replica-links,replica-read";
+        until("it has healed", || self.test(&[ONLY]).code == 0);
     }
 }
 
-impl Drop for Cluster {
+/// A process that is frozen until this goes.
+struct Frozen(i32);
+
+impl Frozen {
+    fn new(pid: i32) -> Self {
+        signal(pid, Signal::SIGSTOP);
+        Frozen(pid)
+    }
+}
+
+impl Drop for Frozen {
     fn drop(&mut self) {
-        let output = self.run(&["down", "--volumes", "--yes"]);
-        if !output.status.success() {
-            eprintln!("{}: {output:?}", self.name);
-        }
+        signal(self.0, Signal::SIGCONT);
     }
 }
 
@@ -186,25 +124,8 @@ impl Tested {
     }
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Says why a test cannot run here: on stderr, and where `scripts/test` looks.
-fn skip(test: &str, reason: &str) {
-    eprintln!("skipped: {test}: {reason}");
-    if let Some(path) = std::env::var_os("RCLUSTER_TEST_SKIPS") {
-        let file = std::fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path);
-        let _ = file.and_then(|mut file| writeln!(file, "{test}: {reason}"));
-    }
-}
-
-fn signal(name: &str, pid: &str) {
-    let status = Command::new("kill").args([name, pid]).status().unwrap();
-    assert!(status.success(), "kill {name} {pid}");
+fn signal(pid: i32, signal: Signal) {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
 }
 
 /// What needs to see a node that is not there.
@@ -221,7 +142,7 @@ const UNSEEN_REPLICA: &[&str] = &[
 fn each_fault_fails_its_check_and_nothing_else() {
     // Nobody is failed over while a test looks.
     let spec = "redis: {cluster-node-timeout: 60000}\n";
-    let Some(cluster) = Cluster::up("smoke-faults", 30_000..30_500, spec) else {
+    let Some(cluster) = Cluster::up(On::Process, "each_fault_fails_its_check", spec) else {
         return;
     };
     cluster.heals();
@@ -273,22 +194,20 @@ fn each_fault_fails_its_check_and_nothing_else() {
     cluster.heals();
 
     // A replica that is frozen; through a seed nobody knows that it is.
-    let pid = cluster.pid(4);
-    signal("-STOP", &pid);
-    let seed = format!("127.0.0.1:{}", cluster.port);
+    let frozen = Frozen::new(cluster.pid(4));
+    let seed = format!("127.0.0.1:{}", cluster.0.port);
     let (ours, foreign) = (cluster.test(&[]), cluster.test(&["--seed", &seed]));
-    signal("-CONT", &pid);
+    drop(frozen);
     ours.expect(&["connectivity"], UNSEEN_REPLICA);
     foreign.expect(&["connectivity"], UNSEEN_REPLICA);
     assert_eq!(ours.part("connectivity", "node-4"), "it is frozen");
     cluster.heals();
 
     // A frozen master takes its shard with it.
-    let pid = cluster.pid(1);
-    signal("-STOP", &pid);
+    let frozen = Frozen::new(cluster.pid(1));
     let (start, ours) = (Instant::now(), cluster.test(&[]));
     let took = start.elapsed();
-    signal("-CONT", &pid);
+    drop(frozen);
     let gone = ["connectivity", "read-write", "slot-coverage"];
     let unseen = [
         "cleanup",
@@ -303,7 +222,7 @@ fn each_fault_fails_its_check_and_nothing_else() {
         "replica-read",
     ];
     ours.expect(&gone, &unseen);
-    assert!(took < LIMIT, "{took:?}");
+    assert!(took < Duration::from_secs(15), "{took:?}");
     cluster.heals();
 
     // Settings that are not the spec's.
@@ -320,21 +239,18 @@ fn each_fault_fails_its_check_and_nothing_else() {
     cluster.redis(6, &["config", "set", "maxclients", "10000"]);
 
     // A node that is stopped; then all of them.
-    cluster.ok(&["stop", "node-4"]);
+    cluster.0.ok(&["stop", "node-4"]);
     cluster.test(&[]).expect(&["connectivity"], UNSEEN_REPLICA);
     assert_eq!(cluster.keys(), 0);
-    cluster.ok(&["stop"]);
-    assert_eq!(cluster.run(&["test"]).status.code(), Some(5));
-    assert_eq!(
-        cluster.run(&["test", "-c", "smoke-none"]).status.code(),
-        Some(6)
-    );
+    cluster.0.ok(&["stop"]);
+    cluster.0.run(&["test"]).expect(5);
+    cluster.0.run(&["test", "-c", "smoke-none"]).expect(6);
 }
 
 #[test]
 fn results_are_written_for_whoever_reads_them_and_no_key_is_left() {
     let spec = "test: {latency_p99_ms: 500}\n";
-    let Some(cluster) = Cluster::up("smoke-forms", 30_500..30_800, spec) else {
+    let Some(cluster) = Cluster::up(On::Process, "results_are_written", spec) else {
         return;
     };
     cluster.heals();
@@ -342,7 +258,9 @@ fn results_are_written_for_whoever_reads_them_and_no_key_is_left() {
     assert_eq!(mine, "OK");
 
     let start = Instant::now();
-    let table = cluster.ok(&["test", "--progress=quiet", "--junit", "deep/report.xml"]);
+    let table = cluster
+        .0
+        .ok(&["test", "--progress=quiet", "--junit", "deep/report.xml"]);
     eprintln!("`test` in full on six nodes: {:?}", start.elapsed());
     insta::with_settings!({filters => vec![
         (r"p99 .*, n=1000", "[LATENCY]"),
@@ -352,24 +270,22 @@ fn results_are_written_for_whoever_reads_them_and_no_key_is_left() {
         // The columns' widths depend on what was measured.
         (r" {2,}", "  "),
     ]}, {
-        insta::assert_snapshot!(table.replace(&cluster.name, "NAME"));
+        insta::assert_snapshot!(table.replace(&cluster.0.name, "NAME"));
     });
-    let xml = std::fs::read_to_string(cluster.home.path().join("deep/report.xml")).unwrap();
+    let xml = std::fs::read_to_string(cluster.0.work().join("deep/report.xml")).unwrap();
     assert!(
         xml.contains(r#"tests="16" failures="0" errors="0""#),
         "{xml}"
     );
 
     // A threshold that nothing keeps, by a flag over the spec.
-    let mut command = cluster.command(&[
-        "test",
-        "--tap",
-        "--latency-p99-ms=0.001",
-        "--only=latency,cleanup",
-    ]);
-    let output = command.env("GITHUB_ACTIONS", "true").output().unwrap();
-    assert_eq!(output.status.code(), Some(4));
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    let only = "--only=latency,cleanup";
+    let mut command = cluster
+        .0
+        .command(&["test", "--tap", "--latency-p99-ms=0.001", only]);
+    command.env("GITHUB_ACTIONS", "true");
+    let said = run(command).expect(4);
+    let (out, err) = (said.out, said.err);
     assert!(
         out.starts_with("TAP version 14\n1..2\nnot ok 1 - latency: "),
         "{out}"
@@ -379,36 +295,25 @@ fn results_are_written_for_whoever_reads_them_and_no_key_is_left() {
     assert!(err.contains("::error title=rcluster test"), "{err}");
 
     // Ctrl-C in the middle of it.
-    let mut child = spawn(&cluster, &["test", "--latency-samples=100000"]);
+    let child = cluster.0.spawn(&["test", "--latency-samples=100000"]);
+    until("it writes keys", || cluster.keys() > 100);
+    signal(i32::try_from(child.id()).unwrap(), Signal::SIGINT);
     let start = Instant::now();
-    while cluster.keys() < 100 {
-        assert!(start.elapsed() < LIMIT, "it writes no keys");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    signal("-INT", &child.id().to_string());
-    let start = Instant::now();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let said = ended(child).expect(130);
     assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(said.err.contains("its keys were removed"), "{}", said.err);
 
     assert_eq!(cluster.keys(), 1, "only the user's own key is there");
-    let wrong = cluster.run(&["test", "--latency-samples=3"]);
-    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+    cluster.0.run(&["test", "--latency-samples=3"]).expect(2);
 }
 
-#[tokio::test]
-async fn containers_are_tested_as_well_and_through_a_seed() {
-    if super::bench::docker_or_skip("smoke-docker").await.is_none() {
+#[test]
+fn containers_are_tested_as_well_and_through_a_seed() {
+    let Some(cluster) = Cluster::up(On::Docker, "containers_are_tested_as_well", "") else {
         return;
-    }
-    let cluster = Cluster::of("docker", "smoke-docker", 30_800..31_000, "");
-    let seed = format!("127.0.0.1:{}", cluster.port + 5);
+    };
+    let seed = format!("127.0.0.1:{}", cluster.0.port + NODES - 1);
     for more in [&[][..], &["--seed", &seed]] {
         cluster.test(more).expect(&[], &[]);
     }
-}
-
-fn spawn(cluster: &Cluster, args: &[&str]) -> Child {
-    let mut command = cluster.command(args);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().unwrap()
 }
