@@ -179,7 +179,7 @@ pub(super) enum Command {
     /// It has a name and free ports of its own and goes when the command ends, also by Ctrl-C or
     /// SIGTERM; a command that fails leaves logs and status. Only SIGKILL of rcluster leaves the
     /// cluster behind: `rcluster list` and the next `run` name it. The command finds it by
-    /// REDIS_CLUSTER_NODES, REDIS_PASSWORD and, for rcluster itself, RCLUSTER_CLUSTER.
+    /// `REDIS_CLUSTER_NODES`, `REDIS_PASSWORD` and, for rcluster itself, `RCLUSTER_CLUSTER`.
     Run(RunArgs),
     /// How an application reaches the cluster: variables, or a few lines of code
     Env(EnvArgs),
