@@ -2,7 +2,8 @@
 
 use super::folder::{Folder, cannot};
 use crate::{
-    error::Result,
+    error::{Error, Result},
+    model::node::NodeName,
     runtime::log_line::{LogLine, LogLines},
 };
 use futures_util::{StreamExt, stream};
@@ -21,6 +22,17 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;
+
+/// Log lines shown with a node that died at start.
+const LAST_WORDS: usize = 12;
+
+/// A node that died at start, with its last words.
+pub(super) fn died(folder: &Folder, node: &NodeName, how: &str) -> Error {
+    let lines = folder.last_lines(LAST_WORDS).unwrap_or_default();
+    Error::failed(format!("{node} did not start ({how})"))
+        .log(node.as_str(), lines)
+        .hint("its last lines say why; correct the spec and run `rcluster up` again")
+}
 
 /// A log file that is being read.
 struct Reader {
@@ -181,7 +193,6 @@ fn text(line: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::node::NodeName;
     use std::io::Write;
 
     fn folder() -> (tempfile::TempDir, Folder) {

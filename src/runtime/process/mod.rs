@@ -22,6 +22,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use folder::{Card, Folder, cannot};
+use logs::died;
 use nix::{
     sys::signal::{Signal as Unix, kill},
     unistd::{Pid, Uid},
@@ -59,9 +60,6 @@ const POLL: Duration = Duration::from_millis(2);
 /// For each so many nodes that start at once, each is looked at one POLL less often: a hundred
 /// nodes at 2 ms would be 50 000 looks a second, on the processors that they need to start.
 const PER_POLL: usize = 8;
-
-/// Log lines shown with a node that died at start.
-const LOG_LINES: usize = 12;
 
 /// The process runtime.
 pub struct Process {
@@ -290,13 +288,6 @@ impl Process {
             .hint("another program holds the file open; see `fuser` or `lsof`")
         })
     }
-}
-
-fn died(folder: &Folder, node: &NodeName, how: &str) -> Error {
-    let lines = folder.last_lines(LOG_LINES).unwrap_or_default();
-    Error::failed(format!("{node} did not start ({how})"))
-        .log(node.as_str(), lines)
-        .hint("its last lines say why; correct the spec and run `rcluster up` again")
 }
 
 fn shape(listen: IpAddr, port: u16, bus_port: u16) -> String {

@@ -1,9 +1,9 @@
 //! The real binary with a state folder of its own; what it started goes when the test ends.
 
+use crate::rig::{runs, skip};
 use serde_json::Value;
 use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Output, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -24,8 +24,8 @@ pub(super) struct Own {
 impl Own {
     /// On processes; `None` (after saying why) where there is no redis-server.
     pub(super) fn processes(name: &str) -> Option<Self> {
-        if !super::runs("redis-server", "--version") {
-            note(name, "there is no redis-server in PATH");
+        if !runs("redis-server", "--version") {
+            skip(name, "there is no redis-server in PATH");
             return None;
         }
         Some(Self::on(name, "process"))
@@ -145,15 +145,5 @@ pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     while !holds() {
         assert!(start.elapsed() < Duration::from_secs(60), "{what}: not yet");
         std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// Says why a test cannot run here: on stderr, and where `scripts/test` reads it.
-pub(super) fn note(test: &str, why: &str) {
-    eprintln!("skipped: {test}: {why}");
-    let path = std::env::var_os("RCLUSTER_TEST_SKIPS").map(PathBuf::from);
-    let file = path.and_then(|path| std::fs::File::options().append(true).open(path).ok());
-    if let Some(mut file) = file {
-        let _ = writeln!(file, "{test}: {why}");
     }
 }

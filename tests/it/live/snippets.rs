@@ -1,6 +1,7 @@
 //! What `env` prints, run by those it is printed for, against a cluster with an odd password.
 
-use super::own::{Own, Said, note};
+use super::own::{Own, Said};
+use crate::rig::skip;
 use std::path::Path;
 
 const PASSWORD: &str = "it's \"#1\" $x";
@@ -62,7 +63,7 @@ fn snippets_do_what_they_say() {
     rust(&own);
     redis_cli(&own);
     let Some(python) = std::env::var_os("RCLUSTER_TEST_PYTHON") else {
-        note(
+        skip(
             "ev-env",
             "RCLUSTER_TEST_PYTHON names no python with redis-py",
         );
@@ -126,7 +127,7 @@ fn rust(own: &Own) {
         .unwrap()
         .join("examples/env_rust");
     if !example.is_file() {
-        note(
+        skip(
             "ev-env",
             "examples/env_rust is not built: cargo build --examples",
         );
@@ -156,7 +157,7 @@ fn python_snippet(own: &Own, python: &Path) {
 fn django_snippet(own: &Own, python: &Path) {
     let has = own.command(python).args(["-c", "import django"]).output();
     if !has.unwrap().status.success() {
-        note("ev-env", "RCLUSTER_TEST_PYTHON has no django");
+        skip("ev-env", "RCLUSTER_TEST_PYTHON has no django");
         return;
     }
     let module = own.done(&["env", "--format", "django"]);
