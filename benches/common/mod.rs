@@ -15,8 +15,8 @@
     reason = "a program that measures and prints; each bench uses a part"
 )]
 
-pub mod node;
-pub mod peer;
+pub(crate) mod node;
+pub(crate) mod peer;
 
 use std::{
     fmt::Write as _,
@@ -28,10 +28,10 @@ use std::{
 use tempfile::TempDir;
 
 /// The program under test, built with the release profile by `cargo bench`.
-pub const RCLUSTER: &str = env!("CARGO_BIN_EXE_rcluster");
+pub(crate) const RCLUSTER: &str = env!("CARGO_BIN_EXE_rcluster");
 
 /// `rcluster` with a state folder of its own and nothing of the caller's settings.
-pub fn rcluster(state: &Path) -> Command {
+pub(crate) fn rcluster(state: &Path) -> Command {
     let mut command = Command::new(RCLUSTER);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("RCLUSTER_") {
@@ -50,7 +50,7 @@ pub fn rcluster(state: &Path) -> Command {
 /// A folder with a spec of so many nodes. Their bus ports follow a hundred above the client ports:
 /// the usual offset would put them where outgoing connections get theirs (32768 and up), and one
 /// of a hundred nodes would now and then find its port in use.
-pub fn spec(nodes: u16, first: u16) -> TempDir {
+pub(crate) fn spec(nodes: u16, first: u16) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let (shards, bus) = (nodes / 2, first + BUS_OFFSET);
     let text = format!(
@@ -61,10 +61,10 @@ pub fn spec(nodes: u16, first: u16) -> TempDir {
 }
 
 /// What [`spec`] adds to a client port.
-pub const BUS_OFFSET: u16 = 100;
+pub(crate) const BUS_OFFSET: u16 = 100;
 
 /// Runs to the end and takes the time; anything but success ends the bench.
-pub fn timed(command: &mut Command) -> Duration {
+pub(crate) fn timed(command: &mut Command) -> Duration {
     let start = Instant::now();
     let output = command.output();
     let took = start.elapsed();
@@ -73,7 +73,7 @@ pub fn timed(command: &mut Command) -> Duration {
 }
 
 /// Runs to the end; what it wrote to stdout.
-pub fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output();
     succeeded(command, output)
 }
@@ -93,7 +93,7 @@ fn succeeded(command: &Command, output: std::io::Result<Output>) -> String {
 }
 
 /// Runs for its effect only, while cleaning up.
-pub fn quietly(command: &mut Command) {
+pub(crate) fn quietly(command: &mut Command) {
     let _ = command
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -102,7 +102,7 @@ pub fn quietly(command: &mut Command) {
 }
 
 /// Says why, cleans up, ends.
-pub fn give_up(why: &str) -> ! {
+pub(crate) fn give_up(why: &str) -> ! {
     eprintln!("bench: {why}");
     clean_up();
     std::process::exit(1)
@@ -117,10 +117,10 @@ fn actions() -> MutexGuard<'static, Vec<(u64, Action)>> {
 }
 
 /// Something that has to be undone however the bench ends: by its end, a panic, or Ctrl-C.
-pub struct Guard(u64);
+pub(crate) struct Guard(u64);
 
 impl Guard {
-    pub fn new(undo: impl FnMut() + Send + 'static) -> Self {
+    pub(crate) fn new(undo: impl FnMut() + Send + 'static) -> Self {
         let mut actions = actions();
         let id = actions.last().map_or(0, |(id, _)| id + 1);
         actions.push((id, Box::new(undo)));
@@ -149,7 +149,7 @@ fn clean_up() {
 }
 
 /// Cleans up at Ctrl-C and SIGTERM.
-pub fn catch_signals() {
+pub(crate) fn catch_signals() {
     std::thread::spawn(|| {
         use tokio::signal::unix::{SignalKind, signal};
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -171,10 +171,10 @@ pub fn catch_signals() {
 }
 
 /// What was asked for on the command line: `--runs 5`, `--nodes 6,16`.
-pub struct Arguments(Vec<String>);
+pub(crate) struct Arguments(Vec<String>);
 
 impl Arguments {
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         // cargo adds --bench.
         Arguments(
             std::env::args()
@@ -189,12 +189,12 @@ impl Arguments {
         self.0.get(at + 1).map(String::as_str)
     }
 
-    pub fn runs(&self, usual: usize) -> usize {
+    pub(crate) fn runs(&self, usual: usize) -> usize {
         self.value("--runs")
             .map_or(usual, |runs| runs.parse().expect("--runs takes a number"))
     }
 
-    pub fn nodes(&self, usual: &[u16]) -> Vec<u16> {
+    pub(crate) fn nodes(&self, usual: &[u16]) -> Vec<u16> {
         self.value("--nodes").map_or(usual.to_vec(), |nodes| {
             let numbers = nodes.split(',').map(str::parse);
             numbers
@@ -205,22 +205,22 @@ impl Arguments {
 }
 
 /// Two sides of one comparison.
-pub struct Race<'a> {
+pub(crate) struct Race<'a> {
     /// What is compared.
-    pub title: &'a str,
+    pub(crate) title: &'a str,
     /// Our side, and the one that it is measured against.
-    pub sides: [&'a str; 2],
+    pub(crate) sides: [&'a str; 2],
     /// How many runs of each.
-    pub runs: usize,
+    pub(crate) runs: usize,
     /// What the ratio of the medians may be.
-    pub ratio: Option<f64>,
+    pub(crate) ratio: Option<f64>,
     /// What our median may be, in seconds.
-    pub at_most: Option<f64>,
+    pub(crate) at_most: Option<f64>,
 }
 
 impl Race<'_> {
     /// Runs both sides in turn, A B A B …, and prints every run, the medians and the ratio.
-    pub fn run(&self, mut sides: [&mut dyn FnMut() -> Duration; 2]) {
+    pub(crate) fn run(&self, mut sides: [&mut dyn FnMut() -> Duration; 2]) {
         println!("\n{}", self.title);
         let mut times = [Vec::new(), Vec::new()];
         for _ in 0..self.runs {

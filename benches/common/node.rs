@@ -14,14 +14,14 @@ const DEADLINE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(10);
 
 /// A connection to a node on loopback.
-pub struct Node {
+pub(crate) struct Node {
     port: u16,
     stream: TcpStream,
 }
 
 impl Node {
     /// Waits until the node answers PING.
-    pub fn answering(port: u16) -> Node {
+    pub(crate) fn answering(port: u16) -> Node {
         wait(&format!("port {port} to answer"), || {
             let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
             stream.set_nodelay(true).ok()?;
@@ -32,7 +32,7 @@ impl Node {
     }
 
     /// One inline command, and its reply as text.
-    pub fn ask(&mut self, command: &str) -> io::Result<String> {
+    pub(crate) fn ask(&mut self, command: &str) -> io::Result<String> {
         self.stream.write_all(format!("{command}\r\n").as_bytes())?;
         let head = self.line()?;
         let Some(length) = head.strip_prefix('$') else {
@@ -65,7 +65,7 @@ impl Node {
 /// Waits until every node says `cluster_state:ok` and the link of every replica is up. The goal is
 /// one that redis-cli's `create` does not wait for and that `rcluster up` promises (it promises
 /// more: views that agree, and a write on every shard).
-pub fn until_formed(nodes: &mut [Node], replicas: usize) {
+pub(crate) fn until_formed(nodes: &mut [Node], replicas: usize) {
     let start = Instant::now();
     loop {
         let ok = nodes
@@ -74,8 +74,8 @@ pub fn until_formed(nodes: &mut [Node], replicas: usize) {
         if ok {
             let linked = nodes
                 .iter_mut()
-                .filter(|node| node.says("INFO replication", "master_link_status:up"));
-            if linked.count() >= replicas {
+                .map(|node| usize::from(node.says("INFO replication", "master_link_status:up")));
+            if linked.sum::<usize>() >= replicas {
                 return;
             }
         }

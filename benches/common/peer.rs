@@ -19,9 +19,9 @@ use tempfile::TempDir;
 
 /// Servers started by hand with the configuration that rcluster would have given them. They end
 /// when this goes.
-pub struct Servers {
-    pub first: u16,
-    pub count: u16,
+pub(crate) struct Servers {
+    pub(crate) first: u16,
+    pub(crate) count: u16,
     folder: TempDir,
     children: Arc<Mutex<Vec<Child>>>,
     _guard: Guard,
@@ -29,7 +29,7 @@ pub struct Servers {
 
 impl Servers {
     /// Renders the configuration; nothing runs yet.
-    pub fn rendered(first: u16, count: u16) -> Servers {
+    pub(crate) fn rendered(first: u16, count: u16) -> Servers {
         let folder = spec(count, first);
         run(rcluster(folder.path()).args(["render", "-o", "."]));
         let children: Arc<Mutex<Vec<Child>>> = Arc::default();
@@ -55,7 +55,7 @@ impl Servers {
     }
 
     /// Starts all at once, then waits until each answers.
-    pub fn start(&self) -> Vec<Node> {
+    pub(crate) fn start(&self) -> Vec<Node> {
         for port in self.ports() {
             let child = Command::new("redis-server")
                 .arg(format!("redis-{port}.conf"))
@@ -74,18 +74,18 @@ impl Servers {
         self.ports().map(Node::answering).collect()
     }
 
-    pub fn ports(&self) -> impl Iterator<Item = u16> + use<> {
+    pub(crate) fn ports(&self) -> impl Iterator<Item = u16> + use<> {
         self.first..self.first + self.count
     }
 
-    pub fn endpoints(&self) -> Vec<String> {
+    pub(crate) fn endpoints(&self) -> Vec<String> {
         self.ports()
             .map(|port| format!("127.0.0.1:{port}"))
             .collect()
     }
 
     /// `redis-cli --cluster create`, and the waiting that it leaves out.
-    pub fn create(&self, nodes: &mut [Node]) {
+    pub(crate) fn create(&self, nodes: &mut [Node]) {
         let with_bus = self
             .ports()
             .map(|port| format!("127.0.0.1:{port}@{}", port + BUS_OFFSET));
@@ -97,7 +97,7 @@ impl Servers {
     }
 }
 
-pub fn create_arguments(endpoints: &[String]) -> Vec<String> {
+pub(crate) fn create_arguments(endpoints: &[String]) -> Vec<String> {
     let mut arguments = vec!["--cluster".to_owned(), "create".to_owned()];
     arguments.extend_from_slice(endpoints);
     arguments.extend(["--cluster-replicas", "1", "--cluster-yes"].map(str::to_owned));
@@ -105,7 +105,7 @@ pub fn create_arguments(endpoints: &[String]) -> Vec<String> {
 }
 
 /// A cluster of rcluster's own that goes when the guard goes.
-pub fn removed_at_the_end(name: &str, state: &Path) -> Guard {
+pub(crate) fn removed_at_the_end(name: &str, state: &Path) -> Guard {
     let (name, state) = (name.to_owned(), state.to_owned());
     Guard::new(move || {
         quietly(rcluster(&state).args(["down", "--volumes", "-y", "-c", &name]));
