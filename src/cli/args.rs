@@ -1,7 +1,10 @@
 //! The arguments as they are typed. What they mean together is `settings`' question.
 
+use super::args_look::{EnvArgs, HistoryArgs, KeyArgs, LogsArgs, RunArgs, StatusArgs};
 use crate::model::{
+    decimal::Decimal,
     node::NodeName,
+    smoke::{Check, Persistence},
     spec::{Access, ClusterName, PortChoice},
 };
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::Styles};
@@ -15,6 +18,9 @@ Examples:
   rcluster up                          three masters, three replicas, from nothing to verified
   rcluster up --port auto -c mine      a second one beside it, on free ports
   rcluster status                      what every node says
+  rcluster doctor                      what is wrong with this host or the nodes, and what to do
+  rcluster monitor                     the same, live
+  rcluster test                        prove that it works
   rcluster new --preset dev            a commented spec to start from
   rcluster down --volumes              away with it, data and all";
 
@@ -154,7 +160,28 @@ pub(super) enum Command {
     #[command(visible_alias = "ls")]
     List,
     /// What every node says, and whether they agree (exit 4: they are not well)
-    Status,
+    /// Check this host and the nodes: what is wrong, why, and what to type (exit 4: a check failed)
+    Doctor(DoctorArgs),
+    /// Watch it live: health, load, latency, lag, and what happens
+    ///
+    /// On a terminal a screen (`?` shows its keys), elsewhere a line per sample, or a JSON document
+    /// per line with --json. A sample sends four commands to each node (PING, CLUSTER NODES, CLUSTER
+    /// INFO, INFO) on a connection that is kept. A node that does not answer costs its deadline
+    /// (most of an interval, at most a second) and delays nobody else's answer beyond it.
+    Monitor(MonitorArgs),
+    /// The smoke suite: prove that the cluster works (exit 4: a check failed)
+    Test(TestArgs),
+    Status(StatusArgs),
+    /// What the nodes wrote, in time order
+    Logs(LogsArgs),
+    /// A cluster for the length of a command, whose exit code is returned
+    Run(RunArgs),
+    /// How an application reaches the cluster: variables, or a few lines of code
+    Env(EnvArgs),
+    /// The slot of a key, and who serves it
+    Key(KeyArgs),
+    /// Who changed the cluster, when, how, and what came of it
+    History(HistoryArgs),
     /// Write a commented spec
     New(NewArgs),
     /// Write redis.conf files and a compose file to use by hand
@@ -218,6 +245,61 @@ pub(super) struct NodeArgs {
     pub(super) nodes: Vec<NodeName>,
 }
 
+const TEST_AFTER: &str = "\
+Checks: connectivity, cluster-state, slot-coverage, open-slots, view-agreement, read-write, hash-tags,
+moved, hit-ratio, latency, replica-links, replica-lag, replica-read, persistence, maxclients, cleanup.
+
+Thresholds come from these flags, else from `test:` in the spec, else from the defaults shown there
+by `rcluster new`. Its keys all begin with rcluster:test: and are removed at the end.
+
+Exit codes: 0 every check passed or was skipped, 4 one failed or could not be measured, 5 no node
+answers, 6 no such cluster, 130 interrupted.
+
+Examples:
+  rcluster test                              every check, as a table
+  rcluster test --junit report.xml           for CI; with GITHUB_ACTIONS=true failures are annotated
+  rcluster test --latency-p99-ms 20 -v       allow more; show every node and shard
+  rcluster test --only read-write,moved      these two
+  rcluster test --seed 10.0.0.5:6379 --tap   a cluster that rcluster did not start, as TAP";
+
+#[derive(Debug, Args)]
+#[command(after_help = TEST_AFTER)]
+pub(super) struct TestArgs {
+    /// Only these checks
+    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    pub(super) only: Vec<Check>,
+    /// Not these checks
+    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    pub(super) skip: Vec<Check>,
+    /// Write JUnit XML to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Print TAP instead of the table
+    #[arg(long, conflicts_with = "json")]
+    pub(super) tap: bool,
+    /// latency: the 99th percentile of every shard stays below this many milliseconds
+    #[arg(long, value_name = "MS", env = "RCLUSTER_TEST_LATENCY_P99_MS")]
+    pub(super) latency_p99_ms: Option<Decimal>,
+    /// latency: samples per shard, one a millisecond
+    #[arg(long, value_name = "N", env = "RCLUSTER_TEST_LATENCY_SAMPLES")]
+    pub(super) latency_samples: Option<u32>,
+    /// hit-ratio: more than this many of a hundred look-ups find their key
+    #[arg(long, value_name = "PERCENT", env = "RCLUSTER_TEST_HIT_RATIO_PERCENT")]
+    pub(super) hit_ratio_percent: Option<Decimal>,
+    /// replica-lag: no replica is more bytes behind
+    #[arg(long, value_name = "BYTES", env = "RCLUSTER_TEST_LAG_BYTES")]
+    pub(super) lag_bytes: Option<u64>,
+    /// replica-read: replicas acknowledge a write within this many milliseconds
+    #[arg(long, value_name = "MS", env = "RCLUSTER_TEST_WAIT_MS")]
+    pub(super) wait_ms: Option<u32>,
+    /// persistence: spec (what it says), aof, rdb, any, off
+    #[arg(long, value_name = "WHAT", env = "RCLUSTER_TEST_PERSISTENCE")]
+    pub(super) persistence: Option<Persistence>,
+    /// maxclients: at least this many on every node
+    #[arg(long, value_name = "N", env = "RCLUSTER_TEST_MAXCLIENTS")]
+    pub(super) maxclients: Option<u32>,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct DownArgs {
     /// Delete the data too (asks first)
@@ -230,6 +312,71 @@ pub(super) struct ResetArgs {
     /// Remove nodes, network and data, and make them anew
     #[arg(long)]
     pub(super) hard: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Judge the checklist before production as well
+    #[arg(long)]
+    pub(super) production: bool,
+    /// Put right what is safe to; kernel settings need root and --yes
+    #[arg(long)]
+    pub(super) fix: bool,
+    #[command(flatten)]
+    pub(super) spec: SpecFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MonitorArgs {
+    /// A line per sample, also on a terminal
+    #[arg(long)]
+    pub(super) plain: bool,
+    /// One sample, measured over one interval; exit 4 if not healthy
+    #[arg(long)]
+    pub(super) once: bool,
+    /// So many samples, then leave
+    #[arg(long, value_name = "N", conflicts_with = "once", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) count: Option<u64>,
+    /// The time between samples: 500ms, 2s, or seconds
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub(super) interval: u64,
+    /// Write every sample to a file, a JSON document a line
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    pub(super) record: Option<PathBuf>,
+    /// Show a recording instead of a cluster
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["once", "seed", "interval"])]
+    pub(super) replay: Option<PathBuf>,
+    /// How fast to replay; 0: without pauses
+    #[arg(long, value_name = "FACTOR", default_value = "1", requires = "replay", value_parser = speed)]
+    pub(super) speed: f64,
+}
+
+/// `500ms`, `2s`, `0.5`: in milliseconds.
+fn interval(text: &str) -> Result<u64, String> {
+    let wrong = || format!("'{text}' is not a time between 100ms and 1h");
+    let (number, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(number), _) => (number, 1.0),
+        (None, Some(number)) => (number, 1000.0),
+        (None, None) => (text, 1000.0),
+    };
+    let millis = number.parse::<f64>().map_err(|_| wrong())? * unit;
+    if !(100.0..=3_600_000.0).contains(&millis) {
+        return Err(wrong());
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it was just compared"
+    )]
+    Ok(millis as u64)
+}
+
+/// 0 or more.
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed >= 0.0 && speed.is_finite() => Ok(speed),
+        _ => Err(format!("'{text}' is not a factor of 0 or more")),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -301,6 +448,16 @@ pub(super) struct ManArgs {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn intervals_have_units() {
+        assert_eq!(interval("500ms"), Ok(500));
+        assert_eq!(interval("2s"), Ok(2000));
+        assert_eq!(interval("0.5"), Ok(500));
+        for wrong in ["", "s", "99ms", "2h", "-1s", "NaN"] {
+            assert!(interval(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn the_arguments_are_consistent() {

@@ -3,8 +3,14 @@
 //! Whether a person looks is decided on stderr; `NO_COLOR`, TERM=dumb and CI are honoured, and a
 //! pipe that is closed ends the output quietly.
 
+pub mod doctor;
 pub mod failure;
+pub mod logs;
+pub mod look;
+pub mod monitor;
 pub mod progress;
 pub mod result;
 pub mod screen;
+pub mod smoke;
 pub mod table;
+pub mod watch;

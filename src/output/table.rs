@@ -2,7 +2,11 @@
 
 use super::screen::seconds;
 use crate::{
-    model::{count::count, node::Role, slot::SLOTS},
+    model::{
+        count::{count, size},
+        node::Role,
+        slot::SLOTS,
+    },
     ops::{
         list::Listing,
         status::{NodeStatus, ShardStatus, Status},
@@ -25,18 +29,7 @@ pub fn status(status: &Status, width: Option<usize>) -> String {
             Severity::Error => style("error").red().bold(),
             Severity::Warning => style("warning").yellow().bold(),
         };
-        let who = problem
-            .node
-            .as_ref()
-            .map(|node| format!("{node} "))
-            .unwrap_or_default();
-        // A sentence that names its subject does not need the name in front of it.
-        let who = if problem.what.contains(who.trim_end()) {
-            String::new()
-        } else {
-            who
-        };
-        let _ = write!(text, "\n{word}: {who}{}", problem.what);
+        let _ = write!(text, "\n{word}: {}", problem.headline());
         let _ = write!(text, "\n  why: {}\n  do:  {}", problem.why, problem.hint);
     }
     if !status.problems.is_empty() {
@@ -45,7 +38,8 @@ pub fn status(status: &Status, width: Option<usize>) -> String {
     text
 }
 
-fn verdict(status: &Status) -> String {
+/// The line on top: how the cluster is as a whole.
+pub fn verdict(status: &Status) -> String {
     let cluster = &status.cluster;
     let word = match cluster.state {
         State::Ok => style(cluster.state.word()).green().bold(),
@@ -221,18 +215,7 @@ fn memory(node: &NodeStatus) -> String {
 
 /// `1.6M`, as `redis-cli` and INFO's `_human` fields write it.
 pub fn bytes(number: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
-    let number = number as f64;
-    let units = [("G", 1u64 << 30), ("M", 1 << 20), ("K", 1 << 10)];
-    for (unit, size) in units {
-        #[expect(clippy::cast_precision_loss, reason = "a power of two")]
-        let value = number / size as f64;
-        if value >= 1.0 {
-            let rounded = format!("{value:.1}");
-            return format!("{}{unit}", rounded.strip_suffix(".0").unwrap_or(&rounded));
-        }
-    }
-    format!("{number:.0}B")
+    size(number)
 }
 
 /// `42s`, `7m`, `3h`, `12d`.

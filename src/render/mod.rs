@@ -9,6 +9,7 @@
 mod compose;
 mod conf;
 mod dotenv;
+pub mod env;
 mod presets;
 mod template;
 

@@ -106,7 +106,10 @@ fn explain(error: &serde_yaml::Error, path: &Path) -> Error {
         return Error::usage(format!("{place}: `{variant}` is not known here")).hint(hint);
     }
     let text = inner.to_string();
-    Error::usage(format!("{place}: {}", first_line(&text)))
+    // The place is said once.
+    let text = first_line(&text);
+    let text = text.split_once(" at line ").map_or(text, |(text, _)| text);
+    Error::usage(format!("{place}: {text}"))
         .hint("`rcluster schema` prints what is allowed; `rcluster new` writes an example")
 }
 
@@ -186,6 +189,17 @@ mod tests {
                 .1
                 .starts_with("known keys: version, name")
         );
+    }
+
+    #[test]
+    fn thresholds_of_the_smoke_test_are_read_and_checked() {
+        let spec = spec("test: {latency_p99_ms: 0.5, persistence: any}\n").expect("valid");
+        assert_eq!(spec.test.latency_p99_ms.to_string(), "0.5");
+        assert_eq!(spec.test.latency_samples, 1000);
+        let (cause, hint) = wrong("test:\n  latency_p99: 5\n");
+        assert_eq!(cause, "rcluster.yaml:2:3: unknown key `latency_p99`");
+        assert_eq!(hint, "did you mean `latency_p99_ms`?");
+        assert!(wrong("test: {hit_ratio_percent: -1}\n").0.contains("-1"));
     }
 
     #[test]

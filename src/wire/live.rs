@@ -54,6 +54,14 @@ impl LiveWire {
         self
     }
 
+    pub(super) fn ordinary_deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    pub(super) fn is_connected(&self, at: &Endpoint) -> bool {
+        self.lock().contains_key(at)
+    }
+
     async fn connect(&self, at: &Endpoint) -> Result<MultiplexedConnection, RedisError> {
         let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
         if let Some(user) = &self.user {
@@ -75,7 +83,7 @@ impl LiveWire {
 
     /// Sends a pipeline; a broken cached connection is replaced once. Every reply is returned, an
     /// error reply in its place.
-    async fn send(
+    pub(super) async fn send(
         &self,
         at: &Endpoint,
         pipeline: &Pipeline,
@@ -118,7 +126,21 @@ impl LiveWire {
         }
     }
 
-    async fn call<T: FromRedisValue>(&self, at: &Endpoint, command: Cmd) -> WireResult<T> {
+    /// The same for the rest of the wire: within the ordinary deadline, and `patience` on top.
+    pub(super) async fn pipeline(
+        &self,
+        at: &Endpoint,
+        pipeline: &Pipeline,
+        patience: Duration,
+    ) -> WireResult<Vec<Value>> {
+        self.send(at, pipeline, self.deadline + patience).await
+    }
+
+    pub(super) async fn call<T: FromRedisValue>(
+        &self,
+        at: &Endpoint,
+        command: Cmd,
+    ) -> WireResult<T> {
         self.call_within(at, command, self.deadline).await
     }
 
@@ -144,7 +166,11 @@ impl LiveWire {
 }
 
 /// One reply of a pipeline, as the type that the command answers.
-fn take<T: FromRedisValue>(at: &Endpoint, command: &str, reply: Option<Value>) -> WireResult<T> {
+pub(super) fn take<T: FromRedisValue>(
+    at: &Endpoint,
+    command: &str,
+    reply: Option<Value>,
+) -> WireResult<T> {
     let value = reply.ok_or_else(|| unreadable(at, command, "no reply"))?;
     let value = value
         .extract_error()
@@ -152,7 +178,7 @@ fn take<T: FromRedisValue>(at: &Endpoint, command: &str, reply: Option<Value>) -
     T::from_redis_value(value).map_err(|error| unreadable(at, command, error))
 }
 
-fn unreadable(at: &Endpoint, command: &str, why: impl Display) -> WireError {
+pub(super) fn unreadable(at: &Endpoint, command: &str, why: impl Display) -> WireError {
     WireError::Unreadable {
         at: at.clone(),
         command: command.to_owned(),
@@ -285,6 +311,19 @@ impl Wire for LiveWire {
                 .to_owned(),
         )
         .await
+    }
+
+    async fn take_over(&self, at: &Endpoint) -> WireResult<()> {
+        let mut command = cmd("CLUSTER");
+        command.arg("FAILOVER").arg("TAKEOVER");
+        match self.call(at, command).await {
+            Err(WireError::Reply { reply, .. })
+                if reply.contains("send CLUSTER FAILOVER to a replica") =>
+            {
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     async fn flush(&self, at: &Endpoint) -> WireResult<()> {

@@ -3,8 +3,11 @@
 //! A call goes to one endpoint and says nothing about any other node; views are never merged here.
 //! Each call has a deadline of its own. Nothing here knows how nodes are started.
 
+mod closer;
+pub mod data;
 pub mod fake;
 pub mod live;
+mod look;
 
 use crate::model::{
     node::{Address, Endpoint, Epoch, NodeId},
@@ -14,6 +17,7 @@ use crate::model::{
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 
+pub use data::DataWire;
 pub use live::LiveWire;
 
 /// Why a call on a node failed.
@@ -131,6 +135,10 @@ pub trait Wire: Send + Sync {
 
     /// CLUSTER REPLICATE: the node has to be empty and to know the master.
     async fn replicate(&self, at: &Endpoint, master: &NodeId) -> WireResult<()>;
+
+    /// CLUSTER FAILOVER TAKEOVER: a replica becomes master of its master's slots, asking nobody.
+    /// A node that is master already is not an error.
+    async fn take_over(&self, at: &Endpoint) -> WireResult<()>;
 
     /// FLUSHALL: every key of this node.
     async fn flush(&self, at: &Endpoint) -> WireResult<()>;

@@ -9,7 +9,7 @@ use crate::{
     },
     error::Result,
     ops::{
-        lifecycle,
+        lifecycle, restart,
         session::{Purpose, Session},
     },
     output::{progress::Progress, result, screen::Screen},
@@ -23,6 +23,14 @@ pub(in crate::cli) async fn run(
     refuse_seeds(global, "restart")?;
     let request = settings::request(global, &SpecFlags::default())?;
     let progress = Progress::new(screen);
+    if global.dry_run {
+        let session = Session::create(request, Purpose::Look, &progress).await?;
+        let plan =
+            restart::dry_run(&session.context(&progress), &session.launch, &args.nodes).await?;
+        progress.finish();
+        result::plan(screen, &plan)?;
+        return Ok(Verdict::Fine);
+    }
     let session = Session::create(request, Purpose::Change, &progress).await?;
     let outcome = lifecycle::restart(&session, &progress, &args.nodes).await?;
     result::up(screen, &session.launch, &outcome, &progress, "restart")?;
