@@ -7,6 +7,7 @@
 pub mod container;
 pub mod count;
 pub mod directive;
+pub mod drill;
 pub mod info;
 pub mod launch;
 pub mod node;

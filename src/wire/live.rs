@@ -54,7 +54,7 @@ impl LiveWire {
         self
     }
 
-    async fn connect(&self, at: &Endpoint) -> Result<MultiplexedConnection, RedisError> {
+    pub(super) async fn connect(&self, at: &Endpoint) -> Result<MultiplexedConnection, RedisError> {
         let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
         if let Some(user) = &self.user {
             settings = settings.set_username(user);
@@ -75,7 +75,7 @@ impl LiveWire {
 
     /// Sends a pipeline; a broken cached connection is replaced once. Every reply is returned, an
     /// error reply in its place.
-    async fn send(
+    pub(super) async fn send(
         &self,
         at: &Endpoint,
         pipeline: &Pipeline,
@@ -118,7 +118,7 @@ impl LiveWire {
         }
     }
 
-    async fn call<T: FromRedisValue>(&self, at: &Endpoint, command: Cmd) -> WireResult<T> {
+    pub(super) async fn call<T: FromRedisValue>(&self, at: &Endpoint, command: Cmd) -> WireResult<T> {
         self.call_within(at, command, self.deadline).await
     }
 
@@ -135,7 +135,7 @@ impl LiveWire {
         take(at, &name, replies.into_iter().next())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Endpoint, MultiplexedConnection>> {
+    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Endpoint, MultiplexedConnection>> {
         // A panic while holding it cannot leave the map half-changed.
         self.connections
             .lock()
@@ -144,7 +144,7 @@ impl LiveWire {
 }
 
 /// One reply of a pipeline, as the type that the command answers.
-fn take<T: FromRedisValue>(at: &Endpoint, command: &str, reply: Option<Value>) -> WireResult<T> {
+pub(super) fn take<T: FromRedisValue>(at: &Endpoint, command: &str, reply: Option<Value>) -> WireResult<T> {
     let value = reply.ok_or_else(|| unreadable(at, command, "no reply"))?;
     let value = value
         .extract_error()
@@ -152,7 +152,7 @@ fn take<T: FromRedisValue>(at: &Endpoint, command: &str, reply: Option<Value>) -
     T::from_redis_value(value).map_err(|error| unreadable(at, command, error))
 }
 
-fn unreadable(at: &Endpoint, command: &str, why: impl Display) -> WireError {
+pub(super) fn unreadable(at: &Endpoint, command: &str, why: impl Display) -> WireError {
     WireError::Unreadable {
         at: at.clone(),
         command: command.to_owned(),

@@ -3,6 +3,7 @@
 //! A call goes to one endpoint and says nothing about any other node; views are never merged here.
 //! Each call has a deadline of its own. Nothing here knows how nodes are started.
 
+pub mod drill;
 pub mod fake;
 pub mod live;
 
