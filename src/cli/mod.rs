@@ -7,6 +7,7 @@ mod settings;
 
 use crate::{
     error::{Error, Kind, Result},
+    ops::drill::Stop,
     output::{
         failure,
         screen::{Colour, ProgressForm, Screen, tell},
@@ -51,7 +52,19 @@ pub fn main() -> ExitCode {
             return ExitCode::from(Kind::Failed.exit_code());
         }
     };
-    let outcome = runtime.block_on(interruptible(run(cli, screen)));
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            // What it broke is brought back before it ends.
+            Command::Failover(args) => {
+                let global = cli.global;
+                attended(screen, async |stop| {
+                    command::failover::run(&global, &args, screen, &stop).await
+                })
+                .await
+            }
+            _ => interruptible(run(cli, screen)).await,
+        }
+    });
     // A prompt may still be waiting for a line; nobody needs it any more.
     runtime.shutdown_background();
     match outcome {
@@ -66,6 +79,43 @@ pub fn main() -> ExitCode {
 
 /// Ctrl-C and SIGTERM end the work where it stands: every operation is made to be run again.
 async fn interruptible(work: impl Future<Output = Result<Verdict>>) -> Result<Verdict> {
+    tokio::select! {
+        outcome = work => return outcome,
+        heard = interrupted() => heard?,
+    }
+    Err(Error::new(Kind::Interrupted, "interrupted")
+        .hint("nothing is lost: run the same command again and it goes on from here"))
+}
+
+/// The first Ctrl-C or SIGTERM asks the work to end in its own way; a second one ends it where it
+/// stands.
+async fn attended(
+    screen: Screen,
+    work: impl AsyncFnOnce(Stop) -> Result<Verdict>,
+) -> Result<Verdict> {
+    let (word, heard) = tokio::sync::watch::channel(false);
+    let work = work(Stop::new(heard));
+    let interrupts = async {
+        interrupted().await?;
+        let _ = word.send(true);
+        say(
+            screen,
+            "interrupted: bringing everything back (once more: leave it as it is)",
+        );
+        interrupted().await
+    };
+    tokio::select! {
+        outcome = work => outcome,
+        outcome = interrupts => {
+            outcome?;
+            Err(Error::new(Kind::Interrupted, "interrupted before everything was back")
+                .hint("`rcluster up` finishes it"))
+        }
+    }
+}
+
+/// Returns at the next Ctrl-C or SIGTERM.
+async fn interrupted() -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let listen =
         |kind| signal(kind).map_err(|error| Error::failed("listening for signals").source(error));
@@ -74,12 +124,10 @@ async fn interruptible(work: impl Future<Output = Result<Verdict>>) -> Result<Ve
         listen(SignalKind::terminate())?,
     );
     tokio::select! {
-        outcome = work => return outcome,
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    Err(Error::new(Kind::Interrupted, "interrupted")
-        .hint("nothing is lost: run the same command again and it goes on from here"))
+    Ok(())
 }
 
 async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
@@ -90,6 +138,8 @@ async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
         Command::Init(args) => command::init::run(global, &args, screen).await,
         Command::Stop(args) => command::stop::run(global, &args, screen).await,
         Command::Restart(args) => command::restart::run(global, &args, screen).await,
+        // It is attended: see `main`.
+        Command::Failover(_) => Ok(Verdict::Fine),
         Command::Down(args) => command::down::run(global, &args, screen).await,
         Command::Reset(args) => command::reset::run(global, &args, screen).await,
         Command::List => command::list::run(screen).await,

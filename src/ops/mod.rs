@@ -6,6 +6,7 @@ pub mod apply;
 pub mod choose;
 pub mod context;
 pub mod down;
+pub mod drill;
 pub mod event;
 pub mod image;
 pub mod init;

@@ -9,12 +9,14 @@
 mod compose;
 mod conf;
 mod dotenv;
+mod drill_page;
 mod presets;
 mod template;
 
 pub use compose::compose;
 pub use conf::{Place, redis_conf};
 pub use dotenv::{dotenv, endpoints};
+pub use drill_page::drill_page;
 pub use presets::{Preset, presets};
 
 use crate::{

@@ -118,7 +118,11 @@ impl LiveWire {
         }
     }
 
-    pub(super) async fn call<T: FromRedisValue>(&self, at: &Endpoint, command: Cmd) -> WireResult<T> {
+    pub(super) async fn call<T: FromRedisValue>(
+        &self,
+        at: &Endpoint,
+        command: Cmd,
+    ) -> WireResult<T> {
         self.call_within(at, command, self.deadline).await
     }
 
@@ -135,7 +139,9 @@ impl LiveWire {
         take(at, &name, replies.into_iter().next())
     }
 
-    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Endpoint, MultiplexedConnection>> {
+    pub(super) fn lock(
+        &self,
+    ) -> std::sync::MutexGuard<'_, HashMap<Endpoint, MultiplexedConnection>> {
         // A panic while holding it cannot leave the map half-changed.
         self.connections
             .lock()
@@ -144,7 +150,11 @@ impl LiveWire {
 }
 
 /// One reply of a pipeline, as the type that the command answers.
-pub(super) fn take<T: FromRedisValue>(at: &Endpoint, command: &str, reply: Option<Value>) -> WireResult<T> {
+pub(super) fn take<T: FromRedisValue>(
+    at: &Endpoint,
+    command: &str,
+    reply: Option<Value>,
+) -> WireResult<T> {
     let value = reply.ok_or_else(|| unreadable(at, command, "no reply"))?;
     let value = value
         .extract_error()

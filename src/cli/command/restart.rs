@@ -4,7 +4,7 @@ use super::refuse_seeds;
 use crate::{
     cli::{
         Verdict,
-        args::{Global, NodeArgs, SpecFlags},
+        args::{Global, RestartArgs, SpecFlags},
         settings,
     },
     error::Result,
@@ -17,7 +17,7 @@ use crate::{
 
 pub(in crate::cli) async fn run(
     global: &Global,
-    args: &NodeArgs,
+    args: &RestartArgs,
     screen: Screen,
 ) -> Result<Verdict> {
     refuse_seeds(global, "restart")?;

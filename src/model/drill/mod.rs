@@ -288,3 +288,39 @@ pub struct Syncs {
     /// `sync_partial_ok`.
     pub partial: u64,
 }
+
+/// Which shard is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pick {
+    /// Any that can stand it.
+    Any,
+    /// By its number, from 1.
+    Number(usize),
+    /// By one of its nodes.
+    Node(NodeName),
+}
+
+impl std::str::FromStr for Pick {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text, text.parse()) {
+            ("", _) => Err("name a shard by its number or one of its nodes, or `any`".to_owned()),
+            ("any", _) => Ok(Pick::Any),
+            (_, Ok(0)) => Err("shards are numbered from 1".to_owned()),
+            (_, Ok(number)) => Ok(Pick::Number(number)),
+            _ => Ok(Pick::Node(NodeName::new(text))),
+        }
+    }
+}
+
+/// What was asked of a drill.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The longest write outage, in milliseconds.
+    pub max_rto_ms: Option<u64>,
+    /// The most acknowledged writes that may be lost; `None`: what the fault allows.
+    pub max_lost: Option<usize>,
+    /// Whether the first topology is to be back.
+    pub restore: bool,
+}

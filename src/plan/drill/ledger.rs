@@ -17,7 +17,11 @@ pub fn ms(us: u64) -> f64 {
 
 /// Milliseconds after `from` (both in µs); negative before it.
 fn since(us: u64, from: u64) -> f64 {
-    if us >= from { ms(us - from) } else { -ms(from - us) }
+    if us >= from {
+        ms(us - from)
+    } else {
+        -ms(from - us)
+    }
 }
 
 /// An outage as a client saw it. All in microseconds since the canaries began.
@@ -32,7 +36,11 @@ pub struct Outage {
 /// The first outage after `inject_us` on a lane: from the first attempt that failed to the first
 /// that was acknowledged after it was sent.
 pub fn outage(lane: &Lane, inject_us: u64) -> Option<Outage> {
-    let after = || lane.tries.iter().filter(|attempt| attempt.done_us() >= inject_us);
+    let after = || {
+        lane.tries
+            .iter()
+            .filter(|attempt| attempt.done_us() >= inject_us)
+    };
     let first_error = *after().find(|attempt| !attempt.acked())?;
     let mut before = first_error.sent_us;
     for attempt in after().filter(|attempt| attempt.sent_us > first_error.sent_us) {
@@ -48,6 +56,28 @@ pub fn outage(lane: &Lane, inject_us: u64) -> Option<Outage> {
         first_error,
         end: None,
     })
+}
+
+/// The longest outage of a lane that began within `[inject_us, until_us]`; one that did not end is
+/// the longest of all.
+pub fn longest_outage(lane: &Lane, inject_us: u64, until_us: u64) -> Option<Outage> {
+    let mut longest: Option<(u64, Outage)> = None;
+    let mut from = inject_us;
+    while let Some(found) = outage(lane, from) {
+        if found.first_error.sent_us > until_us {
+            break;
+        }
+        let end = found.end.map_or(u64::MAX, |(_, end)| end.done_us());
+        let length = end.saturating_sub(found.first_error.sent_us);
+        if longest.is_none_or(|(most, _)| length > most) {
+            longest = Some((length, found));
+        }
+        if end == u64::MAX {
+            break;
+        }
+        from = end;
+    }
+    longest.map(|(_, outage)| outage)
 }
 
 impl Outage {
@@ -196,9 +226,8 @@ impl Balance {
     pub fn add(&mut self, lane: &Lane, first: Option<&Found>, last: &Found) {
         for (i, attempt) in lane.tries.iter().enumerate() {
             let there = last.there.contains(&attempt.seq);
-            let missing_at_first = first.is_some_and(|first| {
-                i < first.looked_for && !first.there.contains(&attempt.seq)
-            });
+            let missing_at_first = first
+                .is_some_and(|first| i < first.looked_for && !first.there.contains(&attempt.seq));
             match attempt.outcome {
                 Outcome::Acked => {
                     self.acked += 1;
@@ -319,7 +348,13 @@ mod tests {
 
     #[test]
     fn an_outage_lasts_from_its_first_error_to_the_next_answer() {
-        let lane = lane(&[(0, 1, OK), (10, 1, OK), (20, 5, LATE), (30, 1, NO), (40, 2, OK)]);
+        let lane = lane(&[
+            (0, 1, OK),
+            (10, 1, OK),
+            (20, 5, LATE),
+            (30, 1, NO),
+            (40, 2, OK),
+        ]);
         let outage = outage(&lane, 15_000).expect("an outage");
         assert!((outage.error_at(15_000).ms - 10.0).abs() < 0.01);
         let ok = outage.ok_at(15_000).expect("it ended");
@@ -338,7 +373,13 @@ mod tests {
 
     #[test]
     fn only_acknowledged_writes_can_be_lost() {
-        let lane = lane(&[(0, 1, OK), (1, 1, OK), (2, 1, LATE), (3, 1, LATE), (4, 1, NO)]);
+        let lane = lane(&[
+            (0, 1, OK),
+            (1, 1, OK),
+            (2, 1, LATE),
+            (3, 1, LATE),
+            (4, 1, NO),
+        ]);
         let mut balance = Balance::default();
         balance.add(&lane, None, &found(&[1, 3], 5));
         assert_eq!((balance.acked, balance.lost), (2, 1));

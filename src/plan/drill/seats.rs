@@ -98,7 +98,10 @@ mod tests {
 
     #[test]
     fn equal_topologies_need_no_move() {
-        let seats = [shard(1, (0, 99), "a", &["d"]), shard(2, (100, 200), "b", &["e"])];
+        let seats = [
+            shard(1, (0, 99), "a", &["d"]),
+            shard(2, (100, 200), "b", &["e"]),
+        ];
         assert_eq!(moves(&seats, &seats), []);
     }
 
@@ -114,8 +117,14 @@ mod tests {
 
     #[test]
     fn a_replica_that_migrated_comes_back_first() {
-        let wanted = [shard(1, (0, 99), "a", &["d"]), shard(2, (100, 200), "b", &["e", "f"])];
-        let now = [shard(1, (0, 99), "d", &["a", "f"]), shard(2, (100, 200), "b", &["e"])];
+        let wanted = [
+            shard(1, (0, 99), "a", &["d"]),
+            shard(2, (100, 200), "b", &["e", "f"]),
+        ];
+        let now = [
+            shard(1, (0, 99), "d", &["a", "f"]),
+            shard(2, (100, 200), "b", &["e"]),
+        ];
         let first = moves(&now, &wanted);
         assert_eq!(
             first,

@@ -196,7 +196,11 @@ mod tests {
         };
         let c_leads = led_by == "c";
         let (a_slots, c_slots) = if c_leads { ("", "0-99") } else { ("0-99", "") };
-        let c = if c_leads { ("master", "-") } else { ("slave", A) };
+        let c = if c_leads {
+            ("master", "-")
+        } else {
+            ("slave", A)
+        };
         let text = format!(
             "{A} 127.0.0.1:1@10001 master{failure} - 0 0 1 connected {a_slots}\n\
              {B} 127.0.0.1:2@10002 {} - 0 0 2 connected 100-16383\n\

@@ -4,21 +4,10 @@ use super::ledger::percentile;
 use crate::model::{
     count::count,
     drill::{
-        Fault,
+        Fault, Wanted,
         report::{Report, Series, Spread, Verdict},
     },
 };
-
-/// What was asked of a drill.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// The longest write outage, in milliseconds.
-    pub max_rto_ms: Option<u64>,
-    /// The most acknowledged writes that may be lost; `None`: what the fault allows.
-    pub max_lost: Option<usize>,
-    /// Whether the first topology is to be back.
-    pub restore: bool,
-}
 
 /// How many acknowledged writes a fault may lose unless said otherwise; `None`: losing some is what
 /// it shows.
@@ -40,7 +29,11 @@ pub fn judge(report: &Report, wanted: Wanted) -> Verdict {
             #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
             let missed = rto > most as f64;
             let text = format!("writes were out for {rto:.0} ms, {most} allowed");
-            if missed { wrong.push(text) } else { fine.push(text) }
+            if missed {
+                wrong.push(text)
+            } else {
+                fine.push(text)
+            }
         }
         (_, None) => wrong.push("writes did not come back".to_owned()),
         (None, Some(_)) => {}
@@ -80,7 +73,9 @@ pub fn limits(fault: Fault, one_host: bool, evicts: bool) -> Vec<String> {
                  may lose what the replica had not received",
             );
         }
-        Fault::Stop => say("SIGTERM lets Redis wait for its replicas and save: it is the gentlest of all ends"),
+        Fault::Stop => {
+            say("SIGTERM lets Redis wait for its replicas and save: it is the gentlest of all ends")
+        }
         Fault::Freeze => say(
             "a frozen node's clients wait; what the kernel buffered for it is executed when it thaws, so that many \
              of its late writes are lost or refused by the length of the freeze, which was chosen here",
@@ -88,13 +83,17 @@ pub fn limits(fault: Fault, one_host: bool, evicts: bool) -> Vec<String> {
         Fault::Partition => say(
             "the cut is clean and complete; real ones are partial, one-way or slow, and last as long as they like",
         ),
-        Fault::Replica => say("losing a replica moves no slot: it shows only that nothing else notices"),
+        Fault::Replica => {
+            say("losing a replica moves no slot: it shows only that nothing else notices")
+        }
     }
     if one_host {
         say("all nodes share one host: its disk, its network and its clock did not fail");
     }
     if evicts {
-        say("maxmemory-policy may evict the canaries' keys when memory is full, which would count as lost");
+        say(
+            "maxmemory-policy may evict the canaries' keys when memory is full, which would count as lost",
+        );
     }
     say("the load is the canaries' own: a busy cluster detects and elects more slowly");
     limits
@@ -137,7 +136,8 @@ pub fn series(reports: Vec<Report>) -> Series {
     add("views agree", values(&|report| at(&report.t_views_agree)));
     add("resynced", values(&|report| at(&report.t_resynced)));
     add("restored", values(&|report| report.t_restored));
-    let how_many = |pick: &dyn Fn(&Report) -> bool| reports.iter().filter(|report| pick(report)).count();
+    let how_many =
+        |pick: &dyn Fn(&Report) -> bool| reports.iter().filter(|report| pick(report)).count();
     Series {
         schema: crate::model::drill::report::SCHEMA,
         drills: reports.len(),

@@ -125,6 +125,7 @@ impl Runtime for Docker {
             volumes: true,
             restarts_by_itself: true,
             own_network: true,
+            partition: true,
         }
     }
 
