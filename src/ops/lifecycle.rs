@@ -4,7 +4,7 @@
 //! so that a run killed in between leaves enough for the next one to go on from.
 
 use super::{
-    down,
+    down, drill,
     event::Listener,
     reset, restart,
     session::Session,
@@ -28,7 +28,16 @@ pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> R
             .note("a reset was interrupted: finishing it");
         return reset(session, listener).await;
     }
-    changing(session, listener, None, async |context| {
+    let drill = session.request.state.drill(&session.launch.name)?;
+    let mended = match &drill {
+        Some(intent) => {
+            let context = session.context(listener);
+            drill::run::finish(&context, &session.launch, intent).await?
+        }
+        None => 0,
+    };
+    let whole = extent == Extent::All;
+    let outcome = changing(session, listener, None, async |context| {
         up::up(
             &context,
             &session.launch,
@@ -38,7 +47,23 @@ pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> R
         )
         .await
     })
-    .await
+    .await?;
+    let given_back = match &drill {
+        Some(intent) if whole => {
+            let context = session.context(listener);
+            let done = drill::run::give_back(&context, session, intent).await?;
+            session
+                .request
+                .state
+                .note_drill(&session.launch.name, None)?;
+            done
+        }
+        _ => 0,
+    };
+    Ok(Outcome {
+        changes: outcome.changes + mended + given_back,
+        ..outcome
+    })
 }
 
 /// `restart`.

@@ -16,6 +16,7 @@ pub mod observe;
 pub mod preflight;
 pub mod reset;
 pub mod restart;
+pub mod rolling;
 pub mod session;
 pub mod settings;
 pub mod start;

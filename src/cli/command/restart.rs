@@ -9,7 +9,7 @@ use crate::{
     },
     error::Result,
     ops::{
-        lifecycle,
+        lifecycle, rolling,
         session::{Purpose, Session},
     },
     output::{progress::Progress, result, screen::Screen},
@@ -24,7 +24,11 @@ pub(in crate::cli) async fn run(
     let request = settings::request(global, &SpecFlags::default())?;
     let progress = Progress::new(screen);
     let session = Session::create(request, Purpose::Change, &progress).await?;
-    let outcome = lifecycle::restart(&session, &progress, &args.nodes).await?;
+    let outcome = if args.rolling {
+        rolling::rolling(&session, &progress).await?
+    } else {
+        lifecycle::restart(&session, &progress, &args.nodes).await?
+    };
     result::up(screen, &session.launch, &outcome, &progress, "restart")?;
     Ok(Verdict::Fine)
 }

@@ -41,7 +41,11 @@ pub(super) async fn strike(
 
 /// Brings these nodes back: reconnected, thawed, started. Each within a bound, and none is left out
 /// because of another.
-pub async fn mend(context: &Context<'_>, launch: &Launch, nodes: &[NodeName]) -> Result<usize> {
+pub(super) async fn mend(
+    context: &Context<'_>,
+    launch: &Launch,
+    nodes: &[NodeName],
+) -> Result<usize> {
     let all = nodes.iter().map(async |node| {
         let work = async {
             let connected = context.runtime.reconnect(launch, node).await?;

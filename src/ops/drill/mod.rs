@@ -19,6 +19,6 @@ mod script;
 mod stop;
 mod watch;
 
-pub use lead::restore;
+pub use lead::{lead, restore};
 pub use scene::Scene;
 pub use stop::Stop;
