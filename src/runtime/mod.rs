@@ -35,6 +35,7 @@ use crate::{
 use async_trait::async_trait;
 use serde::Serialize;
 use std::{net::SocketAddr, time::Duration};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 /// What a runtime can do, as data, so that nobody asks which one it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -136,6 +137,15 @@ pub enum Signal {
     Resume,
 }
 
+/// A program that runs beside a node.
+#[derive(Debug)]
+pub struct Beside {
+    /// Its input; it ends when this is dropped.
+    pub say: UnboundedSender<String>,
+    /// The lines that it writes.
+    pub lines: UnboundedReceiver<String>,
+}
+
 /// Where nodes run. See the module's documentation for the contract.
 #[async_trait]
 pub trait Runtime: Send + Sync {
@@ -209,14 +219,15 @@ pub trait Runtime: Send + Sync {
     }
 
     /// Runs a program beside the node, in the same network, and hands over its lines as they come;
-    /// `secrets` go into its environment. Only where [`Capabilities::partition`].
+    /// `secrets` go into its environment. It ends with its input. Only where
+    /// [`Capabilities::partition`].
     async fn beside(
         &self,
         cluster: &ClusterName,
         node: &NodeName,
         argv: &[String],
         secrets: &[(String, String)],
-    ) -> Result<tokio::sync::mpsc::UnboundedReceiver<String>> {
+    ) -> Result<Beside> {
         let _ = (argv, secrets);
         Err(cannot_cut(cluster, node))
     }

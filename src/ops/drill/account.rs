@@ -121,7 +121,10 @@ pub(super) async fn account(
             began
         },
         inject_took_ms: ledger::ms(micros(record.inject_took)),
-        t_first_error: write_outage.map(|outage| outage.error_at(clock.inject_us)),
+        t_first_error: writes
+            .filter(|_| write_outage.is_some())
+            .and_then(|lane| ledger::outage(lane, clock.inject_us))
+            .map(|outage| outage.error_at(clock.inject_us)),
         t_pfail: record.seen.pfail.clone(),
         t_fail: record.seen.fail.clone(),
         t_election: record.seen.election.clone(),

@@ -13,13 +13,24 @@ use crate::{
         context::{Context, wire_failure},
         session::Session,
     },
+    runtime::Beside,
+    wait::{Look, wait_until},
     wire::drill::DrillWire,
 };
-use std::time::{Duration, Instant};
-use tokio::{sync::mpsc, time::timeout};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::{
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
 
-/// How long it goes on at most: 20 ms apart.
-const WRITES: u32 = 90_000;
+/// Between two writes.
+const PACE: Duration = Duration::from_millis(20);
+
+/// How long its first answer may take: the program has to be started first.
+const FIRST: Duration = Duration::from_secs(10);
 
 /// What it heard.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,14 +43,15 @@ pub(super) struct Heard {
     pub(super) refused: Option<(Instant, Class)>,
 }
 
-/// A client at work.
+/// A client at work; it ends when this is dropped.
 pub(super) struct Minority {
-    lines: mpsc::UnboundedReceiver<String>,
-    heard: Heard,
+    heard: Arc<Mutex<Heard>>,
+    _task: JoinSet<()>,
 }
 
 impl Minority {
-    /// Starts it beside the victim.
+    /// Starts it beside the victim, and waits until it writes: without a write before the cut there
+    /// would be nothing to compare with.
     pub(super) async fn start(
         context: &Context<'_>,
         session: &Session,
@@ -50,70 +62,70 @@ impl Minority {
         let port = launch.node(victim).map_or(6379, |node| node.port);
         let tag = super::canary::tag(&target.seats.slots);
         let key = format!("rcluster:drill:{{{tag}}}:{}:minority", std::process::id());
-        let (port, writes) = (port.to_string(), WRITES.to_string());
-        let argv: Vec<String> = [
-            "redis-cli",
-            "-p",
-            &port,
-            "-r",
-            &writes,
-            "-i",
-            "0.02",
-            "INCR",
-            &key,
-        ]
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+        let argv = ["redis-cli".to_owned(), "-p".to_owned(), port.to_string()];
         let secrets: Vec<(String, String)> = session
             .password()
             .map(|secret| ("REDISCLI_AUTH".to_owned(), secret.reveal().to_owned()))
             .into_iter()
             .collect();
-        let lines = context
+        let beside = context
             .runtime
             .beside(&launch.name, victim, &argv, &secrets)
             .await?;
-        let mut minority = Minority {
-            lines,
-            heard: Heard {
-                key,
-                acked: Vec::new(),
-                refused: None,
-            },
-        };
-        // It has to write before the cut, or there would be nothing to compare with.
-        let first = timeout(Duration::from_secs(5), minority.lines.recv()).await;
-        match first {
-            Ok(Some(line)) => minority.heard.hear(&line),
-            _ => {
-                return Err(
-                    Error::failed(format!("the client beside {victim} does not write"))
-                        .hint("the image has to have redis-cli: `rcluster image check`"),
-                );
-            }
-        }
-        if minority.heard.acked.is_empty() {
-            return Err(Error::failed(format!(
-                "the client beside {victim} is refused"
-            )));
-        }
+        let heard = Arc::new(Mutex::new(Heard {
+            key,
+            acked: Vec::new(),
+            refused: None,
+        }));
+        let mut task = JoinSet::new();
+        task.spawn(work(beside, Arc::clone(&heard)));
+        let minority = Minority { heard, _task: task };
+        let first = wait_until(PACE, FIRST, || {
+            let heard = minority.heard();
+            std::future::ready(Ok::<_, Error>(match (heard.acked.first(), heard.refused) {
+                (Some(_), _) => Look::Ready(()),
+                (None, Some((_, class))) => Look::Pending(class.word()),
+                (None, None) => Look::Pending("nothing"),
+            }))
+        })
+        .await?;
+        first.map_err(|late| {
+            Error::failed(format!(
+                "the client beside {victim} does not write; it heard: {}",
+                late.last
+            ))
+            .hint("the image has to have redis-cli: `rcluster image check`")
+        })?;
         Ok(minority)
     }
 
-    /// Hears what has come so far.
-    pub(super) fn listen(&mut self) {
-        while let Ok(line) = self.lines.try_recv() {
-            self.heard.hear(&line);
+    /// All that it has heard so far.
+    pub(super) fn heard(&self) -> Heard {
+        lock(&self.heard).clone()
+    }
+}
+
+async fn work(mut beside: Beside, heard: Arc<Mutex<Heard>>) {
+    let mut ticks = interval(PACE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let line = format!("INCR {}\n", lock(&heard).key);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {
+                if beside.say.send(line.clone()).is_err() {
+                    return;
+                }
+            }
+            line = beside.lines.recv() => match line {
+                Some(line) => lock(&heard).hear(&line),
+                None => return,
+            },
         }
     }
+}
 
-    /// All that it heard; it ends.
-    pub(super) async fn end(mut self) -> Heard {
-        // What it says after the return is of the new master's making.
-        self.listen();
-        self.heard
-    }
+fn lock(heard: &Mutex<Heard>) -> std::sync::MutexGuard<'_, Heard> {
+    heard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Heard {

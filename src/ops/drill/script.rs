@@ -345,12 +345,7 @@ impl<'a> Script<'a> {
                         self.record.agreed_us = Some(self.canaries.at_us(look.at));
                     }
                 }
-                _ = ticks.tick() => {
-                    if let Some(minority) = &mut self.minority {
-                        minority.listen();
-                    }
-                    self.tick();
-                }
+                _ = ticks.tick() => self.tick(),
             }
             if story.seen.views_agree.is_some() || checked.elapsed() > Duration::from_millis(20) {
                 checked = Instant::now();
@@ -503,13 +498,12 @@ impl<'a> Script<'a> {
             Some(dial) => self.session.wire.syncs(dial).await.ok(),
             None => None,
         };
+        // What it hears after the return is of the new master's making.
+        self.record.minority = self.minority.take().map(|minority| minority.heard());
         // The one with the newest data first.
         let thawed = Instant::now();
         for node in hit.iter().rev() {
             fault::mend(self.context, launch, std::slice::from_ref(node)).await?;
-        }
-        if let Some(minority) = self.minority.take() {
-            self.record.minority = Some(minority.end().await);
         }
         if self.request.fault == Fault::Freeze {
             self.record.thaw_us = Some(self.canaries.at_us(thawed));

@@ -5,6 +5,7 @@
 //! - `labels`: how things are found and whose they are
 //! - `network`, `address`: a network of the cluster's own, a fixed address for each node
 //! - `container`: what a node's container is; `ensure`: makes it run; `lifecycle`: all other verbs
+//! - `partition`: a node cut off from the others, and a client on its side
 //! - `find`: what exists; `logs`; `conf`: how redis.conf gets in
 //! - `image`: is it there, can it be pulled; `inspect_image`: what is in it
 //! - `standin`, `rootfs`, `binary`: an image packed from the host's own redis-server
@@ -23,13 +24,14 @@ mod labels;
 mod lifecycle;
 mod logs;
 mod network;
+mod partition;
 mod rootfs;
 mod standin;
 
 pub use inspect_image::ImageCheck;
 pub use standin::{BuiltImage, StandIn};
 
-use super::{Capabilities, Found, OnProgress, Placed, Runtime, Signal};
+use super::{Beside, Capabilities, Found, OnProgress, Placed, Runtime, Signal};
 use crate::{
     error::Result,
     model::{
@@ -195,5 +197,23 @@ impl Runtime for Docker {
 
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {
         self.signal_node(cluster, node, signal).await
+    }
+
+    async fn disconnect(&self, cluster: &ClusterName, node: &NodeName) -> Result<bool> {
+        self.cut_off(cluster, node).await
+    }
+
+    async fn reconnect(&self, launch: &Launch, node: &NodeName) -> Result<bool> {
+        self.connect_again(launch, node).await
+    }
+
+    async fn beside(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+        argv: &[String],
+        secrets: &[(String, String)],
+    ) -> Result<Beside> {
+        self.run_beside(cluster, node, argv, secrets).await
     }
 }

@@ -42,7 +42,7 @@ impl Network {
         self.fixed?.node(number)
     }
 
-    fn of(summary: &Summary) -> Option<Network> {
+    pub(super) fn of(summary: &Summary) -> Option<Network> {
         Some(Network {
             id: summary.id.clone()?,
             fixed: fixed(summary),
