@@ -17,6 +17,7 @@ Examples:
   rcluster up --port auto -c mine      a second one beside it, on free ports
   rcluster status                      what every node says
   rcluster failover                    crash a master and see the cluster heal
+  rcluster doctor                      what is wrong with this host or the nodes, and what to do
   rcluster new --preset dev            a commented spec to start from
   rcluster down --volumes              away with it, data and all";
 
@@ -160,6 +161,8 @@ pub(super) enum Command {
     List,
     /// What every node says, and whether they agree (exit 4: they are not well)
     Status,
+    /// Check this host and the nodes: what is wrong, why, and what to type (exit 4: a check failed)
+    Doctor(DoctorArgs),
     /// Write a commented spec
     New(NewArgs),
     /// Write redis.conf files and a compose file to use by hand
@@ -331,6 +334,18 @@ pub(super) struct ResetArgs {
     /// Remove nodes, network and data, and make them anew
     #[arg(long)]
     pub(super) hard: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Judge the checklist before production as well
+    #[arg(long)]
+    pub(super) production: bool,
+    /// Put right what is safe to; kernel settings need root and --yes
+    #[arg(long)]
+    pub(super) fix: bool,
+    #[command(flatten)]
+    pub(super) spec: SpecFlags,
 }
 
 #[derive(Debug, Args)]

@@ -17,7 +17,7 @@ pub(super) async fn confirm(global: &Global, name: &ClusterName, what: &str) -> 
     }
     let asked = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if global.no_input || !asked {
-        return Err(Error::refused(format!("{what} is not confirmed"))
+        return Err(Error::refused(format!("not confirmed: {what}"))
             .hint("add --yes to confirm it without being asked"));
     }
     let prompt = format!("{what}.\nType the cluster's name ({name}) to confirm: ");

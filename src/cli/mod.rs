@@ -144,6 +144,7 @@ async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
         Command::Reset(args) => command::reset::run(global, &args, screen).await,
         Command::List => command::list::run(screen).await,
         Command::Status => command::status::run(global, screen).await,
+        Command::Doctor(args) => command::doctor::run(global, &args, screen).await,
         Command::New(args) => command::new::run(&args, screen),
         Command::Render(args) => command::render::run(global, &args, screen),
         Command::Schema => command::schema::run(),

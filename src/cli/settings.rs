@@ -37,10 +37,14 @@ pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
     } = base(global, &state)?;
     override_with(&mut spec, global, flags);
     spec_file::check(&spec)?;
-    let given = password(global, &spec, folder.as_deref())?;
-    let password = match given {
-        Some(password) => Some(password),
-        None => state.password(&spec.name)?,
+    let password = match (typed_password(global)?, &folder, &remembered) {
+        (Some(password), ..) => Some(password),
+        // What is remembered of the spec is remembered of its password too, wherever this is run.
+        (None, None, Some(_)) => state.password(&spec.name)?,
+        (None, folder, _) => match spec_password(&spec, folder.as_deref())? {
+            Some(password) => Some(password),
+            None => state.password(&spec.name)?,
+        },
     };
     Ok(Request {
         state,
@@ -146,21 +150,32 @@ fn set<T>(field: &mut T, flag: Option<T>) {
     }
 }
 
-/// `--password-file`, then `REDIS_PASSWORD`, then the spec's `password_file`, then `.env` beside the
-/// spec (or here, without one).
+/// What is typed or in the environment, else what the spec names.
 fn password(global: &Global, spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
+    match typed_password(global)? {
+        Some(password) => Ok(Some(password)),
+        None => spec_password(spec, folder),
+    }
+}
+
+/// `--password-file`, then `REDIS_PASSWORD`.
+fn typed_password(global: &Global) -> Result<Option<Secret>> {
     if let Some(path) = &global.password_file {
         return dotenv::password_file(path);
     }
     match std::env::var(dotenv::VARIABLE) {
-        Ok(value) if !value.is_empty() => return dotenv::parse(&value, dotenv::VARIABLE),
+        Ok(value) if !value.is_empty() => dotenv::parse(&value, dotenv::VARIABLE),
         Err(std::env::VarError::NotUnicode(_)) => {
-            return Err(Error::usage(format!("{} is not UTF-8", dotenv::VARIABLE)));
+            Err(Error::usage(format!("{} is not UTF-8", dotenv::VARIABLE)))
         }
-        _ => {}
+        _ => Ok(None),
     }
+}
+
+/// The spec's `password_file`, then `.env` beside the spec (or here, without one).
+fn spec_password(spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
     if let Some(path) = &spec.password_file {
-        // Relative to the spec that names it; a remembered spec has an absolute one.
+        // Relative to the spec that names it.
         return dotenv::password_file(&folder.unwrap_or(Path::new(".")).join(path));
     }
     dotenv::password(folder.unwrap_or(Path::new(".")))

@@ -15,6 +15,8 @@ use std::net::IpAddr;
 pub struct View {
     /// The node that answered.
     pub myself: NodeId,
+    /// Its bus port, which it says also while it does not know its own address.
+    pub bus_port: Option<u16>,
     /// Every node it knows, itself included, handshakes left out, sorted by id.
     pub nodes: Vec<ViewLine>,
     /// How many handshakes are under way.
@@ -99,7 +101,7 @@ impl ViewLine {
 
 /// Parses the reply of `CLUSTER NODES`.
 pub fn parse(text: &str) -> Result<View, String> {
-    let mut myself = None;
+    let (mut myself, mut bus_port) = (None, None);
     let mut nodes = Vec::new();
     let mut handshakes = 0;
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
@@ -126,6 +128,7 @@ pub fn parse(text: &str) -> Result<View, String> {
         let id: NodeId = id.parse()?;
         if flags.contains(&"myself") {
             myself = Some(id.clone());
+            bus_port = bus_of(address);
         }
         let (address, hostname) = parse_address(address)?;
         let mut owned = Vec::new();
@@ -174,6 +177,7 @@ pub fn parse(text: &str) -> Result<View, String> {
     let myself = myself.ok_or("CLUSTER NODES without a 'myself' line")?;
     Ok(View {
         myself,
+        bus_port,
         nodes,
         handshakes,
     })
@@ -198,6 +202,12 @@ fn parse_address(text: &str) -> Result<(Option<Address>, Option<String>), String
     let ip: IpAddr = ip.trim_matches(['[', ']']).parse().map_err(|_| wrong())?;
     let address = Address { ip, port, bus_port };
     Ok((Some(address), hostname))
+}
+
+/// The bus port in `ip:port@bus…`.
+fn bus_of(text: &str) -> Option<u16> {
+    let (_, bus) = text.split(',').next()?.split_once('@')?;
+    bus.parse().ok().filter(|port| *port > 0)
 }
 
 fn parse_range(token: &str) -> Result<SlotRange, String> {

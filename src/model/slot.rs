@@ -122,7 +122,25 @@ impl SlotSet {
     /// The slots of this set that are not in `other`.
     #[must_use]
     pub fn minus(&self, other: &SlotSet) -> SlotSet {
-        self.slots().filter(|slot| !other.contains(*slot)).collect()
+        let mut left = Vec::new();
+        for range in &self.0 {
+            let mut from = range.from().0;
+            for cut in other
+                .0
+                .iter()
+                .filter(|cut| cut.1 >= range.0 && cut.0 <= range.1)
+            {
+                left.extend(
+                    cut.from()
+                        .0
+                        .checked_sub(1)
+                        .and_then(|to| SlotRange::new(from, to)),
+                );
+                from = cut.to().0 + 1;
+            }
+            left.extend(SlotRange::new(from, range.to().0));
+        }
+        SlotSet(left)
     }
 
     /// Every slot, in order.
@@ -206,6 +224,18 @@ mod tests {
             let set: SlotSet = numbers.iter().copied().filter_map(Slot::new).collect();
             let back: Vec<u16> = set.slots().map(Slot::number).collect();
             prop_assert_eq!(back, numbers.into_iter().collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn what_is_taken_away_is_gone(
+            all in prop::collection::btree_set(0u16..40, 0..40),
+            gone in prop::collection::btree_set(0u16..40, 0..40),
+        ) {
+            let set = |numbers: &mut dyn Iterator<Item = &u16>| -> SlotSet {
+                numbers.copied().filter_map(Slot::new).collect()
+            };
+            let left = set(&mut all.iter()).minus(&set(&mut gone.iter()));
+            prop_assert_eq!(left, set(&mut all.difference(&gone)));
         }
     }
 }

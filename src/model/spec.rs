@@ -204,7 +204,7 @@ impl fmt::Display for RuntimeKind {
 
 /// The first client port, or `auto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "not a port: write 1 to 65535, or auto")]
 pub enum PortChoice {
     /// This one for the first node.
     First(u16),

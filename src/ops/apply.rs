@@ -8,7 +8,11 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
-    model::{launch::Launch, node::NodeName, secret::Secret},
+    model::{
+        launch::Launch,
+        node::{NodeId, NodeName},
+        secret::Secret,
+    },
     plan::{
         form, health,
         step::{Goal, Plan, Stage, Step},
@@ -102,9 +106,12 @@ impl<'a> Applier<'a> {
     }
 
     async fn stage(&self, stage: &Stage) -> Result<()> {
-        if self.context.stop_after.is_some() {
-            // One at a time, so that "after step k" means something.
-            for step in &stage.steps {
+        if let Some(kill) = self.context.kill {
+            let mut steps: Vec<&Step> = stage.steps.iter().collect();
+            if kill.is_backwards() {
+                steps.reverse();
+            }
+            for step in steps {
                 self.one(step).await?;
             }
             return Ok(());
@@ -115,11 +122,7 @@ impl<'a> Applier<'a> {
     }
 
     async fn one(&self, step: &Step) -> Result<()> {
-        if self
-            .context
-            .stop_after
-            .is_some_and(|limit| self.done.get() >= limit)
-        {
+        if self.context.kill.is_some_and(|kill| !kill.spares()) {
             return Err(Error::new(
                 Kind::Interrupted,
                 format!("stopped before: {step}"),
@@ -205,12 +208,13 @@ impl<'a> Applier<'a> {
                     .map_err(|error| wire_failure(node, &error))
             }
             Step::Replicate { node, master } => self.replicate(node, master).await,
-            Step::Forget { node, gone } => {
+            Step::TakeOver { node, .. } => {
                 let member = self.member(node)?;
-                wire.forget(&member.dial, gone)
+                wire.take_over(&member.dial)
                     .await
                     .map_err(|error| wire_failure(node, &error))
             }
+            Step::Forget { node, gone } => self.forget(node, gone).await,
         }
     }
 
@@ -247,11 +251,34 @@ impl<'a> Applier<'a> {
             match wire.replicate(dial, &id).await {
                 Ok(()) => Ok(Look::Ready(())),
                 Err(error @ WireError::UnknownNode { .. }) => Ok(Look::Pending(error.to_string())),
+                // It has not heard yet that this one took over.
+                Err(WireError::Reply { reply, .. })
+                    if reply.contains("only replicate a master") =>
+                {
+                    Ok(Look::Pending(reply))
+                }
                 Err(error) => Err(wire_failure(node, &error)),
             }
         })
         .await?;
         outcome.map_err(|late| Self::late(&format!("making {node} a replica of {master}"), &late))
+    }
+
+    /// A replica cannot forget its master, and the word of its new one may still be on its way.
+    async fn forget(&self, node: &NodeName, gone: &NodeId) -> Result<()> {
+        let wire = self.context.wire;
+        let dial = &self.member(node)?.dial;
+        let outcome = wait_until(POLL, self.context.deadline, async || {
+            match wire.forget(dial, gone).await {
+                Ok(()) => Ok(Look::Ready(())),
+                Err(WireError::Reply { reply, .. }) if reply.contains("forget my master") => {
+                    Ok(Look::Pending(reply))
+                }
+                Err(error) => Err(wire_failure(node, &error)),
+            }
+        })
+        .await?;
+        outcome.map_err(|late| Self::late(&format!("{node} forgetting {}", gone.short()), &late))
     }
 
     /// Waits for a goal.
@@ -304,7 +331,7 @@ impl<'a> Applier<'a> {
     }
 
     /// A node of ours that ended while it was waited for is the reason, and its log says why.
-    async fn dead(&self) -> Result<()> {
+    pub async fn dead(&self) -> Result<()> {
         if self.launch.nodes.is_empty() {
             return Ok(());
         }

@@ -13,7 +13,10 @@ use crate::{
     store::audit::Journal,
     wire::{Wire, WireError},
 };
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 /// The collaborators of one run.
 pub struct Context<'a> {
@@ -29,8 +32,39 @@ pub struct Context<'a> {
     pub remember: Option<&'a (dyn Fn() -> Result<()> + Send + Sync)>,
     /// How long any single wait may take.
     pub deadline: Duration,
-    /// For tests: give up (as if killed) once this many steps are done.
-    pub stop_after: Option<usize>,
+    /// For tests: where the run is to end as if it had been killed.
+    pub kill: Option<&'a Kill>,
+}
+
+/// The end of a run after some of its steps, for tests; steps count across all plans of the run.
+#[derive(Debug)]
+pub struct Kill {
+    left: AtomicUsize,
+    backwards: bool,
+}
+
+impl Kill {
+    /// After so many steps; those of a stage are done one at a time, `backwards` the last first
+    /// (in earnest they run in parallel, so either may be what was done).
+    pub fn after(steps: usize, backwards: bool) -> Self {
+        Kill {
+            left: AtomicUsize::new(steps),
+            backwards,
+        }
+    }
+
+    /// Whether the steps of a stage are done in the opposite order.
+    pub fn is_backwards(&self) -> bool {
+        self.backwards
+    }
+
+    /// Whether one more step may be done.
+    pub fn spares(&self) -> bool {
+        let less = |left: usize| left.checked_sub(1);
+        self.left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .is_ok()
+    }
 }
 
 /// A node that can be dialled.

@@ -16,13 +16,16 @@ use crate::{
         secret::Secret,
         spec::{ClusterName, RuntimeKind},
     },
-    plan::form::{self, Afterwards, HURRIED},
+    plan::{
+        form::{self, Afterwards, HURRIED},
+        step::{Goal, Plan, Step},
+    },
     runtime::external::External,
     store::state::State,
     wire::{LiveWire, WireError},
 };
 use futures_util::future::join_all;
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 /// What `init` on named nodes did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,9 +61,28 @@ pub async fn of_seeds(nodes: Nodes, listener: &dyn Listener) -> Result<Outcome> 
         journal: None,
         remember: None,
         deadline: nodes.deadline,
-        stop_after: None,
+        kill: None,
     };
     init(&context, &State::locate()?, &nodes.seeds, nodes.replicas).await
+}
+
+/// What [`of_seeds`] would do.
+pub async fn dry_run(nodes: Nodes, listener: &dyn Listener) -> Result<Plan> {
+    let wire = LiveWire::new(nodes.user, nodes.password);
+    let context = Context {
+        runtime: &External,
+        wire: &wire,
+        listener,
+        journal: None,
+        remember: None,
+        deadline: nodes.deadline,
+        kill: None,
+    };
+    let members = members(&context, &nodes.seeds).await?;
+    enough(&members, nodes.replicas)?;
+    let seen = Observation::of(&wire, &members).await;
+    let now = settings_now(&context, &State::locate()?, &members).await?;
+    form::form(&seen.seats()?, usize::from(nodes.replicas), &now)
 }
 
 /// [`of_seeds`] with its collaborators.
@@ -71,27 +93,22 @@ pub async fn init(
     replicas: u16,
 ) -> Result<Outcome> {
     let members = members(context, seeds).await?;
-    let masters = members.len() / (usize::from(replicas) + 1);
-    if masters < 3 {
-        return Err(Error::usage(format!(
-            "{} with {} per master make {}; three are needed",
-            count(members.len(), "node"),
-            count(usize::from(replicas), "replica"),
-            count(masters, "master")
-        ))
-        .hint("name every node with --seed, or ask for fewer --replicas"));
+    enough(&members, replicas)?;
+    let afterwards = settings_now(context, state, &members).await?;
+    for member in &members {
+        if let Some(before) = afterwards.get(&member.name) {
+            state.note_restore(&member.dial, before)?;
+        }
     }
-    // An earlier run that was killed left settings hurried: what it noted is what they were.
-    let afterwards = afterwards(context, state, &members).await?;
     let seen = Observation::of(context.wire, &members).await;
     let plan = form::form(&seen.seats()?, usize::from(replicas), &afterwards)?;
     let name: ClusterName = "external".parse().map_err(Error::usage)?;
     let launch = Launch::bare(&name, RuntimeKind::External);
     let applier = Applier::new(context, &launch, None, members.clone());
     applier.apply(&plan).await?;
-    if plan.is_empty() {
-        put_back(context, state, &members).await?;
-    }
+    applier
+        .apply(&put_back(context, &members, &afterwards).await?)
+        .await?;
     let proof = verify::verify(context, &applier).await?;
     for member in &members {
         state.drop_restore(&member.dial)?;
@@ -102,6 +119,20 @@ pub async fn init(
     })
 }
 
+fn enough(members: &[Member], replicas: u16) -> Result<()> {
+    let masters = members.len() / (usize::from(replicas) + 1);
+    if masters >= 3 {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "{} with {} per master make {}; three are needed",
+        count(members.len(), "node"),
+        count(usize::from(replicas), "replica"),
+        count(masters, "master")
+    ))
+    .hint("name every node with --seed, or ask for fewer --replicas"))
+}
+
 /// The seeds with the addresses at which their peers reach them.
 pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Member>> {
     let asked = seeds.iter().map(|seed| async move {
@@ -109,9 +140,7 @@ pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Me
         let report = heard.map_err(|error| no_seed(std::slice::from_ref(seed), &[error]))?;
         let bus_port = report
             .view
-            .me()
-            .and_then(|me| me.address)
-            .map(|address| address.bus_port)
+            .bus_port
             .or_else(|| seed.port.checked_add(BUS_OFFSET))
             .ok_or_else(|| Error::usage(format!("{seed} has no bus port that fits below 65536")))?;
         let ip = resolve(seed).await?;
@@ -169,8 +198,9 @@ async fn resolve(seed: &Endpoint) -> Result<IpAddr> {
         .ok_or_else(|| Error::missing(format!("{} has no address", seed.host)))
 }
 
-/// What each node's hurried settings were before anybody hurried them; written down first.
-async fn afterwards(
+/// What each node's hurried settings were before anybody hurried them. An earlier run that was
+/// killed left settings hurried: what it noted is what they were.
+async fn settings_now(
     context: &Context<'_>,
     state: &State,
     members: &[Member],
@@ -186,23 +216,39 @@ async fn afterwards(
                 .await
                 .map_err(|error| super::context::wire_failure(&member.name, &error))?,
         };
-        state.note_restore(&member.dial, &before)?;
         afterwards.insert(member.name.clone(), before);
     }
     Ok(afterwards)
 }
 
-/// A run that was killed after forming, before it put the settings back.
-async fn put_back(context: &Context<'_>, state: &State, members: &[Member]) -> Result<()> {
+/// What is still hurried: the plan puts back what it hurried itself, but not what an earlier run
+/// did that was killed.
+async fn put_back(
+    context: &Context<'_>,
+    members: &[Member],
+    afterwards: &Afterwards,
+) -> Result<Plan> {
+    let names: Vec<&str> = HURRIED.iter().map(|(name, _)| *name).collect();
+    let mut steps = Vec::new();
     for member in members {
-        if let Some(noted) = state.restore(&member.dial)? {
-            let settings: Vec<(String, String)> = BTreeMap::into_iter(noted).collect();
-            context
-                .wire
-                .config_set(&member.dial, &settings)
-                .await
-                .map_err(|error| super::context::wire_failure(&member.name, &error))?;
+        let live = context
+            .wire
+            .config_get(&member.dial, &names)
+            .await
+            .map_err(|error| super::context::wire_failure(&member.name, &error))?;
+        let wanted = afterwards.get(&member.name).into_iter().flatten();
+        let settings: Vec<(String, String)> = wanted
+            .filter(|(name, value)| live.get(*name) != Some(*value))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        if !settings.is_empty() {
+            steps.push(Step::Set {
+                node: member.name.clone(),
+                settings,
+            });
         }
     }
-    Ok(())
+    let mut plan = Plan::default();
+    plan.stage("restore settings", steps, Goal::None);
+    Ok(plan)
 }

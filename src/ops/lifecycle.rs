@@ -12,58 +12,67 @@ use super::{
     up::{self, Extent, Outcome},
 };
 use crate::{
-    error::Result,
+    error::{Kind, Result},
     model::{launch::Launch, node::NodeName, spec::RuntimeKind},
+    plan::start,
     render,
-    store::state::{Pending, Remembered},
+    store::{
+        drill::Intent,
+        state::{Pending, Remembered},
+    },
 };
 use serde_json::json;
 
 /// `up`, `start` and `init` of a cluster of ours.
 pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
-    finish_removal(session, listener).await?;
-    if pending(session) == Some(Pending::Reset) {
-        session
-            .context(listener)
-            .note("a reset was interrupted: finishing it");
-        return reset(session, listener).await;
-    }
-    let drill = session.request.state.drill(&session.launch.name)?;
-    let mended = match &drill {
+    journaled(session, async {
+        refuse_resizing(session)?;
+        let drill = session.request.state.drill(&session.launch.name)?;
+        let finished =
+            finish(session, listener).await? + mend(session, listener, drill.as_ref()).await?;
+        let end = match extent {
+            Extent::Start(_) => End::Open,
+            Extent::Form | Extent::All => End::Settled,
+        };
+        let whole = extent == Extent::All;
+        let outcome = part(session, listener, None, end, async |context| {
+            up::up(
+                &context,
+                &session.launch,
+                before(session),
+                session.password(),
+                extent,
+            )
+            .await
+        })
+        .await?;
+        let given_back = match &drill {
+            Some(intent) if whole => give_back(session, listener, intent).await?,
+            _ => 0,
+        };
+        Ok(outcome.after(finished + given_back))
+    })
+    .await
+}
+
+/// What a drill broke that was killed is brought back before anything is asked of the nodes.
+async fn mend(session: &Session, listener: &dyn Listener, drill: Option<&Intent>) -> Result<usize> {
+    match drill {
         Some(intent) => {
             let context = session.context(listener);
-            drill::run::finish(&context, &session.launch, intent).await?
+            drill::run::finish(&context, &session.launch, intent).await
         }
-        None => 0,
-    };
-    let whole = extent == Extent::All;
-    let outcome = changing(session, listener, None, async |context| {
-        up::up(
-            &context,
-            &session.launch,
-            before(session),
-            session.password(),
-            extent,
-        )
-        .await
-    })
-    .await?;
-    let given_back = match &drill {
-        Some(intent) if whole => {
-            let context = session.context(listener);
-            let done = drill::run::give_back(&context, session, intent).await?;
-            session
-                .request
-                .state
-                .note_drill(&session.launch.name, None)?;
-            done
-        }
-        _ => 0,
-    };
-    Ok(Outcome {
-        changes: outcome.changes + mended + given_back,
-        ..outcome
-    })
+        None => Ok(0),
+    }
+}
+
+/// The masters from before that drill lead again, and it is forgotten.
+async fn give_back(session: &Session, listener: &dyn Listener, intent: &Intent) -> Result<usize> {
+    let context = session.context(listener);
+    let done = drill::run::give_back(&context, session, intent).await?;
+    let state = &session.request.state;
+    state.note_drill(&session.launch.name, None)?;
+    Ok(done)
 }
 
 /// `restart`.
@@ -72,53 +81,64 @@ pub async fn restart(
     listener: &dyn Listener,
     only: &[NodeName],
 ) -> Result<Outcome> {
-    finish_removal(session, listener).await?;
-    changing(session, listener, None, async |context| {
-        restart::restart(
-            &context,
-            &session.launch,
-            before(session),
-            session.password(),
-            only,
-        )
-        .await
+    journaled(session, async {
+        refuse_resizing(session)?;
+        let finished = finish(session, listener).await?;
+        let outcome = part(session, listener, None, End::Settled, async |context| {
+            restart::restart(
+                &context,
+                &session.launch,
+                before(session),
+                session.password(),
+                only,
+            )
+            .await
+        })
+        .await?;
+        Ok(outcome.after(finished))
     })
     .await
 }
 
 /// `reset`: every node is emptied and formed anew.
 pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
-    finish_removal(session, listener).await?;
-    remember(session, Some(Pending::Reset))?;
-    changing(session, listener, Some(Pending::Reset), async |context| {
-        reset::reset(
-            &context,
-            &session.launch,
-            before(session),
-            session.password(),
-        )
-        .await
+    refuse_unknown(session).await?;
+    journaled(session, async {
+        let removed = finish_removal(session, listener).await?;
+        let emptied = empty(session, listener).await?;
+        let outcome = part(session, listener, None, End::Settled, async |context| {
+            up::up(
+                &context,
+                &session.launch,
+                before(session),
+                session.password(),
+                Extent::Form,
+            )
+            .await
+        })
+        .await?;
+        Ok(outcome.after(removed + emptied))
     })
     .await
 }
 
 /// `reset --hard`: nodes, network and data are removed and made anew.
 pub async fn reset_hard(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
-    remember(session, Some(Pending::Removal))?;
+    refuse_unknown(session).await?;
     journaled(session, async {
-        down::down(&session.context(listener), &session.launch.name, true).await
-    })
-    .await?;
-    remember(session, None)?;
-    changing(session, listener, None, async |context| {
-        up::up(
-            &context,
-            &session.launch,
-            None,
-            session.password(),
-            Extent::All,
-        )
-        .await
+        let removed = remove(session, listener).await?;
+        let outcome = part(session, listener, None, End::Settled, async |context| {
+            up::up(
+                &context,
+                &session.launch,
+                None,
+                session.password(),
+                Extent::All,
+            )
+            .await
+        })
+        .await?;
+        Ok(outcome.after(removed))
     })
     .await
 }
@@ -133,34 +153,103 @@ pub async fn stop(session: &Session, listener: &dyn Listener, only: &[NodeName])
 
 /// `down`; with `volumes` the cluster is forgotten.
 pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> Result<usize> {
-    let state = &session.request.state;
     let name = &session.launch.name;
-    if let (true, Some(remembered)) = (volumes, &session.request.remembered) {
-        state.save(&Remembered {
-            pending: Some(Pending::Removal),
-            ..remembered.clone()
-        })?;
+    if is_unknown(session).await? {
+        // Not even a node, but maybe data that was kept.
+        return if session.runtime.retire(name, volumes).await? {
+            Ok(0)
+        } else {
+            Err(stop::no_such_cluster(name))
+        };
     }
-    let removed = journaled(session, async {
-        down::down(&session.context(listener), name, volumes).await
-    })
-    .await?;
-    if volumes {
-        state.forget(name)?;
+    if !volumes {
+        return journaled(session, async {
+            down::down(&session.context(listener), name, false).await
+        })
+        .await;
     }
+    let removed = journaled(session, remove(session, listener)).await?;
+    session.request.state.forget(name)?;
     Ok(removed)
 }
 
-/// A removal that was confirmed and begun is finished before anything else is done.
-async fn finish_removal(session: &Session, listener: &dyn Listener) -> Result<()> {
-    if pending(session) != Some(Pending::Removal) {
-        return Ok(());
+/// Whether neither a node nor a memory of it is here.
+async fn is_unknown(session: &Session) -> Result<bool> {
+    let name = &session.launch.name;
+    Ok(session.request.remembered.is_none() && session.runtime.list(name).await?.is_empty())
+}
+
+async fn refuse_unknown(session: &Session) -> Result<()> {
+    if is_unknown(session).await? {
+        Err(stop::no_such_cluster(&session.launch.name))
+    } else {
+        Ok(())
     }
-    let context = session.context(listener);
-    context.note("a removal was interrupted: finishing it");
-    down::down(&context, &session.launch.name, true)
-        .await
-        .map(drop)
+}
+
+/// A destruction that was confirmed and begun is finished before anything else is done.
+async fn finish(session: &Session, listener: &dyn Listener) -> Result<usize> {
+    if pending(session) == Some(Pending::Reset) {
+        session
+            .context(listener)
+            .note("a reset was interrupted: finishing it");
+        return empty(session, listener).await;
+    }
+    finish_removal(session, listener).await
+}
+
+async fn finish_removal(session: &Session, listener: &dyn Listener) -> Result<usize> {
+    if pending(session) != Some(Pending::Removal) {
+        return Ok(0);
+    }
+    session
+        .context(listener)
+        .note("a removal was interrupted: finishing it");
+    remove(session, listener).await
+}
+
+/// The nodes run and are empty. Only what empties them is pending meanwhile: a reset that is
+/// refused before, or fails after, must not cost anybody data later on.
+async fn empty(session: &Session, listener: &dyn Listener) -> Result<usize> {
+    let (launch, password) = (&session.launch, session.password());
+    let meanwhile = pending(session).filter(|pending| *pending == Pending::Reset);
+    let started = part(
+        session,
+        listener,
+        meanwhile,
+        End::Pending,
+        async |context| reset::start(&context, launch, password).await,
+    )
+    .await?;
+    let emptied = part(
+        session,
+        listener,
+        Some(Pending::Reset),
+        End::Open,
+        async |context| reset::empty(&context, launch, password).await,
+    )
+    .await?;
+    Ok(started + emptied)
+}
+
+/// Nodes, what they shared and their data are gone.
+async fn remove(session: &Session, listener: &dyn Listener) -> Result<usize> {
+    part(
+        session,
+        listener,
+        Some(Pending::Removal),
+        End::Pending,
+        async |context| down::down(&context, &session.launch.name, true).await,
+    )
+    .await
+}
+
+/// Nodes that are about to be emptied or removed may come back in any number.
+fn refuse_resizing(session: &Session) -> Result<()> {
+    match pending(session) {
+        Some(_) => Ok(()),
+        None => start::refuse_resizing(&session.launch, session.before.as_ref()),
+    }
 }
 
 fn pending(session: &Session) -> Option<Pending> {
@@ -175,18 +264,32 @@ fn before(session: &Session) -> Option<&Launch> {
         .filter(|_| pending(session) != Some(Pending::Removal))
 }
 
-/// Runs a change: what is to be true is remembered first, the outcome is journaled.
-async fn changing(
+/// What is true once a part of a change is done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Nothing new: what was pending meanwhile still is.
+    Pending,
+    /// Nothing is pending, but nodes may still run by the previous spec.
+    Open,
+    /// The spec is applied.
+    Settled,
+}
+
+/// Runs a part of a change: what is to be true is remembered before its first step.
+async fn part<T>(
     session: &Session,
     listener: &dyn Listener,
     meanwhile: Option<Pending>,
-    change: impl AsyncFnOnce(super::context::Context<'_>) -> Result<Outcome>,
-) -> Result<Outcome> {
-    let before = || remember(session, meanwhile);
+    end: End,
+    change: impl AsyncFnOnce(super::context::Context<'_>) -> Result<T>,
+) -> Result<T> {
+    let before = || remember(session, meanwhile, false);
     let mut context = session.context(listener);
     context.remember = Some(&before);
-    let outcome = journaled(session, async { change(context).await }).await?;
-    remember(session, None)?;
+    let outcome = change(context).await?;
+    if end != End::Pending {
+        remember(session, None, end == End::Settled)?;
+    }
     Ok(outcome)
 }
 
@@ -195,6 +298,8 @@ async fn journaled<T>(session: &Session, work: impl Future<Output = Result<T>>) 
     let outcome = work.await;
     match &outcome {
         Ok(_) => journal.write("done", json!({ "cluster": session.launch.name }))?,
+        // What does not exist has no journal.
+        Err(error) if error.kind() == Kind::NoSuchCluster => {}
         Err(error) => {
             // The error is what matters; a journal that cannot be written must not hide it.
             let _ = journal.write(
@@ -207,13 +312,20 @@ async fn journaled<T>(session: &Session, work: impl Future<Output = Result<T>>) 
 }
 
 /// Writes down the cluster as it is to be, and its rendered files.
-fn remember(session: &Session, pending: Option<Pending>) -> Result<()> {
+fn remember(session: &Session, pending: Option<Pending>, settled: bool) -> Result<()> {
     let Session {
         request, launch, ..
     } = session;
     let first_port = launch.nodes.first().map_or(1, |node| node.port);
     let mut remembered = Remembered::new(&request.spec, launch.runtime, first_port);
     remembered.pending = pending;
+    if !settled {
+        let applied = request.remembered.as_ref().map(Remembered::applied);
+        remembered.previous = applied
+            .filter(|applied| **applied != request.spec)
+            .cloned()
+            .map(Box::new);
+    }
     let unchanged = request.state.load(&launch.name)?.as_ref() == Some(&remembered)
         && request.state.password(&launch.name)?.as_ref() == session.password();
     if unchanged {

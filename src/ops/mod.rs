@@ -5,6 +5,7 @@
 pub mod apply;
 pub mod choose;
 pub mod context;
+pub mod doctor;
 pub mod down;
 pub mod drill;
 pub mod event;
@@ -13,7 +14,6 @@ pub mod init;
 pub mod lifecycle;
 pub mod list;
 pub mod observe;
-pub mod preflight;
 pub mod reset;
 pub mod restart;
 pub mod rolling;

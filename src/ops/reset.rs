@@ -1,12 +1,12 @@
 //! `reset`: every key, slot and acquaintance is dropped and the cluster is formed anew, while its
-//! nodes stay up.
+//! nodes stay up. Forming is `up`'s part.
 
 use super::{
     apply::Applier,
     context::Context,
-    observe::Observation,
-    preflight, start,
-    up::{self, Extent, Outcome},
+    doctor::preflight,
+    observe::{self, Observation},
+    start,
 };
 use crate::{
     error::Result,
@@ -21,29 +21,55 @@ use crate::{
     },
 };
 
-/// Empties every node and forms the cluster anew.
-pub async fn reset(
+/// Starts what does not run: only a node that answers can be emptied.
+pub async fn start(
     context: &Context<'_>,
     launch: &Launch,
-    before: Option<&Launch>,
     password: Option<&Secret>,
-) -> Result<Outcome> {
+) -> Result<usize> {
     let applier = Applier::new(context, launch, password, Vec::new());
     let started = start::plan(context, launch).await?;
-    preflight::ports(launch, &start::starting(&started)).await?;
+    preflight::check(context, launch, &start::starting(&started)).await?;
+    preflight::password(context, launch, &started).await?;
     applier.apply(&started).await?;
     applier
         .reach(Goal::Answering, "wait for the nodes to answer")
         .await?;
+    Ok(applier.done())
+}
 
+/// Empties every node. From the first step on there is no way back.
+pub async fn empty(
+    context: &Context<'_>,
+    launch: &Launch,
+    password: Option<&Secret>,
+) -> Result<usize> {
+    let applier = Applier::new(context, launch, password, Vec::new());
+    applier
+        .reach(Goal::Answering, "wait for the nodes to answer")
+        .await?;
     let seen = Observation::of(context.wire, &applier.members()).await;
     applier.apply(&plan(&seen)?).await?;
+    Ok(applier.done())
+}
 
-    let outcome = up::up(context, launch, before, password, Extent::Form).await?;
-    Ok(Outcome {
-        changes: outcome.changes + applier.done(),
-        ..outcome
-    })
+/// What `reset` would do, as far as can be planned before anything is touched.
+pub async fn dry_run(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
+    let mut planned = start::plan(context, launch).await?;
+    preflight::check(context, launch, &start::starting(&planned)).await?;
+    if planned.is_empty() {
+        let members = observe::members(context, launch).await?;
+        let seen = Observation::of(context.wire, &members).await;
+        planned = plan(&seen)?;
+        planned
+            .notes
+            .push("then the cluster is formed anew, as by `up`".to_owned());
+    } else {
+        planned
+            .notes
+            .push("then every node is emptied, and the cluster formed anew".to_owned());
+    }
+    Ok(planned)
 }
 
 /// Flushes masters and resets everybody.

@@ -2,13 +2,22 @@
 
 use super::{
     context::Context,
-    stop,
+    start, stop,
     up::{self, Extent, Outcome},
 };
 use crate::{
     error::Result,
     model::{launch::Launch, node::NodeName, secret::Secret},
+    plan::step::Plan,
 };
+
+/// What `restart` would do.
+pub async fn dry_run(context: &Context<'_>, launch: &Launch, only: &[NodeName]) -> Result<Plan> {
+    let mut plan = stop::plan(context, &launch.name, only).await?;
+    plan.notes
+        .push("then the same as `up`, which starts what is stopped".to_owned());
+    Ok(plan)
+}
 
 /// Restarts every node, or those that are named, and proves that the cluster is well again.
 pub async fn restart(
@@ -18,6 +27,8 @@ pub async fn restart(
     password: Option<&Secret>,
     only: &[NodeName],
 ) -> Result<Outcome> {
+    // What `up` would refuse is refused before anything is stopped.
+    start::plan(context, launch).await?;
     let stopped = stop::stop(context, &launch.name, only).await?;
     let outcome = up::up(context, launch, before, password, Extent::All).await?;
     Ok(Outcome {

@@ -2,7 +2,7 @@
 
 use super::{
     choose::{self, Chosen},
-    context::Context,
+    context::{Context, Kill},
     event::{Event, Listener},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         lock::Lock,
         state::{Remembered, State},
     },
-    wire::LiveWire,
+    wire::{LiveWire, Wire},
 };
 use std::{collections::BTreeSet, time::Duration};
 
@@ -51,10 +51,12 @@ pub struct Session {
     pub reason: String,
     /// The cluster as it is to be.
     pub launch: Launch,
-    /// The cluster as it was last applied.
+    /// The cluster as it was last applied to the end.
     pub before: Option<Launch>,
     /// How its nodes are spoken to.
-    pub wire: LiveWire,
+    pub wire: Box<dyn Wire>,
+    /// For tests: where the run is to end as if it had been killed.
+    pub kill: Option<Kill>,
     journal: Journal,
     _lock: Option<Lock>,
 }
@@ -134,6 +136,21 @@ impl Session {
         Ok(Session::new(request, runtime, reason, launch, lock))
     }
 
+    /// On these edges, whatever the spec says: how tests bring their fakes. `port: auto` is not
+    /// decided.
+    pub fn with(request: Request, runtime: Box<dyn Runtime>, wire: Box<dyn Wire>) -> Self {
+        let first = match (request.spec.port, &request.remembered) {
+            (PortChoice::First(first), _) => first,
+            (PortChoice::Auto(_), Some(remembered)) => remembered.first_port,
+            (PortChoice::Auto(_), None) => 1,
+        };
+        let launch = Launch::new(&request.spec, runtime.kind(), first);
+        Session {
+            wire,
+            ..Session::new(request, runtime, "given".to_owned(), launch, None)
+        }
+    }
+
     fn new(
         request: Request,
         runtime: Box<dyn Runtime>,
@@ -142,9 +159,19 @@ impl Session {
         lock: Option<Lock>,
     ) -> Self {
         Session {
-            wire: LiveWire::new(request.user.clone(), request.password.clone()),
+            wire: Box::new(LiveWire::new(
+                request.user.clone(),
+                request.password.clone(),
+            )),
+            kill: None,
             journal: Journal::new(&request.state, &launch.name, request.argv.clone()),
-            before: request.remembered.as_ref().map(Remembered::launch),
+            before: request.remembered.as_ref().map(|remembered| {
+                Launch::new(
+                    remembered.applied(),
+                    remembered.runtime,
+                    remembered.first_port,
+                )
+            }),
             request,
             runtime,
             reason,
@@ -157,13 +184,18 @@ impl Session {
     pub fn context<'a>(&'a self, listener: &'a dyn Listener) -> Context<'a> {
         Context {
             runtime: &*self.runtime,
-            wire: &self.wire,
+            wire: &*self.wire,
             listener,
             journal: Some(&self.journal),
             remember: None,
             deadline: self.request.deadline,
-            stop_after: None,
+            kill: self.kill.as_ref(),
         }
+    }
+
+    /// The real wire of this cluster, for what only looks and is not simulated in tests.
+    pub fn live(&self) -> LiveWire {
+        LiveWire::new(self.request.user.clone(), self.request.password.clone())
     }
 
     /// Makes further wires of the same user, for clients that share no connection.

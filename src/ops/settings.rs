@@ -29,7 +29,7 @@ pub fn afterwards(launch: &Launch) -> Afterwards {
 }
 
 /// Directives that rcluster writes and that can change while a node runs.
-fn own(launch: &Launch) -> Directives {
+pub(super) fn own(launch: &Launch) -> Directives {
     let text = |value: &str| Value::Text(value.to_owned());
     let mut own = Directives::new();
     match launch.announced_hostname() {

@@ -3,8 +3,9 @@
 use super::{
     apply::Applier,
     context::Context,
+    doctor::preflight,
     observe::{self, Observation},
-    preflight, settings, start, verify,
+    settings, start, verify,
 };
 use crate::{
     error::Result,
@@ -14,7 +15,7 @@ use crate::{
         secret::Secret,
     },
     plan::{
-        form,
+        self, form,
         step::{Goal, Plan, Step},
     },
 };
@@ -28,6 +29,15 @@ pub struct Outcome {
     pub masters: Vec<Endpoint>,
     /// The endpoints that clients on this host can start from.
     pub endpoints: Vec<Endpoint>,
+}
+
+impl Outcome {
+    /// The same after so many steps that were done before.
+    #[must_use]
+    pub fn after(mut self, steps: usize) -> Self {
+        self.changes += steps;
+        self
+    }
 }
 
 /// How far `up` goes.
@@ -59,7 +69,8 @@ pub async fn up(
     if extent == Extent::Form {
         start::refuse_stopped(launch, &started)?;
     } else {
-        preflight::ports(launch, &start::starting(&started)).await?;
+        preflight::check(context, launch, &start::starting(&started)).await?;
+        preflight::password(context, launch, &started).await?;
         applier.apply(&started).await?;
     }
     applier
@@ -89,6 +100,25 @@ pub async fn up(
     Ok(outcome(&applier, proof.masters))
 }
 
+/// What `start` would do.
+pub async fn dry_start(context: &Context<'_>, launch: &Launch, only: &[NodeName]) -> Result<Plan> {
+    let mut plan = start::plan(context, launch).await?;
+    start::only(launch, &mut plan, only)?;
+    preflight::check(context, launch, &start::starting(&plan)).await?;
+    Ok(plan)
+}
+
+/// What `init` would do: the same as `up`, but that it starts nothing.
+pub async fn dry_init(
+    context: &Context<'_>,
+    launch: &Launch,
+    before: Option<&Launch>,
+    password: Option<&Secret>,
+) -> Result<Plan> {
+    start::refuse_stopped(launch, &start::plan(context, launch).await?)?;
+    dry_run(context, launch, before, password).await
+}
+
 /// What `up` would do, as far as can be planned before anything is touched.
 pub async fn dry_run(
     context: &Context<'_>,
@@ -96,8 +126,10 @@ pub async fn dry_run(
     before: Option<&Launch>,
     password: Option<&Secret>,
 ) -> Result<Plan> {
+    plan::start::refuse_resizing(launch, before)?;
     let mut plan = start::plan(context, launch).await?;
-    preflight::ports(launch, &start::starting(&plan)).await?;
+    preflight::check(context, launch, &start::starting(&plan)).await?;
+    preflight::password(context, launch, &plan).await?;
     let members = observe::members(context, launch).await?;
     if plan.is_empty() {
         let seen = Observation::of(context.wire, &members).await;

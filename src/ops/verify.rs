@@ -57,10 +57,12 @@ pub async fn verify(context: &Context<'_>, applier: &Applier<'_>) -> Result<Proo
         let slots: SlotSet = ranges.iter().copied().collect();
         probe(context, any, endpoint.clone(), slots)
     });
-    join_all(probes)
-        .await
-        .into_iter()
-        .collect::<Result<Vec<()>>>()?;
+    let proved: Result<Vec<()>> = join_all(probes).await.into_iter().collect();
+    if proved.is_err() {
+        // A node that just ended explains more than a write that failed.
+        applier.dead().await?;
+    }
+    proved?;
     Ok(Proof {
         masters: masters.into_iter().map(|(endpoint, _)| endpoint).collect(),
     })
@@ -106,7 +108,10 @@ fn unreachable_endpoint(asked: &Member, endpoint: &Endpoint, error: &WireError) 
 }
 
 /// A key of ours in one of these slots. The prefix is rcluster's own, so no user's key is touched.
-fn key_in(slots: &SlotSet) -> Option<String> {
+pub(super) fn key_in(slots: &SlotSet) -> Option<String> {
+    if slots.is_empty() {
+        return None;
+    }
     // With 16384 slots and a set of at least one, 16384 × 20 tries miss with odds below 1e-8.
     (0..330_000)
         .map(|i| format!("rcluster:probe:{i}"))
@@ -124,5 +129,6 @@ mod tests {
             let key = key_in(&slots).expect("a key");
             assert!(slots.contains(Slot::of_key(key.as_bytes())));
         }
+        assert_eq!(key_in(&SlotSet::default()), None);
     }
 }

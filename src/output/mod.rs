@@ -3,6 +3,7 @@
 //! Whether a person looks is decided on stderr; `NO_COLOR`, TERM=dumb and CI are honoured, and a
 //! pipe that is closed ends the output quietly.
 
+pub mod doctor;
 pub mod drill;
 pub mod failure;
 pub mod progress;

@@ -86,6 +86,12 @@ impl Screen {
     }
 }
 
+/// How wide the terminal is that stdout goes to, if it is one.
+pub fn columns() -> Option<usize> {
+    let size = console::Term::stdout().size_checked();
+    size.map(|(_, columns)| usize::from(columns))
+}
+
 /// Writes to stdout. A reader that went away is not an error worth a word.
 pub fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();

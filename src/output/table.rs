@@ -2,7 +2,11 @@
 
 use super::screen::seconds;
 use crate::{
-    model::{count::count, node::Role, slot::SLOTS},
+    model::{
+        count::{count, size},
+        node::Role,
+        slot::SLOTS,
+    },
     ops::{
         list::Listing,
         status::{NodeStatus, ShardStatus, Status},
@@ -221,18 +225,7 @@ fn memory(node: &NodeStatus) -> String {
 
 /// `1.6M`, as `redis-cli` and INFO's `_human` fields write it.
 pub fn bytes(number: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
-    let number = number as f64;
-    let units = [("G", 1u64 << 30), ("M", 1 << 20), ("K", 1 << 10)];
-    for (unit, size) in units {
-        #[expect(clippy::cast_precision_loss, reason = "a power of two")]
-        let value = number / size as f64;
-        if value >= 1.0 {
-            let rounded = format!("{value:.1}");
-            return format!("{}{unit}", rounded.strip_suffix(".0").unwrap_or(&rounded));
-        }
-    }
-    format!("{number:.0}B")
+    size(number)
 }
 
 /// `42s`, `7m`, `3h`, `12d`.

@@ -145,10 +145,12 @@ pub fn assess(heard: &[Heard<'_>], replicas: Option<usize>) -> Assessment {
 }
 
 /// Promise 1 without the writes: everybody answers and reports ok, all views agree, every slot is
-/// served, every replica link is up. Else the first thing that is not so.
+/// served, every replica link is up. Else the first thing that is not so. A slot that somebody is
+/// moving is no reason to wait.
 pub fn converged(heard: &[Heard<'_>]) -> Result<(), String> {
     let assessment = assess(heard, None);
-    match assessment.problems.first() {
+    let broken = |problem: &&Problem| problem.severity == Severity::Error;
+    match assessment.problems.iter().find(broken) {
         None => Ok(()),
         Some(Problem {
             node: Some(node),
@@ -192,7 +194,7 @@ fn node_problems(node: &Heard<'_>) -> Vec<Problem> {
     };
     if report.info.loading {
         problem(
-            Severity::Warning,
+            Severity::Error,
             "is loading its data",
             "INFO says loading:1".to_owned(),
             "wait: `rcluster status` again",

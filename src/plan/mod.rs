@@ -3,6 +3,7 @@
 //! A plan is plain data: ordered stages of steps that name every node, port and slot range. Apply
 //! is left no choice; `--dry-run` prints the very plan that apply would get.
 
+pub mod doctor;
 pub mod drill;
 pub mod form;
 pub mod health;

@@ -3,7 +3,7 @@
 use super::step::{Change, Goal, Plan, Step};
 use crate::{
     error::{Error, Result},
-    model::{launch::Launch, node::NodeName},
+    model::{count::count, launch::Launch, node::NodeName},
 };
 
 /// A node as the runtime found it.
@@ -84,6 +84,31 @@ pub fn start(launch: &Launch, existing: &[Existing]) -> Result<Plan> {
     }
     plan.stage("start nodes", steps, Goal::Answering);
     Ok(plan)
+}
+
+/// Refuses another number of shards, or fewer replicas, than the data is spread over: it would
+/// take moving slots, or removing nodes. `before` is the cluster as it was applied last.
+pub fn refuse_resizing(launch: &Launch, before: Option<&Launch>) -> Result<()> {
+    let Some(before) = before else {
+        return Ok(());
+    };
+    if launch.shards == before.shards && launch.replicas >= before.replicas {
+        return Ok(());
+    }
+    let size = |launch: &Launch| {
+        let replicas = count(usize::from(launch.replicas), "replica");
+        format!(
+            "{} with {replicas} each",
+            count(usize::from(launch.shards), "shard")
+        )
+    };
+    Err(Error::refused(format!(
+        "the spec asks for {}, and {} has {}",
+        size(launch),
+        launch.name,
+        size(before)
+    ))
+    .hint("moving slots and removing nodes is not supported yet: put the spec back, or begin anew without the data: `rcluster down --volumes`, then `rcluster up`"))
 }
 
 #[cfg(test)]

@@ -135,6 +135,13 @@ pub enum Step {
         /// Of which master.
         master: NodeName,
     },
+    /// CLUSTER FAILOVER TAKEOVER.
+    TakeOver {
+        /// Which replica becomes master.
+        node: NodeName,
+        /// Of which slots.
+        slots: SlotSet,
+    },
     /// CLUSTER FORGET.
     Forget {
         /// Which node forgets.
@@ -197,6 +204,9 @@ impl fmt::Display for Step {
                 peers.iter().try_for_each(|peer| write!(f, " {peer}"))
             }
             Step::Replicate { node, master } => write!(f, "{node}: CLUSTER REPLICATE {master}"),
+            Step::TakeOver { node, slots } => {
+                write!(f, "{node}: CLUSTER FAILOVER TAKEOVER (slots {slots})")
+            }
             Step::Forget { node, gone } => write!(f, "{node}: CLUSTER FORGET {gone}"),
         }
     }

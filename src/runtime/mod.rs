@@ -21,6 +21,7 @@
 pub mod docker;
 pub mod external;
 pub mod fake;
+pub mod host;
 pub mod ports;
 pub mod process;
 

@@ -106,7 +106,10 @@ fn explain(error: &serde_yaml::Error, path: &Path) -> Error {
         return Error::usage(format!("{place}: `{variant}` is not known here")).hint(hint);
     }
     let text = inner.to_string();
-    Error::usage(format!("{place}: {}", first_line(&text)))
+    // The place is said once.
+    let text = first_line(&text);
+    let text = text.split_once(" at line ").map_or(text, |(text, _)| text);
+    Error::usage(format!("{place}: {text}"))
         .hint("`rcluster schema` prints what is allowed; `rcluster new` writes an example")
 }
 

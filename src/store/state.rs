@@ -51,8 +51,11 @@ pub struct Remembered {
     pub runtime: RuntimeKind,
     /// Its first client port, when `port: auto` has been decided.
     pub first_port: u16,
-    /// The spec as it was last applied.
+    /// The spec as it is applied.
     pub spec: Spec,
+    /// While that is not done: the spec that was applied before, by which nodes may still run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Box<Spec>>,
     /// A destruction that was confirmed and begun; the next change finishes it first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
@@ -77,8 +80,14 @@ impl Remembered {
             runtime,
             first_port,
             spec: spec.clone(),
+            previous: None,
             pending: None,
         }
+    }
+
+    /// The spec that was last applied to the end.
+    pub fn applied(&self) -> &Spec {
+        self.previous.as_deref().unwrap_or(&self.spec)
     }
 
     /// The cluster as it is to be run.

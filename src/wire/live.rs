@@ -297,6 +297,19 @@ impl Wire for LiveWire {
         .await
     }
 
+    async fn take_over(&self, at: &Endpoint) -> WireResult<()> {
+        let mut command = cmd("CLUSTER");
+        command.arg("FAILOVER").arg("TAKEOVER");
+        match self.call(at, command).await {
+            Err(WireError::Reply { reply, .. })
+                if reply.contains("send CLUSTER FAILOVER to a replica") =>
+            {
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
     async fn flush(&self, at: &Endpoint) -> WireResult<()> {
         self.call_within(at, cmd("FLUSHALL"), HEAVY_DEADLINE).await
     }

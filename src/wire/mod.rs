@@ -6,6 +6,7 @@
 pub mod drill;
 pub mod fake;
 pub mod live;
+mod look;
 
 use crate::model::{
     node::{Address, Endpoint, Epoch, NodeId},
@@ -132,6 +133,10 @@ pub trait Wire: Send + Sync {
 
     /// CLUSTER REPLICATE: the node has to be empty and to know the master.
     async fn replicate(&self, at: &Endpoint, master: &NodeId) -> WireResult<()>;
+
+    /// CLUSTER FAILOVER TAKEOVER: a replica becomes master of its master's slots, asking nobody.
+    /// A node that is master already is not an error.
+    async fn take_over(&self, at: &Endpoint) -> WireResult<()>;
 
     /// FLUSHALL: every key of this node.
     async fn flush(&self, at: &Endpoint) -> WireResult<()>;

@@ -9,5 +9,9 @@
 )]
 
 mod architecture;
+mod cli;
 mod live;
 mod rendered;
+mod rig;
+mod scenario;
+mod well;

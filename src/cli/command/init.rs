@@ -11,7 +11,7 @@ use crate::{
         init::{self, Nodes},
         lifecycle,
         session::{Purpose, Session},
-        up::Extent,
+        up::{self, Extent},
     },
     output::{progress::Progress, result, screen::Screen},
 };
@@ -28,6 +28,15 @@ pub(in crate::cli) async fn run(
     let progress = Progress::new(screen);
     if global.seed.is_empty() {
         let request = settings::request(global, &flags)?;
+        if global.dry_run {
+            let session = Session::create(request, Purpose::Look, &progress).await?;
+            let context = session.context(&progress);
+            let before = session.before.as_ref();
+            let plan = up::dry_init(&context, &session.launch, before, session.password()).await?;
+            progress.finish();
+            result::plan(screen, &plan)?;
+            return Ok(Verdict::Fine);
+        }
         let session = Session::create(request, Purpose::Change, &progress).await?;
         let outcome = lifecycle::up(&session, &progress, Extent::Form).await?;
         result::up(screen, &session.launch, &outcome, &progress, "init")?;
@@ -41,6 +50,12 @@ pub(in crate::cli) async fn run(
         password: settings::seed_password(global)?,
         deadline: settings::deadline(global),
     };
+    if global.dry_run {
+        let plan = init::dry_run(nodes, &progress).await?;
+        progress.finish();
+        result::plan(screen, &plan)?;
+        return Ok(Verdict::Fine);
+    }
     let outcome = init::of_seeds(nodes, &progress).await?;
     result::formed(screen, &outcome, &progress)?;
     Ok(Verdict::Fine)

@@ -1,6 +1,7 @@
 //! One thin file per command: resolve, call one operation, show its result.
 
 pub(super) mod completions;
+pub(super) mod doctor;
 pub(super) mod down;
 pub(super) mod failover;
 pub(super) mod image;

@@ -10,7 +10,7 @@ use crate::{
     },
     error::Result,
     ops::{
-        lifecycle,
+        down, lifecycle, reset,
         session::{Purpose, Session},
     },
     output::{progress::Progress, result, screen::Screen},
@@ -23,6 +23,19 @@ pub(in crate::cli) async fn run(
 ) -> Result<Verdict> {
     refuse_seeds(global, "reset")?;
     let request = settings::request(global, &SpecFlags::default())?;
+    if global.dry_run {
+        let session = Session::find(request, Purpose::Look).await?;
+        let progress = Progress::new(screen);
+        let context = session.context(&progress);
+        let plan = if args.hard {
+            down::plan(&context, &session.launch.name, true).await?
+        } else {
+            reset::dry_run(&context, &session.launch).await?
+        };
+        progress.finish();
+        result::plan(screen, &plan)?;
+        return Ok(Verdict::Fine);
+    }
     let session = Session::find(request, Purpose::Change).await?;
     let name = &session.launch.name;
     let what = if args.hard { "reset --hard" } else { "reset" };

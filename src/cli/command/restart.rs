@@ -9,7 +9,7 @@ use crate::{
     },
     error::Result,
     ops::{
-        lifecycle, rolling,
+        lifecycle, restart, rolling,
         session::{Purpose, Session},
     },
     output::{progress::Progress, result, screen::Screen},
@@ -23,6 +23,14 @@ pub(in crate::cli) async fn run(
     refuse_seeds(global, "restart")?;
     let request = settings::request(global, &SpecFlags::default())?;
     let progress = Progress::new(screen);
+    if global.dry_run {
+        let session = Session::create(request, Purpose::Look, &progress).await?;
+        let plan =
+            restart::dry_run(&session.context(&progress), &session.launch, &args.nodes).await?;
+        progress.finish();
+        result::plan(screen, &plan)?;
+        return Ok(Verdict::Fine);
+    }
     let session = Session::create(request, Purpose::Change, &progress).await?;
     let outcome = if args.rolling {
         rolling::rolling(&session, &progress).await?

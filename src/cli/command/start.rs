@@ -11,7 +11,7 @@ use crate::{
     ops::{
         lifecycle,
         session::{Purpose, Session},
-        up::Extent,
+        up::{self, Extent},
     },
     output::{progress::Progress, result, screen::Screen},
 };
@@ -24,6 +24,13 @@ pub(in crate::cli) async fn run(
     refuse_seeds(global, "start")?;
     let request = settings::request(global, &args.spec)?;
     let progress = Progress::new(screen);
+    if global.dry_run {
+        let session = Session::create(request, Purpose::Look, &progress).await?;
+        let plan = up::dry_start(&session.context(&progress), &session.launch, &args.nodes).await?;
+        progress.finish();
+        result::plan(screen, &plan)?;
+        return Ok(Verdict::Fine);
+    }
     let session = Session::create(request, Purpose::Change, &progress).await?;
     let outcome = lifecycle::up(&session, &progress, Extent::Start(args.nodes.clone())).await?;
     result::up(screen, &session.launch, &outcome, &progress, "start")?;

@@ -54,7 +54,7 @@ pub(super) async fn account(
     outcome: Result<()>,
     began: String,
 ) -> Result<Report> {
-    let last = find(after, &session.wire, lanes).await?;
+    let last = find(after, &session.live(), lanes).await?;
     let clock = Clock::of(&record, lanes);
     let mut balance = Balance::default();
     for (i, (lane, last)) in lanes.iter().zip(&last).enumerate() {

@@ -162,11 +162,11 @@ impl Heard {
         let at: &Endpoint = &scene.member(&seats.master)?.dial;
         let failed = |name: &NodeName, error| wire_failure(name, &error);
         let keys = [self.key.clone()];
-        let values = session.wire.values(at, &keys).await;
+        let values = session.live().values(at, &keys).await;
         let values = values.map_err(|error| failed(&seats.master, error))?;
         let there = values.into_iter().flatten().next();
         let there: u64 = there.and_then(|value| value.parse().ok()).unwrap_or(0);
-        let discarded = session.wire.discard(at, &keys).await;
+        let discarded = session.live().discard(at, &keys).await;
         discarded.map_err(|error| failed(&seats.master, error))?;
         let last = self
             .acked

@@ -71,7 +71,7 @@ pub async fn planned(
             "shard {}: {to} takes over from {}",
             seats.shard, seats.master
         ));
-        let took = lead(&context, launch, &session.wire, &to, request.manner).await?;
+        let took = lead(&context, launch, &session.live(), &to, request.manner).await?;
         session.journal().write(
             "failover",
             json!({ "shard": seats.shard, "from": seats.master, "to": to, "manner": request.manner }),
@@ -95,12 +95,12 @@ pub async fn planned(
         turn.worst_pause_ms = ledger::ms(pause);
     }
     let after = Scene::look(&context, launch).await?;
-    let found = find(&after, &session.wire, &lanes).await?;
+    let found = find(&after, &session.live(), &lanes).await?;
     let mut balance = Balance::default();
     for (lane, found) in lanes.iter().zip(&found) {
         balance.add(lane, None, found);
     }
-    discard(&after, &session.wire, &lanes).await?;
+    discard(&after, &session.live(), &lanes).await?;
     let worst = done
         .iter()
         .map(|turn| turn.worst_pause_ms)

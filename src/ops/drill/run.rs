@@ -90,7 +90,9 @@ pub async fn drill(
             .hint("everything that was broken is back; run the same command again for a whole drill")),
     };
     if let Err(error) = &outcome {
-        context.note(format!("{}: bringing everything back", error.cause()));
+        if error.kind() != Kind::Interrupted {
+            context.note(format!("{}: bringing everything back", error.cause()));
+        }
         put_right(&context, session, &scene, &intent).await?;
     }
     let interrupted = matches!(&outcome, Err(error) if error.kind() == Kind::Interrupted);
@@ -101,7 +103,7 @@ pub async fn drill(
         session, request, &scene, &target, &after, &lanes, record, outcome, began,
     )
     .await;
-    discard(&after, &session.wire, &lanes).await?;
+    discard(&after, &session.live(), &lanes).await?;
     state.note_drill(&launch.name, None)?;
     let report = report?;
     if interrupted {
@@ -132,7 +134,7 @@ async fn put_right(
     fault::mend(context, &session.launch, &intent.nodes).await?;
     Scene::settled(context, &session.launch, "bringing the nodes back").await?;
     if !intent.masters.is_empty() {
-        lead::restore(context, &session.launch, &session.wire, &scene.seats).await?;
+        lead::restore(context, &session.launch, &session.live(), &scene.seats).await?;
     }
     Ok(())
 }
@@ -154,7 +156,7 @@ pub async fn give_back(context: &Context<'_>, session: &Session, intent: &Intent
             .is_some_and(|seats| seats.master != *master);
         if follows {
             let manner = crate::model::drill::Manner::Planned;
-            lead::lead(context, launch, &session.wire, master, manner).await?;
+            lead::lead(context, launch, &session.live(), master, manner).await?;
             done += 1;
         }
     }

@@ -25,7 +25,7 @@ use crate::{
         story::{Plot, Sample, Story},
     },
     wait::{Look, wait_until},
-    wire::{Wire, drill::DrillWire},
+    wire::drill::DrillWire,
 };
 use std::{
     cell::Cell,
@@ -446,7 +446,7 @@ impl<'a> Script<'a> {
                 let dial = &self.scene.member(heir)?.dial;
                 self.say(&format!("CLUSTER FAILOVER TAKEOVER on {heir}"));
                 self.session
-                    .wire
+                    .live()
                     .failover(dial, Manner::Takeover)
                     .await
                     .map_err(|error| wire_failure(heir, &error))?;
@@ -480,7 +480,7 @@ impl<'a> Script<'a> {
         let lanes = self.canaries.lanes();
         self.record.first = match timeout(
             self.context.deadline,
-            find(&scene, &self.session.wire, &lanes),
+            find(&scene, &self.session.live(), &lanes),
         )
         .await
         {
@@ -495,7 +495,7 @@ impl<'a> Script<'a> {
         let hit = self.record.hit.clone();
         let leader = self.leader().await?;
         let before = match &leader {
-            Some(dial) => self.session.wire.syncs(dial).await.ok(),
+            Some(dial) => self.session.live().syncs(dial).await.ok(),
             None => None,
         };
         // What it hears after the return is of the new master's making.
@@ -525,7 +525,7 @@ impl<'a> Script<'a> {
         }
         Scene::settled(self.context, launch, "waiting for the victim's return").await?;
         if let (Some(dial), Some(before)) = (&leader, before)
-            && let Ok(now) = self.session.wire.syncs(dial).await
+            && let Ok(now) = self.session.live().syncs(dial).await
         {
             self.record.resync = Some(if now.full > before.full {
                 "full"
@@ -614,7 +614,7 @@ impl<'a> Script<'a> {
         lead::restore(
             self.context,
             &session.launch,
-            &session.wire,
+            &session.live(),
             &self.scene.seats,
         )
         .await?;

@@ -171,7 +171,7 @@ pub async fn of_session(session: &Session) -> Result<Status> {
         .map(|_| usize::from(launch.replicas));
     let runtime = launch.runtime.to_string();
     ask(
-        &session.wire,
+        &*session.wire,
         launch.name.to_string(),
         runtime,
         asked.collect(),

@@ -13,6 +13,7 @@
 //!   are dropped; the second round delivers slots and roles at once instead of by gossip;
 //! - `repl-diskless-sync-delay` 0, or each replica's link takes 5 s.
 
+mod gone;
 mod seat;
 
 pub use seat::{Seat, acquainted, all_lost};
@@ -24,8 +25,9 @@ use super::{
 use crate::{
     error::{Error, Result},
     model::{
+        count::count,
         node::{Epoch, NodeId, NodeName},
-        nodes_text::{Failure, ViewLine},
+        nodes_text::ViewLine,
         slot::{SLOTS, SlotRange, SlotSet},
     },
 };
@@ -58,15 +60,18 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
             zone: seat.zone.clone(),
         })
         .collect();
-    let strangers = strangers(seats);
+    let mut strangers = strangers(seats);
+    let gone = gone::gone(seats, &strangers)?;
+    let heirs: Vec<usize> = gone.iter().filter_map(|gone| gone.heir).collect();
     let uncovered = uncovered(seats, &strangers);
     let wanted = layout::place(&candidates, replicas);
 
     let mut assign = Vec::new();
     let mut attach: Vec<(usize, usize)> = Vec::new();
     if uncovered.is_empty() {
-        attach = place_blanks(seats, &candidates, &wanted, replicas)?;
+        attach = place_blanks(seats, &heirs, &candidates, &wanted, replicas)?;
     } else {
+        strangers.retain(|id, _| !gone.iter().any(|gone| gone.id == *id));
         refuse_unless_ours(seats, &strangers, &wanted, &uncovered)?;
         for (master, slots) in &wanted.masters {
             if seats[*master].slots().is_empty() {
@@ -88,14 +93,13 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
     let introductions = introductions(seats);
 
     let mut plan = Plan::default();
-    if assign.is_empty() && attach.is_empty() && introductions.is_empty() {
-        plan.stage(
-            "forget replaced nodes",
-            forgets(seats, &strangers),
-            Goal::None,
-        );
+    let forget = gone::forget(seats, &gone);
+    if assign.is_empty() && attach.is_empty() && introductions.is_empty() && heirs.is_empty() {
+        plan.stage("forget replaced nodes", forget, Goal::None);
         return Ok(plan);
     }
+    let take_over = gone::take_over(seats, &gone);
+    plan.stage("take over from replaced nodes", take_over, Goal::None);
     let timeouts = seats.len() <= HURRY_TIMEOUT && !assign.is_empty();
     let (hurry, restore) = hurry(seats, timeouts, !attach.is_empty(), afterwards);
     let mut first = hurry;
@@ -110,6 +114,8 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
         })
         .collect();
     plan.stage("attach replicas", attach, Goal::None);
+    // Before the views are compared: who is new may not have heard of those that are gone.
+    plan.stage("forget replaced nodes", forget, Goal::None);
     let again = if introductions.is_empty() {
         everybody(seats)
     } else {
@@ -117,11 +123,6 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
     };
     plan.stage("spread the word", again, Goal::Converged);
     plan.stage("restore settings", restore, Goal::None);
-    plan.stage(
-        "forget replaced nodes",
-        forgets(seats, &strangers),
-        Goal::None,
-    );
     Ok(plan)
 }
 
@@ -216,12 +217,13 @@ fn refuse_unless_ours(
 /// gives them if it still is one and has room, else of the one that needs it most.
 fn place_blanks(
     seats: &[Seat<'_>],
+    heirs: &[usize],
     candidates: &[Candidate],
     wanted: &Layout,
     replicas: usize,
 ) -> Result<Vec<(usize, usize)>> {
     let owners: Vec<usize> = (0..seats.len())
-        .filter(|i| !seats[*i].slots().is_empty())
+        .filter(|i| !seats[*i].slots().is_empty() || heirs.contains(i))
         .collect();
     let mut followers: BTreeMap<usize, usize> = owners
         .iter()
@@ -260,6 +262,15 @@ fn place_blanks(
         };
         *followers.entry(master).or_default() += 1;
         placed.push((i, master));
+    }
+    if let (Some((blank, _)), true) = (placed.first(), owners.len() < wanted.masters.len()) {
+        return Err(Error::refused(format!(
+            "{} is empty, but all slots are owned: {} of {} wanted",
+            seats[*blank].name,
+            owners.len(),
+            count(wanted.masters.len(), "master"),
+        ))
+        .hint("moving slots to new masters is not supported yet: put the number of shards back"));
     }
     Ok(placed)
 }
@@ -357,28 +368,6 @@ fn hurry(
         }
     }
     (before, after)
-}
-
-/// Nodes that failed for good and whose address one of ours has now: they were replaced.
-fn forgets(seats: &[Seat<'_>], strangers: &BTreeMap<&NodeId, &ViewLine>) -> Vec<Step> {
-    let replaced = strangers.values().filter(|line| {
-        line.failure == Failure::Fail
-            && line.slots.is_empty()
-            && line
-                .address
-                .is_none_or(|address| seats.iter().any(|seat| seat.address == address))
-    });
-    replaced
-        .flat_map(|line| {
-            seats
-                .iter()
-                .filter(|seat| seat.report.view.line(&line.id).is_some())
-                .map(|seat| Step::Forget {
-                    node: seat.name.clone(),
-                    gone: line.id.clone(),
-                })
-        })
-        .collect()
 }
 
 #[cfg(test)]

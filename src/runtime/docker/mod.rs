@@ -6,10 +6,11 @@
 //! - `network`, `address`: a network of the cluster's own, a fixed address for each node
 //! - `container`: what a node's container is; `ensure`: makes it run; `lifecycle`: all other verbs
 //! - `partition`: a node cut off from the others, and a client on its side
-//! - `find`: what exists; `logs`; `conf`: how redis.conf gets in
+//! - `about`: the engine itself; `find`: what exists; `logs`; `conf`: how redis.conf gets in
 //! - `image`: is it there, can it be pulled; `inspect_image`: what is in it
 //! - `standin`, `rootfs`, `binary`: an image packed from the host's own redis-server
 
+mod about;
 mod address;
 mod binary;
 mod conf;
@@ -28,6 +29,7 @@ mod partition;
 mod rootfs;
 mod standin;
 
+pub use about::About;
 pub use inspect_image::ImageCheck;
 pub use standin::{BuiltImage, StandIn};
 

@@ -88,12 +88,7 @@ impl Folder {
 
     /// Makes the folder and its data folder, for this user only.
     pub(super) fn create(&self) -> Result<()> {
-        let data = self.0.join("data");
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&data)
-            .map_err(|error| cannot("creating", &data, error))
+        create_private(&self.0.join("data"))
     }
 
     /// Writes redis.conf; it may hold the password.
@@ -166,6 +161,15 @@ impl Folder {
     pub(super) fn owner(path: &Path) -> Option<u32> {
         fs::metadata(path).ok().map(|metadata| metadata.uid())
     }
+}
+
+/// Makes a folder, and those above it, for this user only.
+pub(super) fn create_private(folder: &Path) -> Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| cannot("creating", folder, error))
 }
 
 /// Writes a file that only its owner can read, whole or not at all.

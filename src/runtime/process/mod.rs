@@ -36,7 +36,7 @@ use std::{
     os::unix::{fs::OpenOptionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a process may take from its start to its pidfile (written once it listens).
@@ -44,6 +44,12 @@ const START_DEADLINE: Duration = Duration::from_secs(20);
 
 /// How long a killed process may take to be gone.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a process may take to be frozen or thawed.
+const FREEZE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a process that was asked to end is left to itself before it is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// How often a start or an end is looked for.
 const POLL: Duration = Duration::from_millis(2);
@@ -175,6 +181,24 @@ impl Process {
         }
     }
 
+    /// Redis refuses SIGTERM for as long as it writes its first append-only file, which a replica
+    /// does after each full synchronisation: so it is asked until it ends.
+    async fn ask_to_end(folder: &Folder, pid: i32, grace: Duration) -> Result<bool> {
+        let start = Instant::now();
+        loop {
+            send(pid, Unix::SIGTERM)?;
+            // A frozen process takes SIGTERM only once it is thawed.
+            send(pid, Unix::SIGCONT)?;
+            let left = grace.saturating_sub(start.elapsed());
+            if Self::await_end(folder, ASK_AGAIN.min(left)).await? {
+                return Ok(true);
+            }
+            if left <= ASK_AGAIN {
+                return Ok(false);
+            }
+        }
+    }
+
     async fn await_end(folder: &Folder, deadline: Duration) -> Result<bool> {
         let path = folder.pidfile();
         let ended = wait_until(POLL, deadline, || {
@@ -293,6 +317,25 @@ fn is_frozen(pid: i32) -> bool {
         .is_some_and(|(_, rest)| rest.starts_with('T'))
 }
 
+/// The kernel delivers a signal at its leisure: who looks next shall see what it did.
+async fn await_frozen(pid: i32, wanted: bool) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let seen = wait_until(POLL, FREEZE_DEADLINE, || {
+        ready(Ok::<_, Error>(if is_frozen(pid) == wanted {
+            Look::Ready(())
+        } else {
+            Look::Pending(())
+        }))
+    });
+    seen.await?.map_err(|_| {
+        let what = if wanted { "stop" } else { "go on" };
+        Error::failed(format!("process {pid} does not {what} when signalled"))
+            .hint("a disk that hangs keeps processes from it; look at `dmesg`")
+    })
+}
+
 fn send(pid: i32, signal: Unix) -> Result<()> {
     match kill(Pid::from_raw(pid), signal) {
         // It ended between the look and the signal: what was wanted of it is moot.
@@ -330,7 +373,7 @@ impl Runtime for Process {
         server::find(&launch.redis_server).await?;
         let nodes = self.nodes(&launch.name);
         let existed = nodes.is_dir();
-        fs::create_dir_all(&nodes).map_err(|error| cannot("creating", &nodes, error))?;
+        folder::create_private(&nodes)?;
         Ok(!existed)
     }
 
@@ -379,10 +422,7 @@ impl Runtime for Process {
         let Some(pid) = Self::pid(&folder).await? else {
             return Ok(false);
         };
-        send(pid, Unix::SIGTERM)?;
-        // A frozen process takes SIGTERM only once it is thawed.
-        send(pid, Unix::SIGCONT)?;
-        if !Self::await_end(&folder, grace).await? {
+        if !Self::ask_to_end(&folder, pid, grace).await? {
             send(pid, Unix::SIGKILL)?;
             if !Self::await_end(&folder, KILL_DEADLINE).await? {
                 return Err(Error::failed(format!(
@@ -502,8 +542,14 @@ impl Runtime for Process {
         };
         match (signal, is_frozen(pid)) {
             (Signal::Pause, true) | (Signal::Resume, false) => Ok(false),
-            (Signal::Pause, false) => send(pid, Unix::SIGSTOP).map(|()| true),
-            (Signal::Resume, true) => send(pid, Unix::SIGCONT).map(|()| true),
+            (Signal::Pause, false) => {
+                send(pid, Unix::SIGSTOP)?;
+                await_frozen(pid, true).await.map(|()| true)
+            }
+            (Signal::Resume, true) => {
+                send(pid, Unix::SIGCONT)?;
+                await_frozen(pid, false).await.map(|()| true)
+            }
             (Signal::Kill, _) => {
                 send(pid, Unix::SIGKILL)?;
                 Self::await_end(&folder, KILL_DEADLINE).await.map(|_| true)

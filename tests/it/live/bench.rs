@@ -1,5 +1,6 @@
 //! A cluster of a test's own on one runtime, cleaned up however the test ends.
 
+use crate::rig::{CLUSTERS, IMAGE, skip};
 use rcluster::{
     model::{
         launch::{Launch, NodeLaunch},
@@ -9,6 +10,7 @@ use rcluster::{
     runtime::{
         Runtime,
         docker::{Docker, StandIn},
+        process::{Process, server},
     },
 };
 use std::{
@@ -18,18 +20,14 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
-
-/// The image that every test on Docker uses.
-pub(super) const IMAGE: &str = "redis:7";
-
-/// Two cores do not carry more at once.
-static CLUSTERS: Semaphore = Semaphore::const_new(2);
+use tokio::sync::{OnceCell, SemaphorePermit};
 
 /// A cluster of a test's own, on one runtime, which goes when the test ends, however it ends.
 pub(super) struct Bench {
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) launch: Launch,
+    /// Where the process runtime keeps its nodes.
+    _folder: Option<tempfile::TempDir>,
     _permit: Option<SemaphorePermit<'static>>,
 }
 
@@ -51,6 +49,21 @@ impl Bench {
         )
     }
 
+    /// As processes; `None` (after saying why) where there is no redis-server.
+    pub(super) async fn process(name: &str, port: u16, nodes: u16) -> Option<Bench> {
+        if let Err(error) = server::find("redis-server").await {
+            skip(name, &error.cause());
+            return None;
+        }
+        let permit = CLUSTERS.acquire().await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = Arc::new(Process::new(folder.path().to_owned()));
+        let kind = RuntimeKind::Process;
+        let mut bench = Bench::on(runtime, kind, name, port, nodes, Some(permit)).await;
+        bench._folder = Some(folder);
+        Some(bench)
+    }
+
     pub(super) async fn on(
         runtime: Arc<dyn Runtime>,
         kind: RuntimeKind,
@@ -63,11 +76,14 @@ impl Bench {
             name: name.parse().unwrap(),
             shards: nodes,
             replicas: 0,
+            // Below the ports that the kernel hands out to clients.
+            bus_port: (kind == RuntimeKind::Process).then(|| port - 10_000),
             ..Spec::default()
         };
         let bench = Bench {
             runtime,
             launch: Launch::new(&spec, kind, port),
+            _folder: None,
             _permit: permit,
         };
         // What an earlier run, killed half-way, left behind.
@@ -94,8 +110,16 @@ impl Bench {
     }
 
     /// As little as a node of a cluster needs.
-    pub(super) fn conf(node: &NodeLaunch) -> String {
+    pub(super) fn conf(&self, node: &NodeLaunch) -> String {
         let mut conf = String::new();
+        let folder = self.runtime.folder(self.name(), &node.name);
+        let places = match &folder {
+            Some(folder) => format!(
+                "dir {0}/data\npidfile {0}/pid\nlogfile {0}/redis.log",
+                folder.display()
+            ),
+            None => "dir /data".to_owned(),
+        };
         for line in [
             &format!("port {}", node.port),
             &format!("cluster-port {}", node.bus_port),
@@ -103,7 +127,7 @@ impl Bench {
             "cluster-node-timeout 1000",
             "bind 0.0.0.0",
             "protected-mode no",
-            "dir /data",
+            &places,
             "save \"\"",
         ] {
             writeln!(conf, "{line}").unwrap();
@@ -121,7 +145,7 @@ impl Bench {
     pub(super) async fn ensure(&self, number: usize) -> bool {
         let node = self.node(number);
         self.runtime
-            .ensure(&self.launch, node, &Self::conf(node))
+            .ensure(&self.launch, node, &self.conf(node))
             .await
             .expect("ensure")
     }
@@ -188,7 +212,7 @@ pub(super) async fn docker_or_skip(test: &str) -> Option<Docker> {
             panic!("RCLUSTER_REQUIRE_DOCKER=1, and {error}")
         }
         Err(error) => {
-            eprintln!("skipped: {test}: {error}");
+            skip(test, &error.cause());
             None
         }
     }

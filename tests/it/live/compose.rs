@@ -24,7 +24,7 @@ fn compose_file(bench: &Bench, dir: &Path) -> String {
     for node in &bench.launch.nodes {
         let shape = container::Shape::of(&bench.launch, node);
         let conf = dir.join(bench.launch.conf_name(node));
-        std::fs::write(&conf, Bench::conf(node)).unwrap();
+        std::fs::write(&conf, bench.conf(node)).unwrap();
         let command = serde_json::to_string(&shape.command).unwrap();
         write!(
             services,
@@ -64,7 +64,7 @@ impl Compose<'_> {
             .output()
             .is_err()
         {
-            eprintln!("skipped: {}: there is no docker-compose", bench.name());
+            super::skip_docker(bench.name().as_str(), "there is no docker-compose in PATH");
             return None;
         }
         let dir = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! The rendered files run with docker-compose and without rcluster.
 
-use super::{free_ports, runs, skip};
+use super::{free_ports, runs, skip_docker};
 use rcluster::{
     model::{
         container::{self, Shape, label},
@@ -145,7 +145,7 @@ fn try_by_hand(
         ..Spec::default()
     };
     if let Some(reason) = missing(&spec.image) {
-        return skip(reason);
+        return skip_docker(what, reason);
     }
     let port = free_ports(ports, spec.node_count());
     let project = Project::new(&spec, port, password);

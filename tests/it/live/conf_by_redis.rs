@@ -90,7 +90,10 @@ impl Server {
 fn there() -> bool {
     let there = runs("redis-server", "--version") && runs("redis-cli", "--version");
     if !there {
-        eprintln!("skipped: there is no redis-server and redis-cli in PATH");
+        super::skip(
+            "conf_by_redis",
+            "there is no redis-server and redis-cli in PATH",
+        );
     }
     there
 }

@@ -1,6 +1,7 @@
 //! What is particular to Docker: addresses, names and ports that are taken, owners, images.
 
-use super::bench::{Bench, IMAGE, docker_or_skip};
+use super::bench::{Bench, docker_or_skip};
+use crate::rig::IMAGE;
 use bollard::{
     models::{ContainerCreateBody, HostConfig, NetworkCreateRequest, VolumeCreateRequest},
     query_parameters::{
@@ -61,7 +62,7 @@ async fn remove(id: &str) {
 
 async fn ensure(bench: &Bench, number: usize) -> Result<bool, Error> {
     let node = bench.node(number);
-    let conf = Bench::conf(node);
+    let conf = bench.conf(node);
     bench.runtime.ensure(&bench.launch, node, &conf).await
 }
 
@@ -233,7 +234,7 @@ async fn the_stand_in_is_usable_and_replaces_only_its_own_kind() {
     let built = match docker.build_standin(&wanted, &|_| ()).await {
         Ok(built) => built,
         Err(error) if error.kind() == Kind::Missing => {
-            eprintln!("skipped: the stand-in: {error}");
+            super::skip("the stand-in", &error.to_string());
             return;
         }
         Err(error) => panic!("{error}"),

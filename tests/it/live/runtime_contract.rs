@@ -25,6 +25,18 @@ macro_rules! promises {
                 }
             )*
         }
+
+        mod process {
+            use super::super::bench::Bench;
+            $(
+                #[tokio::test]
+                async fn $promise() {
+                    if let Some(bench) = Bench::process($name, $port + 3000, $nodes).await {
+                        super::$promise(&bench).await;
+                    }
+                }
+            )*
+        }
     };
 }
 
@@ -147,7 +159,8 @@ async fn data_outlives_a_node_until_it_is_removed(bench: &Bench) {
     let id = bench.ask(1, "CLUSTER MYID").await;
     // Kept at first, and removed with what the nodes shared.
     runtime.remove(cluster, node, false).await.unwrap();
-    assert!(runtime.retire(cluster, false).await.unwrap());
+    let shared = runtime.capabilities().own_network;
+    assert_eq!(runtime.retire(cluster, false).await.unwrap(), shared);
     bench.prepare().await;
     bench.ensure(1).await;
     assert_eq!(bench.ask(1, "CLUSTER MYID").await, id);
@@ -174,7 +187,7 @@ async fn nothing_is_retired_under_a_node(bench: &Bench) {
 }
 
 async fn a_prefix_is_another_cluster(bench: &Bench) {
-    let longer = bench.beside("rt-abc", 21065, 3).await;
+    let longer = bench.beside("rt-abc", bench.node(1).port + 5, 3).await;
     let runtime = &bench.runtime;
     for bench in [bench, &longer] {
         bench.prepare().await;
@@ -190,8 +203,8 @@ async fn a_prefix_is_another_cluster(bench: &Bench) {
         assert_eq!(found.foreign_owner, None);
         (found.nodes, found.running, found.first_port)
     };
-    assert_eq!(found(bench), (1, 1, Some(21060)));
-    assert_eq!(found(&longer), (2, 2, Some(21065)));
+    assert_eq!(found(bench), (1, 1, Some(bench.node(1).port)));
+    assert_eq!(found(&longer), (2, 2, Some(longer.node(1).port)));
     let node = bench.node_name(1);
     runtime.remove(bench.name(), node, true).await.unwrap();
     runtime.retire(bench.name(), true).await.unwrap();
@@ -219,7 +232,7 @@ async fn logs_are_the_last_lines(bench: &Bench) {
 async fn a_node_that_dies_at_start_says_why(bench: &Bench) {
     bench.prepare().await;
     let node = bench.node(1);
-    let broken = format!("{}no-such-directive yes\n", Bench::conf(node));
+    let broken = format!("{}no-such-directive yes\n", bench.conf(node));
     let ensure = bench.runtime.ensure(&bench.launch, node, &broken);
     let error = ensure.await.unwrap_err();
     assert_eq!(error.kind(), Kind::Failed, "{error}");
@@ -275,7 +288,7 @@ async fn a_new_configuration_counts_from_the_next_start(bench: &Bench) {
     bench.prepare().await;
     bench.ensure(1).await;
     assert_eq!(bench.ask(1, "CONFIG GET maxclients").await, "*2");
-    let conf = format!("{}requirepass sesame\n", Bench::conf(node));
+    let conf = format!("{}requirepass sesame\n", bench.conf(node));
     runtime.configure(&bench.launch, node, &conf).await.unwrap();
     assert_eq!(bench.ask(1, "PING").await, "+PONG");
     runtime.stop(cluster, &node.name, GRACE).await.unwrap();

@@ -1,0 +1,49 @@
+//! `rcluster doctor`
+
+use crate::{
+    cli::{
+        Verdict,
+        args::{DoctorArgs, Global},
+        settings,
+    },
+    error::Result,
+    ops::doctor::{self, Wanted},
+    output::{
+        doctor as table,
+        progress::Progress,
+        result,
+        screen::{Screen, columns},
+    },
+};
+
+pub(in crate::cli) async fn run(
+    global: &Global,
+    args: &DoctorArgs,
+    screen: Screen,
+) -> Result<Verdict> {
+    let wanted = Wanted {
+        production: args.production,
+        // A dry run shows what --fix would be tried on: every check that says what to do.
+        fix: args.fix && !global.dry_run,
+        confirmed: global.yes,
+    };
+    let progress = Progress::new(screen);
+    let report = if global.seed.is_empty() {
+        let request = settings::request(global, &args.spec)?;
+        doctor::of_request(request, wanted, &progress).await?
+    } else {
+        let (seeds, user) = settings::seeds(global)?;
+        doctor::of_seeds(&seeds, user, settings::seed_password(global)?, wanted).await?
+    };
+    progress.finish();
+    result::show(
+        screen,
+        &table::report(&report, screen.verbose > 0, columns()),
+        &report,
+    )?;
+    Ok(if report.ok {
+        Verdict::Fine
+    } else {
+        Verdict::Wanting
+    })
+}

@@ -1,0 +1,262 @@
+//! `doctor`: typed checks of this host and of the nodes that run, each measured here and judged in
+//! `plan::doctor`. [`preflight`] is the part of them that `up` makes before it starts nodes.
+
+mod cluster;
+mod fix;
+mod host;
+pub mod preflight;
+mod production;
+
+use super::{
+    event::Listener,
+    init,
+    session::{Purpose, Request, Session},
+};
+use crate::{
+    error::{Error, Kind, Result},
+    model::{
+        launch::Launch,
+        node::Endpoint,
+        secret::Secret,
+        spec::{PortChoice, RuntimeChoice, RuntimeKind},
+    },
+    plan::doctor::{Finding, Tally, Verdict},
+    runtime::RunState,
+    wire::{LiveWire, Wire},
+};
+use futures_util::future::join_all;
+use serde::Serialize;
+
+/// Version of the document.
+pub const SCHEMA: u32 = 1;
+
+/// What is asked for besides the ordinary checks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The checklist before production.
+    pub production: bool,
+    /// Put right what can safely be put right.
+    pub fix: bool,
+    /// Changes to this host's kernel settings are confirmed.
+    pub confirmed: bool,
+}
+
+/// Everything that was checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Version of this document.
+    pub schema: u32,
+    /// What it is about.
+    pub cluster: Subject,
+    /// No check failed.
+    pub ok: bool,
+    /// How many came out how.
+    pub summary: Tally,
+    /// The checks.
+    pub checks: Vec<Finding>,
+}
+
+/// The cluster that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Subject {
+    /// Its name, or the seed it was asked through.
+    pub name: String,
+    /// Where its nodes run, or would.
+    pub runtime: RuntimeKind,
+    /// How many of its nodes run.
+    pub running: usize,
+}
+
+impl Report {
+    fn new(cluster: Subject, checks: Vec<Finding>) -> Self {
+        let summary = Tally::of(&checks);
+        Report {
+            schema: SCHEMA,
+            cluster,
+            ok: summary.fail == 0,
+            summary,
+            checks,
+        }
+    }
+}
+
+/// Of this host, and of the cluster if it exists.
+pub async fn of_request(
+    request: Request,
+    wanted: Wanted,
+    listener: &dyn Listener,
+) -> Result<Report> {
+    let purpose = if wanted.fix {
+        Purpose::Change
+    } else {
+        Purpose::Look
+    };
+    let session = match Session::find(request.clone(), purpose).await {
+        Ok(session) => Some(session),
+        // No cluster, or no engine to ask: the checks of the host say more.
+        Err(error) if matches!(error.kind(), Kind::NoSuchCluster | Kind::Missing) => None,
+        Err(error) => return Err(error),
+    };
+    let report = check(&request, session.as_ref(), wanted).await?;
+    if !wanted.fix {
+        return Ok(report);
+    }
+    let outcomes = fix::all(&report.checks, session.as_ref(), wanted, listener).await;
+    // What was put right is measured again, so that nothing is called right that is not.
+    let mut report = check(&request, session.as_ref(), wanted).await?;
+    for (id, outcome) in outcomes {
+        for finding in report.checks.iter_mut().filter(|finding| finding.id == id) {
+            match &outcome {
+                Ok(did) => finding.fixed = Some(did.clone()),
+                Err(why) => finding.declined = Some(why.clone()),
+            }
+        }
+    }
+    Ok(report)
+}
+
+async fn check(request: &Request, session: Option<&Session>, wanted: Wanted) -> Result<Report> {
+    let tools = host::Tools::find(&request.spec).await;
+    let placed = match session {
+        Some(session) => session.runtime.list(&session.launch.name).await?,
+        None => Vec::new(),
+    };
+    let existing = session.filter(|_| !placed.is_empty());
+    let kind = match existing {
+        Some(session) => Some(session.launch.runtime),
+        None => asked(request),
+    };
+    let launch = match existing {
+        Some(session) => session.launch.clone(),
+        None => intended(request, kind.unwrap_or_else(|| tools.kind())),
+    };
+    let chosen = existing.is_some()
+        || request.remembered.is_some()
+        || matches!(request.spec.port, PortChoice::First(_));
+    let starting = launch.nodes.iter().map(|node| &node.name).filter(|name| {
+        !placed
+            .iter()
+            .any(|placed| placed.node == **name && placed.state != RunState::Stopped)
+    });
+    let starting = starting.cloned().collect();
+    let seen = match existing {
+        Some(session) => cluster::of_session(&session.live(), &session.launch, &placed).await,
+        None => Vec::new(),
+    };
+    let site = host::Site {
+        launch: &launch,
+        kind,
+        starting,
+        ports_chosen: chosen,
+        used: cluster::memory(&seen),
+        data: request.state.cluster(&launch.name),
+    };
+    let mut checks = host::all(&tools, &site).await;
+    if let Some(session) = existing {
+        let wire = session.live();
+        let told = cluster::told(&wire, &seen).await;
+        checks.extend(cluster::all(&wire, &seen, &told, true).await);
+        if wanted.production {
+            let ours = Some((session, &request.state));
+            checks.extend(production::all(&wire, &seen, &told, ours).await);
+        }
+    } else if wanted.production {
+        return Err(Error::new(
+            Kind::NoSuchCluster,
+            format!("there is no running cluster {} to judge", launch.name),
+        )
+        .hint(
+            "`rcluster up` first; or `--seed HOST:PORT` for a cluster that rcluster did not start",
+        ));
+    }
+    let running = placed
+        .iter()
+        .filter(|placed| placed.state == RunState::Running)
+        .count();
+    let cluster = Subject {
+        name: launch.name.to_string(),
+        runtime: launch.runtime,
+        running,
+    };
+    Ok(Report::new(cluster, checks))
+}
+
+/// The runtime that is settled already.
+fn asked(request: &Request) -> Option<RuntimeKind> {
+    match request.spec.runtime {
+        RuntimeChoice::Docker => Some(RuntimeKind::Docker),
+        RuntimeChoice::Process => Some(RuntimeKind::Process),
+        RuntimeChoice::Auto | RuntimeChoice::Swarm | RuntimeChoice::External => {
+            let remembered = request.remembered.as_ref();
+            remembered.map(|remembered| remembered.runtime)
+        }
+    }
+}
+
+/// The cluster as `up` would make it.
+fn intended(request: &Request, kind: RuntimeKind) -> Launch {
+    let remembered = request.remembered.as_ref();
+    let first = match request.spec.port {
+        PortChoice::First(first) => first,
+        PortChoice::Auto(_) => remembered.map_or(1, |remembered| remembered.first_port),
+    };
+    Launch::new(&request.spec, kind, first)
+}
+
+/// Of a cluster that rcluster did not start: what the wire tells. One seed has to answer.
+pub async fn of_seeds(
+    seeds: &[Endpoint],
+    user: Option<String>,
+    password: Option<Secret>,
+    wanted: Wanted,
+) -> Result<Report> {
+    if wanted.fix {
+        return Err(
+            Error::refused("--fix is for clusters that rcluster started, not for seeds")
+                .hint("leave --fix out: each finding says what to do"),
+        );
+    }
+    let wire = LiveWire::new(user, password);
+    let heard = join_all(seeds.iter().map(|seed| wire.observe(seed))).await;
+    let first = seeds.iter().zip(&heard).find_map(|(seed, answer)| {
+        let report = answer.as_ref().ok()?;
+        Some((seed, report))
+    });
+    let Some((seed, report)) = first else {
+        let errors: Vec<_> = heard
+            .into_iter()
+            .filter_map(std::result::Result::err)
+            .collect();
+        return Err(init::no_seed(seeds, &errors));
+    };
+    let seen = cluster::of_seed(&wire, seed, report).await;
+    let told = cluster::told(&wire, &seen).await;
+    let mut checks = cluster::all(&wire, &seen, &told, false).await;
+    if wanted.production {
+        checks.extend(production::all(&wire, &seen, &told, None).await);
+    }
+    let cluster = Subject {
+        name: seed.to_string(),
+        runtime: RuntimeKind::External,
+        running: seen.iter().filter(|node| node.answer.is_ok()).count(),
+    };
+    Ok(Report::new(cluster, checks))
+}
+
+/// The first check that an operation cannot go on with; the others are told as they come.
+fn refuse(findings: &[Finding], warn: impl Fn(String)) -> Result<()> {
+    for finding in findings {
+        match finding.verdict {
+            Verdict::Fail => return Err(finding.error()),
+            Verdict::Warn => {
+                let why = finding.why.as_deref().unwrap_or_default();
+                warn(format!(
+                    "{}, wanted is {}: {why}",
+                    finding.measured, finding.wanted
+                ));
+            }
+            Verdict::Pass | Verdict::Skip | Verdict::CouldNotCheck => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Measuring for the checklist before production: settings, clients, the journal, who lives where.
+
+use super::cluster::{Named, Seen};
+use crate::{
+    model::{
+        node::{Endpoint, NodeId, NodeName, Role},
+        spec::RuntimeKind,
+    },
+    ops::session::Session,
+    plan::doctor::{
+        Finding,
+        production::{self as judge, DIRECTIVES, Settings, Spread},
+    },
+    store::{audit::Entry, state::State},
+    wire::{LiveWire, Wire},
+};
+use futures_util::future::{join, join_all};
+use std::{collections::BTreeSet, fs, io};
+
+/// The name that `redis_exporter` gives to its connections.
+const EXPORTER: &str = "redis_exporter";
+
+/// Every item of the list. `ours`: the cluster, if rcluster started it.
+pub(super) async fn all(
+    wire: &LiveWire,
+    seen: &[Seen],
+    named: &Named,
+    ours: Option<(&Session, &State)>,
+) -> Vec<Finding> {
+    let (settings, watched) = join(settings(wire, seen), watched(wire, seen)).await;
+    let shards = spread(seen);
+    let days = |word: &str| match ours {
+        Some((session, state)) => days(session, state, word),
+        None => Err("rcluster keeps no journal of a cluster that it did not start".to_owned()),
+    };
+    let launch = ours.map(|(session, _)| &session.launch);
+    let docker = launch.filter(|launch| launch.runtime == RuntimeKind::Docker);
+    let endpoints: BTreeSet<Endpoint> = named.told.keys().map(|(_, told)| told.clone()).collect();
+    let endpoints: Vec<Endpoint> = endpoints.into_iter().collect();
+    vec![
+        judge::password(&settings),
+        judge::bind(docker.map(|launch| launch.listen), &settings),
+        judge::volumes(launch.map(|launch| match launch.runtime {
+            RuntimeKind::Docker => "a named volume for every node, all on one engine",
+            RuntimeKind::Process | RuntimeKind::External => {
+                "a folder of its own for every node, all on this host"
+            }
+        })),
+        judge::monitoring(watched, seen.len()),
+        judge::alerting(),
+        judge::backup(days("backup")),
+        judge::drill(days("failover")),
+        judge::timeouts(&settings),
+        judge::persistence(&settings),
+        judge::eviction(&settings),
+        judge::replicas(&shards),
+        judge::hosts(&shards, ours.is_none()),
+        judge::strings(&endpoints),
+    ]
+}
+
+async fn settings(wire: &LiveWire, seen: &[Seen]) -> Vec<Settings> {
+    join_all(seen.iter().map(async |node| Settings {
+        node: node.node.clone(),
+        live: match (&node.answer, node.answers()) {
+            (_, Some((dial, _))) => {
+                let answer = wire.config_get(dial, DIRECTIVES).await;
+                answer.map_err(|error| error.to_string())
+            }
+            (Err(why), _) => Err(why.clone()),
+            (Ok(_), None) => Err("it cannot be dialled".to_owned()),
+        },
+    }))
+    .await
+}
+
+async fn watched(wire: &LiveWire, seen: &[Seen]) -> Result<usize, String> {
+    let dials = seen.iter().filter_map(Seen::answers).map(|(dial, _)| dial);
+    let answers = join_all(dials.map(|dial| wire.client_names(dial))).await;
+    let mut watched = 0;
+    for answer in answers {
+        let names = answer.map_err(|error| error.to_string())?;
+        watched += usize::from(names.contains(EXPORTER));
+    }
+    Ok(watched)
+}
+
+/// Masters with slots, and where they and their replicas live.
+fn spread(seen: &[Seen]) -> Vec<Spread> {
+    let lines = || {
+        seen.iter().filter_map(|node| {
+            let report = node.answer.as_ref().ok()?;
+            Some((node, report.view.me()?))
+        })
+    };
+    let masters = lines().filter(|(_, line)| line.role == Role::Master && !line.slots.is_empty());
+    masters
+        .map(|(master, line)| {
+            let mine = |other: Option<&NodeId>| other == Some(&line.id);
+            Spread {
+                master: NodeName::clone(&master.node),
+                host: master.host.clone(),
+                replicas: lines()
+                    .filter(|(_, other)| mine(other.master.as_ref()))
+                    .map(|(replica, _)| replica.host.clone())
+                    .collect(),
+            }
+        })
+        .collect()
+}
+
+/// How many days ago a command of that name last ended well, by the journal.
+fn days(session: &Session, state: &State, word: &str) -> Result<Option<u64>, String> {
+    let path = state.cluster(&session.launch.name).join("audit.jsonl");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("{}: {error}", path.display())),
+    };
+    let entries = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Entry>(line).ok());
+    let last = entries
+        .filter(|entry| entry.event == "done" && entry.argv.iter().any(|arg| arg == word))
+        .map(|entry| entry.at)
+        .max();
+    Ok(last.map(|at| {
+        let ago = jiff::Timestamp::now().duration_since(at);
+        u64::try_from(ago.as_hours() / 24).unwrap_or(0)
+    }))
+}
