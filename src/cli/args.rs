@@ -284,6 +284,10 @@ pub(super) struct FailoverArgs {
     /// Each canary's write waits for this many replicas (WAIT)
     #[arg(long, value_name = "N", default_value = "0")]
     pub(super) wait: u32,
+    /// Set min-replicas-to-write to this on the victim (and min-replicas-max-lag to 2 s) during the
+    /// drill: an old master that is cut off then stops taking writes sooner
+    #[arg(long, value_name = "N")]
+    pub(super) min_replicas: Option<u32>,
     /// Writes a second on the victim's shard
     #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) rate: u32,

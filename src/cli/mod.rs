@@ -62,7 +62,7 @@ pub fn main() -> ExitCode {
                 })
                 .await
             }
-            _ => interruptible(run(cli, screen)).await,
+            _ => Box::pin(interruptible(run(cli, screen))).await,
         }
     });
     // A prompt may still be waiting for a line; nobody needs it any more.

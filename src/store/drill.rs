@@ -7,7 +7,7 @@ use crate::{
     model::{node::NodeName, spec::ClusterName},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{fs, io, path::PathBuf};
+use std::{fs, io, path::Path};
 
 /// What a drill does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub struct Intent {
     pub nodes: Vec<NodeName>,
     /// The masters before, if they are to lead again.
     pub masters: Vec<NodeName>,
+    /// Directives that it changed, as they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<(NodeName, Vec<(String, String)>)>,
 }
 
 /// How far a rolling restart has come.
@@ -30,7 +33,7 @@ pub struct Rolling {
 impl State {
     /// A drill that has begun and not ended.
     pub fn drill(&self, name: &ClusterName) -> Result<Option<Intent>> {
-        read(self.cluster(name).join("drill.json"))
+        read(&self.cluster(name).join("drill.json"))
     }
 
     /// Notes a drill before it breaks anything; `None`: everything is mended.
@@ -40,7 +43,7 @@ impl State {
 
     /// A rolling restart that has begun and not ended.
     pub fn rolling(&self, name: &ClusterName) -> Result<Option<Rolling>> {
-        read(self.cluster(name).join("rolling.json"))
+        read(&self.cluster(name).join("rolling.json"))
     }
 
     /// Notes how far a rolling restart has come; `None`: it is over.
@@ -49,15 +52,15 @@ impl State {
     }
 }
 
-fn read<T: DeserializeOwned>(path: PathBuf) -> Result<Option<T>> {
-    match fs::read(&path) {
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
             Error::failed(format!("{} is damaged", path.display()))
                 .source(error)
                 .hint("remove it; `rcluster status` shows whether a node has to be brought back")
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(cannot("reading", &path, error)),
+        Err(error) => Err(cannot("reading", path, error)),
     }
 }
 
@@ -83,7 +86,7 @@ fn note<T: Serialize>(
     write_private(&path, &text)
 }
 
-fn cannot(doing: &str, path: &std::path::Path, error: io::Error) -> Error {
+fn cannot(doing: &str, path: &Path, error: io::Error) -> Error {
     Error::failed(format!("{doing} {}", path.display()))
         .source(error)
         .hint("the state folder has to be writable; RCLUSTER_STATE_DIR names another one")
@@ -103,6 +106,7 @@ mod tests {
         let intent = Intent {
             nodes: vec![NodeName::new("node-1")],
             masters: Vec::new(),
+            settings: Vec::new(),
         };
         state.note_drill(&name, Some(&intent)).expect("noted");
         assert_eq!(state.drill(&name).expect("read"), Some(intent));

@@ -9,7 +9,7 @@ use crate::{
         settings,
     },
     error::{Error, Result},
-    model::drill::{Fault, Manner, Wanted, report::Report},
+    model::drill::{Fault, Manner, Pick, Wanted, report::Report},
     ops::{
         drill::{
             Stop,
@@ -87,12 +87,13 @@ async fn drills_in_a_row(
 ) -> Result<Verdict> {
     let max_rto = args.max_rto.map(Duration::try_from_secs_f64).transpose();
     let max_rto = max_rto.map_err(|error| Error::usage("--max-rto is no time").source(error))?;
-    let request = Request {
+    let mut request = Request {
         fault,
         pick: args.shard.clone(),
         wait: args.wait,
         rate: args.rate,
         takeover: args.takeover,
+        min_replicas: args.min_replicas,
         wanted: Wanted {
             max_rto_ms: max_rto.map(|rto| u64::try_from(rto.as_millis()).unwrap_or(u64::MAX)),
             max_lost: args.max_lost,
@@ -102,6 +103,11 @@ async fn drills_in_a_row(
     let mut reports: Vec<Report> = Vec::new();
     for _ in 0..args.repeat {
         let progress = Progress::new(screen);
+        // Each shard in its turn: a replica that was just elected would wait before the next time.
+        if let (Some(last), Pick::Any) = (reports.last(), &args.shard) {
+            let shards = last.topology_before.len().max(1);
+            request.pick = Pick::Number(last.fault.shard % shards + 1);
+        }
         let report = drill(session, &progress, &request, stop).await?;
         progress.finish();
         if args.repeat > 1 {

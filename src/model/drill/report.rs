@@ -46,7 +46,8 @@ pub struct Predicted {
     pub high_ms: u64,
     /// `cluster-node-timeout`.
     pub node_timeout_ms: u64,
-    /// At most: until a majority has heard of each other's suspicion.
+    /// At most: until the first unanswered ping, and again until a majority has heard of each other's
+    /// suspicion.
     pub gossip_ms: u64,
     /// 500 before an election, and up to 500 more by chance.
     pub election_ms: u64,

@@ -42,7 +42,11 @@ pub(super) fn now_text() -> String {
 }
 
 /// Puts the report together.
-#[expect(clippy::too_many_arguments, reason = "a report is about everything")]
+#[expect(
+    clippy::too_many_arguments,
+    clippy::too_many_lines,
+    reason = "a report is about everything, one field after another"
+)]
 pub(super) async fn account(
     session: &Session,
     request: &Request,
@@ -67,17 +71,17 @@ pub(super) async fn account(
         old_master(session, target, after, lanes, &last, &record, &mut balance).await?;
     let ours = |lane: &&Lane| target.shards.contains(&lane.shard);
     let errand = |wanted| move |lane: &&Lane| lane.errand == wanted;
-    let before_the_way_back = clock.way_back_us;
+    let before_the_way_back = clock.way_back;
     let mut mine = lanes.iter().filter(ours);
     let writes = mine.find(errand(Errand::Write));
     let reads = lanes.iter().filter(ours).find(errand(Errand::Read));
     let outage = |lane: Option<&Lane>| {
-        lane.and_then(|lane| ledger::longest_outage(lane, clock.inject_us, before_the_way_back))
+        lane.and_then(|lane| ledger::longest_outage(lane, clock.inject, before_the_way_back))
     };
     let (write_outage, read_outage) = (outage(writes), outage(reads));
     let rto = |lane: Option<&Lane>, outage: Option<ledger::Outage>| match (lane, outage) {
         (Some(_), None) => Some(0.0),
-        (_, Some(outage)) => outage.ok_at(clock.inject_us).map(|at| at.ms),
+        (_, Some(outage)) => outage.ok_at(clock.inject).map(|at| at.ms),
         (None, None) => None,
     };
     let latency = |from, to| {
@@ -123,14 +127,14 @@ pub(super) async fn account(
         inject_took_ms: ledger::ms(micros(record.inject_took)),
         t_first_error: writes
             .filter(|_| write_outage.is_some())
-            .and_then(|lane| ledger::outage(lane, clock.inject_us))
-            .map(|outage| outage.error_at(clock.inject_us)),
+            .and_then(|lane| ledger::outage(lane, clock.inject))
+            .map(|outage| outage.error_at(clock.inject)),
         t_pfail: record.seen.pfail.clone(),
         t_fail: record.seen.fail.clone(),
         t_election: record.seen.election.clone(),
         t_promoted: record.seen.promoted.clone().map(|(_, at)| at),
-        t_first_write_ok: write_outage.and_then(|outage| outage.ok_at(clock.inject_us)),
-        t_first_read_ok: read_outage.and_then(|outage| outage.ok_at(clock.inject_us)),
+        t_first_write_ok: write_outage.and_then(|outage| outage.ok_at(clock.inject)),
+        t_first_read_ok: read_outage.and_then(|outage| outage.ok_at(clock.inject)),
         t_views_agree: record.seen.views_agree.clone(),
         t_state_ok: record.seen.state_ok.clone(),
         t_rejoined: record.rejoined.clone(),
@@ -147,11 +151,11 @@ pub(super) async fn account(
         resurrected: balance.resurrected,
         errors_by_class: ledger::errors(follow(true)),
         errors_on_others: ledger::errors(follow(false)),
-        availability: ledger::availability(lanes, &target.shards, clock.inject_us, clock.agreed_us),
+        availability: ledger::availability(lanes, &target.shards, clock.inject, clock.agreed),
         latency: Latencies {
-            before: latency(0, clock.inject_us),
-            during: latency(clock.inject_us, clock.agreed_us),
-            after: latency(clock.agreed_us, u64::MAX),
+            before: latency(0, clock.inject),
+            during: latency(clock.inject, clock.agreed),
+            after: latency(clock.agreed, u64::MAX),
         },
         data: balance.data,
         old_master,
@@ -178,10 +182,11 @@ pub(super) async fn account(
         },
         limits: verdict::limits(
             kind,
+            target.config.node_timeout_ms,
             session.launch.nodes.iter().all(|node| node.host.is_none()),
             target.config.evicts,
         ),
-        series: ledger::series(lanes, &target.shards, clock.inject_us, clock.width()),
+        series: ledger::series(lanes, &target.shards, clock.inject, clock.width()),
     };
     report.verdict = verdict::judge(&report, request.wanted);
     if let Err(error) = outcome
@@ -193,34 +198,34 @@ pub(super) async fn account(
     Ok(report)
 }
 
-/// The marks on the canaries' clock.
+/// The marks on the canaries' clock, in microseconds.
 struct Clock {
-    inject_us: u64,
-    agreed_us: u64,
-    way_back_us: u64,
-    end_us: u64,
+    inject: u64,
+    agreed: u64,
+    way_back: u64,
+    end: u64,
 }
 
 impl Clock {
     fn of(record: &Record, lanes: &[Lane]) -> Self {
         let last = lanes.iter().filter_map(|lane| lane.tries.last());
-        let end_us = last
+        let end = last
             .map(crate::model::drill::Try::done_us)
             .max()
             .unwrap_or(0);
-        let inject_us = record.inject_us.unwrap_or(end_us);
-        let agreed_us = record.agreed_us.unwrap_or(end_us);
+        let inject = record.inject_us.unwrap_or(end);
+        let agreed = record.agreed_us.unwrap_or(end);
         Clock {
-            inject_us,
-            agreed_us,
-            way_back_us: record.way_back_us.unwrap_or(end_us),
-            end_us,
+            inject,
+            agreed,
+            way_back: record.way_back_us.unwrap_or(end),
+            end,
         }
     }
 
     /// About two hundred buckets, and none finer than 50 ms.
     fn width(&self) -> u64 {
-        (self.end_us / 200).max(50_000).next_multiple_of(50_000)
+        (self.end / 200).max(50_000).next_multiple_of(50_000)
     }
 }
 

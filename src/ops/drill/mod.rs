@@ -3,7 +3,7 @@
 //!
 //! - `scene`: who is what now; `preflight`: may this be broken
 //! - `canary`: clients that write and read all the while; `watch`: quick looks at every node
-//! - `fault`: break and mend; `script`: the order of things; `account`: what it came to
+//! - `fault`: break and mend; `script`: the order of things; `recovery`: its second half; `account`: what it came to
 //! - `lead`: planned failovers, and the way back to a topology; `planned`: those on their own
 
 mod account;
@@ -13,6 +13,7 @@ mod lead;
 mod minority;
 pub mod planned;
 mod preflight;
+mod recovery;
 pub mod run;
 mod scene;
 mod script;

@@ -18,8 +18,13 @@ use crate::{
             report::{Report, Series},
         },
         launch::Launch,
+        node::NodeName,
     },
-    ops::{context::Context, event::Listener, session::Session},
+    ops::{
+        context::{Context, wire_failure},
+        event::Listener,
+        session::Session,
+    },
     plan::drill::verdict,
     store::drill::Intent,
 };
@@ -37,11 +42,16 @@ pub struct Request {
     pub wait: u32,
     /// Writes a second on the victim's shard.
     pub rate: u32,
+    /// `min-replicas-to-write` of the victim during the drill.
+    pub min_replicas: Option<u32>,
     /// After a majority is lost: replicas take over without a vote.
     pub takeover: bool,
     /// What counts as passed.
     pub wanted: Wanted,
 }
+
+/// Replicas report each second: with less than this a busy one would count as gone.
+const MAX_LAG: &str = "2";
 
 /// Runs one drill.
 pub async fn drill(
@@ -53,7 +63,8 @@ pub async fn drill(
     let context = session.context(listener);
     let launch = &session.launch;
     let scene = Scene::look(&context, launch).await?;
-    let target = preflight(&context, &scene, request).await?;
+    let mut target = preflight(&context, &scene, request).await?;
+    let settings = settings(&context, &scene, &mut target, request).await?;
     let intent = Intent {
         // A second victim is not known yet: it is one of the shard's own.
         nodes: match request.fault {
@@ -73,6 +84,7 @@ pub async fn drill(
         } else {
             Vec::new()
         },
+        settings: settings.before,
     };
     let state = &session.request.state;
     state.note_drill(&launch.name, Some(&intent))?;
@@ -80,6 +92,7 @@ pub async fn drill(
         "drill",
         json!({ "fault": request.fault, "nodes": target.victims, "masters": intent.masters }),
     )?;
+    change(&context, &scene, &settings.meanwhile).await?;
     let began = now_text();
     announce(&context, &target, request);
     let canaries = Canaries::start(&scene, &target.shards, pace(request), session.wires());
@@ -99,6 +112,7 @@ pub async fn drill(
     let (record, canaries) = script.end();
     let lanes = canaries.finish().await;
     let after = Scene::look(&context, launch).await?;
+    change(&context, &after, &intent.settings).await?;
     let report = account(
         session, request, &scene, &target, &after, &lanes, record, outcome, began,
     )
@@ -148,7 +162,11 @@ pub async fn finish(context: &Context<'_>, launch: &Launch, intent: &Intent) -> 
 /// Lets the masters from before a drill that was killed lead again.
 pub async fn give_back(context: &Context<'_>, session: &Session, intent: &Intent) -> Result<usize> {
     let launch = &session.launch;
-    let mut done = 0;
+    let mut done = intent.settings.len();
+    if done > 0 {
+        let scene = Scene::settled(context, launch, "waiting for every node to agree").await?;
+        change(context, &scene, &intent.settings).await?;
+    }
     for master in &intent.masters {
         let scene = Scene::settled(context, launch, "waiting for every node to agree").await?;
         let follows = scene
@@ -163,6 +181,51 @@ pub async fn give_back(context: &Context<'_>, session: &Session, intent: &Intent
     Ok(done)
 }
 
+/// Directives by node.
+type Settings = Vec<(NodeName, Vec<(String, String)>)>;
+
+/// What a drill changes, and how it was.
+struct Changes {
+    before: Settings,
+    meanwhile: Settings,
+}
+
+/// Only of the victim: its heir has no replica at first and would refuse every write.
+async fn settings(
+    context: &Context<'_>,
+    scene: &Scene,
+    target: &mut Target,
+    request: &Request,
+) -> Result<Changes> {
+    let Some(least) = request.min_replicas else {
+        return Ok(Changes {
+            before: Vec::new(),
+            meanwhile: Vec::new(),
+        });
+    };
+    let node = target.seats.master.clone();
+    let dial = &scene.member(&node)?.dial;
+    let names = ["min-replicas-to-write", "min-replicas-max-lag"];
+    let now = context.wire.config_get(dial, &names).await;
+    let now = now.map_err(|error| wire_failure(&node, &error))?;
+    target.config.min_replicas = u64::from(least);
+    let wanted = [least.to_string(), MAX_LAG.to_owned()];
+    let pairs = names.into_iter().map(str::to_owned).zip(wanted);
+    Ok(Changes {
+        before: vec![(node.clone(), now.into_iter().collect())],
+        meanwhile: vec![(node, pairs.collect())],
+    })
+}
+
+async fn change(context: &Context<'_>, scene: &Scene, settings: &Settings) -> Result<()> {
+    for (node, settings) in settings {
+        let dial = &scene.member(node)?.dial;
+        let set = context.wire.config_set(dial, settings).await;
+        set.map_err(|error| wire_failure(node, &error))?;
+    }
+    Ok(())
+}
+
 fn pace(request: &Request) -> Pace {
     let write = Duration::from_secs(1) / request.rate.max(1);
     Pace {
@@ -174,11 +237,7 @@ fn pace(request: &Request) -> Pace {
 }
 
 fn announce(context: &Context<'_>, target: &Target, request: &Request) {
-    let names: Vec<&str> = target
-        .victims
-        .iter()
-        .map(crate::model::node::NodeName::as_str)
-        .collect();
+    let names: Vec<&str> = target.victims.iter().map(NodeName::as_str).collect();
     let promise = match target.predicted {
         Some(predicted) => format!(
             ", node timeout {} ms: a new master is expected after {:.1} s ({:.1} to {:.1})",

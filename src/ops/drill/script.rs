@@ -1,18 +1,11 @@
 //! The order of things: quiet, fault, watching, the look at the data, the return, the way back.
 
-use super::{
-    canary::{Canaries, find},
-    fault, lead,
-    preflight::Target,
-    run::Request,
-    scene::Scene,
-    watch::Watch,
-};
+use super::{canary::Canaries, fault, preflight::Target, run::Request, scene::Scene, watch::Watch};
 use crate::{
     error::{Error, Result},
     model::{
         drill::{Errand, Fault, Manner, Seats, report::Instant as Seen},
-        node::{NodeName, Role},
+        node::NodeName,
         slot::SlotSet,
     },
     ops::{
@@ -24,7 +17,6 @@ use crate::{
         ledger::{self, Found},
         story::{Plot, Sample, Story},
     },
-    wait::{Look, wait_until},
     wire::drill::DrillWire,
 };
 use std::{
@@ -32,10 +24,13 @@ use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
 };
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{interval, sleep};
 
 /// How long the canaries are watched before anything is broken.
-const QUIET: Duration = Duration::from_millis(1500);
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The first looks at connections and slots are not what is measured.
+const WARMING: Duration = Duration::from_millis(500);
 
 /// How long the watch runs before the fault, so that every look has one before it.
 const LEAD_IN: Duration = Duration::from_millis(60);
@@ -48,12 +43,6 @@ const AFTERMATH: Duration = Duration::from_millis(300);
 
 /// Clients that stay with a frozen master.
 const LOYAL_CLIENTS: usize = 8;
-
-/// How long an old master may take to learn that it was replaced, beyond the node timeout.
-const LEARNING: Duration = Duration::from_secs(10);
-
-/// How often the returning node is looked at.
-const POLL: Duration = Duration::from_millis(8);
 
 /// What happened.
 #[derive(Debug, Default)]
@@ -98,14 +87,14 @@ pub(super) struct Record {
 
 /// A drill at work.
 pub(super) struct Script<'a> {
-    context: &'a Context<'a>,
-    session: &'a Session,
-    request: &'a Request,
-    scene: &'a Scene,
-    target: &'a Target,
-    canaries: Canaries,
-    minority: Option<super::minority::Minority>,
-    record: Record,
+    pub(super) context: &'a Context<'a>,
+    pub(super) session: &'a Session,
+    pub(super) request: &'a Request,
+    pub(super) scene: &'a Scene,
+    pub(super) target: &'a Target,
+    pub(super) canaries: Canaries,
+    pub(super) minority: Option<super::minority::Minority>,
+    pub(super) record: Record,
     began: Instant,
     phase: Cell<&'static str>,
 }
@@ -163,7 +152,7 @@ impl<'a> Script<'a> {
         match fault {
             Fault::Majority => {
                 self.survive_without_majority(&mut watch, &mut story)
-                    .await?
+                    .await?;
             }
             _ => self.follow(&mut watch, &mut story).await?,
         }
@@ -185,7 +174,7 @@ impl<'a> Script<'a> {
         Ok(())
     }
 
-    fn enter(&self, phase: &'static str) {
+    pub(super) fn enter(&self, phase: &'static str) {
         self.phase.set(phase);
         self.context.listener.hear(Event::Stage {
             title: phase.to_owned(),
@@ -195,7 +184,7 @@ impl<'a> Script<'a> {
     }
 
     /// A line with the clock: from the fault, once there was one.
-    fn say(&self, text: &str) {
+    pub(super) fn say(&self, text: &str) {
         let text = match self.record.inject {
             Some(inject) => format!("{:+9.3} s  {text}", inject.elapsed().as_secs_f64()),
             None => format!("            {text}"),
@@ -203,7 +192,7 @@ impl<'a> Script<'a> {
         self.context.note(text);
     }
 
-    fn tick(&self) {
+    pub(super) fn tick(&self) {
         let since = self.record.inject.unwrap_or(self.began).elapsed();
         self.context.listener.hear(Event::Waiting {
             title: self.phase.get().to_owned(),
@@ -212,7 +201,7 @@ impl<'a> Script<'a> {
     }
 
     /// Milliseconds from the fault.
-    fn since(&self, at: Instant) -> f64 {
+    pub(super) fn since(&self, at: Instant) -> f64 {
         let Some(inject) = self.record.inject else {
             return 0.0;
         };
@@ -224,10 +213,9 @@ impl<'a> Script<'a> {
     }
 
     async fn quiet(&mut self) {
-        // The first looks at connections and slots are not what is measured.
-        sleep(QUIET / 3).await;
+        sleep(WARMING).await;
         let (cpu, start) = (super::account::cpu(), Instant::now());
-        sleep(QUIET - QUIET / 3).await;
+        sleep(QUIET).await;
         let used = super::account::cpu().saturating_sub(cpu);
         self.record.cpu_percent =
             (used.as_secs_f64() / start.elapsed().as_secs_f64() * 1000.0).round() / 10.0;
@@ -471,155 +459,6 @@ impl<'a> Script<'a> {
             .await?;
         }
         self.record.agreed_us = Some(self.canaries.now_us());
-        Ok(())
-    }
-
-    async fn first_look(&mut self) -> Result<()> {
-        // Of a double fault without another replica nobody has the slots now.
-        let scene = Scene::look(self.context, &self.session.launch).await?;
-        let lanes = self.canaries.lanes();
-        self.record.first = match timeout(
-            self.context.deadline,
-            find(&scene, &self.session.live(), &lanes),
-        )
-        .await
-        {
-            Ok(Ok(found)) => Some(found),
-            Ok(Err(_)) | Err(_) => None,
-        };
-        Ok(())
-    }
-
-    async fn bring_back(&mut self) -> Result<()> {
-        let launch = &self.session.launch;
-        let hit = self.record.hit.clone();
-        let leader = self.leader().await?;
-        let before = match &leader {
-            Some(dial) => self.session.live().syncs(dial).await.ok(),
-            None => None,
-        };
-        // What it hears after the return is of the new master's making.
-        self.record.minority = self.minority.take().map(|minority| minority.heard());
-        // The one with the newest data first.
-        let thawed = Instant::now();
-        for node in hit.iter().rev() {
-            fault::mend(self.context, launch, std::slice::from_ref(node)).await?;
-        }
-        if self.request.fault == Fault::Freeze {
-            self.record.thaw_us = Some(self.canaries.at_us(thawed));
-            let learned = wait_until(POLL, LEARNING, || {
-                std::future::ready(Ok::<_, Error>(if self.canaries.loyalty_is_over() {
-                    Look::Ready(())
-                } else {
-                    Look::Pending(())
-                }))
-            })
-            .await?;
-            self.say(match learned {
-                Ok(()) => "the old master has learned that it was replaced",
-                Err(_) => "the old master still has not learned that it was replaced",
-            });
-        }
-        if let Some(victim) = hit.first() {
-            self.rejoin(victim).await?;
-        }
-        Scene::settled(self.context, launch, "waiting for the victim's return").await?;
-        if let (Some(dial), Some(before)) = (&leader, before)
-            && let Ok(now) = self.session.live().syncs(dial).await
-        {
-            self.record.resync = Some(if now.full > before.full {
-                "full"
-            } else if now.partial > before.partial {
-                "partial"
-            } else {
-                "none"
-            });
-        }
-        if let Some(kind) = self.record.resync {
-            self.say(&format!("all is well again; resync: {kind}"));
-        }
-        Ok(())
-    }
-
-    /// Where whoever leads the shard now is dialled.
-    async fn leader(&self) -> Result<Option<crate::model::node::Endpoint>> {
-        let name = match &self.record.promoted {
-            Some(name) => name,
-            None => &self.target.seats.master,
-        };
-        let scene = Scene::look(self.context, &self.session.launch).await?;
-        let dial = scene.member(name).ok().map(|member| member.dial.clone());
-        Ok(dial.filter(|_| scene.report(name).is_some()))
-    }
-
-    /// Waits until the victim follows, and notes when.
-    async fn rejoin(&mut self, victim: &NodeName) -> Result<()> {
-        let leads_again = self.record.promoted.is_none() && self.request.fault != Fault::Replica;
-        let mut before = Instant::now();
-        let limit = self.context.deadline;
-        let start = Instant::now();
-        loop {
-            let sent = Instant::now();
-            let dial = Scene::look(self.context, &self.session.launch)
-                .await?
-                .member(victim)
-                .map(|member| member.dial.clone());
-            if let Ok(dial) = dial
-                && let Ok(report) = self.session.wire.observe(&dial).await
-            {
-                let at = Instant::now();
-                let seen = Seen {
-                    ms: self.since(at),
-                    resolution_ms: ledger::ms(
-                        u64::try_from(at.saturating_duration_since(before).as_micros())
-                            .unwrap_or(u64::MAX),
-                    ),
-                    seen_by: victim.to_string(),
-                };
-                let replication = &report.info.replication;
-                let in_place = leads_again || replication.role == Role::Replica;
-                if in_place && self.record.rejoined.is_none() {
-                    self.record.rejoined = Some(seen.clone());
-                    self.say(&format!("{victim} is back"));
-                }
-                if leads_again && !report.info.loading {
-                    return Ok(());
-                }
-                if in_place && replication.link_up {
-                    self.record.resynced = Some(seen);
-                    self.say(&format!("{victim} has its data back"));
-                    return Ok(());
-                }
-            }
-            before = sent;
-            if start.elapsed() > limit {
-                return Err(Error::deadline(format!(
-                    "{victim} is not back in its shard after {:.0} s",
-                    limit.as_secs_f64()
-                ))
-                .hint("its log says why; `rcluster up` tries again"));
-            }
-            self.tick();
-            sleep(POLL).await;
-        }
-    }
-
-    async fn give_back(&mut self) -> Result<()> {
-        self.record.way_back_us = Some(self.canaries.now_us());
-        if !self.request.wanted.restore {
-            return Ok(());
-        }
-        self.enter("way back: planned failovers to the first topology");
-        let session = self.session;
-        lead::restore(
-            self.context,
-            &session.launch,
-            &session.live(),
-            &self.scene.seats,
-        )
-        .await?;
-        self.record.restored_ms = Some(self.since(Instant::now()));
-        self.say("the first topology is back");
         Ok(())
     }
 }

@@ -1,11 +1,14 @@
 //! How long Redis takes from the death of a master to the promotion of its replica.
 //!
-//! The model (cluster.c, 7.0): a link that breaks is dialled again within a cron tick (100 ms) and
-//! the ping that then stays unanswered makes the node PFAIL after `cluster-node-timeout`; of a
-//! silent link (freeze, partition) the last ping may already be up to half a timeout away. PFAIL
-//! becomes FAIL once a majority of masters have said so in their gossip, and every pair of nodes
-//! exchanges a ping at least each half timeout, or each n-1 seconds where that is sooner. The
-//! replica then waits 500 ms, up to 500 more by chance, and 1000 for each replica with newer data.
+//! The model (cluster.c, 7.0): every pair of nodes exchanges a ping at least each half timeout, or
+//! about each n-1 seconds where that is sooner. So the ping that a dead node leaves unanswered is sent
+//! up to one such interval after its death, and `cluster-node-timeout` later it is PFAIL. PFAIL
+//! becomes FAIL once a majority of masters have said so in their gossip: up to one more interval.
+//! The replica then waits 500 ms, up to 500 more by chance, and 1000 for each replica with newer
+//! data.
+//!
+//! Not in it: a replica that stood for election (or led a planned failover) less than four node
+//! timeouts ago first waits out that time (`auth_retry_time`), so drills on one shard need a rest.
 
 use crate::model::drill::{Fault, report::Predicted};
 
@@ -38,19 +41,14 @@ pub fn predict(
         .unwrap_or(u64::MAX)
         .saturating_mul(1000);
     let exchange = (node_timeout_ms / 2).min(apart);
-    let silent = if fault.leaves_an_old_master() {
-        node_timeout_ms / 2
-    } else {
-        0
-    };
     let others = u64::try_from(replicas.saturating_sub(1)).unwrap_or(0);
     // With equal data the offsets tie and the first to ask wins; its rank is then 0.
     let rank_ms = others.saturating_mul(RANK_MS);
     let low_ms = node_timeout_ms + ELECTION_MS;
     Some(Predicted {
         low_ms,
-        expected_ms: low_ms + TICK_MS + silent / 2 + exchange / 4 + ELECTION_MS / 2 + VOTES_MS,
-        high_ms: low_ms + 3 * TICK_MS + silent + exchange + ELECTION_MS + VOTES_MS + rank_ms,
+        expected_ms: low_ms + TICK_MS + exchange / 3 + exchange / 2 + ELECTION_MS / 2 + VOTES_MS,
+        high_ms: low_ms + 3 * TICK_MS + 2 * exchange + ELECTION_MS + VOTES_MS + rank_ms,
         node_timeout_ms,
         gossip_ms: exchange,
         election_ms: ELECTION_MS,
@@ -64,8 +62,8 @@ mod tests {
 
     #[test]
     fn the_measured_times_lie_within() {
-        // Measured on six nodes: about 2.0 s at 1000, 6.6 to 8.8 s at 5000.
-        for (timeout, measured) in [(1000, [1900, 2200]), (5000, [6600, 8800])] {
+        // Least, median and most of twenty crashes of a master of six nodes, on two busy cores.
+        for (timeout, measured) in [(1000, [2048, 2372, 2844]), (5000, [6283, 8128, 8906])] {
             let predicted = predict(Fault::Crash, timeout, 6, 1).expect("it fails over");
             for ms in measured {
                 assert!(
@@ -73,6 +71,7 @@ mod tests {
                     "{ms}: {predicted:?}"
                 );
             }
+            assert!(predicted.expected_ms.abs_diff(measured[1]) < measured[1] / 10);
             assert!(predicted.low_ms < predicted.expected_ms);
             assert!(predicted.expected_ms < predicted.high_ms);
         }

@@ -30,9 +30,9 @@ pub fn judge(report: &Report, wanted: Wanted) -> Verdict {
             let missed = rto > most as f64;
             let text = format!("writes were out for {rto:.0} ms, {most} allowed");
             if missed {
-                wrong.push(text)
+                wrong.push(text);
             } else {
-                fine.push(text)
+                fine.push(text);
             }
         }
         (_, None) => wrong.push("writes did not come back".to_owned()),
@@ -62,7 +62,7 @@ pub fn judge(report: &Report, wanted: Wanted) -> Verdict {
 }
 
 /// What a drill of this kind cannot prove.
-pub fn limits(fault: Fault, one_host: bool, evicts: bool) -> Vec<String> {
+pub fn limits(fault: Fault, node_timeout_ms: u64, one_host: bool, evicts: bool) -> Vec<String> {
     let mut limits = Vec::new();
     let mut say = |text: &str| limits.push(text.to_owned());
     match fault {
@@ -74,7 +74,9 @@ pub fn limits(fault: Fault, one_host: bool, evicts: bool) -> Vec<String> {
             );
         }
         Fault::Stop => {
-            say("SIGTERM lets Redis wait for its replicas and save: it is the gentlest of all ends")
+            say(
+                "SIGTERM lets Redis wait for its replicas and save: it is the gentlest of all ends",
+            );
         }
         Fault::Freeze => say(
             "a frozen node's clients wait; what the kernel buffered for it is executed when it thaws, so that many \
@@ -84,7 +86,7 @@ pub fn limits(fault: Fault, one_host: bool, evicts: bool) -> Vec<String> {
             "the cut is clean and complete; real ones are partial, one-way or slow, and last as long as they like",
         ),
         Fault::Replica => {
-            say("losing a replica moves no slot: it shows only that nothing else notices")
+            say("losing a replica moves no slot: it shows only that nothing else notices");
         }
     }
     if one_host {
@@ -95,6 +97,14 @@ pub fn limits(fault: Fault, one_host: bool, evicts: bool) -> Vec<String> {
             "maxmemory-policy may evict the canaries' keys when memory is full, which would count as lost",
         );
     }
+    if !matches!(fault, Fault::Replica | Fault::Majority) {
+        limits.push(format!(
+            "a replica that stood for election less than four node timeouts ({} s) ago waits out the rest: \
+             a drill soon after another on the same shard takes longer",
+            node_timeout_ms.saturating_mul(4).div_ceil(1000)
+        ));
+    }
+    let mut say = |text: &str| limits.push(text.to_owned());
     say("the load is the canaries' own: a busy cluster detects and elects more slowly");
     limits
 }
