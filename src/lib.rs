@@ -12,6 +12,7 @@
 //! | [`store`] | what is remembered: spec, state folder, lock, journal | decide |
 //! | [`ops`] | one file per operation: observe → plan → check → apply → verify | print, ask, exit |
 //! | [`output`] | the only place that prints | change anything |
+//! | [`tui`] | the live monitor: state, pure update, views | ask a node, or print |
 //! | [`cli`] | arguments, settings, one thin file per command | reach a node |
 //! | [`error`] | failure kinds, hints, the exit-code table | |
 //! | [`wait`] | the one way to wait: a condition and a deadline | |
@@ -39,5 +40,6 @@ pub mod plan;
 pub mod render;
 pub mod runtime;
 pub mod store;
+pub mod tui;
 pub mod wait;
 pub mod wire;

@@ -20,8 +20,14 @@ pub struct TimedOut<S> {
     pub waited: Duration,
 }
 
+/// The longest pause that a slow look earns (see [`wait_until`]).
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
 /// Looks again and again, `every` apart, until the condition holds or `deadline` passes. It looks
 /// at least once, and once more at the deadline. An error of the look itself ends the wait.
+///
+/// A look that takes long is followed by a pause twice as long (up to 100 ms): whoever waits for
+/// others must not take the processors from them.
 ///
 /// (`AsyncFnMut` would read better, but its futures cannot yet be named as `Send`, which the
 /// runtimes behind `dyn` have to be.)
@@ -36,6 +42,7 @@ where
 {
     let start = Instant::now();
     loop {
+        let looking = Instant::now();
         let last = match look().await? {
             Look::Ready(found) => return Ok(Ok(found)),
             Look::Pending(seen) => seen,
@@ -44,7 +51,8 @@ where
         if waited >= deadline {
             return Ok(Err(TimedOut { last, waited }));
         }
-        tokio::time::sleep(every.min(deadline.saturating_sub(waited))).await;
+        let pause = every.max((looking.elapsed() * 2).min(LONGEST_PAUSE));
+        tokio::time::sleep(pause.min(deadline.saturating_sub(waited))).await;
     }
 }
 

@@ -1,8 +1,11 @@
 //! The arguments as they are typed. What they mean together is `settings`' question.
 
+use super::args_drill::{FAILOVER, FailoverArgs, RestartArgs};
+use super::args_look::{EnvArgs, HistoryArgs, KeyArgs, LogsArgs, RunArgs, StatusArgs};
 use crate::model::{
-    drill::Pick,
+    decimal::Decimal,
     node::NodeName,
+    smoke::{Check, Persistence},
     spec::{Access, ClusterName, PortChoice},
 };
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::Styles};
@@ -18,6 +21,8 @@ Examples:
   rcluster status                      what every node says
   rcluster failover                    crash a master and see the cluster heal
   rcluster doctor                      what is wrong with this host or the nodes, and what to do
+  rcluster monitor                     the same, live
+  rcluster test                        prove that it works
   rcluster new --preset dev            a commented spec to start from
   rcluster down --volumes              away with it, data and all";
 
@@ -160,9 +165,28 @@ pub(super) enum Command {
     #[command(visible_alias = "ls")]
     List,
     /// What every node says, and whether they agree (exit 4: they are not well)
-    Status,
     /// Check this host and the nodes: what is wrong, why, and what to type (exit 4: a check failed)
     Doctor(DoctorArgs),
+    /// Watch it live: health, load, latency, lag, and what happens
+    ///
+    /// On a terminal a screen (`?` shows its keys), elsewhere a line per sample, or a JSON document
+    /// per line with --json. A sample sends four commands to each node (PING, CLUSTER NODES, CLUSTER
+    /// INFO, INFO) on a connection that is kept. A node that does not answer costs its deadline
+    /// (most of an interval, at most a second) and delays nobody else's answer beyond it.
+    Monitor(MonitorArgs),
+    /// The smoke suite: prove that the cluster works (exit 4: a check failed)
+    Test(TestArgs),
+    Status(StatusArgs),
+    /// What the nodes wrote, in time order
+    Logs(LogsArgs),
+    /// A cluster for the length of a command, whose exit code is returned
+    Run(RunArgs),
+    /// How an application reaches the cluster: variables, or a few lines of code
+    Env(EnvArgs),
+    /// The slot of a key, and who serves it
+    Key(KeyArgs),
+    /// Who changed the cluster, when, how, and what came of it
+    History(HistoryArgs),
     /// Write a commented spec
     New(NewArgs),
     /// Write redis.conf files and a compose file to use by hand
@@ -226,104 +250,59 @@ pub(super) struct NodeArgs {
     pub(super) nodes: Vec<NodeName>,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct RestartArgs {
-    /// Only these nodes
-    #[arg(value_name = "NODE", conflicts_with = "rolling", value_parser = |text: &str| Ok::<_, Infallible>(NodeName::new(text)))]
-    pub(super) nodes: Vec<NodeName>,
-    /// Replicas first, then each master after a planned failover; stops at the first sign of trouble,
-    /// and goes on from there when it is run again
-    #[arg(long)]
-    pub(super) rolling: bool,
-}
+const TEST_AFTER: &str = "\
+Checks: connectivity, cluster-state, slot-coverage, open-slots, view-agreement, read-write, hash-tags,
+moved, hit-ratio, latency, replica-links, replica-lag, replica-read, persistence, maxclients, cleanup.
 
-const FAILOVER: &str = "\
-Without --planned this is a drill: canary clients write and read on every shard, one node is broken,
-every node's view is watched, the data is looked for, the node is brought back, and planned failovers
-restore the first topology. Ctrl-C brings everything back first; after a kill -9 `rcluster up` does.
+Thresholds come from these flags, else from `test:` in the spec, else from the defaults shown there
+by `rcluster new`. Its keys all begin with rcluster:test: and are removed at the end.
 
-Faults: crash (SIGKILL to a master), stop (SIGTERM), freeze (thawed once it was replaced), partition
-(cut from the other nodes, docker only), replica (lose a replica), double (the master, then its heir),
-majority (more than half of the masters: the cluster goes down until they are back, or --takeover).
+Exit codes: 0 every check passed or was skipped, 4 one failed or could not be measured, 5 no node
+answers, 6 no such cluster, 130 interrupted.
 
 Examples:
-  rcluster failover                           crash a master of any shard
-  rcluster failover --shard 2 --max-rto 9     exit 4 if writes are out for more than 9 s
-  rcluster failover --fault freeze --report freeze.html
-  rcluster failover --planned --all           each shard in turn, without an outage
-  rcluster failover --to node-4               node-4 takes over from its master, in peace";
+  rcluster test                              every check, as a table
+  rcluster test --junit report.xml           for CI; with GITHUB_ACTIONS=true failures are annotated
+  rcluster test --latency-p99-ms 20 -v       allow more; show every node and shard
+  rcluster test --only read-write,moved      these two
+  rcluster test --seed 10.0.0.5:6379 --tap   a cluster that rcluster did not start, as TAP";
 
 #[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "flags are what a command line has"
-)]
-pub(super) struct FailoverArgs {
-    /// Which shard: its number from 1, `any`, or one of its nodes
-    #[arg(long, value_name = "N|any|NODE", default_value = "any")]
-    pub(super) shard: Pick,
-    /// What is broken
-    #[arg(long, value_name = "FAULT", default_value = "crash", conflicts_with_all = ["planned", "to", "all", "force"])]
-    pub(super) fault: FaultArg,
-    /// No fault: a replica takes over while its master waits for it
-    #[arg(long)]
-    pub(super) planned: bool,
-    /// With --planned: every shard in turn
-    #[arg(long, requires = "planned", conflicts_with_all = ["to", "shard"])]
-    pub(super) all: bool,
-    /// This replica takes over from its master (implies --planned)
-    #[arg(long, value_name = "NODE", conflicts_with = "shard", value_parser = |text: &str| Ok::<_, Infallible>(NodeName::new(text)))]
-    pub(super) to: Option<NodeName>,
-    /// Take over without the master's agreement: what it has not sent yet is lost (asks first)
-    #[arg(long, conflicts_with = "takeover")]
-    pub(super) force: bool,
-    /// Take over without a vote: for when the majority is gone (asks first). With --fault majority it
-    /// is how the cluster is brought back
-    #[arg(long)]
-    pub(super) takeover: bool,
-    /// Each canary's write waits for this many replicas (WAIT)
-    #[arg(long, value_name = "N", default_value = "0")]
-    pub(super) wait: u32,
-    /// Set min-replicas-to-write to this on the victim (and min-replicas-max-lag to 2 s) during the
-    /// drill: an old master that is cut off then stops taking writes sooner
-    #[arg(long, value_name = "N")]
-    pub(super) min_replicas: Option<u32>,
-    /// Writes a second on the victim's shard
-    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(super) rate: u32,
-    /// The longest write outage that passes, in seconds
-    #[arg(long, value_name = "SECONDS")]
-    pub(super) max_rto: Option<f64>,
-    /// The most acknowledged writes that may be lost [default: 0; with freeze and partition any number]
-    #[arg(long, value_name = "N")]
-    pub(super) max_lost: Option<usize>,
-    /// Leave the promoted replica in charge
-    #[arg(long)]
-    pub(super) no_restore: bool,
-    /// So many drills in a row, with the distribution of their times
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(super) repeat: u32,
-    /// Write a page with the plot of availability and latency
-    #[arg(long, value_name = "FILE.html")]
-    pub(super) report: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum FaultArg {
-    /// SIGKILL to a master
-    Crash,
-    /// SIGTERM to a master
-    Stop,
-    /// A master is frozen, and thawed once it was replaced
-    Freeze,
-    /// A master is cut off from the other nodes
-    Partition,
-    /// SIGKILL to a replica
-    Replica,
-    /// A master, then the replica that took over
-    Double,
-    /// More than half of the masters
-    Majority,
+#[command(after_help = TEST_AFTER)]
+pub(super) struct TestArgs {
+    /// Only these checks
+    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    pub(super) only: Vec<Check>,
+    /// Not these checks
+    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    pub(super) skip: Vec<Check>,
+    /// Write JUnit XML to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Print TAP instead of the table
+    #[arg(long, conflicts_with = "json")]
+    pub(super) tap: bool,
+    /// latency: the 99th percentile of every shard stays below this many milliseconds
+    #[arg(long, value_name = "MS", env = "RCLUSTER_TEST_LATENCY_P99_MS")]
+    pub(super) latency_p99_ms: Option<Decimal>,
+    /// latency: samples per shard, one a millisecond
+    #[arg(long, value_name = "N", env = "RCLUSTER_TEST_LATENCY_SAMPLES")]
+    pub(super) latency_samples: Option<u32>,
+    /// hit-ratio: more than this many of a hundred look-ups find their key
+    #[arg(long, value_name = "PERCENT", env = "RCLUSTER_TEST_HIT_RATIO_PERCENT")]
+    pub(super) hit_ratio_percent: Option<Decimal>,
+    /// replica-lag: no replica is more bytes behind
+    #[arg(long, value_name = "BYTES", env = "RCLUSTER_TEST_LAG_BYTES")]
+    pub(super) lag_bytes: Option<u64>,
+    /// replica-read: replicas acknowledge a write within this many milliseconds
+    #[arg(long, value_name = "MS", env = "RCLUSTER_TEST_WAIT_MS")]
+    pub(super) wait_ms: Option<u32>,
+    /// persistence: spec (what it says), aof, rdb, any, off
+    #[arg(long, value_name = "WHAT", env = "RCLUSTER_TEST_PERSISTENCE")]
+    pub(super) persistence: Option<Persistence>,
+    /// maxclients: at least this many on every node
+    #[arg(long, value_name = "N", env = "RCLUSTER_TEST_MAXCLIENTS")]
+    pub(super) maxclients: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -350,6 +329,59 @@ pub(super) struct DoctorArgs {
     pub(super) fix: bool,
     #[command(flatten)]
     pub(super) spec: SpecFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MonitorArgs {
+    /// A line per sample, also on a terminal
+    #[arg(long)]
+    pub(super) plain: bool,
+    /// One sample, measured over one interval; exit 4 if not healthy
+    #[arg(long)]
+    pub(super) once: bool,
+    /// So many samples, then leave
+    #[arg(long, value_name = "N", conflicts_with = "once", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) count: Option<u64>,
+    /// The time between samples: 500ms, 2s, or seconds
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub(super) interval: u64,
+    /// Write every sample to a file, a JSON document a line
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    pub(super) record: Option<PathBuf>,
+    /// Show a recording instead of a cluster
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["once", "seed", "interval"])]
+    pub(super) replay: Option<PathBuf>,
+    /// How fast to replay; 0: without pauses
+    #[arg(long, value_name = "FACTOR", default_value = "1", requires = "replay", value_parser = speed)]
+    pub(super) speed: f64,
+}
+
+/// `500ms`, `2s`, `0.5`: in milliseconds.
+fn interval(text: &str) -> Result<u64, String> {
+    let wrong = || format!("'{text}' is not a time between 100ms and 1h");
+    let (number, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(number), _) => (number, 1.0),
+        (None, Some(number)) => (number, 1000.0),
+        (None, None) => (text, 1000.0),
+    };
+    let millis = number.parse::<f64>().map_err(|_| wrong())? * unit;
+    if !(100.0..=3_600_000.0).contains(&millis) {
+        return Err(wrong());
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it was just compared"
+    )]
+    Ok(millis as u64)
+}
+
+/// 0 or more.
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed >= 0.0 && speed.is_finite() => Ok(speed),
+        _ => Err(format!("'{text}' is not a factor of 0 or more")),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -421,6 +453,16 @@ pub(super) struct ManArgs {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn intervals_have_units() {
+        assert_eq!(interval("500ms"), Ok(500));
+        assert_eq!(interval("2s"), Ok(2000));
+        assert_eq!(interval("0.5"), Ok(500));
+        for wrong in ["", "s", "99ms", "2h", "-1s", "NaN"] {
+            assert!(interval(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn the_arguments_are_consistent() {

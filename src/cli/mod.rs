@@ -1,6 +1,8 @@
 //! The command line: arguments as typed, settings resolved once, one thin file per command.
 
 mod args;
+mod args_drill;
+mod args_look;
 mod command;
 mod confirm;
 mod settings;
@@ -16,6 +18,7 @@ use crate::{
 use args::{Cli, ColourArg, Command, ProgressArg};
 use clap::Parser;
 use std::process::ExitCode;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit code of a check that found something wanting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +27,32 @@ enum Verdict {
     Fine,
     /// Exit 4.
     Wanting,
+    /// Exit 130, without a word: Ctrl-C is how it ends.
+    Interrupted,
+    /// The exit code of a command that was run.
+    Exit(u8),
+}
+
+/// What Ctrl-C and SIGTERM mean to a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Interrupt {
+    /// It was not done.
+    Breaks,
+    /// It would have gone on for ever.
+    Ends,
+    /// It sees to them itself.
+    Own,
+}
+
+impl Interrupt {
+    fn of(command: &Command) -> Self {
+        match command {
+            Command::Logs(args) if args.follow => Interrupt::Ends,
+            Command::Status(args) if args.watch => Interrupt::Ends,
+            Command::Run(_) | Command::Test(_) | Command::Failover(_) => Interrupt::Own,
+            _ => Interrupt::Breaks,
+        }
+    }
 }
 
 /// Parses, runs, reports; returns the exit code.
@@ -52,24 +81,15 @@ pub fn main() -> ExitCode {
             return ExitCode::from(Kind::Failed.exit_code());
         }
     };
-    let outcome = runtime.block_on(async {
-        match cli.command {
-            // What it broke is brought back before it ends.
-            Command::Failover(args) => {
-                let global = cli.global;
-                attended(screen, async |stop| {
-                    command::failover::run(&global, &args, screen, &stop).await
-                })
-                .await
-            }
-            _ => Box::pin(interruptible(run(cli, screen))).await,
-        }
-    });
+    let interrupt = Interrupt::of(&cli.command);
+    let outcome = runtime.block_on(interruptible(interrupt, run(cli, screen)));
     // A prompt may still be waiting for a line; nobody needs it any more.
     runtime.shutdown_background();
     match outcome {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Wanting) => ExitCode::from(Kind::Unhealthy.exit_code()),
+        Ok(Verdict::Exit(code)) => ExitCode::from(code),
+        Ok(Verdict::Interrupted) => ExitCode::from(Kind::Interrupted.exit_code()),
         Err(error) => {
             failure::report(&error, screen);
             ExitCode::from(error.kind().exit_code())
@@ -77,57 +97,74 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Ctrl-C and SIGTERM end the work where it stands: every operation is made to be run again.
-async fn interruptible(work: impl Future<Output = Result<Verdict>>) -> Result<Verdict> {
+/// Ctrl-C and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Error::failed("listening for signals").source(error))
+        };
+        Ok(Signals {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// The next one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// A signal ends the work where it stands: every operation is made to be run again. Only what
+/// leaves something behind that running it again would not remove hears signals itself.
+async fn interruptible(
+    interrupt: Interrupt,
+    work: impl Future<Output = Result<Verdict>>,
+) -> Result<Verdict> {
+    if interrupt == Interrupt::Own {
+        return work.await;
+    }
+    let mut signals = Signals::listen()?;
     tokio::select! {
         outcome = work => return outcome,
-        heard = interrupted() => heard?,
+        () = signals.next() => {}
+    }
+    if interrupt == Interrupt::Ends {
+        return Ok(Verdict::Interrupted);
     }
     Err(Error::new(Kind::Interrupted, "interrupted")
         .hint("nothing is lost: run the same command again and it goes on from here"))
 }
 
-/// The first Ctrl-C or SIGTERM asks the work to end in its own way; a second one ends it where it
-/// stands.
+/// The first signal asks the work to bring back what it broke; a second one ends it where it stands.
 async fn attended(
     screen: Screen,
     work: impl AsyncFnOnce(Stop) -> Result<Verdict>,
 ) -> Result<Verdict> {
     let (word, heard) = tokio::sync::watch::channel(false);
-    let work = work(Stop::new(heard));
+    let mut signals = Signals::listen()?;
     let interrupts = async {
-        interrupted().await?;
+        signals.next().await;
         let _ = word.send(true);
         say(
             screen,
             "interrupted: bringing everything back (once more: leave it as it is)",
         );
-        interrupted().await
+        signals.next().await;
     };
     tokio::select! {
-        outcome = work => outcome,
-        outcome = interrupts => {
-            outcome?;
-            Err(Error::new(Kind::Interrupted, "interrupted before everything was back")
-                .hint("`rcluster up` finishes it"))
-        }
+        outcome = work(Stop::new(heard)) => outcome,
+        () = interrupts => Err(Error::new(Kind::Interrupted, "interrupted before everything was back")
+            .hint("`rcluster up` finishes it")),
     }
-}
-
-/// Returns at the next Ctrl-C or SIGTERM.
-async fn interrupted() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen =
-        |kind| signal(kind).map_err(|error| Error::failed("listening for signals").source(error));
-    let (mut interrupt, mut terminate) = (
-        listen(SignalKind::interrupt())?,
-        listen(SignalKind::terminate())?,
-    );
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
 }
 
 async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
@@ -138,13 +175,24 @@ async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
         Command::Init(args) => command::init::run(global, &args, screen).await,
         Command::Stop(args) => command::stop::run(global, &args, screen).await,
         Command::Restart(args) => command::restart::run(global, &args, screen).await,
-        // It is attended: see `main`.
-        Command::Failover(_) => Ok(Verdict::Fine),
+        Command::Failover(args) => {
+            let work = attended(screen, async |stop| {
+                command::failover::run(global, &args, screen, &stop).await
+            });
+            Box::pin(work).await
+        }
         Command::Down(args) => command::down::run(global, &args, screen).await,
         Command::Reset(args) => command::reset::run(global, &args, screen).await,
         Command::List => command::list::run(screen).await,
-        Command::Status => command::status::run(global, screen).await,
         Command::Doctor(args) => command::doctor::run(global, &args, screen).await,
+        Command::Monitor(args) => command::monitor::run(global, &args, screen).await,
+        Command::Test(args) => command::test::run(global, &args, Signals::listen()?, screen).await,
+        Command::Status(args) => command::status::run(global, &args, screen).await,
+        Command::Logs(args) => command::logs::run(global, &args, screen).await,
+        Command::Env(args) => command::env::run(global, &args, screen).await,
+        Command::Run(args) => Box::pin(command::run::run(global, &args, screen)).await,
+        Command::Key(args) => command::key::run(global, &args, screen).await,
+        Command::History(args) => command::history::run(global, &args, screen),
         Command::New(args) => command::new::run(&args, screen),
         Command::Render(args) => command::render::run(global, &args, screen),
         Command::Schema => command::schema::run(),

@@ -1,20 +1,22 @@
 //! What was asked for, resolved once: flags over `RCLUSTER_*` environment over spec over defaults.
 
-use super::args::{Global, RuntimeArg, SpecFlags};
+use super::args::{Global, RuntimeArg, SpecFlags, TestArgs};
 use crate::{
     error::{Error, Result},
     model::{
         node::Endpoint,
         secret::Secret,
-        spec::{RuntimeChoice, Spec},
+        smoke::Thresholds,
+        spec::{Auto, PortChoice, RuntimeChoice, Spec},
     },
-    ops::session::Request,
+    ops::{run, session::Request},
     store::{
         dotenv, spec_file,
         state::{Remembered, State},
     },
 };
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -57,6 +59,37 @@ pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
     })
 }
 
+/// A cluster of its own for one command: the spec that is found, else the defaults, under a name
+/// and on ports that nobody has.
+pub(super) fn fresh(global: &Global, flags: &SpecFlags, command: &[OsString]) -> Result<Request> {
+    let state = State::locate()?;
+    let found = found(global)?;
+    let (mut spec, folder) = match found {
+        Some((spec, folder)) => (spec, Some(folder)),
+        None => (Spec::default(), None),
+    };
+    override_with(&mut spec, global, flags);
+    if flags.port.is_none() {
+        (spec.port, spec.bus_port) = (PortChoice::Auto(Auto::Auto), None);
+    }
+    let base = global.cluster.as_ref().unwrap_or(&spec.name);
+    spec.name = run::name(&state, base);
+    spec_file::check(&spec)?;
+    let password = password(global, &spec, folder.as_deref())?;
+    // The arguments of somebody else's command may be secret.
+    let program = command.first().map(|word| word.to_string_lossy());
+    let argv = ["rcluster", "run", "--", &program.unwrap_or_default()].map(str::to_owned);
+    Ok(Request {
+        state,
+        spec,
+        remembered: None,
+        password,
+        user: None,
+        argv: argv.to_vec(),
+        deadline: deadline(global),
+    })
+}
+
 /// The longest wait.
 pub(super) fn deadline(global: &Global) -> Duration {
     Duration::from_secs(global.timeout)
@@ -77,16 +110,7 @@ pub(super) fn spec(global: &Global, flags: &SpecFlags) -> Result<(Spec, Option<S
 /// A spec file, if one is named or found and is about the cluster that was asked for; else what is
 /// remembered of that cluster; else the defaults.
 fn base(global: &Global, state: &State) -> Result<Base> {
-    let found = match &global.file {
-        Some(path) => Some(path.clone()),
-        None => std::env::current_dir()
-            .ok()
-            .and_then(|folder| spec_file::discover(&folder)),
-    };
-    let from_file = match &found {
-        Some(path) => Some((spec_file::read(path)?, folder_of(path))),
-        None => None,
-    };
+    let from_file = found(global)?;
     let name = match (&global.cluster, &from_file) {
         (Some(name), _) => name.clone(),
         (None, Some((spec, _))) => spec.name.clone(),
@@ -108,6 +132,44 @@ fn base(global: &Global, state: &State) -> Result<Base> {
         folder,
         remembered,
     })
+}
+
+/// What `test` holds a cluster to: flags over the spec's.
+pub(super) fn thresholds(spec: &Thresholds, args: &TestArgs) -> Result<Thresholds> {
+    let mut thresholds = spec.clone();
+    set(&mut thresholds.latency_p99_ms, args.latency_p99_ms);
+    set(&mut thresholds.latency_samples, args.latency_samples);
+    set(&mut thresholds.hit_ratio_percent, args.hit_ratio_percent);
+    set(&mut thresholds.lag_bytes, args.lag_bytes);
+    set(&mut thresholds.wait_ms, args.wait_ms);
+    set(&mut thresholds.persistence, args.persistence);
+    set(&mut thresholds.maxclients, args.maxclients.map(Some));
+    match thresholds.problems().into_iter().next() {
+        None => Ok(thresholds),
+        Some((key, what, hint)) => Err(Error::usage(format!("test.{key}: {what}")).hint(hint)),
+    }
+}
+
+/// The thresholds for a cluster that rcluster did not start: of the spec that is named or found.
+pub(super) fn seed_thresholds(global: &Global) -> Result<Thresholds> {
+    match found(global)? {
+        Some((spec, _)) => Ok(spec.test),
+        None => Ok(Thresholds::default()),
+    }
+}
+
+/// The spec file that is named, else the nearest one from here upward, and where it lies.
+fn found(global: &Global) -> Result<Option<(Spec, PathBuf)>> {
+    let found = match &global.file {
+        Some(path) => Some(path.clone()),
+        None => std::env::current_dir()
+            .ok()
+            .and_then(|folder| spec_file::discover(&folder)),
+    };
+    match &found {
+        Some(path) => Ok(Some((spec_file::read(path)?, folder_of(path)))),
+        None => Ok(None),
+    }
 }
 
 fn folder_of(path: &Path) -> PathBuf {

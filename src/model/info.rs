@@ -82,6 +82,16 @@ pub struct NodeInfo {
     pub clients: u64,
     /// `instantaneous_ops_per_sec`.
     pub ops_per_sec: u64,
+    /// `run_id`: another one after each start.
+    pub run_id: String,
+    /// `total_commands_processed`, since it started.
+    pub commands: u64,
+    /// `total_net_input_bytes`, since it started.
+    pub net_in_bytes: u64,
+    /// `total_net_output_bytes`, since it started.
+    pub net_out_bytes: u64,
+    /// `evicted_keys`, since it started.
+    pub evicted: u64,
     /// `keyspace_hits`, since it started.
     pub hits: u64,
     /// `keyspace_misses`, since it started.
@@ -135,6 +145,11 @@ impl NodeInfo {
             memory_max_bytes: fields.number("maxmemory"),
             clients: fields.number("connected_clients"),
             ops_per_sec: fields.number("instantaneous_ops_per_sec"),
+            run_id: fields.text("run_id").unwrap_or_default().to_owned(),
+            commands: fields.number("total_commands_processed"),
+            net_in_bytes: fields.number("total_net_input_bytes"),
+            net_out_bytes: fields.number("total_net_output_bytes"),
+            evicted: fields.number("evicted_keys"),
             hits: fields.number("keyspace_hits"),
             misses: fields.number("keyspace_misses"),
             keys: fields.text("db0").map_or(0, keys_of),

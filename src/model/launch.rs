@@ -74,6 +74,8 @@ impl Launch {
             password_file: _,
             redis,
             nodes,
+            // Thresholds of `test` say nothing of how nodes run.
+            test: _,
         } = spec;
         let first_bus = bus_port.unwrap_or_else(|| first_port.saturating_add(BUS_OFFSET));
         let names = spec.node_names(first_port);

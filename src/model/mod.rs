@@ -6,15 +6,21 @@
 
 pub mod container;
 pub mod count;
+pub mod data;
+pub mod decimal;
 pub mod directive;
 pub mod drill;
+pub mod human;
 pub mod info;
+pub mod key;
 pub mod launch;
 pub mod node;
 pub mod nodes_text;
 pub mod report;
 pub mod secret;
 pub mod slot;
+pub mod smoke;
 pub mod spec;
 pub mod spec_check;
 pub mod topology;
+pub mod watch;

@@ -7,7 +7,7 @@ use super::{
     node::{Address, Endpoint, Epoch, NodeId, Role},
     slot::{SlotRange, SlotSet},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// The whole table, as `myself` sees it.
@@ -49,7 +49,7 @@ pub struct ViewLine {
 }
 
 /// What a view thinks of a node's health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Failure {
     /// Fine.

@@ -48,7 +48,7 @@ pub fn hash_tag(key: &[u8]) -> &[u8] {
 }
 
 /// A run of slots, both ends included. Serialized as `[from, to]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SlotRange(Slot, Slot);
 
 impl SlotRange {

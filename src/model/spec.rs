@@ -7,6 +7,7 @@
 use super::{
     directive::{Directives, Value},
     node::NodeName,
+    smoke::Thresholds,
 };
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -65,6 +66,8 @@ pub struct Spec {
     /// Overrides by node name.
     #[schemars(with = "std::collections::BTreeMap<String, NodeOverride>")]
     pub nodes: IndexMap<NodeName, NodeOverride>,
+    /// What `rcluster test` holds the cluster to.
+    pub test: Thresholds,
 }
 
 /// What one node has that the others have not.
@@ -98,6 +101,7 @@ impl Default for Spec {
             password_file: None,
             redis: default_directives(),
             nodes: IndexMap::new(),
+            test: Thresholds::default(),
         }
     }
 }
@@ -143,7 +147,35 @@ impl FromStr for ClusterName {
     }
 }
 
+/// Between the name of a cluster and what makes the clusters of its runs differ.
+const RUN: &str = "-run-";
+
+/// How many letters and digits follow [`RUN`].
+const RUN_SUFFIX: usize = 6;
+
 impl ClusterName {
+    /// The name of a cluster for one command: `<name>-run-<six letters or digits>`, cut to fit.
+    #[must_use]
+    pub fn for_run(&self, number: u64) -> Self {
+        let room = 40 - RUN.len() - RUN_SUFFIX;
+        let base = self.0.split(RUN).next().unwrap_or_default();
+        let mut name: String = base.chars().take(room).collect();
+        name.push_str(RUN);
+        let mut rest = number;
+        for _ in 0..RUN_SUFFIX {
+            let digit = u32::try_from(rest % 36).unwrap_or_default();
+            name.extend(char::from_digit(digit, 36));
+            rest /= 36;
+        }
+        ClusterName(name)
+    }
+
+    /// Whether it is the name of a cluster for one command.
+    pub fn is_of_run(&self) -> bool {
+        let suffix = self.0.rsplit_once(RUN).map(|(_, suffix)| suffix);
+        suffix.is_some_and(|suffix| suffix.len() == RUN_SUFFIX && !suffix.contains('-'))
+    }
+
     pub(super) fn problem(&self) -> Option<String> {
         let text = &self.0;
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();

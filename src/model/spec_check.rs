@@ -49,6 +49,7 @@ impl Spec {
             password_file: _,
             redis,
             nodes: _,
+            test,
         } = self;
         let mut problems = Vec::new();
         let mut wrong = |key: &str, what: String, hint: &str| {
@@ -85,6 +86,11 @@ impl Spec {
                 "`redis_server: redis-server`",
             );
         }
+        problems.extend(
+            test.problems()
+                .into_iter()
+                .map(|(key, what, hint)| Problem::new(format!("test.{key}"), what, hint)),
+        );
         problems.extend(self.size_problems());
         problems.extend(self.name_problems());
         problems.extend(self.access_problems());
@@ -368,6 +374,10 @@ mod tests {
                     .insert("maxmemory".into(), Value::Text("1\nrequirepass x".into()));
             }),
             ["redis.maxmemory"]
+        );
+        assert_eq!(
+            wrong(|s| s.test.latency_samples = 7),
+            ["test.latency_samples"]
         );
         assert_eq!(
             wrong(|s| {

@@ -30,6 +30,11 @@ use std::{
 /// How often a goal is looked at. An observation of six nodes costs well under a millisecond each.
 const POLL: Duration = Duration::from_millis(5);
 
+/// Past so many nodes, a wait for all to say `ok` asks only one that did not until it does.
+/// Everybody's answers are n² lines of CLUSTER NODES. A few nodes are all asked each time: that
+/// wakes their event loops, and they notice that their 2 s are over before their next cron does.
+const MANY: usize = 16;
+
 /// How often a wait says what it last saw.
 const TELL: Duration = Duration::from_millis(500);
 
@@ -290,22 +295,9 @@ impl<'a> Applier<'a> {
             *self.members.borrow_mut() = observe::members(self.context, self.launch).await?;
         }
         let told = Cell::new(Instant::now());
+        let laggard = Cell::new(None);
         let outcome = wait_until(POLL, self.context.deadline, async || {
-            let members = self.members();
-            let seen = Observation::of(self.context.wire, &members).await;
-            if let Some(error) = seen.hopeless() {
-                return Err(error);
-            }
-            let look = match goal {
-                Goal::None => Ok(()),
-                Goal::Answering => answering(&seen),
-                Goal::Acquainted => match seen.seats() {
-                    Ok(seats) => form::acquainted(&seats),
-                    Err(error) => Err(error.cause()),
-                },
-                Goal::Converged => health::converged(&seen.heard()),
-            };
-            match look {
+            match self.look(goal, &laggard).await? {
                 Ok(()) => Ok(Look::Ready(())),
                 Err(last) => {
                     if told.get().elapsed() > TELL {
@@ -328,6 +320,40 @@ impl<'a> Applier<'a> {
                 Err(Self::late(title, &late))
             }
         }
+    }
+
+    /// Whether a goal is reached; else what is missing. `laggard` is who is asked alone.
+    async fn look(
+        &self,
+        goal: Goal,
+        laggard: &Cell<Option<usize>>,
+    ) -> Result<std::result::Result<(), String>> {
+        let members = self.members();
+        if let Some(member) = laggard.take().and_then(|i| members.get(i)) {
+            let answer = self.context.wire.observe(&member.dial).await;
+            if answer.is_ok_and(|report| !report.cluster.ok) {
+                laggard.set(members.iter().position(|other| other == member));
+                return Ok(Err(format!("{}: reports cluster_state:fail", member.name)));
+            }
+        }
+        let seen = Observation::of(self.context.wire, &members).await;
+        if let Some(error) = seen.hopeless() {
+            return Err(error);
+        }
+        Ok(match goal {
+            Goal::None => Ok(()),
+            Goal::Answering => answering(&seen),
+            Goal::Acquainted => match seen.seats() {
+                Ok(seats) => form::acquainted(&seats),
+                Err(error) => Err(error.cause()),
+            },
+            Goal::Converged => {
+                if members.len() > MANY {
+                    laggard.set(seen.first_not_ok());
+                }
+                health::converged(&seen.heard())
+            }
+        })
     }
 
     /// A node of ours that ended while it was waited for is the reason, and its log says why.

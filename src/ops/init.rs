@@ -205,14 +205,13 @@ async fn settings_now(
     state: &State,
     members: &[Member],
 ) -> Result<Afterwards> {
-    let names: Vec<&str> = HURRIED.iter().map(|(name, _)| *name).collect();
     let mut afterwards = Afterwards::new();
     for member in members {
         let before = match state.restore(&member.dial)? {
             Some(noted) => noted,
             None => context
                 .wire
-                .config_get(&member.dial, &names)
+                .config_get(&member.dial, &HURRIED)
                 .await
                 .map_err(|error| super::context::wire_failure(&member.name, &error))?,
         };
@@ -228,7 +227,7 @@ async fn put_back(
     members: &[Member],
     afterwards: &Afterwards,
 ) -> Result<Plan> {
-    let names: Vec<&str> = HURRIED.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = HURRIED.to_vec();
     let mut steps = Vec::new();
     for member in members {
         let live = context

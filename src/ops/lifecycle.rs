@@ -311,6 +311,11 @@ async fn journaled<T>(session: &Session, work: impl Future<Output = Result<T>>) 
     outcome
 }
 
+/// Writes down a cluster before anything of it is made, so that nobody else chooses its ports.
+pub fn promise(session: &Session) -> Result<()> {
+    remember(session, None, false)
+}
+
 /// Writes down the cluster as it is to be, and its rendered files.
 fn remember(session: &Session, pending: Option<Pending>, settled: bool) -> Result<()> {
     let Session {

@@ -73,6 +73,13 @@ impl Observation {
         self.answers[i].as_ref().ok()
     }
 
+    /// The first member that answers and says that the cluster is not ok.
+    pub fn first_not_ok(&self) -> Option<usize> {
+        self.answers
+            .iter()
+            .position(|answer| matches!(answer, Ok(report) if !report.cluster.ok))
+    }
+
     /// The first answer that waiting cannot improve: a wrong password above all.
     pub fn hopeless(&self) -> Option<Error> {
         let error = |(member, answer): (&Member, &Result<Report, WireError>)| match answer {

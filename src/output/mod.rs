@@ -6,7 +6,12 @@
 pub mod doctor;
 pub mod drill;
 pub mod failure;
+pub mod logs;
+pub mod look;
+pub mod monitor;
 pub mod progress;
 pub mod result;
 pub mod screen;
+pub mod smoke;
 pub mod table;
+pub mod watch;

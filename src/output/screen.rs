@@ -92,15 +92,43 @@ pub fn columns() -> Option<usize> {
     size.map(|(_, columns)| usize::from(columns))
 }
 
+impl Screen {
+    /// Whether a person sits before a whole terminal, keys and all, and wants no document.
+    pub fn can_be_drawn_on(self) -> bool {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        !self.json && !dumb && io::stdout().is_terminal() && io::stdin().is_terminal()
+    }
+
+    /// Whether stdout is to have colour.
+    pub fn colour(self) -> bool {
+        console::colors_enabled()
+    }
+}
+
+/// Whether anybody still reads what is written to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// Somebody does.
+    There,
+    /// The pipe is closed.
+    Gone,
+}
+
 /// Writes to stdout. A reader that went away is not an error worth a word.
 pub fn print(text: &str) -> io::Result<()> {
+    print_to(text).map(drop)
+}
+
+/// Writes to stdout, and says whether it makes sense to go on.
+pub fn print_to(text: &str) -> io::Result<Reader> {
     let mut stdout = io::stdout().lock();
     let outcome = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
     match outcome {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => outcome,
+        Ok(()) => Ok(Reader::There),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(error),
     }
 }
 

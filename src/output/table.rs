@@ -29,18 +29,7 @@ pub fn status(status: &Status, width: Option<usize>) -> String {
             Severity::Error => style("error").red().bold(),
             Severity::Warning => style("warning").yellow().bold(),
         };
-        let who = problem
-            .node
-            .as_ref()
-            .map(|node| format!("{node} "))
-            .unwrap_or_default();
-        // A sentence that names its subject does not need the name in front of it.
-        let who = if problem.what.contains(who.trim_end()) {
-            String::new()
-        } else {
-            who
-        };
-        let _ = write!(text, "\n{word}: {who}{}", problem.what);
+        let _ = write!(text, "\n{word}: {}", problem.headline());
         let _ = write!(text, "\n  why: {}\n  do:  {}", problem.why, problem.hint);
     }
     if !status.problems.is_empty() {
@@ -49,7 +38,8 @@ pub fn status(status: &Status, width: Option<usize>) -> String {
     text
 }
 
-fn verdict(status: &Status) -> String {
+/// The line on top: how the cluster is as a whole.
+pub fn verdict(status: &Status) -> String {
     let cluster = &status.cluster;
     let word = match cluster.state {
         State::Ok => style(cluster.state.word()).green().bold(),

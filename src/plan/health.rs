@@ -8,7 +8,7 @@ use crate::model::{
     slot::{SLOTS, SlotSet},
     topology::{self, Disagreement, Shard},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A node that was asked, with its answer.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub struct Heard<'a> {
 }
 
 /// The verdict in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Everything is as it should be.
@@ -45,7 +45,7 @@ impl State {
 }
 
 /// How bad a problem is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// It serves, but a further fault would hurt.
@@ -55,7 +55,7 @@ pub enum Severity {
 }
 
 /// One thing that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// How bad.
     pub severity: Severity,
@@ -67,6 +67,17 @@ pub struct Problem {
     pub why: String,
     /// What to do.
     pub hint: String,
+}
+
+impl Problem {
+    /// What is wrong, and with which node, in one line.
+    pub fn headline(&self) -> String {
+        match &self.node {
+            // A sentence that names its subject does not need the name in front of it.
+            Some(node) if !self.what.contains(node.as_str()) => format!("{node} {}", self.what),
+            _ => self.what.clone(),
+        }
+    }
 }
 
 /// What all answers together say.

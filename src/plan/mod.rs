@@ -9,6 +9,8 @@ pub mod form;
 pub mod health;
 pub mod layout;
 pub mod settings;
+pub mod smoke;
 pub mod start;
 pub mod step;
 pub mod teardown;
+pub mod watch;

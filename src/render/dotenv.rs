@@ -79,7 +79,7 @@ fn dialled(listen: IpAddr) -> IpAddr {
 /// the backslash of `\$`, and skips a line of form 3 with a warning; Compose v2 refuses a file with
 /// form 3, or with a value that ends with a backslash. The compose file needs no password, so with
 /// either of them such a line may simply be deleted.
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     if !text.contains(['\'', '\\']) {
         return format!("'{text}'");
     }

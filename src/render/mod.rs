@@ -10,6 +10,7 @@ mod compose;
 mod conf;
 mod dotenv;
 mod drill_page;
+pub mod env;
 mod presets;
 mod template;
 

@@ -18,10 +18,12 @@
 //!
 //! The same suite of tests (`tests/it/live/runtime_contract.rs`) holds every runtime to this.
 
+pub mod command;
 pub mod docker;
 pub mod external;
 pub mod fake;
 pub mod host;
+pub mod log_line;
 pub mod ports;
 pub mod process;
 
@@ -34,6 +36,8 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
+use log_line::{LogLine, LogLines};
 use serde::Serialize;
 use std::{net::SocketAddr, time::Duration};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -203,6 +207,22 @@ pub trait Runtime: Send + Sync {
         node: &NodeName,
         tail: usize,
     ) -> Result<Vec<String>>;
+
+    /// What a node wrote: its last `tail` lines (`None`: all), each with its time as far as that
+    /// is known; with `follow`, then what it goes on to write, restarts included, until it no
+    /// longer exists. A runtime that cannot follow ends with what there is.
+    async fn log_lines(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+        tail: Option<usize>,
+        follow: bool,
+    ) -> Result<LogLines<'_>> {
+        let _ = follow;
+        let lines = self.logs(cluster, node, tail.unwrap_or(usize::MAX)).await?;
+        let lines = lines.into_iter().map(|line| Ok(LogLine::of_redis(line)));
+        Ok(stream::iter(lines).boxed())
+    }
 
     /// Sends a signal; an error (exit 6) if the node does not exist, `false` if it changed nothing.
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool>;

@@ -79,3 +79,72 @@ impl Journal {
             })
     }
 }
+
+/// One line of the journal, as it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Line {
+    /// As it was written.
+    Entry(Entry),
+    /// Cut off or changed; why it cannot be read.
+    Damaged(String),
+}
+
+/// The journal, oldest line first; `None` if nothing is remembered of that cluster.
+///
+/// A damaged line (a full disk, a power cut) hides nothing but itself.
+pub fn read(state: &State, name: &ClusterName) -> Result<Option<Vec<Line>>> {
+    let folder = state.cluster(name);
+    let path = folder.join("audit.jsonl");
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(folder.is_dir().then(Vec::new));
+        }
+        Err(error) => {
+            return Err(Error::failed(format!("reading {}", path.display()))
+                .source(error)
+                .hint(
+                    "the state folder has to be readable; RCLUSTER_STATE_DIR names another one",
+                ));
+        }
+    };
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let filled = lines.filter(|line| !line.is_empty());
+    Ok(Some(
+        filled
+            .map(|line| match serde_json::from_slice(line) {
+                Ok(entry) => Line::Entry(entry),
+                Err(why) => Line::Damaged(why.to_string()),
+            })
+            .collect(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_damaged_line_hides_nothing_but_itself() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = State::at(folder.path().to_owned());
+        let name: ClusterName = "a".parse().expect("a name");
+        assert_eq!(read(&state, &name).expect("read"), None);
+        let argv = vec!["rcluster".to_owned(), "up".to_owned()];
+        let journal = Journal::new(&state, &name, argv);
+        journal.write("step", json!({"n": 1})).expect("written");
+        let path = state.cluster(&name).join("audit.jsonl");
+        OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(b"{\"at\": \"2026-\xff\n"))
+            .expect("damaged");
+        journal.write("done", json!(null)).expect("written");
+        let lines = read(&state, &name).expect("read").expect("there");
+        assert_eq!(lines.len(), 3);
+        assert!(matches!(&lines[0], Line::Entry(entry) if entry.event == "step"));
+        assert!(matches!(&lines[1], Line::Damaged(_)));
+        assert!(matches!(&lines[2], Line::Entry(entry) if entry.event == "done"));
+    }
+}

@@ -14,6 +14,7 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{Read, Seek, Write},
     os::unix::fs::OpenOptionsExt,
+    path::Path,
 };
 
 /// Held while a cluster is changed; released when dropped.
@@ -33,29 +34,12 @@ struct Holder {
 impl Lock {
     /// Takes the lock for `doing` (a command, without secrets), or says who has it.
     pub fn take(state: &State, name: &ClusterName, doing: &str) -> Result<Self> {
-        let path = state.lock_path(name);
-        if let Some(folder) = path.parent() {
-            create_private(folder)?;
-        }
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|error| {
-                Error::failed(format!("opening {}", path.display()))
-                    .source(error)
-                    .hint(
-                        "the state folder has to be writable; RCLUSTER_STATE_DIR names another one",
-                    )
-            })?;
+        let mut file = open(&state.lock_path(name))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(busy(name, &mut file)),
             Err(TryLockError::Error(error)) => {
-                return Err(Error::failed(format!("locking {}", path.display())).source(error));
+                return Err(Error::failed(format!("locking cluster {name}")).source(error));
             }
         }
         let holder = Holder {
@@ -73,6 +57,36 @@ impl Lock {
             .and_then(|()| file.write_all(&text));
         Ok(Lock { _file: file })
     }
+
+    /// Takes the lock under which ports are chosen; `None`: somebody else has it, for a moment.
+    pub fn take_ports(state: &State) -> Result<Option<Self>> {
+        let file = open(&state.ports_lock_path())?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => {
+                Err(Error::failed("locking the choice of ports").source(error))
+            }
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    if let Some(folder) = path.parent() {
+        create_private(folder)?;
+    }
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| {
+            Error::failed(format!("opening {}", path.display()))
+                .source(error)
+                .hint("the state folder has to be writable; RCLUSTER_STATE_DIR names another one")
+        })
 }
 
 fn busy(name: &ClusterName, file: &mut File) -> Error {

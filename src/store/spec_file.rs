@@ -192,6 +192,17 @@ mod tests {
     }
 
     #[test]
+    fn thresholds_of_the_smoke_test_are_read_and_checked() {
+        let spec = spec("test: {latency_p99_ms: 0.5, persistence: any}\n").expect("valid");
+        assert_eq!(spec.test.latency_p99_ms.to_string(), "0.5");
+        assert_eq!(spec.test.latency_samples, 1000);
+        let (cause, hint) = wrong("test:\n  latency_p99: 5\n");
+        assert_eq!(cause, "rcluster.yaml:2:3: unknown key `latency_p99`");
+        assert_eq!(hint, "did you mean `latency_p99_ms`?");
+        assert!(wrong("test: {hit_ratio_percent: -1}\n").0.contains("-1"));
+    }
+
+    #[test]
     fn what_comes_later_is_refused_by_name() {
         assert_eq!(
             wrong("tls: true\n").0,

@@ -7,6 +7,7 @@
 //! clusters/<name>/audit.jsonl     who changed what
 //! clusters/<name>/nodes/          the process runtime's nodes
 //! locks/<name>                    who is changing the cluster
+//! runs/<name>/                    what `run` kept of a cluster whose command failed
 //! restore/<host>_<port>.json      settings of foreign nodes that are to be put back
 //! ```
 //!
@@ -121,6 +122,16 @@ impl State {
         State { root }
     }
 
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the evidence of `run` is, one folder each.
+    pub fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
     /// Where the clusters are, one folder each.
     pub fn clusters(&self) -> PathBuf {
         self.root.join("clusters")
@@ -134,6 +145,16 @@ impl State {
     /// The file that is locked while a cluster is changed.
     pub fn lock_path(&self, name: &ClusterName) -> PathBuf {
         self.root.join("locks").join(name.as_str())
+    }
+
+    /// The file that is locked while ports are chosen; no cluster can have this name.
+    pub(super) fn ports_lock_path(&self) -> PathBuf {
+        self.root.join("locks").join(".ports")
+    }
+
+    /// Removes the lock of a cluster whose name will not come again.
+    pub fn forget_lock(&self, name: &ClusterName) -> Result<()> {
+        remove_file(&self.lock_path(name))
     }
 
     /// The names of all clusters that are remembered.
@@ -190,9 +211,14 @@ impl State {
         write_private(&folder.join("cluster.json"), &text)
     }
 
+    /// Where the password is remembered, if there is one.
+    pub fn password_path(&self, name: &ClusterName) -> PathBuf {
+        self.cluster(name).join("password")
+    }
+
     /// The remembered password.
     pub fn password(&self, name: &ClusterName) -> Result<Option<Secret>> {
-        let path = self.cluster(name).join("password");
+        let path = self.password_path(name);
         match fs::read_to_string(&path) {
             Ok(text) => super::dotenv::parse(&text, &path.display().to_string()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -204,7 +230,7 @@ impl State {
     pub fn save_password(&self, name: &ClusterName, password: Option<&Secret>) -> Result<()> {
         let folder = self.cluster(name);
         create_private(&folder)?;
-        let path = folder.join("password");
+        let path = self.password_path(name);
         match password {
             Some(secret) => write_private(&path, secret.reveal().as_bytes()),
             None => remove_file(&path),
@@ -266,7 +292,7 @@ impl State {
 }
 
 /// Creates a folder (and those above it) that only this user can enter.
-pub(super) fn create_private(folder: &Path) -> Result<()> {
+pub fn create_private(folder: &Path) -> Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -54,6 +54,14 @@ impl LiveWire {
         self
     }
 
+    pub(super) fn ordinary_deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    pub(super) fn is_connected(&self, at: &Endpoint) -> bool {
+        self.lock().contains_key(at)
+    }
+
     pub(super) async fn connect(&self, at: &Endpoint) -> Result<MultiplexedConnection, RedisError> {
         let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
         if let Some(user) = &self.user {
@@ -116,6 +124,16 @@ impl LiveWire {
                 })
             }
         }
+    }
+
+    /// The same for the rest of the wire: within the ordinary deadline, and `patience` on top.
+    pub(super) async fn pipeline(
+        &self,
+        at: &Endpoint,
+        pipeline: &Pipeline,
+        patience: Duration,
+    ) -> WireResult<Vec<Value>> {
+        self.send(at, pipeline, self.deadline + patience).await
     }
 
     pub(super) async fn call<T: FromRedisValue>(

@@ -3,6 +3,8 @@
 //! A call goes to one endpoint and says nothing about any other node; views are never merged here.
 //! Each call has a deadline of its own. Nothing here knows how nodes are started.
 
+mod closer;
+pub mod data;
 pub mod drill;
 pub mod fake;
 pub mod live;
@@ -16,6 +18,7 @@ use crate::model::{
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 
+pub use data::DataWire;
 pub use live::LiveWire;
 
 /// Why a call on a node failed.

@@ -107,6 +107,7 @@ rules! {
     redis_only_in_wire: PathsOnlyIn(&["redis"], &["wire"]), "one place speaks to Redis";
     clap_only_in_cli: PathsOnlyIn(&["clap", "clap_complete", "clap_mangen"], &["cli"]), "arguments end at cli";
     tables_and_bars_only_in_output: PathsOnlyIn(&["comfy_table", "indicatif"], &["output"]), "one place prints";
+    junit_only_in_output: PathsOnlyIn(&["quick_junit"], &["output"]), "one place writes results, whatever reads them";
     ratatui_only_in_tui: PathsOnlyIn(&["ratatui", "crossterm"], &["tui"]), "one place draws";
     minijinja_only_in_render: PathsOnlyIn(&["minijinja"], &["render"]), "one place knows the templates";
     printing_only_in_output: WordsOnlyIn(&["print!", "println!", "eprint!", "eprintln!", "dbg!"], &["output", "main"]),

@@ -217,3 +217,36 @@ fn a_shell_reads_back_every_password() {
         assert!(output.stderr.is_empty());
     }
 }
+
+/// What `env` prints of the default cluster on processes.
+fn snippet(format: render::env::Format) -> String {
+    let launch = Launch::new(&Spec::default(), RuntimeKind::Process, 6379);
+    let client = render::env::Client {
+        cluster: launch.name.as_str(),
+        nodes: &render::endpoints(&launch),
+        user: None,
+        password: true,
+        secret: None,
+        password_file: None,
+        notes: &render::env::notes(&launch),
+    };
+    render::env::env(format, &client).unwrap()
+}
+
+#[test]
+fn snippets_are_as_they_were_looked_at() {
+    for format in render::env::Format::ALL {
+        insta::assert_snapshot!(format!("env_{}", format.word()), snippet(format));
+    }
+}
+
+#[test]
+fn the_rust_snippet_is_the_one_that_is_compiled() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/env_rust/snippet.rs");
+    let rendered = snippet(render::env::Format::Rust);
+    if std::env::var_os("INSTA_UPDATE").is_some_and(|value| value == "always") {
+        fs::write(&path, &rendered).unwrap();
+    }
+    let held = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(held, rendered, "INSTA_UPDATE=always writes it anew");
+}

@@ -4,7 +4,8 @@ use super::refuse_seeds;
 use crate::{
     cli::{
         Verdict,
-        args::{FailoverArgs, FaultArg, Global, SpecFlags},
+        args::{Global, SpecFlags},
+        args_drill::{FailoverArgs, FaultArg},
         confirm::confirm,
         settings,
     },

@@ -4,7 +4,8 @@ use super::refuse_seeds;
 use crate::{
     cli::{
         Verdict,
-        args::{Global, RestartArgs, SpecFlags},
+        args::{Global, SpecFlags},
+        args_drill::RestartArgs,
         settings,
     },
     error::Result,

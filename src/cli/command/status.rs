@@ -1,26 +1,37 @@
 //! `rcluster status`
 
+use super::source_within;
 use crate::{
-    cli::{
-        Verdict,
-        args::{Global, SpecFlags},
-        settings,
-    },
+    cli::{Verdict, args::Global, args_look::StatusArgs, settings},
     error::Result,
-    ops::{
-        session::{Purpose, Session},
-        status,
+    ops::status::{healthy, source::Source},
+    output::{
+        progress::Progress,
+        result,
+        screen::{Reader, Screen},
+        table,
+        watch::Watch,
     },
-    output::{result, screen::Screen, table},
 };
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
 
-pub(in crate::cli) async fn run(global: &Global, screen: Screen) -> Result<Verdict> {
-    let status = if global.seed.is_empty() {
-        let request = settings::request(global, &SpecFlags::default())?;
-        status::of_session(&Session::find(request, Purpose::Look).await?).await?
+pub(in crate::cli) async fn run(
+    global: &Global,
+    args: &StatusArgs,
+    screen: Screen,
+) -> Result<Verdict> {
+    let source = source_within(global, args.node_timeout).await?;
+    if args.watch {
+        return watch(&source, args.interval, screen).await;
+    }
+    let status = if args.wait {
+        let progress = Progress::new(screen);
+        let waited = healthy::wait(&source, settings::deadline(global), &progress).await;
+        progress.finish();
+        waited?
     } else {
-        let (seeds, user) = settings::seeds(global)?;
-        status::of_seeds(&seeds, user, settings::seed_password(global)?).await?
+        source.status().await?
     };
     result::show(screen, &table::status(&status, screen.width), &status)?;
     Ok(if status.is_ok() {
@@ -28,4 +39,17 @@ pub(in crate::cli) async fn run(global: &Global, screen: Screen) -> Result<Verdi
     } else {
         Verdict::Wanting
     })
+}
+
+/// Until Ctrl-C, or until nobody reads any more. What cannot be asked now may answer again.
+async fn watch(source: &Source, every: Duration, screen: Screen) -> Result<Verdict> {
+    let mut watch = Watch::new(screen, every);
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if watch.show(&source.status().await)? == Reader::Gone {
+            return Ok(Verdict::Fine);
+        }
+    }
 }

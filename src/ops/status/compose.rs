@@ -15,7 +15,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) fn compose(
+pub(in crate::ops) fn compose(
     name: String,
     runtime: String,
     asked: &[Asked],
@@ -69,6 +69,25 @@ pub(super) fn compose(
         nodes,
         problems: assessment.problems,
     }
+}
+
+/// What each said, or why it did not.
+pub(super) fn heard<'a>(asked: &'a [Asked], answers: &'a [Answer]) -> Vec<health::Heard<'a>> {
+    let reports: Vec<Option<&Report>> = answers
+        .iter()
+        .map(|answer| answer.as_ref().and_then(|answer| answer.as_ref().ok()))
+        .collect();
+    let lines = best_lines(&reports);
+    let names = Names {
+        asked,
+        reports: &reports,
+        lines: &lines,
+    };
+    asked
+        .iter()
+        .zip(answers)
+        .map(|(node, answer)| node.heard(answer, &names))
+        .collect()
 }
 
 /// Of each node the line that says most: its own, else that of a view that can reach it.
@@ -241,13 +260,15 @@ impl Names<'_> {
         if let Some((node, _)) = pairs().find(|(_, report)| says(**report)) {
             return Some(node.name.clone());
         }
-        let port = self.lines.get(id)?.address?.port;
+        let line = self.lines.get(id)?;
+        let port = line.address?.port;
+        let endpoint = line.endpoint();
         pairs()
             .filter(|(_, report)| report.is_none())
-            .find(|(node, _)| {
-                node.placed
-                    .as_ref()
-                    .is_some_and(|placed| placed.port == port)
+            .find(|(node, _)| match &node.placed {
+                Some(placed) => placed.port == port,
+                // One that only the views know was named by what they say; a seed by what was dialled.
+                None => node.endpoint == endpoint || node.dial == endpoint,
             })
             .map(|(node, _)| node.name.clone())
     }

@@ -2,7 +2,9 @@
 //!
 //! The document is the contract of `status --json`; a field is added, never renamed.
 
-mod compose;
+pub(super) mod compose;
+pub mod healthy;
+pub mod source;
 
 use super::{init, session::Session, stop::no_such_cluster};
 use crate::{
@@ -14,16 +16,19 @@ use crate::{
         secret::Secret,
         slot::SlotRange,
     },
-    plan::health::{Problem, State},
+    plan::health::{Heard, Problem, State},
     runtime::{Placed, RunState},
     wire::{LiveWire, Wire},
 };
 use futures_util::future::join_all;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of the document.
 pub const SCHEMA: u32 = 1;
+
+/// One of a few fixed words. (An alias: serde would take `&'static str` for a borrow of its input.)
+pub type Word = &'static str;
 
 /// Everything there is to say.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,7 +46,7 @@ pub struct Status {
 }
 
 /// The cluster as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterStatus {
     /// Its name, or the seed it was asked through.
     pub name: String,
@@ -68,7 +73,7 @@ pub struct ClusterStatus {
 }
 
 /// A shard.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardStatus {
     /// Its number, from 1, in the order of the slots.
     pub index: usize,
@@ -83,7 +88,7 @@ pub struct ShardStatus {
 }
 
 /// A node. What only a node that answers can say is null for one that does not.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeStatus {
     /// Its id.
     pub id: Option<NodeId>,
@@ -98,9 +103,11 @@ pub struct NodeStatus {
     /// Whether it answered.
     pub up: bool,
     /// `ok`, `fail`, `loading`, `silent`, `paused`, `stopped`.
-    pub state: &'static str,
+    #[serde(deserialize_with = "word")]
+    pub state: Word,
     /// Of a replica: `up`, `down`, `syncing`.
-    pub link: Option<&'static str>,
+    #[serde(deserialize_with = "some_word")]
+    pub link: Option<Word>,
     /// What its peers use.
     pub address: Option<Address>,
     /// Keys it holds.
@@ -136,48 +143,46 @@ impl Status {
     }
 }
 
+/// Every word of [`NodeStatus::state`] and [`NodeStatus::link`].
+const WORDS: [Word; 9] = [
+    "ok", "fail", "loading", "silent", "paused", "stopped", "up", "down", "syncing",
+];
+
+/// A recorded word; one that this version does not know reads `unknown`.
+fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Word, D::Error> {
+    Ok(some_word(deserializer)?.unwrap_or("unknown"))
+}
+
+fn some_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Word>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.map(|text| {
+        let mut words = WORDS.into_iter();
+        words.find(|word| **word == *text).unwrap_or("unknown")
+    }))
+}
+
 /// A node to be asked, with what the runtime knows of it.
-struct Asked {
-    name: NodeName,
-    dial: Option<Endpoint>,
-    endpoint: Option<Endpoint>,
-    placed: Option<Placed>,
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) name: NodeName,
+    pub(super) dial: Option<Endpoint>,
+    pub(super) endpoint: Option<Endpoint>,
+    pub(super) placed: Option<Placed>,
+}
+
+/// Who was asked, and what each said.
+pub(super) struct Survey {
+    pub(super) name: String,
+    pub(super) runtime: String,
+    pub(super) asked: Vec<Asked>,
+    pub(super) answers: Vec<Answer>,
+    /// How many replicas each master should have, where that is known.
+    pub(super) replicas: Option<usize>,
 }
 
 /// The status of a cluster of ours.
 pub async fn of_session(session: &Session) -> Result<Status> {
-    let launch = &session.launch;
-    let placed = session.runtime.list(&launch.name).await?;
-    if placed.is_empty() {
-        return match session.request.remembered {
-            Some(_) => Err(Error::new(
-                Kind::NoSuchCluster,
-                format!("cluster {} has no nodes; its data is kept", launch.name),
-            )
-            .hint("`rcluster up` brings it back, `rcluster down --volumes` removes the data")),
-            None => Err(no_such_cluster(&launch.name)),
-        };
-    }
-    let asked = placed.into_iter().map(|placed| Asked {
-        name: placed.node.clone(),
-        dial: placed.dial.map(Endpoint::from),
-        endpoint: None,
-        placed: Some(placed),
-    });
-    let replicas = session
-        .request
-        .remembered
-        .as_ref()
-        .map(|_| usize::from(launch.replicas));
-    let runtime = launch.runtime.to_string();
-    ask(
-        &*session.wire,
-        launch.name.to_string(),
-        runtime,
-        asked.collect(),
-        replicas,
-    )
-    .await
+    Ok(Survey::of_session(session).await?.status())
 }
 
 /// The status of any cluster, through seeds of which one has to answer.
@@ -186,55 +191,118 @@ pub async fn of_seeds(
     user: Option<String>,
     password: Option<Secret>,
 ) -> Result<Status> {
-    let wire = &LiveWire::new(user, password);
-    let heard = join_all(seeds.iter().map(|seed| wire.observe(seed))).await;
-    let mut first = None;
-    for (seed, answer) in seeds.iter().zip(&heard) {
-        if answer.is_ok() {
-            first = first.or(Some(seed.clone()));
+    through(seeds, &LiveWire::new(user, password)).await
+}
+
+/// The same, over a wire that is there already.
+async fn through(seeds: &[Endpoint], wire: &LiveWire) -> Result<Status> {
+    Ok(Survey::of_seeds(wire, seeds).await?.status())
+}
+
+impl Survey {
+    /// Asks every node of a cluster of ours.
+    pub(super) async fn of_session(session: &Session) -> Result<Self> {
+        let launch = &session.launch;
+        let placed = session.runtime.list(&launch.name).await?;
+        if placed.is_empty() {
+            return match session.request.remembered {
+                Some(_) => Err(Error::new(
+                    Kind::NoSuchCluster,
+                    format!("cluster {} has no nodes; its data is kept", launch.name),
+                )
+                .hint("`rcluster up` brings it back, `rcluster down --volumes` removes the data")),
+                None => Err(no_such_cluster(&launch.name)),
+            };
         }
+        let asked = placed.into_iter().map(|placed| Asked {
+            name: placed.node.clone(),
+            dial: placed.dial.map(Endpoint::from),
+            endpoint: None,
+            placed: Some(placed),
+        });
+        let replicas = session
+            .request
+            .remembered
+            .as_ref()
+            .map(|_| usize::from(launch.replicas));
+        let runtime = launch.runtime.to_string();
+        let name = launch.name.to_string();
+        Survey::ask(&*session.wire, name, runtime, asked.collect(), replicas).await
     }
-    let Some(first) = first else {
-        return Err(init::no_seed(
-            seeds,
-            &heard
-                .into_iter()
-                .filter_map(Result::err)
-                .collect::<Vec<_>>(),
-        ));
-    };
-    let asked = vec![Asked {
-        name: NodeName::new(first.to_string()),
-        dial: Some(first.clone()),
-        endpoint: None,
-        placed: None,
-    }];
-    ask(wire, first.to_string(), "external".to_owned(), asked, None).await
+
+    /// Asks every node that the first seed which answers knows.
+    pub(super) async fn of_seeds(wire: &dyn Wire, seeds: &[Endpoint]) -> Result<Self> {
+        let heard = join_all(seeds.iter().map(|seed| wire.observe(seed))).await;
+        let mut first = None;
+        for (seed, answer) in seeds.iter().zip(&heard) {
+            if answer.is_ok() {
+                first = first.or(Some(seed.clone()));
+            }
+        }
+        let Some(first) = first else {
+            return Err(init::no_seed(
+                seeds,
+                &heard
+                    .into_iter()
+                    .filter_map(Result::err)
+                    .collect::<Vec<_>>(),
+            ));
+        };
+        let asked = vec![Asked {
+            name: NodeName::new(first.to_string()),
+            dial: Some(first.clone()),
+            endpoint: None,
+            placed: None,
+        }];
+        Survey::ask(wire, first.to_string(), "external".to_owned(), asked, None).await
+    }
+
+    async fn ask(
+        wire: &dyn Wire,
+        name: String,
+        runtime: String,
+        mut asked: Vec<Asked>,
+        replicas: Option<usize>,
+    ) -> Result<Self> {
+        let mut answers = answers(wire, &asked).await;
+        if let Some(error) = answers.iter().flatten().find_map(|answer| match answer {
+            Err(error @ crate::wire::WireError::Auth { .. }) => Some(error),
+            _ => None,
+        }) {
+            let node = NodeName::new(name);
+            return Err(super::context::wire_failure(&node, error));
+        }
+        // Nodes that only the views know: added by hand, or the others behind a seed.
+        let strangers = strangers(&asked, &answers);
+        answers.extend(self::answers(wire, &strangers).await);
+        asked.extend(strangers);
+        Ok(Survey {
+            name,
+            runtime,
+            asked,
+            answers,
+            replicas,
+        })
+    }
+
+    /// What they say together.
+    pub(super) fn status(&self) -> Status {
+        compose::compose(
+            self.name.clone(),
+            self.runtime.clone(),
+            &self.asked,
+            &self.answers,
+            self.replicas,
+        )
+    }
+
+    /// As the health check wants it.
+    pub(super) fn heard(&self) -> Vec<Heard<'_>> {
+        compose::heard(&self.asked, &self.answers)
+    }
 }
 
-async fn ask(
-    wire: &dyn Wire,
-    name: String,
-    runtime: String,
-    mut asked: Vec<Asked>,
-    replicas: Option<usize>,
-) -> Result<Status> {
-    let mut answers = answers(wire, &asked).await;
-    if let Some(error) = answers.iter().flatten().find_map(|answer| match answer {
-        Err(error @ crate::wire::WireError::Auth { .. }) => Some(error),
-        _ => None,
-    }) {
-        let node = NodeName::new(name);
-        return Err(super::context::wire_failure(&node, error));
-    }
-    // Nodes that only the views know: added by hand, or the others behind a seed.
-    let strangers = strangers(&asked, &answers);
-    answers.extend(self::answers(wire, &strangers).await);
-    asked.extend(strangers);
-    Ok(compose::compose(name, runtime, &asked, &answers, replicas))
-}
-
-type Answer = Option<Result<Report, crate::wire::WireError>>;
+pub(super) type Answer = Option<Result<Report, crate::wire::WireError>>;
 
 async fn answers(wire: &dyn Wire, asked: &[Asked]) -> Vec<Answer> {
     join_all(
@@ -250,7 +318,7 @@ async fn answers(wire: &dyn Wire, asked: &[Asked]) -> Vec<Answer> {
 }
 
 impl Asked {
-    fn is_frozen(&self) -> bool {
+    pub(super) fn is_frozen(&self) -> bool {
         matches!(&self.placed, Some(placed) if placed.state == RunState::Paused)
     }
 }

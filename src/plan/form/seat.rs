@@ -42,6 +42,12 @@ impl Seat<'_> {
         self.me().is_some_and(|line| line.role == Role::Replica)
     }
 
+    /// A replica whose link to its master is down, and that is not being synchronized.
+    pub(super) fn is_cut_off(&self) -> bool {
+        let replication = &self.report.info.replication;
+        self.is_replica() && !replication.link_up && !replication.syncing
+    }
+
     /// A master without slots or keys: what may be given a role.
     pub(super) fn is_blank(&self) -> bool {
         !self.is_replica() && self.slots().is_empty() && self.report.info.keys == 0

@@ -13,6 +13,8 @@ fn id(i: usize) -> String {
 }
 
 fn report(text: &str) -> Report {
+    let mut info = NodeInfo::default();
+    info.replication.link_up = text.contains("myself,slave");
     Report {
         view: nodes_text::parse(text).expect("a view"),
         cluster: ClusterInfo {
@@ -23,7 +25,7 @@ fn report(text: &str) -> Report {
             size: 0,
             current_epoch: Epoch(0),
         },
-        info: NodeInfo::default(),
+        info,
     }
 }
 
@@ -169,6 +171,36 @@ fn a_formed_cluster_gives_no_steps_whoever_is_master() {
     let plan = form(&seats, 1, &afterwards(&seats)).expect("a plan");
     assert!(plan.is_empty(), "{plan:?}");
     assert_eq!(acquainted(&seats), Ok(()));
+}
+
+#[test]
+fn replicas_that_come_back_need_not_wait_for_others() {
+    let table = |me: usize| {
+        let role = |i: usize, flags: &str| {
+            if i == me {
+                format!("myself,{flags}")
+            } else {
+                flags.to_owned()
+            }
+        };
+        report(
+            &[
+                line(0, &role(0, "master"), None, "0-5460"),
+                line(1, &role(1, "master"), None, "5461-10922"),
+                line(2, &role(2, "master"), None, "10923-16383"),
+                line(3, &role(3, "slave"), Some(0), ""),
+            ]
+            .concat(),
+        )
+    };
+    let mut reports: Vec<Report> = (0..4).map(table).collect();
+    reports[3].info.replication.link_up = false;
+    let seats = seats(&reports);
+    let plan = form(&seats, 0, &afterwards(&seats)).expect("a plan");
+    assert_eq!(titles(&plan), ["hurry", "restore settings"]);
+    assert_eq!(plan.stages[0].until, Goal::Converged);
+    let first = plan.stages[0].steps[0].to_string();
+    assert_eq!(first, "node-1: CONFIG SET repl-diskless-sync-delay \"0\"");
 }
 
 #[test]

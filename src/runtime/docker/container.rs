@@ -38,7 +38,7 @@ impl Docker {
     /// Creates a node's volume and its container, which does not run yet.
     pub(super) async fn create(&self, launch: &Launch, node: &NodeLaunch) -> Result<Created> {
         let (network, _) = self.ensure_network(launch).await?;
-        self.ensure_volume(launch, node).await?;
+        self.ensure_volume(launch, node, &network).await?;
         let name = container::container_name(&launch.name, &node.name);
         let options = CreateContainerOptions {
             name: Some(name.clone()),
@@ -113,11 +113,16 @@ impl Docker {
 
     /// The node's volume. Docker answers with the existing one if the name is taken, so its labels
     /// have to say that it is the cluster's.
-    async fn ensure_volume(&self, launch: &Launch, node: &NodeLaunch) -> Result<()> {
+    async fn ensure_volume(
+        &self,
+        launch: &Launch,
+        node: &NodeLaunch,
+        network: &Network,
+    ) -> Result<()> {
         let name = container::volume_name(&launch.name, &node.name);
         let request = VolumeCreateRequest {
             name: Some(name.clone()),
-            labels: Some(self.volume_labels(launch, node)),
+            labels: Some(self.volume_labels(launch, node, network.subnet())),
             ..VolumeCreateRequest::default()
         };
         let volume = self

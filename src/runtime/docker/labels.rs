@@ -1,6 +1,6 @@
 //! Labels: how things are found, whose they are, and what docker compose wants to see on them.
 
-use super::Docker;
+use super::{Docker, address::Subnet};
 use crate::{
     error::{Error, Result},
     model::{
@@ -14,6 +14,8 @@ use std::{collections::HashMap, path::Path};
 
 /// A network whose subnet is only being asked for; see `network`.
 pub(super) const DRAFT: &str = "rcluster.draft";
+/// On a volume: the subnet in which its node had its address; see `network`.
+pub(super) const SUBNET: &str = "rcluster.subnet";
 /// An image that rcluster packed.
 pub(super) const STANDIN: &str = "rcluster.standin";
 /// A container that only looks into an image.
@@ -99,8 +101,16 @@ impl Docker {
     }
 
     /// Labels of a node's volume.
-    pub(super) fn volume_labels(&self, launch: &Launch, node: &NodeLaunch) -> Labels {
+    pub(super) fn volume_labels(
+        &self,
+        launch: &Launch,
+        node: &NodeLaunch,
+        subnet: Option<Subnet>,
+    ) -> Labels {
         let mut labels = Self::common(launch, Some(node));
+        if let Some(subnet) = subnet {
+            labels.insert(SUBNET.to_owned(), subnet.to_string());
+        }
         // Data outlives its container, and stays its owner's.
         labels.insert(label::OWNER.to_owned(), self.owner.clone());
         labels.insert(

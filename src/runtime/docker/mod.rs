@@ -6,7 +6,8 @@
 //! - `network`, `address`: a network of the cluster's own, a fixed address for each node
 //! - `container`: what a node's container is; `ensure`: makes it run; `lifecycle`: all other verbs
 //! - `partition`: a node cut off from the others, and a client on its side
-//! - `about`: the engine itself; `find`: what exists; `logs`; `conf`: how redis.conf gets in
+//! - `about`: the engine itself; `find`: what exists; `logs`, `follow`: what a node wrote and
+//!   writes; `conf`: how redis.conf gets in
 //! - `image`: is it there, can it be pulled; `inspect_image`: what is in it
 //! - `standin`, `rootfs`, `binary`: an image packed from the host's own redis-server
 
@@ -19,6 +20,7 @@ mod container;
 mod ensure;
 mod fault;
 mod find;
+mod follow;
 mod image;
 mod inspect_image;
 mod labels;
@@ -33,7 +35,7 @@ pub use about::About;
 pub use inspect_image::ImageCheck;
 pub use standin::{BuiltImage, StandIn};
 
-use super::{Beside, Capabilities, Found, OnProgress, Placed, Runtime, Signal};
+use super::{Beside, Capabilities, Found, LogLines, OnProgress, Placed, Runtime, Signal};
 use crate::{
     error::Result,
     model::{
@@ -195,6 +197,17 @@ impl Runtime for Docker {
     ) -> Result<Vec<String>> {
         let found = self.node_or_none_such(cluster, node).await?;
         self.tail(&found.id, tail).await
+    }
+
+    async fn log_lines(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+        tail: Option<usize>,
+        follow: bool,
+    ) -> Result<LogLines<'_>> {
+        let found = self.node_or_none_such(cluster, node).await?;
+        Ok(self.read_lines(cluster, found, tail, follow))
     }
 
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {

@@ -5,11 +5,12 @@
 //! reboot somebody has to say `rcluster up`.
 
 mod folder;
+mod logs;
 mod orphan;
 mod pidfile;
 pub mod server;
 
-use super::{Capabilities, Found, OnProgress, Placed, RunState, Runtime, Signal};
+use super::{Capabilities, Found, LogLines, OnProgress, Placed, RunState, Runtime, Signal};
 use crate::{
     error::{Error, Kind, Result},
     model::{
@@ -27,6 +28,7 @@ use nix::{
 };
 use orphan::Orphan;
 use pidfile::Holder;
+use server::Server;
 use std::{
     collections::BTreeSet,
     fs,
@@ -54,18 +56,38 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// How often a start or an end is looked for.
 const POLL: Duration = Duration::from_millis(2);
 
+/// For each so many nodes that start at once, each is looked at one POLL less often: a hundred
+/// nodes at 2 ms would be 50 000 looks a second, on the processors that they need to start.
+const PER_POLL: usize = 8;
+
 /// Log lines shown with a node that died at start.
 const LOG_LINES: usize = 12;
 
 /// The process runtime.
 pub struct Process {
     clusters: PathBuf,
+    /// The redis-server that was found last. Asking one for its version costs as much as starting
+    /// one, so a run of rcluster asks once and not once a node.
+    server: tokio::sync::Mutex<Option<(String, Server)>>,
 }
 
 impl Process {
     /// Keeps its clusters under `clusters`, one folder each.
     pub fn new(clusters: PathBuf) -> Self {
-        Process { clusters }
+        Process {
+            clusters,
+            server: tokio::sync::Mutex::default(),
+        }
+    }
+
+    async fn server(&self, program: &str) -> Result<Server> {
+        let mut known = self.server.lock().await;
+        if let Some((_, server)) = known.as_ref().filter(|(name, _)| name == program) {
+            return Ok(server.clone());
+        }
+        let server = server::find(program).await?;
+        *known = Some((program.to_owned(), server.clone()));
+        Ok(server)
     }
 
     fn nodes(&self, cluster: &ClusterName) -> PathBuf {
@@ -115,7 +137,12 @@ impl Process {
         })
     }
 
-    async fn launch(folder: &Folder, server: &Path, node: &NodeName) -> Result<bool> {
+    async fn launch(
+        folder: &Folder,
+        server: &Path,
+        node: &NodeName,
+        poll: Duration,
+    ) -> Result<bool> {
         let Some(pid) = pidfile::claim(&folder.pidfile())? else {
             return Ok(false);
         };
@@ -146,15 +173,20 @@ impl Process {
                     .source(error)
                     .hint("name a redis-server that runs here with `redis_server:` in the spec")
             })?;
-        Self::await_pidfile(folder, &mut child, node).await?;
+        Self::await_pidfile(folder, &mut child, node, poll).await?;
         Ok(true)
     }
 
     /// Redis writes its pidfile once it listens on both ports (`initServer`, then `createPidFile`).
-    async fn await_pidfile(folder: &Folder, child: &mut Child, node: &NodeName) -> Result<()> {
+    async fn await_pidfile(
+        folder: &Folder,
+        child: &mut Child,
+        node: &NodeName,
+        poll: Duration,
+    ) -> Result<()> {
         let path = folder.pidfile();
         let wanted = child.id().to_string();
-        let outcome = wait_until(POLL, START_DEADLINE, || {
+        let outcome = wait_until(poll, START_DEADLINE, || {
             if fs::read_to_string(&path).is_ok_and(|text| text.trim() == wanted) {
                 return ready(Ok(Look::Ready(None)));
             }
@@ -370,7 +402,7 @@ impl Runtime for Process {
     }
 
     async fn prepare(&self, launch: &Launch, _progress: OnProgress<'_>) -> Result<bool> {
-        server::find(&launch.redis_server).await?;
+        self.server(&launch.redis_server).await?;
         let nodes = self.nodes(&launch.name);
         let existed = nodes.is_dir();
         folder::create_private(&nodes)?;
@@ -388,7 +420,7 @@ impl Runtime for Process {
                 RunState::Stopped => {}
             }
         }
-        let server = server::find(&launch.redis_server).await?;
+        let server = self.server(&launch.redis_server).await?;
         folder.create()?;
         folder.write_conf(conf)?;
         folder.write_card(&Card::new(
@@ -397,7 +429,9 @@ impl Runtime for Process {
             launch.listen,
             server.path.clone(),
         ))?;
-        Self::launch(&folder, &server.path, &node.name).await
+        let others = u32::try_from(launch.nodes.len() / PER_POLL).unwrap_or(u32::MAX);
+        let poll = POLL.saturating_mul(others.saturating_add(1));
+        Self::launch(&folder, &server.path, &node.name, poll).await
     }
 
     async fn configure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<()> {
@@ -410,7 +444,7 @@ impl Runtime for Process {
         match Self::placed(&folder, card)?.state {
             RunState::Running => Ok(false),
             RunState::Paused => self.signal(cluster, node, Signal::Resume).await,
-            RunState::Stopped => Self::launch(&folder, &server, node).await,
+            RunState::Stopped => Self::launch(&folder, &server, node, POLL).await,
         }
     }
 
@@ -533,6 +567,17 @@ impl Runtime for Process {
         tail: usize,
     ) -> Result<Vec<String>> {
         self.existing(cluster, node)?.0.last_lines(tail)
+    }
+
+    async fn log_lines(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+        tail: Option<usize>,
+        follow: bool,
+    ) -> Result<LogLines<'_>> {
+        let (folder, _) = self.existing(cluster, node)?;
+        logs::lines(folder, tail, follow)
     }
 
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {

@@ -7,9 +7,15 @@ mod conf_by_redis;
 mod docker;
 mod doctor;
 mod drill;
+mod look;
+mod monitor;
+mod own;
 mod resume;
+mod run;
 mod runtime_contract;
 mod seeds;
+mod smoke;
+mod snippets;
 mod together;
 mod up;
 

@@ -1,0 +1,43 @@
+//! `rcluster env`
+
+use super::source;
+use crate::{
+    cli::{
+        Verdict,
+        args::Global,
+        args_look::{EnvArgs, EnvFormat},
+    },
+    error::Result,
+    ops::env,
+    output::{result, screen::Screen},
+    render::env::Format,
+};
+
+pub(in crate::cli) async fn run(
+    global: &Global,
+    args: &EnvArgs,
+    screen: Screen,
+) -> Result<Verdict> {
+    let source = source(global).await?;
+    let env = env::of(&source, format(args.format), args.show_secrets).await?;
+    match &env.text {
+        Some(text) if !screen.json => result::put(text)?,
+        _ => result::json(&env)?,
+    }
+    Ok(Verdict::Fine)
+}
+
+fn format(format: EnvFormat) -> Option<Format> {
+    Some(match format {
+        EnvFormat::Json => return None,
+        EnvFormat::Dotenv => Format::Dotenv,
+        EnvFormat::Shell => Format::Shell,
+        EnvFormat::Python => Format::Python,
+        EnvFormat::Django => Format::Django,
+        EnvFormat::Node => Format::Node,
+        EnvFormat::Java => Format::Java,
+        EnvFormat::Go => Format::Go,
+        EnvFormat::Rust => Format::Rust,
+        EnvFormat::RedisCli => Format::RedisCli,
+    })
+}

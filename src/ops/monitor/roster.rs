@@ -1,0 +1,241 @@
+//! Who is asked: what the runtime lists, and whoever the answers speak of.
+
+use super::ask::Answer;
+use crate::{
+    model::{
+        node::{Endpoint, NodeId, NodeName},
+        nodes_text::ViewLine,
+        report::Report,
+        spec::ClusterName,
+    },
+    ops::status::{Asked, Status},
+    runtime::{Placed, RunState, Runtime},
+};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+/// The runtime is asked again after this while all is well…
+const CALM: Duration = Duration::from_secs(15);
+
+/// …and after this while somebody is silent: it may be stopped, frozen, or elsewhere.
+const ALERT: Duration = Duration::from_secs(1);
+
+/// A node to be asked.
+pub(super) struct Member {
+    /// Where, and what the runtime says of it.
+    pub(super) asked: Asked,
+    /// Its id, since it first answered or was spoken of.
+    pub(super) id: Option<NodeId>,
+    /// Whether it answered last time.
+    pub(super) answered: bool,
+}
+
+/// Everybody, in an order that stays.
+pub(super) struct Roster {
+    /// What the cluster is called.
+    pub(super) name: String,
+    /// Where its nodes run.
+    pub(super) runtime: String,
+    source: Option<Source>,
+    members: Vec<Member>,
+}
+
+struct Source {
+    runtime: Box<dyn Runtime>,
+    cluster: ClusterName,
+    listed: Option<Instant>,
+}
+
+impl Roster {
+    /// Of a cluster of ours: filled by [`Roster::refresh`].
+    pub(super) fn of_runtime(runtime: Box<dyn Runtime>, cluster: ClusterName) -> Self {
+        Roster {
+            name: cluster.to_string(),
+            runtime: runtime.kind().to_string(),
+            source: Some(Source {
+                runtime,
+                cluster,
+                listed: None,
+            }),
+            members: Vec::new(),
+        }
+    }
+
+    /// Of any cluster: what a first look through its seeds has found.
+    pub(super) fn of_seeds(seeds: &[Endpoint], first: &Status) -> Self {
+        let members = first.nodes.iter().map(|node| {
+            // A seed may be known here by an address that its peers do not have.
+            let seed = seeds
+                .iter()
+                .find(|seed| seed.to_string() == node.name.as_str());
+            let dial = seed.unwrap_or(&node.endpoint).clone();
+            Member {
+                asked: Asked {
+                    name: NodeName::new(node.endpoint.to_string()),
+                    dial: Some(dial),
+                    endpoint: Some(node.endpoint.clone()),
+                    placed: None,
+                },
+                id: node.id.clone(),
+                answered: node.up,
+            }
+        });
+        Roster {
+            name: first.cluster.name.clone(),
+            runtime: first.cluster.runtime.clone(),
+            source: None,
+            members: members.collect(),
+        }
+    }
+
+    /// Everybody.
+    pub(super) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Asks the runtime again, when that is due. A runtime that does not answer changes nothing:
+    /// the nodes may well be there.
+    pub(super) async fn refresh(&mut self) {
+        let alert = self.members.iter().any(|member| !member.answered);
+        let Some(source) = &mut self.source else {
+            return;
+        };
+        let pause = if alert { ALERT } else { CALM };
+        if source.listed.is_some_and(|listed| listed.elapsed() < pause) {
+            return;
+        }
+        source.listed = Some(Instant::now());
+        let listing = source.runtime.list(&source.cluster);
+        let Ok(Ok(placed)) = tokio::time::timeout(crate::wire::live::CALL_DEADLINE, listing).await
+        else {
+            return;
+        };
+        self.replace(placed);
+    }
+
+    fn replace(&mut self, placed: Vec<Placed>) {
+        let names: BTreeSet<NodeName> = placed.iter().map(|placed| placed.node.clone()).collect();
+        self.members
+            .retain(|member| member.asked.placed.is_none() || names.contains(&member.asked.name));
+        for placed in placed {
+            let dial = placed.dial.map(Endpoint::from);
+            let known = self
+                .members
+                .iter_mut()
+                .find(|member| member.asked.name == placed.node);
+            if let Some(member) = known {
+                // Thawed or started: worth a PING right away.
+                let thawed = member.asked.is_frozen() && placed.state == RunState::Running;
+                member.answered |= thawed && member.asked.dial == dial;
+                member.asked.dial = dial;
+                member.asked.placed = Some(placed);
+            } else {
+                self.members.push(Member {
+                    asked: Asked {
+                        name: placed.node.clone(),
+                        dial,
+                        endpoint: None,
+                        placed: Some(placed),
+                    },
+                    id: None,
+                    answered: true,
+                });
+            }
+        }
+    }
+
+    /// Adds, at the end, whoever the answers speak of and nobody here is; says how many.
+    pub(super) fn learn(&mut self, answers: &[Answer]) -> usize {
+        let before = self.members.len();
+        for (member, report) in self.members.iter_mut().zip(reports(answers)) {
+            if let Some(report) = report {
+                member.id = Some(report.view.myself.clone());
+            }
+        }
+        let lines = reports(answers)
+            .flatten()
+            .flat_map(|report| &report.view.nodes);
+        for line in lines {
+            if let Some(i) = self.members.iter().position(|member| is(member, line)) {
+                let member = &mut self.members[i];
+                member.id.get_or_insert_with(|| line.id.clone());
+            } else if let Some(endpoint) = line.endpoint()
+                // The line of an id that this very node had before it was reset.
+                && !self.members.iter().any(|member| is_there(member, line))
+            {
+                self.members.push(Member {
+                    asked: Asked {
+                        name: NodeName::new(endpoint.to_string()),
+                        dial: Some(endpoint.clone()),
+                        endpoint: Some(endpoint),
+                        placed: None,
+                    },
+                    id: Some(line.id.clone()),
+                    answered: true,
+                });
+            }
+        }
+        self.members.len() - before
+    }
+
+    /// Notes who answered, and takes out nodes of no runtime that are silent and that nobody who
+    /// answers knows: they were forgotten. While nobody answers, everybody stays: any of them may
+    /// be the first to be back.
+    pub(super) fn remember(&mut self, answers: &mut Vec<Answer>) {
+        for (member, report) in self.members.iter_mut().zip(reports(answers)) {
+            member.answered = report.is_some();
+        }
+        let known: BTreeSet<NodeId> = reports(answers)
+            .flatten()
+            .flat_map(|report| &report.view.nodes)
+            .map(|line| line.id.clone())
+            .collect();
+        let stays: Vec<bool> = self
+            .members
+            .iter()
+            .map(|member| {
+                let spoken_of = member.id.as_ref().is_some_and(|id| known.contains(id));
+                member.asked.placed.is_some() || member.answered || spoken_of || known.is_empty()
+            })
+            .collect();
+        let mut of_members = stays.iter().copied();
+        self.members.retain(|_| of_members.next().unwrap_or(true));
+        let mut of_answers = stays.iter().copied();
+        answers.retain(|_| of_answers.next().unwrap_or(true));
+    }
+}
+
+fn reports(answers: &[Answer]) -> impl Iterator<Item = Option<&Report>> {
+    answers.iter().map(|answer| {
+        answer
+            .report
+            .as_ref()
+            .and_then(|report| report.as_ref().ok())
+    })
+}
+
+/// Whether a line of a view is about this node.
+fn is(member: &Member, line: &ViewLine) -> bool {
+    if let Some(id) = &member.id
+        && (*id == line.id || member.answered)
+    {
+        return *id == line.id;
+    }
+    is_there(member, line)
+}
+
+/// Whether a line of a view is about the place where this node is.
+fn is_there(member: &Member, line: &ViewLine) -> bool {
+    match &member.asked.placed {
+        Some(placed) => line.address.is_some_and(|address| {
+            placed.address == Some(address)
+                || (placed.address.is_none() && placed.port == address.port)
+        }),
+        None => {
+            let endpoint = line.endpoint();
+            member.asked.endpoint == endpoint || member.asked.dial == endpoint
+        }
+    }
+}

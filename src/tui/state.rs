@@ -1,0 +1,271 @@
+//! Everything that is shown, and what a person chose to see.
+
+use super::{column::Column, theme::Theme};
+use crate::{
+    model::{
+        node::{Endpoint, NodeName},
+        watch::{Details, Event},
+    },
+    ops::monitor::sample::{NodeSample, Sample},
+};
+use std::collections::VecDeque;
+
+/// How many points the sparklines remember.
+const HISTORY: usize = 240;
+
+/// How many events the log remembers.
+const LOG: usize = 500;
+
+/// The whole state.
+pub(super) struct State {
+    /// The last sample.
+    pub(super) sample: Option<Sample>,
+    /// One point per sample, for the sparklines.
+    pub(super) history: VecDeque<Point>,
+    /// What happened, the oldest first.
+    pub(super) log: VecDeque<Entry>,
+    /// How many entries the log is scrolled back.
+    pub(super) back: usize,
+    /// The chosen node.
+    pub(super) selected: Option<NodeName>,
+    /// What the rows are ordered by; `None`: by shard.
+    pub(super) sort: Option<Column>,
+    /// Whether the order is turned round.
+    pub(super) reversed: bool,
+    /// Only rows that contain this.
+    pub(super) filter: String,
+    /// What fills the screen.
+    pub(super) mode: Mode,
+    /// The node that is looked into.
+    pub(super) drill: Option<Drill>,
+    /// Whether new samples are held back.
+    pub(super) held: Option<Box<Sample>>,
+    /// Whether the screen stands still.
+    pub(super) paused: bool,
+    /// Where samples come from.
+    pub(super) source: Source,
+    /// In whose time events are told.
+    pub(super) zone: jiff::tz::TimeZone,
+    /// How things are painted.
+    pub(super) theme: Theme,
+}
+
+/// Where samples come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A cluster, whose nodes can be asked.
+    Live,
+    /// A recording, which cannot.
+    Replay,
+    /// A recording that is over.
+    Ended,
+}
+
+/// What the keys are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// The nodes.
+    Nodes,
+    /// Typing a filter.
+    Filter,
+    /// One node.
+    Drill,
+    /// The keys, explained; from where.
+    Help(Behind),
+}
+
+/// What help was called over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// The nodes.
+    Nodes,
+    /// One node.
+    Drill,
+}
+
+/// A point of the sparklines.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Point {
+    /// The slowest probe of that sample, in microseconds.
+    pub(super) slowest_us: u64,
+    /// Commands per second.
+    pub(super) ops: u64,
+}
+
+/// An event and when it was seen.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// When.
+    pub(super) at: jiff::Timestamp,
+    /// What.
+    pub(super) event: Event,
+}
+
+/// A node that is looked into.
+#[derive(Debug, Clone)]
+pub(super) struct Drill {
+    /// Which.
+    pub(super) node: NodeName,
+    /// What of it.
+    pub(super) tab: Tab,
+    /// The first line that is shown.
+    pub(super) scroll: usize,
+    /// What it said last, or why it did not.
+    pub(super) details: Option<Result<Details, String>>,
+}
+
+/// What of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tab {
+    /// INFO.
+    Info,
+    /// The slow log.
+    Slow,
+    /// CLIENT LIST.
+    Clients,
+}
+
+impl Tab {
+    /// All of them.
+    pub(super) const ALL: [Tab; 3] = [Tab::Info, Tab::Slow, Tab::Clients];
+
+    /// What stands on it.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Tab::Info => "INFO",
+            Tab::Slow => "slow log",
+            Tab::Clients => "clients",
+        }
+    }
+}
+
+impl State {
+    /// Nothing seen yet.
+    pub(super) fn new(theme: Theme, zone: jiff::tz::TimeZone, source: Source) -> Self {
+        State {
+            sample: None,
+            history: VecDeque::new(),
+            log: VecDeque::new(),
+            back: 0,
+            selected: None,
+            sort: None,
+            reversed: false,
+            filter: String::new(),
+            mode: Mode::Nodes,
+            drill: None,
+            held: None,
+            paused: false,
+            source,
+            zone,
+            theme,
+        }
+    }
+
+    /// Takes in what a sample says that must not be missed, paused or not.
+    pub(super) fn note(&mut self, sample: &Sample) {
+        let rates = sample.totals.rates.unwrap_or_default();
+        push(
+            &mut self.history,
+            HISTORY,
+            Point {
+                slowest_us: sample.totals.probe.map_or(0, |probe| probe.last_us),
+                ops: whole(rates.ops_per_sec),
+            },
+        );
+        for event in &sample.events {
+            let entry = Entry {
+                at: sample.at,
+                event: event.clone(),
+            };
+            push(&mut self.log, LOG, entry);
+            if self.back > 0 {
+                // The line that is being read stays where it is.
+                self.back = (self.back + 1).min(self.log.len().saturating_sub(1));
+            }
+        }
+    }
+
+    /// The rows, filtered and ordered.
+    pub(super) fn rows(&self) -> Vec<&NodeSample> {
+        let Some(sample) = &self.sample else {
+            return Vec::new();
+        };
+        let wanted = self.filter.to_lowercase();
+        let mut rows: Vec<&NodeSample> = sample
+            .nodes
+            .iter()
+            .filter(|node| wanted.is_empty() || haystack(node).contains(&wanted))
+            .collect();
+        if let Some(column) = self.sort {
+            rows.sort_by(|a, b| column.compare(a, b));
+        }
+        if self.reversed {
+            rows.reverse();
+        }
+        rows
+    }
+
+    /// Which row is the chosen one.
+    pub(super) fn position(&self) -> Option<usize> {
+        let selected = self.selected.as_ref()?;
+        self.rows()
+            .iter()
+            .position(|node| node.status.name == *selected)
+    }
+
+    /// The node that is looked into, as the last sample has it.
+    pub(super) fn drilled(&self) -> Option<&NodeSample> {
+        let drill = self.drill.as_ref()?;
+        let sample = self.sample.as_ref()?;
+        sample
+            .nodes
+            .iter()
+            .find(|node| node.status.name == drill.node)
+    }
+
+    /// Whom to ask for details; nobody in a recording.
+    pub(super) fn inspected(&self) -> Option<(NodeName, Endpoint)> {
+        let node = self.drilled().filter(|_| self.source == Source::Live)?;
+        Some((node.status.name.clone(), node.status.endpoint.clone()))
+    }
+
+    /// When something last happened, as far as known: an event, or a start.
+    pub(super) fn last_change(&self) -> Option<jiff::Timestamp> {
+        let since = self.sample.as_ref().and_then(|sample| sample.cluster.since);
+        self.log.back().map(|entry| entry.at).max(since)
+    }
+}
+
+/// Everything of a node that a filter may name.
+fn haystack(node: &NodeSample) -> String {
+    let status = &node.status;
+    let role = status.role.map_or("", crate::model::node::Role::word);
+    let shard = status
+        .shard
+        .map_or_else(String::new, |shard| format!("shard{shard}"));
+    format!(
+        "{} {} {role} {} {shard} {}",
+        status.name,
+        status.endpoint,
+        status.state,
+        status.link.unwrap_or_default()
+    )
+    .to_lowercase()
+}
+
+fn push<T>(queue: &mut VecDeque<T>, most: usize, item: T) {
+    if queue.len() == most {
+        queue.pop_front();
+    }
+    queue.push_back(item);
+}
+
+/// A rate as a whole number.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates are positive and far below 2^63"
+)]
+pub(super) fn whole(rate: f64) -> u64 {
+    rate.round().max(0.0) as u64
+}

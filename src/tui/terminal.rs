@@ -1,0 +1,88 @@
+//! The terminal: taken over, and given back however the monitor ends.
+
+use super::{state::State, view};
+use crate::error::{Error, Result};
+use ratatui::{
+    DefaultTerminal,
+    crossterm::event::{self, Event, KeyEvent, KeyEventKind},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+/// How long the thread of the keys sleeps at most before it looks whether it is still wanted.
+const NAP: Duration = Duration::from_millis(500);
+
+/// What a terminal tells.
+pub(super) enum Told {
+    /// A key went down.
+    Key(KeyEvent),
+    /// It has another size.
+    Resized,
+}
+
+/// A terminal in raw mode on its alternate screen, until dropped. A panic restores it first, so
+/// that its message can be read.
+pub(super) struct Terminal {
+    inner: DefaultTerminal,
+    leaving: Arc<AtomicBool>,
+}
+
+impl Terminal {
+    /// Takes it over; what it tells comes through the channel.
+    pub(super) fn enter() -> Result<(Self, UnboundedReceiver<Told>)> {
+        let inner = ratatui::try_init().map_err(|error| {
+            Error::failed("taking over the terminal")
+                .source(error)
+                .hint("`rcluster monitor --plain` needs none")
+        })?;
+        let leaving = Arc::new(AtomicBool::new(false));
+        let (sender, told) = unbounded_channel();
+        let done = leaving.clone();
+        std::thread::spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                match event::poll(NAP) {
+                    Ok(true) => {}
+                    Ok(false) => continue,
+                    Err(_) => return,
+                }
+                let told = match event::read() {
+                    Ok(Event::Key(key)) if key.kind != KeyEventKind::Release => Told::Key(key),
+                    Ok(Event::Resize(..)) => Told::Resized,
+                    Ok(_) => continue,
+                    Err(_) => return,
+                };
+                if sender.send(told).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok((Terminal { inner, leaving }, told))
+    }
+
+    /// Draws the state.
+    pub(super) fn draw(&mut self, state: &State) -> Result<()> {
+        self.inner
+            .draw(|frame| view::draw(frame, state))
+            .map_err(|error| Error::failed("drawing").source(error))?;
+        Ok(())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.leaving.store(true, Ordering::Relaxed);
+        // The hook of a panic has restored it already, and its message stands where a second
+        // restoring would put the cursor.
+        if std::thread::panicking() {
+            return;
+        }
+        // If the terminal went away there is nothing to restore.
+        let _ = ratatui::try_restore();
+    }
+}

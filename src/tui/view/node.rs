@@ -1,0 +1,206 @@
+//! One node: what it is, and a page of what it says.
+
+use super::titled;
+use crate::{
+    model::{human, watch::Details},
+    ops::monitor::sample::NodeSample,
+    tui::{
+        column::Column,
+        state::{Drill, Source, State, Tab},
+        theme::Theme,
+    },
+};
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    text::{Line, Span},
+    widgets::Paragraph,
+};
+
+/// The facts above the page, in this order.
+const FACTS: [Column; 15] = [
+    Column::Role,
+    Column::State,
+    Column::Endpoint,
+    Column::Slots,
+    Column::Link,
+    Column::Lag,
+    Column::Keys,
+    Column::Memory,
+    Column::Ops,
+    Column::Hit,
+    Column::NetIn,
+    Column::NetOut,
+    Column::Clients,
+    Column::Uptime,
+    Column::Version,
+];
+
+/// Draws it.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
+    let theme = state.theme;
+    let Some(drill) = &state.drill else {
+        return;
+    };
+    let facts = state.drilled().map_or_else(
+        || vec![Line::styled("no node knows it any more", theme.bad())],
+        |node| facts(node, state, area.width),
+    );
+    let [top, page] = Layout::vertical([
+        Constraint::Length(u16::try_from(facts.len()).unwrap_or(4) + 1),
+        Constraint::Fill(1),
+    ])
+    .areas(area);
+    let block = titled(drill.node.as_str(), theme.title(), theme.dim());
+    frame.render_widget(Paragraph::new(facts).block(block), top);
+    draw_page(frame, page, state, drill);
+}
+
+fn facts<'a>(node: &NodeSample, state: &State, width: u16) -> Vec<Line<'a>> {
+    let theme = state.theme;
+    let Some(sample) = &state.sample else {
+        return Vec::new();
+    };
+    let mut parts = Vec::new();
+    for column in FACTS {
+        let text = column.cell(node, sample);
+        if text.is_empty() || text == "-" {
+            continue;
+        }
+        let style = match column {
+            Column::State => theme.state(node.status.state),
+            _ => ratatui::style::Style::new(),
+        };
+        parts.push((column.title().to_lowercase(), text, style));
+    }
+    if let Some(master) = &node.master {
+        parts.insert(
+            1,
+            (
+                "of".to_owned(),
+                master.to_string(),
+                ratatui::style::Style::new(),
+            ),
+        );
+    }
+    if let Some(probe) = node.probe {
+        let text = format!(
+            "last {} p50 {} p99 {} ms of {}",
+            human::millis(probe.last_us),
+            human::millis(probe.p50_us),
+            human::millis(probe.p99_us),
+            probe.samples
+        );
+        parts.push(("probe".to_owned(), text, ratatui::style::Style::new()));
+    }
+    let mut lines = vec![Line::default()];
+    for (label, text, style) in parts {
+        let long = label.chars().count() + text.chars().count() + 4;
+        let full = lines
+            .last()
+            .is_some_and(|line| line.width() > 0 && line.width() + long > usize::from(width));
+        if full {
+            lines.push(Line::default());
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push_span(Span::styled(format!("{label} "), theme.dim()));
+            line.push_span(Span::styled(text, style));
+            line.push_span(Span::raw("   "));
+        }
+    }
+    lines
+}
+
+fn draw_page(frame: &mut Frame<'_>, area: Rect, state: &State, drill: &Drill) {
+    let theme = state.theme;
+    let mut tabs = vec![Span::raw(" ")];
+    for (number, tab) in (1..).zip(Tab::ALL) {
+        let style = if tab == drill.tab {
+            Theme::chosen()
+        } else {
+            theme.dim()
+        };
+        tabs.push(Span::styled(format!(" {number} {} ", tab.title()), style));
+        tabs.push(Span::raw(" "));
+    }
+    let block = ratatui::widgets::Block::new()
+        .borders(ratatui::widgets::Borders::TOP)
+        .border_style(theme.dim())
+        .title(Line::from(tabs));
+    let lines = match &drill.details {
+        _ if state.source != Source::Live => {
+            vec!["a recording has no answers of single nodes".to_owned()]
+        }
+        None => vec!["asking…".to_owned()],
+        Some(Err(why)) => vec![why.clone()],
+        Some(Ok(details)) => page(details, drill.tab, state),
+    };
+    let shown: Vec<Line<'_>> = lines
+        .into_iter()
+        .skip(drill.scroll)
+        .take(usize::from(area.height.saturating_sub(1)))
+        .map(|line| {
+            if line.starts_with('#') {
+                Line::styled(line, theme.title())
+            } else {
+                Line::raw(line)
+            }
+        })
+        .collect();
+    frame.render_widget(Paragraph::new(shown).block(block), area);
+}
+
+fn page(details: &Details, tab: Tab, state: &State) -> Vec<String> {
+    match tab {
+        Tab::Info => details.info.clone(),
+        Tab::Slow if details.slow.is_empty() => {
+            vec!["no call was slower than slowlog-log-slower-than".to_owned()]
+        }
+        Tab::Slow => details
+            .slow
+            .iter()
+            .map(|call| {
+                let at = jiff::Timestamp::from_second(call.unix_seconds).map_or_else(
+                    |_| "?".to_owned(),
+                    |at| {
+                        at.to_zoned(state.zone.clone())
+                            .strftime("%m-%d %H:%M:%S")
+                            .to_string()
+                    },
+                );
+                let more = match call.arguments {
+                    0 | 1 => String::new(),
+                    many => format!(" (+{} arguments)", many - 1),
+                };
+                format!(
+                    "{at}  {:>8} ms  {}{more}  {}",
+                    human::millis(call.micros),
+                    call.command,
+                    call.client
+                )
+            })
+            .collect(),
+        Tab::Clients => details.clients.iter().map(|line| client(line)).collect(),
+    }
+}
+
+/// Of CLIENT LIST's thirty fields those that a person looks for.
+fn client(line: &str) -> String {
+    let field = |name: &str| {
+        let found = line
+            .split(' ')
+            .filter_map(|field| field.split_once('='))
+            .find(|(key, _)| *key == name);
+        found.map_or("", |(_, value)| value).to_owned()
+    };
+    format!(
+        "{:<22} {:<12} age {:<7} idle {:<6} flags {:<3} mem {:<8} {}",
+        field("addr"),
+        field("name"),
+        field("age"),
+        field("idle"),
+        field("flags"),
+        field("tot-mem"),
+        field("cmd")
+    )
+}
