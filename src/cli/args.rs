@@ -1,5 +1,6 @@
 //! The arguments as they are typed. What they mean together is `settings`' question.
 
+use super::args_drill::{FAILOVER, FailoverArgs, RestartArgs};
 use super::args_look::{EnvArgs, HistoryArgs, KeyArgs, LogsArgs, RunArgs, StatusArgs};
 use crate::model::{
     decimal::Decimal,
@@ -18,6 +19,7 @@ Examples:
   rcluster up                          three masters, three replicas, from nothing to verified
   rcluster up --port auto -c mine      a second one beside it, on free ports
   rcluster status                      what every node says
+  rcluster failover                    crash a master and see the cluster heal
   rcluster doctor                      what is wrong with this host or the nodes, and what to do
   rcluster monitor                     the same, live
   rcluster test                        prove that it works
@@ -150,8 +152,11 @@ pub(super) enum Command {
     Init(InitArgs),
     /// Stop nodes; nothing is removed
     Stop(NodeArgs),
-    /// Stop, start and verify
-    Restart(NodeArgs),
+    /// Stop, start and verify; with --rolling one node after another, always writable
+    Restart(RestartArgs),
+    /// Break a node on purpose and measure how the cluster heals (exit 4: not as it should)
+    #[command(after_help = FAILOVER)]
+    Failover(FailoverArgs),
     /// Remove the nodes and their network; data stays unless --volumes
     Down(DownArgs),
     /// Delete every key and form the cluster anew

@@ -1,6 +1,7 @@
 //! The command line: arguments as typed, settings resolved once, one thin file per command.
 
 mod args;
+mod args_drill;
 mod args_look;
 mod command;
 mod confirm;
@@ -8,6 +9,7 @@ mod settings;
 
 use crate::{
     error::{Error, Kind, Result},
+    ops::drill::Stop,
     output::{
         failure,
         screen::{Colour, ProgressForm, Screen, tell},
@@ -47,7 +49,7 @@ impl Interrupt {
         match command {
             Command::Logs(args) if args.follow => Interrupt::Ends,
             Command::Status(args) if args.watch => Interrupt::Ends,
-            Command::Run(_) | Command::Test(_) => Interrupt::Own,
+            Command::Run(_) | Command::Test(_) | Command::Failover(_) => Interrupt::Own,
             _ => Interrupt::Breaks,
         }
     }
@@ -142,6 +144,29 @@ async fn interruptible(
         .hint("nothing is lost: run the same command again and it goes on from here"))
 }
 
+/// The first signal asks the work to bring back what it broke; a second one ends it where it stands.
+async fn attended(
+    screen: Screen,
+    work: impl AsyncFnOnce(Stop) -> Result<Verdict>,
+) -> Result<Verdict> {
+    let (word, heard) = tokio::sync::watch::channel(false);
+    let mut signals = Signals::listen()?;
+    let interrupts = async {
+        signals.next().await;
+        let _ = word.send(true);
+        say(
+            screen,
+            "interrupted: bringing everything back (once more: leave it as it is)",
+        );
+        signals.next().await;
+    };
+    tokio::select! {
+        outcome = work(Stop::new(heard)) => outcome,
+        () = interrupts => Err(Error::new(Kind::Interrupted, "interrupted before everything was back")
+            .hint("`rcluster up` finishes it")),
+    }
+}
+
 async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
     let global = &cli.global;
     match cli.command {
@@ -150,6 +175,12 @@ async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
         Command::Init(args) => command::init::run(global, &args, screen).await,
         Command::Stop(args) => command::stop::run(global, &args, screen).await,
         Command::Restart(args) => command::restart::run(global, &args, screen).await,
+        Command::Failover(args) => {
+            let work = attended(screen, async |stop| {
+                command::failover::run(global, &args, screen, &stop).await
+            });
+            Box::pin(work).await
+        }
         Command::Down(args) => command::down::run(global, &args, screen).await,
         Command::Reset(args) => command::reset::run(global, &args, screen).await,
         Command::List => command::list::run(screen).await,

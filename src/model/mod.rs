@@ -9,6 +9,7 @@ pub mod count;
 pub mod data;
 pub mod decimal;
 pub mod directive;
+pub mod drill;
 pub mod human;
 pub mod info;
 pub mod key;

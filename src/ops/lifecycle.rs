@@ -4,7 +4,7 @@
 //! so that a run killed in between leaves enough for the next one to go on from.
 
 use super::{
-    down,
+    down, drill,
     event::Listener,
     reset, restart,
     session::Session,
@@ -16,7 +16,10 @@ use crate::{
     model::{launch::Launch, node::NodeName, spec::RuntimeKind},
     plan::start,
     render,
-    store::state::{Pending, Remembered},
+    store::{
+        drill::Intent,
+        state::{Pending, Remembered},
+    },
 };
 use serde_json::json;
 
@@ -24,11 +27,14 @@ use serde_json::json;
 pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
     journaled(session, async {
         refuse_resizing(session)?;
-        let finished = finish(session, listener).await?;
+        let drill = session.request.state.drill(&session.launch.name)?;
+        let finished =
+            finish(session, listener).await? + mend(session, listener, drill.as_ref()).await?;
         let end = match extent {
             Extent::Start(_) => End::Open,
             Extent::Form | Extent::All => End::Settled,
         };
+        let whole = extent == Extent::All;
         let outcome = part(session, listener, None, end, async |context| {
             up::up(
                 &context,
@@ -40,9 +46,33 @@ pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> R
             .await
         })
         .await?;
-        Ok(outcome.after(finished))
+        let given_back = match &drill {
+            Some(intent) if whole => give_back(session, listener, intent).await?,
+            _ => 0,
+        };
+        Ok(outcome.after(finished + given_back))
     })
     .await
+}
+
+/// What a drill broke that was killed is brought back before anything is asked of the nodes.
+async fn mend(session: &Session, listener: &dyn Listener, drill: Option<&Intent>) -> Result<usize> {
+    match drill {
+        Some(intent) => {
+            let context = session.context(listener);
+            drill::run::finish(&context, &session.launch, intent).await
+        }
+        None => Ok(0),
+    }
+}
+
+/// The masters from before that drill lead again, and it is forgotten.
+async fn give_back(session: &Session, listener: &dyn Listener, intent: &Intent) -> Result<usize> {
+    let context = session.context(listener);
+    let done = drill::run::give_back(&context, session, intent).await?;
+    let state = &session.request.state;
+    state.note_drill(&session.launch.name, None)?;
+    Ok(done)
 }
 
 /// `restart`.

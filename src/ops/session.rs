@@ -198,6 +198,12 @@ impl Session {
         LiveWire::new(self.request.user.clone(), self.request.password.clone())
     }
 
+    /// Makes further wires of the same user, for clients that share no connection.
+    pub fn wires(&self) -> impl Fn() -> LiveWire + Send + Sync + 'static {
+        let (user, password) = (self.request.user.clone(), self.request.password.clone());
+        move || LiveWire::new(user.clone(), password.clone())
+    }
+
     /// The password, if there is one.
     pub fn password(&self) -> Option<&Secret> {
         self.request.password.as_ref()

@@ -4,6 +4,7 @@
 //! pipe that is closed ends the output quietly.
 
 pub mod doctor;
+pub mod drill;
 pub mod failure;
 pub mod logs;
 pub mod look;

@@ -4,6 +4,7 @@
 //! is left no choice; `--dry-run` prints the very plan that apply would get.
 
 pub mod doctor;
+pub mod drill;
 pub mod form;
 pub mod health;
 pub mod layout;

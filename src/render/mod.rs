@@ -9,6 +9,7 @@
 mod compose;
 mod conf;
 mod dotenv;
+mod drill_page;
 pub mod env;
 mod presets;
 mod template;
@@ -16,6 +17,7 @@ mod template;
 pub use compose::compose;
 pub use conf::{Place, redis_conf};
 pub use dotenv::{dotenv, endpoints};
+pub use drill_page::drill_page;
 pub use presets::{Preset, presets};
 
 use crate::{

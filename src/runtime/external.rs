@@ -35,6 +35,7 @@ impl Runtime for External {
             volumes: false,
             restarts_by_itself: false,
             own_network: false,
+            partition: false,
         }
     }
 

@@ -257,6 +257,7 @@ impl Runtime for FakeRuntime {
             volumes: true,
             restarts_by_itself: false,
             own_network: self.addresses != Addresses::Host,
+            partition: false,
         }
     }
 

@@ -28,7 +28,7 @@ pub mod ports;
 pub mod process;
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     model::{
         launch::{Launch, NodeLaunch},
         node::{Address, NodeName},
@@ -40,6 +40,7 @@ use futures_util::{StreamExt, stream};
 use log_line::{LogLine, LogLines};
 use serde::Serialize;
 use std::{net::SocketAddr, time::Duration};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 /// What a runtime can do, as data, so that nobody asks which one it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -58,6 +59,8 @@ pub struct Capabilities {
     pub restarts_by_itself: bool,
     /// A node has an address of its own, other than the one that is published.
     pub own_network: bool,
+    /// It can cut a node off from the others while the node runs on.
+    pub partition: bool,
 }
 
 /// One node as the runtime sees it.
@@ -139,6 +142,15 @@ pub enum Signal {
     Resume,
 }
 
+/// A program that runs beside a node.
+#[derive(Debug)]
+pub struct Beside {
+    /// Its input; it ends when this is dropped.
+    pub say: UnboundedSender<String>,
+    /// The lines that it writes.
+    pub lines: UnboundedReceiver<String>,
+}
+
 /// Where nodes run. See the module's documentation for the contract.
 #[async_trait]
 pub trait Runtime: Send + Sync {
@@ -214,4 +226,37 @@ pub trait Runtime: Send + Sync {
 
     /// Sends a signal; an error (exit 6) if the node does not exist, `false` if it changed nothing.
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool>;
+
+    /// Cuts a running node off from all others. Only where [`Capabilities::partition`].
+    async fn disconnect(&self, cluster: &ClusterName, node: &NodeName) -> Result<bool> {
+        Err(cannot_cut(cluster, node))
+    }
+
+    /// Connects a node again, under the address that it had. One that was not cut off, or that does
+    /// not exist, is fine.
+    async fn reconnect(&self, launch: &Launch, node: &NodeName) -> Result<bool> {
+        let _ = (launch, node);
+        Ok(false)
+    }
+
+    /// Runs a program beside the node, in the same network, and hands over its lines as they come;
+    /// `secrets` go into its environment. It ends with its input. Only where
+    /// [`Capabilities::partition`].
+    async fn beside(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+        argv: &[String],
+        secrets: &[(String, String)],
+    ) -> Result<Beside> {
+        let _ = (argv, secrets);
+        Err(cannot_cut(cluster, node))
+    }
+}
+
+fn cannot_cut(cluster: &ClusterName, node: &NodeName) -> Error {
+    Error::refused(format!(
+        "{node} of {cluster} cannot be cut off: its runtime has no network of its own"
+    ))
+    .hint("`--runtime docker` has one")
 }

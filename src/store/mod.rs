@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod dotenv;
+pub mod drill;
 pub mod lock;
 pub mod spec_file;
 pub mod state;

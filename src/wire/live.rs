@@ -62,7 +62,7 @@ impl LiveWire {
         self.lock().contains_key(at)
     }
 
-    async fn connect(&self, at: &Endpoint) -> Result<MultiplexedConnection, RedisError> {
+    pub(super) async fn connect(&self, at: &Endpoint) -> Result<MultiplexedConnection, RedisError> {
         let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
         if let Some(user) = &self.user {
             settings = settings.set_username(user);
@@ -157,7 +157,9 @@ impl LiveWire {
         take(at, &name, replies.into_iter().next())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Endpoint, MultiplexedConnection>> {
+    pub(super) fn lock(
+        &self,
+    ) -> std::sync::MutexGuard<'_, HashMap<Endpoint, MultiplexedConnection>> {
         // A panic while holding it cannot leave the map half-changed.
         self.connections
             .lock()

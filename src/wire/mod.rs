@@ -5,6 +5,7 @@
 
 mod closer;
 pub mod data;
+pub mod drill;
 pub mod fake;
 pub mod live;
 mod look;

@@ -4,6 +4,7 @@ pub(super) mod completions;
 pub(super) mod doctor;
 pub(super) mod down;
 pub(super) mod env;
+pub(super) mod failover;
 pub(super) mod history;
 pub(super) mod image;
 pub(super) mod init;

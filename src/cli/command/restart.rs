@@ -4,12 +4,13 @@ use super::refuse_seeds;
 use crate::{
     cli::{
         Verdict,
-        args::{Global, NodeArgs, SpecFlags},
+        args::{Global, SpecFlags},
+        args_drill::RestartArgs,
         settings,
     },
     error::Result,
     ops::{
-        lifecycle, restart,
+        lifecycle, restart, rolling,
         session::{Purpose, Session},
     },
     output::{progress::Progress, result, screen::Screen},
@@ -17,7 +18,7 @@ use crate::{
 
 pub(in crate::cli) async fn run(
     global: &Global,
-    args: &NodeArgs,
+    args: &RestartArgs,
     screen: Screen,
 ) -> Result<Verdict> {
     refuse_seeds(global, "restart")?;
@@ -32,7 +33,11 @@ pub(in crate::cli) async fn run(
         return Ok(Verdict::Fine);
     }
     let session = Session::create(request, Purpose::Change, &progress).await?;
-    let outcome = lifecycle::restart(&session, &progress, &args.nodes).await?;
+    let outcome = if args.rolling {
+        rolling::rolling(&session, &progress).await?
+    } else {
+        lifecycle::restart(&session, &progress, &args.nodes).await?
+    };
     result::up(screen, &session.launch, &outcome, &progress, "restart")?;
     Ok(Verdict::Fine)
 }

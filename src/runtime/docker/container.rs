@@ -171,7 +171,7 @@ impl Docker {
     }
 }
 
-fn endpoint(node: &NodeLaunch, network: &Network) -> EndpointSettings {
+pub(super) fn endpoint(node: &NodeLaunch, network: &Network) -> EndpointSettings {
     EndpointSettings {
         aliases: Some(vec![node.name.to_string()]),
         ipam_config: network.address(node.number).map(|ip| EndpointIpamConfig {

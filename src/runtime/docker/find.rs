@@ -101,6 +101,13 @@ impl Container {
         Some(mount.name.as_deref().unwrap_or_default())
     }
 
+    /// Whether it is in the network of that name; a stopped container stays in its networks.
+    pub(super) fn is_in(&self, network: &str) -> bool {
+        let settings = self.summary.network_settings.as_ref();
+        let networks = settings.and_then(|settings| settings.networks.as_ref());
+        networks.is_some_and(|networks| networks.contains_key(network))
+    }
+
     fn port(&self, key: &str) -> Option<u16> {
         self.labels()?.get(key)?.parse().ok()
     }

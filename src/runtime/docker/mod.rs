@@ -5,6 +5,7 @@
 //! - `labels`: how things are found and whose they are
 //! - `network`, `address`: a network of the cluster's own, a fixed address for each node
 //! - `container`: what a node's container is; `ensure`: makes it run; `lifecycle`: all other verbs
+//! - `partition`: a node cut off from the others, and a client on its side
 //! - `about`: the engine itself; `find`: what exists; `logs`, `follow`: what a node wrote and
 //!   writes; `conf`: how redis.conf gets in
 //! - `image`: is it there, can it be pulled; `inspect_image`: what is in it
@@ -26,6 +27,7 @@ mod labels;
 mod lifecycle;
 mod logs;
 mod network;
+mod partition;
 mod rootfs;
 mod standin;
 
@@ -33,7 +35,7 @@ pub use about::About;
 pub use inspect_image::ImageCheck;
 pub use standin::{BuiltImage, StandIn};
 
-use super::{Capabilities, Found, LogLines, OnProgress, Placed, Runtime, Signal};
+use super::{Beside, Capabilities, Found, LogLines, OnProgress, Placed, Runtime, Signal};
 use crate::{
     error::Result,
     model::{
@@ -129,6 +131,7 @@ impl Runtime for Docker {
             volumes: true,
             restarts_by_itself: true,
             own_network: true,
+            partition: true,
         }
     }
 
@@ -209,5 +212,23 @@ impl Runtime for Docker {
 
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {
         self.signal_node(cluster, node, signal).await
+    }
+
+    async fn disconnect(&self, cluster: &ClusterName, node: &NodeName) -> Result<bool> {
+        self.cut_off(cluster, node).await
+    }
+
+    async fn reconnect(&self, launch: &Launch, node: &NodeName) -> Result<bool> {
+        self.connect_again(launch, node).await
+    }
+
+    async fn beside(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+        argv: &[String],
+        secrets: &[(String, String)],
+    ) -> Result<Beside> {
+        self.run_beside(cluster, node, argv, secrets).await
     }
 }

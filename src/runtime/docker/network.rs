@@ -52,7 +52,7 @@ impl Network {
         self.fixed
     }
 
-    fn of(summary: &Summary) -> Option<Network> {
+    pub(super) fn of(summary: &Summary) -> Option<Network> {
         Some(Network {
             id: summary.id.clone()?,
             fixed: fixed(summary),

@@ -351,6 +351,7 @@ impl Runtime for Process {
             volumes: true,
             restarts_by_itself: false,
             own_network: false,
+            partition: false,
         }
     }
 

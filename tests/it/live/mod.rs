@@ -6,6 +6,7 @@ mod compose_by_hand;
 mod conf_by_redis;
 mod docker;
 mod doctor;
+mod drill;
 mod look;
 mod monitor;
 mod own;

@@ -1,0 +1,66 @@
+//! Breaking nodes, and bringing them back: the only two things here that touch the runtime.
+
+use crate::{
+    error::{Error, Result},
+    model::{drill::Fault, launch::Launch, node::NodeName},
+    ops::{apply::GRACE, context::Context},
+    runtime::Signal,
+};
+use futures_util::future::join_all;
+use std::time::Duration;
+
+/// How long bringing one node back may take.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// Breaks these nodes, all at once.
+pub(super) async fn strike(
+    context: &Context<'_>,
+    launch: &Launch,
+    fault: Fault,
+    nodes: &[NodeName],
+) -> Result<()> {
+    let (runtime, name) = (context.runtime, &launch.name);
+    let all = nodes.iter().map(async |node| match fault {
+        Fault::Crash | Fault::Replica | Fault::Double | Fault::Majority => {
+            runtime.signal(name, node, Signal::Kill).await
+        }
+        Fault::Freeze => runtime.signal(name, node, Signal::Pause).await,
+        Fault::Stop => runtime.stop(name, node, GRACE).await,
+        Fault::Partition => runtime.disconnect(name, node).await,
+    });
+    for (node, changed) in nodes.iter().zip(join_all(all).await) {
+        if !changed? {
+            return Err(Error::failed(format!(
+                "{node} was not there to be hit: somebody else ended or froze it"
+            ))
+            .hint("`rcluster status` shows it; `rcluster up` brings it back"));
+        }
+    }
+    Ok(())
+}
+
+/// Brings these nodes back: reconnected, thawed, started. Each within a bound, and none is left out
+/// because of another.
+pub(super) async fn mend(
+    context: &Context<'_>,
+    launch: &Launch,
+    nodes: &[NodeName],
+) -> Result<usize> {
+    let all = nodes.iter().map(async |node| {
+        let work = async {
+            let connected = context.runtime.reconnect(launch, node).await?;
+            let started = context.runtime.start(&launch.name, node).await?;
+            Ok(connected || started)
+        };
+        match tokio::time::timeout(BOUND, work).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Error::deadline(format!(
+                "bringing {node} back takes longer than {} s",
+                BOUND.as_secs()
+            ))
+            .hint("`rcluster up` tries again")),
+        }
+    });
+    let outcomes: Vec<bool> = join_all(all).await.into_iter().collect::<Result<_>>()?;
+    Ok(outcomes.into_iter().filter(|changed| *changed).count())
+}

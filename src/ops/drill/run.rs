@@ -1,0 +1,262 @@
+//! A drill from its preflight to its report. Whatever happens in between, the nodes that it hit are
+//! brought back and, unless that is not wanted, the first topology with them.
+
+use super::{
+    account::{account, now_text},
+    canary::{Canaries, Pace, discard},
+    fault, lead,
+    preflight::{Target, preflight},
+    scene::Scene,
+    script::Script,
+    stop::Stop,
+};
+use crate::{
+    error::{Error, Kind, Result},
+    model::{
+        drill::{
+            Fault, Pick, Wanted,
+            report::{Report, Series},
+        },
+        launch::Launch,
+        node::NodeName,
+    },
+    ops::{
+        context::{Context, wire_failure},
+        event::Listener,
+        session::Session,
+    },
+    plan::drill::verdict,
+    store::drill::Intent,
+};
+use serde_json::json;
+use std::time::Duration;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// What is broken.
+    pub fault: Fault,
+    /// Where.
+    pub pick: Pick,
+    /// How many replicas each canary's write waits for.
+    pub wait: u32,
+    /// Writes a second on the victim's shard.
+    pub rate: u32,
+    /// `min-replicas-to-write` of the victim during the drill.
+    pub min_replicas: Option<u32>,
+    /// After a majority is lost: replicas take over without a vote.
+    pub takeover: bool,
+    /// What counts as passed.
+    pub wanted: Wanted,
+}
+
+/// Replicas report each second: with less than this a busy one would count as gone.
+const MAX_LAG: &str = "2";
+
+/// Runs one drill.
+pub async fn drill(
+    session: &Session,
+    listener: &dyn Listener,
+    request: &Request,
+    stop: &Stop,
+) -> Result<Report> {
+    let context = session.context(listener);
+    let launch = &session.launch;
+    let scene = Scene::look(&context, launch).await?;
+    let mut target = preflight(&context, &scene, request).await?;
+    let settings = settings(&context, &scene, &mut target, request).await?;
+    let intent = Intent {
+        // A second victim is not known yet: it is one of the shard's own.
+        nodes: match request.fault {
+            Fault::Double => [&target.seats.master]
+                .into_iter()
+                .chain(&target.seats.replicas)
+                .cloned()
+                .collect(),
+            _ => target.victims.clone(),
+        },
+        masters: if request.wanted.restore {
+            scene
+                .seats
+                .iter()
+                .map(|seats| seats.master.clone())
+                .collect()
+        } else {
+            Vec::new()
+        },
+        settings: settings.before,
+    };
+    let state = &session.request.state;
+    state.note_drill(&launch.name, Some(&intent))?;
+    session.journal().write(
+        "drill",
+        json!({ "fault": request.fault, "nodes": target.victims, "masters": intent.masters }),
+    )?;
+    change(&context, &scene, &settings.meanwhile).await?;
+    let began = now_text();
+    announce(&context, &target, request);
+    let canaries = Canaries::start(&scene, &target.shards, pace(request), session.wires());
+    let mut script = Script::new(&context, session, request, &scene, &target, canaries);
+    let outcome = tokio::select! {
+        outcome = script.play() => outcome,
+        () = stop.wanted() => Err(Error::new(Kind::Interrupted, "interrupted")
+            .hint("everything that was broken is back; run the same command again for a whole drill")),
+    };
+    if let Err(error) = &outcome {
+        if error.kind() != Kind::Interrupted {
+            context.note(format!("{}: bringing everything back", error.cause()));
+        }
+        put_right(&context, session, &scene, &intent).await?;
+    }
+    let interrupted = matches!(&outcome, Err(error) if error.kind() == Kind::Interrupted);
+    let (record, canaries) = script.end();
+    let lanes = canaries.finish().await;
+    let after = Scene::look(&context, launch).await?;
+    change(&context, &after, &intent.settings).await?;
+    let report = account(
+        session, request, &scene, &target, &after, &lanes, record, outcome, began,
+    )
+    .await;
+    discard(&after, &session.live(), &lanes).await?;
+    state.note_drill(&launch.name, None)?;
+    let report = report?;
+    if interrupted {
+        return Err(Error::new(Kind::Interrupted, "interrupted").hint(
+            "everything that was broken is back; run the same command again for a whole drill",
+        ));
+    }
+    session.journal().write(
+        "drilled",
+        json!({ "passed": report.verdict.passed, "reasons": report.verdict.reasons,
+                "rto_write_ms": report.rto_write_ms, "lost": report.lost }),
+    )?;
+    Ok(report)
+}
+
+/// Several drills side by side.
+pub fn side_by_side(reports: Vec<Report>) -> Series {
+    verdict::series(reports)
+}
+
+/// Brings back what a drill broke that did not come to its end.
+async fn put_right(
+    context: &Context<'_>,
+    session: &Session,
+    scene: &Scene,
+    intent: &Intent,
+) -> Result<()> {
+    fault::mend(context, &session.launch, &intent.nodes).await?;
+    Scene::settled(context, &session.launch, "bringing the nodes back").await?;
+    if !intent.masters.is_empty() {
+        lead::restore(context, &session.launch, &session.live(), &scene.seats).await?;
+    }
+    Ok(())
+}
+
+/// Mends what a drill left that was killed. Returns how many things it changed.
+pub async fn finish(context: &Context<'_>, launch: &Launch, intent: &Intent) -> Result<usize> {
+    context.note("a drill was interrupted: bringing back what it broke");
+    fault::mend(context, launch, &intent.nodes).await
+}
+
+/// Lets the masters from before a drill that was killed lead again.
+pub async fn give_back(context: &Context<'_>, session: &Session, intent: &Intent) -> Result<usize> {
+    let launch = &session.launch;
+    let mut done = intent.settings.len();
+    if done > 0 {
+        let scene = Scene::settled(context, launch, "waiting for every node to agree").await?;
+        change(context, &scene, &intent.settings).await?;
+    }
+    for master in &intent.masters {
+        let scene = Scene::settled(context, launch, "waiting for every node to agree").await?;
+        let follows = scene
+            .shard_of(master)
+            .is_some_and(|seats| seats.master != *master);
+        if follows {
+            let manner = crate::model::drill::Manner::Planned;
+            lead::lead(context, launch, &session.live(), master, manner).await?;
+            done += 1;
+        }
+    }
+    Ok(done)
+}
+
+/// Directives by node.
+type Settings = Vec<(NodeName, Vec<(String, String)>)>;
+
+/// What a drill changes, and how it was.
+struct Changes {
+    before: Settings,
+    meanwhile: Settings,
+}
+
+/// Only of the victim: its heir has no replica at first and would refuse every write.
+async fn settings(
+    context: &Context<'_>,
+    scene: &Scene,
+    target: &mut Target,
+    request: &Request,
+) -> Result<Changes> {
+    let Some(least) = request.min_replicas else {
+        return Ok(Changes {
+            before: Vec::new(),
+            meanwhile: Vec::new(),
+        });
+    };
+    let node = target.seats.master.clone();
+    let dial = &scene.member(&node)?.dial;
+    let names = ["min-replicas-to-write", "min-replicas-max-lag"];
+    let now = context.wire.config_get(dial, &names).await;
+    let now = now.map_err(|error| wire_failure(&node, &error))?;
+    target.config.min_replicas = u64::from(least);
+    let wanted = [least.to_string(), MAX_LAG.to_owned()];
+    let pairs = names.into_iter().map(str::to_owned).zip(wanted);
+    Ok(Changes {
+        before: vec![(node.clone(), now.into_iter().collect())],
+        meanwhile: vec![(node, pairs.collect())],
+    })
+}
+
+async fn change(context: &Context<'_>, scene: &Scene, settings: &Settings) -> Result<()> {
+    for (node, settings) in settings {
+        let dial = &scene.member(node)?.dial;
+        let set = context.wire.config_set(dial, settings).await;
+        set.map_err(|error| wire_failure(node, &error))?;
+    }
+    Ok(())
+}
+
+fn pace(request: &Request) -> Pace {
+    let write = Duration::from_secs(1) / request.rate.max(1);
+    Pace {
+        write,
+        read: Some(write * 2),
+        others: 5,
+        wait: request.wait,
+    }
+}
+
+fn announce(context: &Context<'_>, target: &Target, request: &Request) {
+    let names: Vec<&str> = target.victims.iter().map(NodeName::as_str).collect();
+    let promise = match target.predicted {
+        Some(predicted) => format!(
+            ", node timeout {} ms: a new master is expected after {:.1} s ({:.1} to {:.1})",
+            target.config.node_timeout_ms,
+            seconds(predicted.expected_ms),
+            seconds(predicted.low_ms),
+            seconds(predicted.high_ms),
+        ),
+        None => String::new(),
+    };
+    context.note(format!(
+        "drill: {} {} of shard {}{promise}",
+        request.fault,
+        names.join(", "),
+        target.seats.shard
+    ));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds")]
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
+}

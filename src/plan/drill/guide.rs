@@ -1,0 +1,152 @@
+//! Where a canary sends its next command: it follows MOVED as a cluster client does, and does not
+//! dial a node again and again that has just not answered.
+
+use crate::model::{
+    drill::{Class, Door, Heard, Outcome},
+    node::Endpoint,
+};
+use std::time::Duration;
+
+/// How long a client waits for a node that has answered so far.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// How long it waits for one that did not answer last time: its silence must not hide the moment
+/// in which another begins to answer.
+const IMPATIENCE: Duration = Duration::from_millis(30);
+
+/// For how long a node that did not answer is passed over.
+const AVOIDED_US: u64 = 1_000_000;
+
+/// The nodes of one shard, and which to try next.
+#[derive(Debug, Clone)]
+pub struct Guide {
+    doors: Vec<Door>,
+    silent: Vec<Option<u64>>,
+    next: usize,
+}
+
+impl Guide {
+    /// The master comes first. There has to be at least one node.
+    pub fn new(doors: Vec<Door>) -> Self {
+        Guide {
+            silent: vec![None; doors.len()],
+            doors,
+            next: 0,
+        }
+    }
+
+    /// Whom to ask, and for how long to wait; `None` without nodes.
+    pub fn pick(&self) -> Option<(&Endpoint, Duration)> {
+        let door = self.doors.get(self.next)?;
+        let patience = match self.silent[self.next] {
+            None => PATIENCE,
+            Some(_) => IMPATIENCE,
+        };
+        Some((&door.dial, patience))
+    }
+
+    /// Learns from what was heard at `now_us`.
+    pub fn learn(&mut self, heard: &Heard, now_us: u64) {
+        let asked = self.next;
+        match heard.outcome {
+            Outcome::Acked => self.silent[asked] = None,
+            Outcome::Refused(Class::Moved) => {
+                self.silent[asked] = None;
+                let to = heard.moved.as_ref();
+                let to = to.and_then(|to| self.doors.iter().position(|door| door.is(to)));
+                match to {
+                    Some(to) if !self.avoids(to, now_us) => self.next = to,
+                    // It points at a node that does not answer: it is itself the one to watch.
+                    Some(_) => {}
+                    None => self.go_on(now_us),
+                }
+            }
+            Outcome::Refused(Class::Refused | Class::Timeout)
+            | Outcome::Indeterminate(Class::Timeout | Class::Broken) => {
+                self.silent[asked] = Some(now_us);
+                self.go_on(now_us);
+            }
+            Outcome::Refused(_) => {
+                self.silent[asked] = None;
+                self.go_on(now_us);
+            }
+            Outcome::Indeterminate(_) => {}
+        }
+    }
+
+    fn avoids(&self, door: usize, now_us: u64) -> bool {
+        self.silent[door].is_some_and(|at| now_us.saturating_sub(at) < AVOIDED_US)
+    }
+
+    /// The next node that is not avoided, else the next one.
+    fn go_on(&mut self, now_us: u64) {
+        let count = self.doors.len();
+        let after = |step: usize| (self.next + step) % count;
+        self.next = (1..=count)
+            .map(after)
+            .find(|door| !self.avoids(*door, now_us))
+            .unwrap_or(after(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::node::Address;
+
+    fn guide() -> Guide {
+        let door = |port| Door {
+            dial: Endpoint::new("127.0.0.1", port),
+            address: Address {
+                ip: [127, 0, 0, 1].into(),
+                port,
+                bus_port: port + 10_000,
+            },
+        };
+        Guide::new(vec![door(1), door(2)])
+    }
+
+    fn says(outcome: Outcome, to: Option<u16>) -> Heard {
+        Heard {
+            outcome,
+            moved: to.map(|port| Endpoint::new("127.0.0.1", port)),
+        }
+    }
+
+    fn port(guide: &Guide) -> u16 {
+        guide.pick().expect("there are nodes").0.port
+    }
+
+    #[test]
+    fn it_waits_at_the_replica_of_a_dead_master() {
+        let mut guide = guide();
+        let refused = says(Outcome::Refused(Class::Refused), None);
+        let moved = says(Outcome::Refused(Class::Moved), Some(1));
+        guide.learn(&refused, 0);
+        assert_eq!(port(&guide), 2);
+        guide.learn(&moved, 10_000);
+        assert_eq!(port(&guide), 2, "the dead one is passed over");
+        guide.learn(&moved, 1_100_000);
+        assert_eq!(port(&guide), 1, "and looked at again after a second");
+        guide.learn(&refused, 1_100_000);
+        guide.learn(&says(Outcome::Acked, None), 1_200_000);
+        assert_eq!(port(&guide), 2);
+    }
+
+    #[test]
+    fn a_node_that_timed_out_gets_little_time() {
+        let mut guide = guide();
+        let late = says(Outcome::Indeterminate(Class::Timeout), None);
+        assert_eq!(guide.pick().expect("a node").1, PATIENCE);
+        guide.learn(&late, 0);
+        guide.learn(&late, 100);
+        assert_eq!(guide.pick().expect("a node").1, IMPATIENCE);
+    }
+
+    #[test]
+    fn moved_is_followed() {
+        let mut guide = guide();
+        guide.learn(&says(Outcome::Refused(Class::Moved), Some(2)), 0);
+        assert_eq!(port(&guide), 2);
+    }
+}
