@@ -231,7 +231,7 @@ async fn put_back(
     for member in members {
         let live = context
             .wire
-            .config_get(&member.dial, &names)
+            .config_get(&member.dial, &HURRIED)
             .await
             .map_err(|error| super::context::wire_failure(&member.name, &error))?;
         let wanted = afterwards.get(&member.name).into_iter().flatten();
