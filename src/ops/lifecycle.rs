@@ -176,7 +176,8 @@ pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> 
 /// Whether neither a node nor a memory of it is here.
 async fn is_unknown(session: &Session) -> Result<bool> {
     let name = &session.launch.name;
-    Ok(session.request.remembered.is_none() && session.runtime.list(name).await?.is_empty())
+    // What is remembered now: `run` writes down what it is about to make.
+    Ok(session.request.state.load(name)?.is_none() && session.runtime.list(name).await?.is_empty())
 }
 
 async fn refuse_unknown(session: &Session) -> Result<()> {
