@@ -90,11 +90,11 @@ fn success_leaves_nothing_unless_it_is_asked_for() {
     assert_eq!(own.say(&["run"]).code, 2);
 }
 
-/// Runs a script that says when it is there.
-fn background(own: &Own, port: &str, script: &str) -> Child {
+/// Runs a script that says when it is there, once `first` is done.
+fn background(own: &Own, port: &str, first: &str, script: &str) -> Child {
     let there = own.path().join("there");
     let _ = fs::remove_file(&there);
-    let script = format!("touch {}; {script}", there.display());
+    let script = format!("{first}; touch {}; {script}", there.display());
     let child = run(own, &["--port", port, "-q"], &script)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -113,7 +113,8 @@ fn it_is_torn_down_whatever_ends_it() {
     let child = background(
         &own,
         "31240",
-        "trap 'exit 9' TERM; while :; do sleep 0.1; done",
+        "trap 'exit 9' TERM",
+        "while :; do sleep 0.1; done",
     );
     signal(&child, Signal::SIGTERM);
     let said = Said::of(&child.wait_with_output().unwrap());
@@ -121,7 +122,7 @@ fn it_is_torn_down_whatever_ends_it() {
     assert!(own.clusters().is_empty());
 
     // Without a terminal Ctrl-C has to be passed on too.
-    let child = background(&own, "31240", "exec sleep 60");
+    let child = background(&own, "31240", ":", "exec sleep 60");
     signal(&child, Signal::SIGINT);
     assert_eq!(Said::of(&child.wait_with_output().unwrap()).code, 130);
     assert!(own.clusters().is_empty());
@@ -138,7 +139,7 @@ fn it_is_torn_down_whatever_ends_it() {
     assert!(own.clusters().is_empty());
 
     // SIGKILL leaves it; the next run says so, and how to be rid of it.
-    let mut child = background(&own, "31240", "exec sleep 2");
+    let mut child = background(&own, "31240", ":", "exec sleep 2");
     child.kill().unwrap();
     child.wait().unwrap();
     let left = own.clusters();
