@@ -1,6 +1,6 @@
 //! `rcluster failover`
 
-use super::refuse_seeds;
+use super::{refuse_dry_run, refuse_seeds};
 use crate::{
     cli::{
         Verdict,
@@ -32,6 +32,7 @@ pub(in crate::cli) async fn run(
     stop: &Stop,
 ) -> Result<Verdict> {
     refuse_seeds(global, "failover")?;
+    refuse_dry_run(global, "failover")?;
     let request = settings::request(global, &SpecFlags::default())?;
     let session = Session::find(request, Purpose::Change).await?;
     let fault = fault(args.fault);

@@ -1,6 +1,6 @@
 //! `rcluster restart`
 
-use super::refuse_seeds;
+use super::{refuse_dry_run, refuse_seeds};
 use crate::{
     cli::{
         Verdict,
@@ -22,6 +22,9 @@ pub(in crate::cli) async fn run(
     screen: Screen,
 ) -> Result<Verdict> {
     refuse_seeds(global, "restart")?;
+    if args.rolling {
+        refuse_dry_run(global, "restart --rolling")?;
+    }
     let request = settings::request(global, &SpecFlags::default())?;
     let progress = Progress::new(screen);
     if global.dry_run {
