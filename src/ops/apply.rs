@@ -10,8 +10,9 @@ use crate::{
     error::{Error, Kind, Result},
     model::{
         launch::Launch,
-        node::{NodeId, NodeName},
+        node::{Epoch, NodeId, NodeName},
         secret::Secret,
+        slot::SlotSet,
     },
     plan::{
         form, health,
@@ -113,10 +114,16 @@ impl<'a> Applier<'a> {
     async fn stage(&self, stage: &Stage) -> Result<()> {
         if let Some(kill) = self.context.kill {
             let mut steps: Vec<&Step> = stage.steps.iter().collect();
-            if kill.is_backwards() {
+            if kill.is_backwards() && !stage.in_order {
                 steps.reverse();
             }
             for step in steps {
+                self.one(step).await?;
+            }
+            return Ok(());
+        }
+        if stage.in_order {
+            for step in &stage.steps {
                 self.one(step).await?;
             }
             return Ok(());
@@ -213,12 +220,7 @@ impl<'a> Applier<'a> {
                     .map_err(|error| wire_failure(node, &error))
             }
             Step::Replicate { node, master } => self.replicate(node, master).await,
-            Step::TakeOver { node, .. } => {
-                let member = self.member(node)?;
-                wire.take_over(&member.dial)
-                    .await
-                    .map_err(|error| wire_failure(node, &error))
-            }
+            Step::TakeOver { node, slots, heard } => self.take_over(node, slots, *heard).await,
             Step::Forget { node, gone } => self.forget(node, gone).await,
         }
     }
@@ -267,6 +269,32 @@ impl<'a> Applier<'a> {
         })
         .await?;
         outcome.map_err(|late| Self::late(&format!("making {node} a replica of {master}"), &late))
+    }
+
+    /// A replica takes over what it knows its master to own, with the epoch after the greatest that
+    /// it has heard of.
+    async fn take_over(
+        &self,
+        node: &NodeName,
+        slots: &SlotSet,
+        heard: Option<Epoch>,
+    ) -> Result<()> {
+        let wire = self.context.wire;
+        let dial = &self.member(node)?.dial;
+        if let Some(epoch) = heard {
+            let outcome = wait_until(POLL, self.context.deadline, async || {
+                let report = wire.observe(dial).await;
+                let report = report.map_err(|error| wire_failure(node, &error))?;
+                Ok(match form::may_take_over(&report, slots, epoch) {
+                    Ok(()) => Look::Ready(()),
+                    Err(why) => Look::Pending(why),
+                })
+            })
+            .await?;
+            outcome.map_err(|late| Self::late(&format!("{node} taking over"), &late))?;
+        }
+        let taken = wire.take_over(dial).await;
+        taken.map_err(|error| wire_failure(node, &error))
     }
 
     /// A replica cannot forget its master, and the word of its new one may still be on its way.
@@ -345,6 +373,10 @@ impl<'a> Applier<'a> {
             Goal::Answering => answering(&seen),
             Goal::Acquainted => match seen.seats() {
                 Ok(seats) => form::acquainted(&seats),
+                Err(error) => Err(error.cause()),
+            },
+            Goal::OneOwnerEach => match seen.seats() {
+                Ok(seats) => form::one_owner_each(&seats),
                 Err(error) => Err(error.cause()),
             },
             Goal::Converged => {

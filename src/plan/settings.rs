@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 
 /// Redis's own defaults of what forming changes for a while (config.c of 7.0): without a word in
 /// the spec this is what they have to be again.
-const DEFAULTS: [(&str, &str); 2] = [
+const DEFAULTS: [(&str, &str); 3] = [
     ("repl-diskless-sync-delay", "5"),
     ("cluster-node-timeout", "15000"),
+    ("cluster-require-full-coverage", "yes"),
 ];
 
 /// A running node: what it is to have, what it had at its last start as far as that is

@@ -1,12 +1,6 @@
 //! From what is wanted and what the runtime found to the steps that make every node run.
-//!
-//! Nodes that are created start in two waves, those that will be masters first: a master says ok
-//! no sooner than 2 s after its start, and whatever the replicas need fits into that time.
 
-use super::{
-    layout::{self, Candidate},
-    step::{Change, Goal, Plan, Step},
-};
+use super::step::{Change, Goal, Plan, Step};
 use crate::{
     error::{Error, Result},
     model::{count::count, launch::Launch, node::NodeName},
@@ -88,16 +82,7 @@ pub fn start(launch: &Launch, existing: &[Existing]) -> Result<Plan> {
     if steps.iter().any(creates) {
         plan.stage("prepare", vec![Step::Prepare], Goal::None);
     }
-    let masters = masters(launch);
-    let (first, rest): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| {
-        !creates(step) || matches!(step, Step::Ensure { node, .. } if masters.contains(&node))
-    });
-    let (title, until) = match rest[..] {
-        [] => ("start nodes", Goal::Answering),
-        _ => ("start masters", Goal::None),
-    };
-    plan.stage(title, first, until);
-    plan.stage("start replicas", rest, Goal::Answering);
+    plan.stage("start nodes", steps, Goal::Answering);
     Ok(plan)
 }
 
@@ -124,24 +109,6 @@ pub fn refuse_resizing(launch: &Launch, before: Option<&Launch>) -> Result<()> {
         size(before)
     ))
     .hint("moving slots and removing nodes is not supported yet: put the spec back, or begin anew without the data: `rcluster down --volumes`, then `rcluster up`"))
-}
-
-/// The nodes that forming would make masters.
-fn masters(launch: &Launch) -> Vec<&NodeName> {
-    let candidates: Vec<Candidate> = launch
-        .nodes
-        .iter()
-        .map(|node| Candidate {
-            name: node.name.clone(),
-            host: node.host.clone().unwrap_or_default(),
-            zone: node.zone.clone(),
-        })
-        .collect();
-    let layout = layout::place(&candidates, usize::from(launch.replicas));
-    let masters = layout.masters.iter();
-    masters
-        .map(|(master, _)| &launch.nodes[*master].name)
-        .collect()
 }
 
 #[cfg(test)]
@@ -171,12 +138,8 @@ mod tests {
     fn nothing_there_creates_all_and_all_there_does_nothing() {
         let plan = start(&launch(), &[]).expect("a plan");
         assert_eq!(plan.step_count(), 7);
-        let masters = &plan.stages[1];
-        assert_eq!(
-            (masters.title.as_str(), masters.steps.len()),
-            ("start masters", 3)
-        );
-        assert_eq!(plan.stages[2].until, Goal::Answering);
+        assert_eq!(plan.stages[1].steps.len(), 6);
+        assert_eq!(plan.stages[1].until, Goal::Answering);
         let plan = start(&launch(), &existing(|_| None)).expect("a plan");
         assert!(plan.is_empty());
     }

@@ -17,7 +17,8 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
-/// Steps that do not depend on each other, and what has to hold before the next stage.
+/// Steps that do not depend on each other (unless they are `in_order`), and what has to hold before
+/// the next stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stage {
     /// What it is for: `start nodes`.
@@ -27,6 +28,9 @@ pub struct Stage {
     /// What is waited for afterwards.
     #[serde(skip_serializing_if = "Goal::is_none")]
     pub until: Goal,
+    /// Whether each step waits for the one before it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub in_order: bool,
 }
 
 /// What a stage waits for.
@@ -39,6 +43,8 @@ pub enum Goal {
     Answering,
     /// Every node knows every other.
     Acquainted,
+    /// No two nodes say that they own the same slot.
+    OneOwnerEach,
     /// Every node reports ok, all views agree, every replica link is up.
     Converged,
 }
@@ -141,6 +147,10 @@ pub enum Step {
         node: NodeName,
         /// Of which slots.
         slots: SlotSet,
+        /// Not before it reports ok, knows these slots to be its master's, and has heard of this
+        /// epoch; `None`: at once.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        heard: Option<Epoch>,
     },
     /// CLUSTER FORGET.
     Forget {
@@ -204,7 +214,7 @@ impl fmt::Display for Step {
                 peers.iter().try_for_each(|peer| write!(f, " {peer}"))
             }
             Step::Replicate { node, master } => write!(f, "{node}: CLUSTER REPLICATE {master}"),
-            Step::TakeOver { node, slots } => {
+            Step::TakeOver { node, slots, .. } => {
                 write!(f, "{node}: CLUSTER FAILOVER TAKEOVER (slots {slots})")
             }
             Step::Forget { node, gone } => write!(f, "{node}: CLUSTER FORGET {gone}"),
@@ -230,6 +240,7 @@ impl Plan {
                 title: title.to_owned(),
                 steps,
                 until,
+                in_order: false,
             });
         }
     }

@@ -72,6 +72,7 @@ pub(super) fn take_over(seats: &[Seat<'_>], gone: &[Gone<'_>]) -> Vec<Step> {
         .map(|(heir, slots)| Step::TakeOver {
             node: seats[heir].name.clone(),
             slots: slots.clone(),
+            heard: None,
         })
         .collect()
 }

@@ -5,19 +5,23 @@
 //! already is (owner of slots, replica of somebody) is never undone; only empty nodes get a role.
 //!
 //! The order is the cluster bus's, not ours (measured, and read in cluster.c of 7.0):
-//! - slots and epochs before any MEET: SET-CONFIG-EPOCH is refused once another node is known, and
-//!   a master that sat without slots for more than 2 s waits `node-timeout` (at most 5 s) more
-//!   before it reports `ok` (`CLUSTER_MAX_REJOIN_DELAY`); nodes that did are hurried by a short
-//!   `cluster-node-timeout`, which is put back at the end;
+//! - slots and epochs before any MEET: SET-CONFIG-EPOCH is refused once another node is known;
 //! - all pairs meet twice: the first PONGs come from a sender that is not known yet, so their slots
 //!   are dropped; the second round delivers slots and roles at once instead of by gossip;
+//! - new nodes hand the slots over (`handover`), which spares them the 2 s that masters wait; where
+//!   that cannot be, a master that sat without slots for more than 2 s waits `node-timeout` (at
+//!   most 5 s) more before it reports `ok` (`CLUSTER_MAX_REJOIN_DELAY`): it is hurried by a short
+//!   `cluster-node-timeout`, which is put back at the end;
 //! - `repl-diskless-sync-delay` 0, or each replica's link takes 5 s, and so it does when a cluster
 //!   comes back from a stop.
 
 mod gone;
+mod handover;
 mod seat;
 
-pub use seat::{Seat, acquainted, all_lost};
+use handover::Handover;
+pub use handover::may_take_over;
+pub use seat::{Seat, acquainted, all_lost, one_owner_each};
 
 use super::{
     layout::{self, Candidate, Layout},
@@ -35,10 +39,11 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The settings that forming hurries.
-pub const HURRIED: [&str; 2] = [SYNC_DELAY, NODE_TIMEOUT];
+pub const HURRIED: [&str; 3] = [SYNC_DELAY, NODE_TIMEOUT, FULL_COVERAGE];
 
 const SYNC_DELAY: &str = "repl-diskless-sync-delay";
 const NODE_TIMEOUT: &str = "cluster-node-timeout";
+const FULL_COVERAGE: &str = "cluster-require-full-coverage";
 
 /// Past so many nodes, all pairs (n² handshakes) take longer than the gossip that they replace.
 /// Then each node meets its neighbours at distances 1, 2, 4, …, and learns of the rest by gossip;
@@ -76,7 +81,16 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
     let gone = gone::gone(seats, &strangers)?;
     let heirs: Vec<usize> = gone.iter().filter_map(|gone| gone.heir).collect();
     let uncovered = uncovered(seats, &strangers);
-    let wanted = layout::place(&candidates, replicas);
+    let mut wanted = layout::place(&candidates, replicas);
+    let mut handover = None;
+    if let Some(mirror) = handover::mirrored(&wanted) {
+        if seats.iter().all(Seat::is_new) {
+            handover = Some(Handover::new(wanted, mirror.clone()));
+            wanted = mirror;
+        } else if handover::was_begun(seats, &mirror) {
+            wanted = mirror;
+        }
+    }
 
     let mut assign = Vec::new();
     let mut attach: Vec<(usize, usize)> = Vec::new();
@@ -101,7 +115,7 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
                 .map(|(replica, master)| (*replica, *master)),
         );
     }
-    assign.extend(epochs(seats));
+    assign.extend(epochs(seats, handover.as_ref().map(Handover::first)));
     let introductions = introductions(seats);
 
     let mut plan = Plan::default();
@@ -117,7 +131,8 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
     let many = seats.len() > MANY;
     let haste = Haste {
         gossip: many && !introductions.is_empty(),
-        rejoin: !many && !assign.is_empty(),
+        rejoin: !many && !assign.is_empty() && handover.is_none(),
+        handover: handover.is_some(),
         replicas: !attach.is_empty() || cut_off,
     };
     let (hurry, restore) = hurry(seats, haste, afterwards);
@@ -129,28 +144,24 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
         _ => "hand out slots",
     };
     plan.stage(title, first, Goal::None);
-    plan.stage("introduce nodes", introductions.clone(), Goal::Acquainted);
-    let attach: Vec<Step> = attach
-        .into_iter()
-        .map(|(replica, master)| Step::Replicate {
-            node: seats[replica].name.clone(),
-            master: seats[master].name.clone(),
-        })
-        .collect();
-    plan.stage("attach replicas", attach, Goal::None);
+    let all_known = introductions.is_empty();
+    plan.stage("introduce nodes", introductions, Goal::Acquainted);
+    if let Some(handover) = &handover {
+        attach = handover.stages(seats, &mut plan);
+    }
+    plan.stage("attach replicas", replicate(seats, &attach), Goal::None);
     // Before the views are compared: who is new may not have heard of those that are gone.
     plan.stage("forget replaced nodes", forget, Goal::None);
-    if introductions.is_empty() && assign_count == 0 && plan.stages.len() == 1 {
+    if all_known && assign_count == 0 && plan.stages.len() == 1 {
         // Everything is in place but links of replicas, which the haste brings up.
         if let Some(hurry) = plan.stages.last_mut() {
             hurry.until = Goal::Converged;
         }
     } else {
-        let again = if introductions.is_empty() {
-            everybody(seats)
-        } else {
-            introductions
-        };
+        let mut again = everybody(seats);
+        if let (Some(handover), false) = (&handover, many) {
+            again.retain(|step| !handover.has_told(seats, step));
+        }
         plan.stage("spread the word", again, Goal::Converged);
     }
     plan.stage("restore settings", restore, Goal::None);
@@ -307,22 +318,38 @@ fn place_blanks(
 }
 
 /// Distinct epochs for nodes that know nobody, as long as the cluster is young: in an old one a
-/// newcomer's low epoch could collide with a master's.
-fn epochs(seats: &[Seat<'_>]) -> Vec<Step> {
+/// newcomer's low epoch could collide with a master's. `last` gets the greatest.
+fn epochs(seats: &[Seat<'_>], last: Option<usize>) -> Vec<Step> {
     let young = |seat: &Seat<'_>| seat.report.cluster.current_epoch.0 <= seats.len() as u64;
     if !seats.iter().all(young) {
         return Vec::new();
     }
-    (1u64..)
-        .zip(seats)
-        .filter(|(_, seat)| {
-            seat.report.view.is_alone() && seat.report.cluster.current_epoch == Epoch(0)
-        })
-        .map(|(epoch, seat)| Step::SetEpoch {
+    let lines = seats.iter().flat_map(|seat| &seat.report.view.nodes);
+    let own = seats.iter().map(|seat| seat.report.cluster.current_epoch);
+    let taken: BTreeSet<Epoch> = lines.map(|line| line.epoch).chain(own).collect();
+    let free = (1u64..).map(Epoch).filter(|epoch| !taken.contains(epoch));
+    let others = (0..seats.len()).filter(|i| Some(*i) != last);
+    let blank = |seat: &&Seat<'_>| {
+        seat.report.view.is_alone() && seat.report.cluster.current_epoch == Epoch(0)
+    };
+    others
+        .chain(last)
+        .map(|i| &seats[i])
+        .filter(blank)
+        .zip(free)
+        .map(|(seat, epoch)| Step::SetEpoch {
             node: seat.name.clone(),
-            epoch: Epoch(epoch),
+            epoch,
         })
         .collect()
+}
+
+fn replicate(seats: &[Seat<'_>], pairs: &[(usize, usize)]) -> Vec<Step> {
+    let step = |(replica, master): &(usize, usize)| Step::Replicate {
+        node: seats[*replica].name.clone(),
+        master: seats[*master].name.clone(),
+    };
+    pairs.iter().map(step).collect()
 }
 
 /// Who has to meet whom: everybody with everybody as soon as one pair is not acquainted.
@@ -370,6 +397,8 @@ struct Haste {
     rejoin: bool,
     /// Replicas have to be synchronized.
     replicas: bool,
+    /// Slots change hands.
+    handover: bool,
 }
 
 /// CONFIG SETs that make forming fast, and those that put everything back.
@@ -386,8 +415,9 @@ fn hurry(seats: &[Seat<'_>], haste: Haste, afterwards: &Afterwards) -> (Vec<Step
         let gossip = haste.gossip.then_some((NODE_TIMEOUT, GOSSIP_TIMEOUT));
         let rejoin = (haste.rejoin && waited).then_some((NODE_TIMEOUT, REJOIN_TIMEOUT));
         let (mut set, mut back) = (Vec::new(), Vec::new());
-        for (name, hurried) in sync.into_iter().chain(gossip.or(rejoin)) {
-            if let Some(value) = settled.get(name) {
+        let coverage = haste.handover.then_some((FULL_COVERAGE, "no"));
+        for (name, hurried) in sync.into_iter().chain(gossip.or(rejoin)).chain(coverage) {
+            if let Some(value) = settled.get(name).filter(|value| *value != hurried) {
                 set.push((name.to_owned(), hurried.to_owned()));
                 back.push((name.to_owned(), value.clone()));
             }

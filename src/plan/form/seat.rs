@@ -1,7 +1,7 @@
 //! A node with what it says, and what a set of them knows of each other.
 
 use crate::model::{
-    node::{Address, NodeId, NodeName, Role},
+    node::{Address, Epoch, NodeId, NodeName, Role},
     nodes_text::ViewLine,
     report::Report,
     slot::SlotSet,
@@ -53,6 +53,13 @@ impl Seat<'_> {
         !self.is_replica() && self.slots().is_empty() && self.report.info.keys == 0
     }
 
+    /// A node that nothing was ever done to.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_blank()
+            && self.report.view.is_alone()
+            && self.report.cluster.current_epoch == Epoch(0)
+    }
+
     pub(super) fn knows(&self, other: &Seat<'_>) -> bool {
         self.report
             .view
@@ -74,6 +81,22 @@ pub fn acquainted(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
                 "{} does not know {} yet",
                 seat.name,
                 missing.join(", ")
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether each slot has one owner, each node's word about itself counting; else who has not heard
+/// yet that another took over.
+pub fn one_owner_each(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
+    for (i, seat) in seats.iter().enumerate() {
+        let slots = seat.slots();
+        let shared = |other: &&Seat<'_>| slots.minus(&other.slots()) != slots;
+        if let Some(other) = seats[i + 1..].iter().find(shared) {
+            return Err(format!(
+                "{} and {} both own slots {slots}",
+                seat.name, other.name
             ));
         }
     }

@@ -1,6 +1,6 @@
 //! Forming, on what nodes say.
 
-use super::*;
+use super::{super::step::Stage, *};
 use crate::model::{
     info::{ClusterInfo, NodeInfo},
     node::Address,
@@ -87,29 +87,114 @@ fn six_empty_nodes_are_formed_in_the_order_of_the_bus() {
         [
             "hand out slots",
             "introduce nodes",
-            "attach replicas",
+            "let masters follow",
+            "make slots known",
+            "hand over to masters",
             "spread the word",
             "restore settings"
         ]
     );
     let steps: Vec<String> = plan.stages[0].steps.iter().map(Step::to_string).collect();
     assert!(
-        steps.contains(&"node-3: CLUSTER ADDSLOTSRANGE 10923-16383".to_owned()),
+        steps.contains(&"node-6: CLUSTER ADDSLOTSRANGE 10923-16383".to_owned()),
         "{steps:?}"
     );
+    // Who hands over first has the greatest epoch.
     assert!(
-        steps.contains(&"node-6: CLUSTER SET-CONFIG-EPOCH 6".to_owned()),
+        steps.contains(&"node-4: CLUSTER SET-CONFIG-EPOCH 6".to_owned()),
         "{steps:?}"
     );
-    // Nodes this young need no hurried timeout.
+    // Nobody waits, so the timeout need not be hurried.
     assert!(
         steps.contains(&"node-1: CONFIG SET repl-diskless-sync-delay \"0\"".to_owned()),
         "{steps:?}"
     );
     assert_eq!(
         plan.stages[2].steps[0].to_string(),
-        "node-4: CLUSTER REPLICATE node-1"
+        "node-1: CLUSTER REPLICATE node-4"
     );
+    let hand_over = &plan.stages[4];
+    assert!(hand_over.in_order);
+    let heard: Vec<(&str, Option<Epoch>)> = hand_over
+        .steps
+        .iter()
+        .map(|step| match step {
+            Step::TakeOver { node, heard, .. } => (node.as_str(), *heard),
+            other => panic!("{other}"),
+        })
+        .collect();
+    let expected = [("node-1", 6), ("node-2", 7), ("node-3", 8)];
+    assert_eq!(
+        heard,
+        expected.map(|(node, epoch)| (node, Some(Epoch(epoch))))
+    );
+}
+
+#[test]
+fn further_replicas_follow_once_the_masters_are_there() {
+    let reports: Vec<Report> = (0..9).map(alone).collect();
+    let seats = seats(&reports);
+    let plan = form(&seats, 2, &afterwards(&seats)).expect("a plan");
+    let titles = titles(&plan);
+    let at = |title| {
+        titles
+            .iter()
+            .position(|other| *other == title)
+            .expect(title)
+    };
+    assert!(at("hand over to masters") < at("attach replicas"));
+    let attach: Vec<String> = plan.stages[at("attach replicas")]
+        .steps
+        .iter()
+        .map(Step::to_string)
+        .collect();
+    assert_eq!(
+        attach,
+        [
+            "node-7: CLUSTER REPLICATE node-1",
+            "node-8: CLUSTER REPLICATE node-2",
+            "node-9: CLUSTER REPLICATE node-3"
+        ]
+    );
+}
+
+#[test]
+fn full_coverage_is_not_required_while_slots_change_hands() {
+    let reports: Vec<Report> = (0..6).map(alone).collect();
+    let seats = seats(&reports);
+    let mut afterwards = afterwards(&seats);
+    for settled in afterwards.values_mut() {
+        settled.insert(FULL_COVERAGE.to_owned(), "yes".to_owned());
+    }
+    let plan = form(&seats, 1, &afterwards).expect("a plan");
+    let count = |stage: &Stage, value: &str| {
+        let text = format!("cluster-require-full-coverage \"{value}\"");
+        let steps = stage.steps.iter().map(Step::to_string);
+        steps.filter(|step| step.contains(&text)).count()
+    };
+    assert_eq!(count(&plan.stages[0], "no"), 6);
+    assert_eq!(count(plan.stages.last().expect("a stage"), "yes"), 6);
+}
+
+#[test]
+fn a_handover_that_was_begun_is_not_begun_again() {
+    let mut reports: Vec<Report> = (0..6).map(alone).collect();
+    reports[3] = report(&line(3, "myself,master", None, "0-5460"));
+    let seats = seats(&reports);
+    let plan = form(&seats, 1, &afterwards(&seats)).expect("a plan");
+    let steps: Vec<String> = plan
+        .stages
+        .iter()
+        .flat_map(|stage| &stage.steps)
+        .map(Step::to_string)
+        .collect();
+    for expected in [
+        "node-5: CLUSTER ADDSLOTSRANGE 5461-10922",
+        "node-1: CLUSTER REPLICATE node-4",
+    ] {
+        assert!(steps.contains(&expected.to_owned()), "{steps:?}");
+    }
+    assert!(!steps.iter().any(|step| step.contains("TAKEOVER")));
 }
 
 #[test]
@@ -119,7 +204,7 @@ fn nodes_that_have_been_up_are_hurried_and_put_back() {
         report.info.uptime_seconds = 60;
     }
     let seats = seats(&reports);
-    let plan = form(&seats, 1, &afterwards(&seats)).expect("a plan");
+    let plan = form(&seats, 0, &afterwards(&seats)).expect("a plan");
     let first = plan.stages[0].steps[0].to_string();
     assert!(first.contains("cluster-node-timeout \"500\""), "{first}");
     let last = &plan.stages.last().expect("a stage").steps[0];

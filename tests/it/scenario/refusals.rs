@@ -140,7 +140,9 @@ async fn more_replicas_are_no_resizing_and_a_reset_may_have_any_size() {
     world.run(Verb::Up).await.unwrap();
     world.assert_settled().await;
     let after = world.seen().await;
-    assert!(before.iter().all(|(name, node)| after[name] == *node));
+    for (name, node) in &before {
+        assert_eq!(after[name], *node, "{name}");
+    }
     (world.spec.shards, world.spec.replicas) = (9, 0);
     world.run(Verb::Reset).await.unwrap();
     world.assert_settled().await;

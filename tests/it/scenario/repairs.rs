@@ -321,8 +321,7 @@ async fn a_node_that_dies_at_start_is_named_with_its_last_lines_and_the_others_s
     let error = world.run(Verb::Up).await.expect_err("it dies");
     assert_eq!(error.kind(), Kind::Failed);
     assert_eq!(error.log_tail().unwrap().node, "node-3");
-    // The other masters; replicas are not started once a master has failed.
-    assert_eq!(world.seen().await.len(), 2);
+    assert_eq!(world.seen().await.len(), 5);
 }
 
 #[tokio::test(start_paused = true)]
