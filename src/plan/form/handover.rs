@@ -123,7 +123,8 @@ impl Handover {
 }
 
 /// Whether a replica may take over now: it reports `ok`, knows all that its master owns (what it
-/// does not know of it would stay with the master), and its next epoch will be its own.
+/// does not know of it would stay with the master), its next epoch will be its own, and its word
+/// about it will reach everybody (a node may be known some time before there is a link to it).
 pub fn may_take_over(
     report: &Report,
     slots: &SlotSet,
@@ -137,6 +138,9 @@ pub fn may_take_over(
     }
     if epoch < heard {
         return Err(format!("it has heard of epoch {epoch}, not yet of {heard}"));
+    }
+    if let Some(line) = report.view.nodes.iter().find(|line| !line.connected) {
+        return Err(format!("it has no link to {} yet", line.id.short()));
     }
     if !report.cluster.ok {
         return Err("it reports cluster_state:fail".to_owned());
@@ -210,7 +214,10 @@ mod tests {
             .collect();
         let may = |report| may_take_over(&report, &slots, Epoch(6));
         assert_eq!(may(report("0-99", 6, true)), Ok(()));
+        let mut unlinked = report("0-99", 6, true);
+        unlinked.view.nodes[1].connected = false;
         for (early, why) in [
+            (unlinked, "no link to 0000"),
             (report("", 6, true), "does not know yet"),
             (report("0-98", 6, true), "does not know yet"),
             (report("0-99", 5, true), "not yet of 6"),
