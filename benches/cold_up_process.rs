@@ -13,7 +13,8 @@ use stand::{
 };
 use std::time::{Duration, Instant};
 
-/// 2.0 s are Redis's own: no master reports ok sooner after its start.
+/// How long a master that has slots from the start waits before it reports ok; `up` hands them over
+/// instead.
 const FLOOR: f64 = 2.0;
 
 fn main() {
