@@ -383,7 +383,10 @@ impl<'a> Applier<'a> {
                 if members.len() > MANY {
                     laggard.set(seen.first_not_ok());
                 }
-                health::converged(&seen.heard())
+                health::converged(&seen.heard()).and_then(|()| match seen.seats() {
+                    Ok(seats) => form::at_rest(&seats),
+                    Err(error) => Err(error.cause()),
+                })
             }
         })
     }

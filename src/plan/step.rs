@@ -45,7 +45,7 @@ pub enum Goal {
     Acquainted,
     /// No two nodes say that they own the same slot.
     OneOwnerEach,
-    /// Every node reports ok, all views agree, every replica link is up.
+    /// Every node reports ok, all views agree, every link of the bus and of replication is up.
     Converged,
 }
 

@@ -21,7 +21,7 @@ mod seat;
 
 use handover::Handover;
 pub use handover::may_take_over;
-pub use seat::{Seat, acquainted, all_lost, one_owner_each};
+pub use seat::{Seat, acquainted, all_lost, at_rest, one_owner_each};
 
 use super::{
     layout::{self, Candidate, Layout},

@@ -87,6 +87,25 @@ pub fn acquainted(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
     Ok(())
 }
 
+/// Whether the bus is at rest: every node has a link to every other, and no handshake is under way
+/// (a node that meets one that it knows already holds a nameless one for up to the node timeout);
+/// else what is missing.
+pub fn at_rest(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
+    for seat in seats {
+        if seat.report.view.handshakes > 0 {
+            return Err(format!("{} is still shaking hands", seat.name));
+        }
+        let linked = |other: &&Seat<'_>| {
+            let line = seat.report.view.line(other.id());
+            line.is_some_and(|line| line.connected)
+        };
+        if let Some(other) = seats.iter().find(|other| !linked(other)) {
+            return Err(format!("{} has no link to {} yet", seat.name, other.name));
+        }
+    }
+    Ok(())
+}
+
 /// Whether each slot has one owner, each node's word about itself counting; else who has not heard
 /// yet that another took over.
 pub fn one_owner_each(seats: &[Seat<'_>]) -> std::result::Result<(), String> {

@@ -313,7 +313,7 @@ fn killed_at_any_moment_the_next_run_converges() {
         };
         for round in 0..10 {
             let (verb, span): (&[&str], u64) = match round % 4 {
-                0 | 1 => (&["up"], 2600),
+                0 | 1 => (&["up"], if on == On::Docker { 2200 } else { 600 }),
                 2 => (&["reset", "--yes"], 900),
                 _ => (&["down", "--volumes", "--yes"], 300),
             };
