@@ -42,12 +42,10 @@ impl Docker {
             let Some(found) = self.node(&launch.name, &node.name).await? else {
                 if let Created::Yes(id) = self.create(launch, node).await? {
                     self.upload_conf(&id, node.name.as_str(), conf).await?;
-                    let started = self.run(&id, &node.name, Some(node.port)).await;
-                    if let Err(error) = started {
-                        self.forget_unstarted(&id).await;
-                        return Err(error);
+                    if self.run_or_forget(launch, node, &id).await? {
+                        return Ok(true);
                     }
-                    return Ok(true);
+                    continue;
                 }
                 tokio::time::sleep(PAUSE).await;
                 continue;
@@ -61,8 +59,9 @@ impl Docker {
                         self.halt(&found.id).await;
                     }
                     self.put_conf(&found, conf).await?;
-                    self.run(&found.id, &found.node, Some(node.port)).await?;
-                    return Ok(true);
+                    if self.run_or_forget(launch, node, &found.id).await? {
+                        return Ok(true);
+                    }
                 }
                 Phase::Going => {
                     self.finish_removal(&found.id).await;
@@ -93,6 +92,20 @@ impl Docker {
                 Ok(true)
             }
         }
+    }
+
+    /// Starts a container; one that never ran is removed if it cannot be. False: another attempt may
+    /// succeed.
+    async fn run_or_forget(&self, launch: &Launch, node: &NodeLaunch, id: &str) -> Result<bool> {
+        let Err(error) = self.run(id, &node.name, Some(node.port)).await else {
+            return Ok(true);
+        };
+        self.forget_unstarted(id).await;
+        if !is_torn(&error) {
+            return Err(error);
+        }
+        self.single_out(&launch.name).await?;
+        Ok(false)
     }
 
     /// Thaws a container; one that is not frozen is fine.
@@ -206,4 +219,13 @@ impl Docker {
         };
         let _ = bounded(self.api.stop_container(id, Some(now))).await;
     }
+}
+
+/// Whether a container could not be started because there are two networks of the cluster's name,
+/// or because the one that it was created for has just been removed for that reason.
+fn is_torn(error: &Error) -> bool {
+    let cause = error.cause().to_lowercase();
+    cause.contains("is ambiguous")
+        || cause.contains("no configured subnet")
+        || (cause.contains("network") && cause.contains("not found"))
 }

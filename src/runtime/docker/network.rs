@@ -101,6 +101,28 @@ impl Docker {
         Ok((self.create_network(launch).await?, true))
     }
 
+    /// Leaves one network of a cluster. Docker allows several of one name, and a run of ours that was
+    /// killed may have left the engine creating another; no container starts while there are two.
+    pub(super) async fn single_out(&self, cluster: &ClusterName) -> Result<()> {
+        let _alone = self.making_network.lock().await;
+        let networks = self.networks(cluster).await?;
+        let mut unused = Vec::new();
+        for network in &networks {
+            let id = network.id.as_deref().unwrap_or_default();
+            if self.inside(id).await.is_empty() {
+                unused.push(network);
+            }
+        }
+        if unused.len() == networks.len() {
+            unused.retain(|network| network.id != networks[0].id);
+        }
+        for network in unused {
+            self.own(cluster, network.labels.as_ref())?;
+            self.remove_network(network).await?;
+        }
+        Ok(())
+    }
+
     /// The networks of a cluster; those with fixed addresses first, and always in the same order.
     pub(super) async fn networks(&self, cluster: &ClusterName) -> Result<Vec<Summary>> {
         let options = ListNetworksOptions {
