@@ -28,8 +28,7 @@ pub async fn start(
     password: Option<&Secret>,
 ) -> Result<usize> {
     let applier = Applier::new(context, launch, password, Vec::new());
-    let started = start::plan(context, launch).await?;
-    preflight::check(context, launch, &start::starting(&started)).await?;
+    let started = start::checked(context, launch, &[]).await?;
     preflight::password(context, launch, &started).await?;
     applier.apply(&started).await?;
     applier
@@ -55,8 +54,7 @@ pub async fn empty(
 
 /// What `reset` would do, as far as can be planned before anything is touched.
 pub async fn dry_run(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
-    let mut planned = start::plan(context, launch).await?;
-    preflight::check(context, launch, &start::starting(&planned)).await?;
+    let mut planned = start::checked(context, launch, &[]).await?;
     if planned.is_empty() {
         let members = observe::members(context, launch).await?;
         let seen = Observation::of(context.wire, &members).await;

@@ -1,6 +1,6 @@
 //! What it takes for every node to run.
 
-use super::context::Context;
+use super::{context::Context, doctor::preflight};
 use crate::{
     error::{Error, Kind, Result},
     model::{
@@ -16,7 +16,14 @@ use crate::{
         step::{Change, Plan, Step},
     },
     runtime::RunState,
+    wait::{Look, wait_until},
 };
+use std::time::Duration;
+
+/// An engine that starts a container takes about so long.
+const MOMENT: Duration = Duration::from_secs(2);
+
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Observes the runtime and plans what is missing.
 pub async fn plan(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
@@ -40,8 +47,56 @@ pub async fn plan(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
     start::start(launch, &existing)
 }
 
+/// Plans what is missing for these nodes (all, if none is named), and checks that it can be done.
+///
+/// An engine may still be starting containers for a run that was killed, which has their ports
+/// taken before they run. So a refusal that concerns nodes which exist stands only if nothing
+/// happens to them for a moment.
+pub async fn checked(context: &Context<'_>, launch: &Launch, nodes: &[NodeName]) -> Result<Plan> {
+    let planned = async || {
+        let mut plan = plan(context, launch).await?;
+        only(launch, &mut plan, nodes)?;
+        Ok::<Plan, Error>(plan)
+    };
+    loop {
+        let plan = planned().await?;
+        let checked = preflight::check(context, launch, &starting(&plan)).await;
+        let Err(refusal) = checked else {
+            return Ok(plan);
+        };
+        if !context.runtime.capabilities().restarts_by_itself || !resumes(&plan) {
+            return Err(refusal);
+        }
+        let changed = wait_until(LOOK_AGAIN, MOMENT, async || {
+            let same = planned().await? == plan;
+            Ok::<_, Error>(if same {
+                Look::Pending(())
+            } else {
+                Look::Ready(())
+            })
+        });
+        if changed.await?.is_err() {
+            return Err(refusal);
+        }
+    }
+}
+
+/// Whether a plan starts nodes that exist already.
+fn resumes(plan: &Plan) -> bool {
+    let mut steps = plan.stages.iter().flat_map(|stage| &stage.steps);
+    steps.any(|step| {
+        matches!(
+            step,
+            Step::Ensure {
+                change: Change::Start,
+                ..
+            }
+        )
+    })
+}
+
 /// Leaves only what concerns these nodes, if any are named.
-pub fn only(launch: &Launch, plan: &mut Plan, nodes: &[NodeName]) -> Result<()> {
+fn only(launch: &Launch, plan: &mut Plan, nodes: &[NodeName]) -> Result<()> {
     if let Some(unknown) = nodes.iter().find(|node| launch.node(node).is_none()) {
         let known: Vec<&str> = launch.nodes.iter().map(|node| node.name.as_str()).collect();
         return Err(

@@ -62,14 +62,14 @@ pub async fn up(
     let applier = Applier::new(context, launch, password, Vec::new());
 
     // The nodes: observe, plan, check, apply.
-    let mut started = start::plan(context, launch).await?;
-    if let Extent::Start(only) = &extent {
-        start::only(launch, &mut started, only)?;
-    }
     if extent == Extent::Form {
-        start::refuse_stopped(launch, &started)?;
+        start::refuse_stopped(launch, &start::plan(context, launch).await?)?;
     } else {
-        preflight::check(context, launch, &start::starting(&started)).await?;
+        let only: &[NodeName] = match &extent {
+            Extent::Start(only) => only,
+            Extent::Form | Extent::All => &[],
+        };
+        let started = start::checked(context, launch, only).await?;
         preflight::password(context, launch, &started).await?;
         applier.apply(&started).await?;
     }
@@ -102,10 +102,7 @@ pub async fn up(
 
 /// What `start` would do.
 pub async fn dry_start(context: &Context<'_>, launch: &Launch, only: &[NodeName]) -> Result<Plan> {
-    let mut plan = start::plan(context, launch).await?;
-    start::only(launch, &mut plan, only)?;
-    preflight::check(context, launch, &start::starting(&plan)).await?;
-    Ok(plan)
+    start::checked(context, launch, only).await
 }
 
 /// What `init` would do: the same as `up`, but that it starts nothing.
@@ -127,8 +124,7 @@ pub async fn dry_run(
     password: Option<&Secret>,
 ) -> Result<Plan> {
     plan::start::refuse_resizing(launch, before)?;
-    let mut plan = start::plan(context, launch).await?;
-    preflight::check(context, launch, &start::starting(&plan)).await?;
+    let mut plan = start::checked(context, launch, &[]).await?;
     preflight::password(context, launch, &plan).await?;
     let members = observe::members(context, launch).await?;
     if plan.is_empty() {

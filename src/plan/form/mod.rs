@@ -131,8 +131,11 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
     let many = seats.len() > MANY;
     let haste = Haste {
         gossip: many && !introductions.is_empty(),
-        rejoin: !many && !assign.is_empty() && handover.is_none(),
-        handover: handover.is_some(),
+        masters: match handover {
+            Some(_) => Masters::HandedOver,
+            None if !many && !assign.is_empty() => Masters::Late,
+            None => Masters::Ready,
+        },
         replicas: !attach.is_empty() || cut_off,
     };
     let (hurry, restore) = hurry(seats, haste, afterwards);
@@ -393,12 +396,20 @@ fn everybody(seats: &[Seat<'_>]) -> Vec<Step> {
 struct Haste {
     /// Many nodes have to hear of each other.
     gossip: bool,
-    /// Nodes may have sat without slots for so long that they wait once more.
-    rejoin: bool,
+    /// What masters would wait for.
+    masters: Masters,
     /// Replicas have to be synchronized.
     replicas: bool,
-    /// Slots change hands.
-    handover: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Masters {
+    /// They have their slots.
+    Ready,
+    /// They may have sat without slots for so long that they wait once more.
+    Late,
+    /// They get them from a replica.
+    HandedOver,
 }
 
 /// CONFIG SETs that make forming fast, and those that put everything back.
@@ -413,9 +424,11 @@ fn hurry(seats: &[Seat<'_>], haste: Haste, afterwards: &Afterwards) -> (Vec<Step
         let waited = seat.report.info.uptime_seconds >= 1;
         let sync = haste.replicas.then_some((SYNC_DELAY, "0"));
         let gossip = haste.gossip.then_some((NODE_TIMEOUT, GOSSIP_TIMEOUT));
-        let rejoin = (haste.rejoin && waited).then_some((NODE_TIMEOUT, REJOIN_TIMEOUT));
+        let late = haste.masters == Masters::Late && waited;
+        let rejoin = late.then_some((NODE_TIMEOUT, REJOIN_TIMEOUT));
         let (mut set, mut back) = (Vec::new(), Vec::new());
-        let coverage = haste.handover.then_some((FULL_COVERAGE, "no"));
+        let handed_over = haste.masters == Masters::HandedOver;
+        let coverage = handed_over.then_some((FULL_COVERAGE, "no"));
         for (name, hurried) in sync.into_iter().chain(gossip.or(rejoin)).chain(coverage) {
             if let Some(value) = settled.get(name).filter(|value| *value != hurried) {
                 set.push((name.to_owned(), hurried.to_owned()));
