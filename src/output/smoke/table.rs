@@ -3,7 +3,7 @@
 use crate::{
     model::count::count,
     ops::test::Report,
-    output::screen::seconds,
+    output::{screen::seconds, table::plain},
     plan::smoke::{Outcome, Verdict},
 };
 use comfy_table::{Cell, CellAlignment, Table, presets::NOTHING};
@@ -73,11 +73,7 @@ fn rows(report: &Report) -> String {
             Cell::new(time(outcome.time_ms)),
         ]);
     }
-    let lines: Vec<String> = table
-        .lines()
-        .map(|line| line.trim_end().to_owned())
-        .collect();
-    lines.join("\n") + "\n"
+    plain(&table)
 }
 
 fn time(millis: u64) -> String {
