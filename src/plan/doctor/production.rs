@@ -230,7 +230,8 @@ pub fn backup(days: Result<Option<u64>, String>) -> Finding {
 
 /// Days since the last failover drill.
 pub fn drill(days: Result<Option<u64>, String>) -> Finding {
-    let fix = "stop a master (`rcluster stop NODE`), see its replica take over, then `rcluster up`";
+    let fix =
+        "`rcluster failover`: it kills a master, checks that the cluster heals, and brings it back";
     since(Id::Drill, 90, days, "failover drill", fix)
 }
 
