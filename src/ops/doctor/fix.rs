@@ -78,7 +78,9 @@ async fn announce(session: &Session) -> Result<String> {
         .collect();
     let placed = session.runtime.list(&launch.name).await?;
     let wire = session.live();
-    let seen = cluster::of_session(&wire, launch, &placed).await;
+    let mut seen = super::ours(session, placed).await;
+    // Nodes that others added are left alone.
+    seen.retain(|seen| launch.node(&seen.node).is_some());
     let mut set = 0;
     for (dial, _) in seen.iter().filter_map(cluster::Seen::answers) {
         let failed = |error| Error::failed(format!("announcing again: {error}"));

@@ -9,8 +9,8 @@ mod production;
 
 use super::{
     event::Listener,
-    init,
     session::{Purpose, Request, Session},
+    survey::Survey,
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -21,10 +21,9 @@ use crate::{
         spec::{PortChoice, RuntimeChoice, RuntimeKind},
     },
     plan::doctor::{Finding, Tally, Verdict},
-    runtime::RunState,
-    wire::{LiveWire, Wire},
+    runtime::{Placed, RunState},
+    wire::LiveWire,
 };
-use futures_util::future::join_all;
 use serde::Serialize;
 
 /// Version of the document.
@@ -140,7 +139,7 @@ async fn check(request: &Request, session: Option<&Session>, wanted: Wanted) -> 
     });
     let starting = starting.cloned().collect();
     let seen = match existing {
-        Some(session) => cluster::of_session(&session.live(), &session.launch, &placed).await,
+        Some(session) => ours(session, placed.clone()).await,
         None => Vec::new(),
     };
     let site = host::Site {
@@ -157,8 +156,7 @@ async fn check(request: &Request, session: Option<&Session>, wanted: Wanted) -> 
         let told = cluster::told(&wire, &seen).await;
         checks.extend(cluster::all(&wire, &seen, &told, true).await);
         if wanted.production {
-            let ours = Some((session, &request.state));
-            checks.extend(production::all(&wire, &seen, &told, ours).await);
+            checks.extend(production::all(&wire, &seen, &told, Some(session)).await);
         }
     } else if wanted.production {
         return Err(Error::new(
@@ -179,6 +177,13 @@ async fn check(request: &Request, session: Option<&Session>, wanted: Wanted) -> 
         running,
     };
     Ok(Report::new(cluster, checks))
+}
+
+/// The nodes of a cluster of ours, and whoever they speak of.
+async fn ours(session: &Session, placed: Vec<Placed>) -> Vec<cluster::Seen> {
+    let wire = session.live();
+    let survey = Survey::of_placed(session, &wire, placed).await;
+    cluster::seen(&wire, &survey, Some(&session.launch)).await
 }
 
 /// The runtime that is settled already.
@@ -217,27 +222,16 @@ pub async fn of_seeds(
         );
     }
     let wire = LiveWire::new(user, password);
-    let heard = join_all(seeds.iter().map(|seed| wire.observe(seed))).await;
-    let first = seeds.iter().zip(&heard).find_map(|(seed, answer)| {
-        let report = answer.as_ref().ok()?;
-        Some((seed, report))
-    });
-    let Some((seed, report)) = first else {
-        let errors: Vec<_> = heard
-            .into_iter()
-            .filter_map(std::result::Result::err)
-            .collect();
-        return Err(init::no_seed(seeds, &errors));
-    };
-    let seen = cluster::of_seed(&wire, seed, report).await;
+    let survey = Survey::of_seeds(&wire, seeds).await?;
+    let seen = cluster::seen(&wire, &survey, None).await;
     let told = cluster::told(&wire, &seen).await;
     let mut checks = cluster::all(&wire, &seen, &told, false).await;
     if wanted.production {
         checks.extend(production::all(&wire, &seen, &told, None).await);
     }
     let cluster = Subject {
-        name: seed.to_string(),
-        runtime: RuntimeKind::External,
+        name: survey.name,
+        runtime: survey.runtime,
         running: seen.iter().filter(|node| node.answer.is_ok()).count(),
     };
     Ok(Report::new(cluster, checks))

@@ -1,6 +1,6 @@
 //! From what each node said to the document.
 
-use super::{Answer, Asked, ClusterStatus, NodeStatus, SCHEMA, ShardStatus, Status};
+use super::{ClusterStatus, NodeStatus, SCHEMA, ShardStatus, Status};
 use crate::{
     model::{
         info::NodeInfo,
@@ -9,6 +9,7 @@ use crate::{
         report::Report,
         slot::SLOTS,
     },
+    ops::survey::{self, Answer, Asked},
     plan::health::{self, Assessment},
     runtime::RunState,
     wire::WireError,
@@ -22,10 +23,7 @@ pub(in crate::ops) fn compose(
     answers: &[Answer],
     replicas: Option<usize>,
 ) -> Status {
-    let reports: Vec<Option<&Report>> = answers
-        .iter()
-        .map(|answer| answer.as_ref().and_then(|answer| answer.as_ref().ok()))
-        .collect();
+    let reports = reports(answers);
     let lines = best_lines(&reports);
     let names = Names {
         asked,
@@ -33,12 +31,7 @@ pub(in crate::ops) fn compose(
         lines: &lines,
     };
     let name_of = |id: &NodeId| names.of(id);
-    let heard: Vec<health::Heard<'_>> = asked
-        .iter()
-        .zip(answers)
-        .map(|(node, answer)| node.heard(answer, &names))
-        .collect();
-    let assessment = health::assess(&heard, replicas);
+    let assessment = health::assess(&heard_of(asked, answers, &names), replicas);
     let shards: Vec<ShardStatus> = (1..)
         .zip(&assessment.shards)
         .map(|(index, shard)| ShardStatus {
@@ -73,21 +66,28 @@ pub(in crate::ops) fn compose(
 
 /// What each said, or why it did not.
 pub(super) fn heard<'a>(asked: &'a [Asked], answers: &'a [Answer]) -> Vec<health::Heard<'a>> {
-    let reports: Vec<Option<&Report>> = answers
-        .iter()
-        .map(|answer| answer.as_ref().and_then(|answer| answer.as_ref().ok()))
-        .collect();
-    let lines = best_lines(&reports);
+    let reports = reports(answers);
     let names = Names {
         asked,
         reports: &reports,
-        lines: &lines,
+        lines: &best_lines(&reports),
     };
-    asked
-        .iter()
-        .zip(answers)
-        .map(|(node, answer)| node.heard(answer, &names))
+    heard_of(asked, answers, &names)
+}
+
+fn heard_of<'a>(
+    asked: &'a [Asked],
+    answers: &'a [Answer],
+    names: &Names<'_>,
+) -> Vec<health::Heard<'a>> {
+    let pairs = asked.iter().zip(answers);
+    pairs
+        .map(|(node, answer)| node.heard(answer, names))
         .collect()
+}
+
+fn reports(answers: &[Answer]) -> Vec<Option<&Report>> {
+    answers.iter().map(survey::report).collect()
 }
 
 /// Of each node the line that says most: its own, else that of a view that can reach it.

@@ -12,7 +12,7 @@ mod stage;
 mod suite;
 mod timing;
 
-use super::{event::Listener, session::Session, status::Survey};
+use super::{event::Listener, session::Session, survey::Survey};
 use crate::{
     error::{Error, Kind, Result},
     model::{
@@ -139,9 +139,10 @@ impl Subject<'_> {
 
     async fn survey(&self, wire: &dyn Wire) -> Result<Survey> {
         match self {
-            Subject::Ours(session) => Survey::of_session(session).await,
+            Subject::Ours(session) => Survey::of_session(session, wire).await,
             Subject::Seeds { seeds, .. } => Survey::of_seeds(wire, seeds).await,
-        }
+        }?
+        .let_in()
     }
 
     /// What the spec says of the nodes, where there is a spec.

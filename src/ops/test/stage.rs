@@ -9,7 +9,10 @@ use crate::{
         report::Report,
         slot::{Slot, SlotSet},
     },
-    ops::status::{NodeStatus, ShardStatus, Status, Survey},
+    ops::{
+        status::{NodeStatus, ShardStatus, Status},
+        survey::Survey,
+    },
     plan::{
         health,
         smoke::{
@@ -119,7 +122,7 @@ impl Stage {
         let assessment = health::assess(&heard, None);
         Ok(Stage {
             cluster: survey.name.clone(),
-            runtime: survey.runtime.clone(),
+            runtime: survey.runtime.to_string(),
             seen: status
                 .nodes
                 .iter()
