@@ -15,6 +15,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     model::{
+        hint::About,
         launch::Launch,
         node::Endpoint,
         secret::Secret,
@@ -67,7 +68,12 @@ pub struct Subject {
 }
 
 impl Report {
-    fn new(cluster: Subject, checks: Vec<Finding>) -> Self {
+    fn new(cluster: Subject, mut checks: Vec<Finding>) -> Self {
+        let about = About::of(&cluster.name, cluster.runtime);
+        for finding in &mut checks {
+            let fix = finding.fix.as_ref().map(|fix| about.hint(fix));
+            finding.fix = fix.filter(|fix| !fix.is_empty());
+        }
         let summary = Tally::of(&checks);
         Report {
             schema: SCHEMA,

@@ -87,8 +87,8 @@ impl Memory {
         let reports: Vec<survey::Answer> =
             answers.into_iter().map(|answer| answer.report).collect();
         let status = compose::compose(
-            roster.name.clone(),
-            roster.runtime.clone(),
+            &roster.name,
+            roster.runtime,
             &asked,
             &reports,
             self.replicas,

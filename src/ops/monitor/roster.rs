@@ -6,7 +6,7 @@ use crate::{
         node::{Endpoint, NodeId, NodeName},
         nodes_text::ViewLine,
         report::Report,
-        spec::ClusterName,
+        spec::{ClusterName, RuntimeKind},
     },
     ops::survey::{self, Asked, Survey},
     runtime::{Placed, RunState, Runtime},
@@ -35,7 +35,7 @@ pub(super) struct Roster {
     /// What the cluster is called.
     pub(super) name: String,
     /// Where its nodes run.
-    pub(super) runtime: String,
+    pub(super) runtime: RuntimeKind,
     source: Option<Source>,
     members: Vec<Member>,
 }
@@ -51,7 +51,7 @@ impl Roster {
     pub(super) fn of_runtime(runtime: Box<dyn Runtime>, cluster: ClusterName) -> Self {
         Roster {
             name: cluster.to_string(),
-            runtime: runtime.kind().to_string(),
+            runtime: runtime.kind(),
             source: Some(Source {
                 runtime,
                 cluster,
@@ -70,7 +70,7 @@ impl Roster {
         });
         Roster {
             name: survey.name,
-            runtime: survey.runtime.to_string(),
+            runtime: survey.runtime,
             source: None,
             members: members.collect(),
         }

@@ -3,11 +3,13 @@
 use super::{ClusterStatus, NodeStatus, SCHEMA, ShardStatus, Status};
 use crate::{
     model::{
+        hint::About,
         info::NodeInfo,
         node::{Endpoint, NodeId, NodeName, Role},
         nodes_text::{Failure, ViewLine},
         report::Report,
         slot::SLOTS,
+        spec::RuntimeKind,
     },
     ops::survey::{self, Answer, Asked},
     plan::health::{self, Assessment},
@@ -17,8 +19,8 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(in crate::ops) fn compose(
-    name: String,
-    runtime: String,
+    name: &str,
+    runtime: RuntimeKind,
     asked: &[Asked],
     answers: &[Answer],
     replicas: Option<usize>,
@@ -31,7 +33,11 @@ pub(in crate::ops) fn compose(
         lines: &lines,
     };
     let name_of = |id: &NodeId| names.of(id);
-    let assessment = health::assess(&heard_of(asked, answers, &names), replicas);
+    let mut assessment = health::assess(&heard_of(asked, answers, &names), replicas);
+    let about = About::of(name, runtime);
+    for problem in &mut assessment.problems {
+        problem.hint = about.hint(&problem.hint);
+    }
     let shards: Vec<ShardStatus> = (1..)
         .zip(&assessment.shards)
         .map(|(index, shard)| ShardStatus {
@@ -275,8 +281,8 @@ impl Names<'_> {
 }
 
 fn cluster(
-    name: String,
-    runtime: String,
+    name: &str,
+    runtime: RuntimeKind,
     assessment: &Assessment,
     reports: &[Option<&Report>],
     nodes: &[NodeStatus],
@@ -298,8 +304,8 @@ fn cluster(
         .map(|shard| u32::from(shard.slots.count()))
         .sum();
     ClusterStatus {
-        name,
-        runtime,
+        name: name.to_owned(),
+        runtime: runtime.to_string(),
         state: assessment.state,
         slots_assigned: u16::try_from(owned).map_or(SLOTS, |owned| owned.min(SLOTS)),
         slots_ok: assessment.served.count(),

@@ -171,8 +171,8 @@ impl Survey {
     /// What they say together.
     pub(super) fn status(&self) -> Status {
         compose::compose(
-            self.name.clone(),
-            self.runtime.to_string(),
+            &self.name,
+            self.runtime,
             &self.asked,
             &self.answers,
             self.replicas,

@@ -16,6 +16,7 @@ use super::{event::Listener, session::Session, survey::Survey};
 use crate::{
     error::{Error, Kind, Result},
     model::{
+        hint::About,
         launch::Launch,
         node::Endpoint,
         secret::Secret,
@@ -93,7 +94,12 @@ impl Report {
         self.failed + self.errors == 0
     }
 
-    fn new(stage: &Stage, checks: Vec<Outcome>, elapsed: Duration) -> Self {
+    fn new(stage: &Stage, mut checks: Vec<Outcome>, elapsed: Duration) -> Self {
+        let about = About::of(&stage.cluster, stage.runtime);
+        for outcome in &mut checks {
+            let hint = outcome.hint.as_ref().map(|hint| about.hint(hint));
+            outcome.hint = hint.filter(|hint| !hint.is_empty());
+        }
         let count = |verdict| {
             checks
                 .iter()
@@ -104,7 +110,7 @@ impl Report {
         Report {
             schema: SCHEMA,
             cluster: stage.cluster.clone(),
-            runtime: stage.runtime.clone(),
+            runtime: stage.runtime.to_string(),
             verdict: match failed + errors {
                 0 => Verdict::Passed,
                 _ => Verdict::Failed,

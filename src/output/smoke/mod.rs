@@ -43,7 +43,7 @@ fn details(outcome: &Outcome) -> Vec<String> {
         .iter()
         .map(|part| format!("{}: {}", part.subject, part.text))
         .collect();
-    lines.extend(outcome.hint.map(|hint| format!("hint: {hint}")));
+    lines.extend(outcome.hint.as_ref().map(|hint| format!("hint: {hint}")));
     lines
 }
 

@@ -103,7 +103,7 @@ fn explained(outcome: &Outcome) -> String {
     for part in outcome.troubled() {
         let _ = writeln!(text, "  {}: {}", part.subject, part.text);
     }
-    if let Some(hint) = outcome.hint {
+    if let Some(hint) = &outcome.hint {
         let _ = writeln!(text, "  do: {hint}");
     }
     text
