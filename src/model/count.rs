@@ -8,9 +8,25 @@ pub fn count(number: usize, noun: &str) -> String {
     }
 }
 
+/// `3 nodes`, and where some are missing `2 of 3 nodes`.
+pub fn part(number: usize, all: usize, noun: &str) -> String {
+    if number >= all {
+        return count(number, noun);
+    }
+    format!("{number} of {}", count(all, noun))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_is_counted_too() {
+        assert_eq!(
+            (part(3, 3, "node"), part(0, 1, "node")),
+            ("3 nodes".into(), "0 of 1 node".into())
+        );
+    }
 
     #[test]
     fn one_is_singular() {

@@ -3,7 +3,7 @@
 use super::screen::seconds;
 use crate::{
     model::{
-        count::count,
+        count::part,
         human::{age, bytes},
         node::Role,
         slot::SLOTS,
@@ -52,13 +52,22 @@ pub fn verdict(status: &Status) -> String {
     } else {
         "views differ"
     };
+    let all = |role| {
+        let nodes = status.nodes.iter();
+        nodes.filter(|node| node.role == Some(role)).count()
+    };
+    let quiet = cluster.since.map(|since| {
+        let seconds = jiff::Timestamp::now().duration_since(since).as_secs();
+        age(seconds.max(0).unsigned_abs())
+    });
+    let quiet = quiet.map_or(String::new(), |age| format!(", no restart for {age}"));
     format!(
-        "{}  {word}  ({})  {}/{SLOTS} slots, {}, {}, epoch {}, {views}",
+        "{}  {word}  ({})  {}/{SLOTS} slots, {}, {}, epoch {}, {views}{quiet}",
         style(&cluster.name).bold(),
         cluster.runtime,
         cluster.slots_ok,
-        count(cluster.masters, "master"),
-        count(cluster.replicas, "replica"),
+        part(cluster.masters, all(Role::Master), "master"),
+        part(cluster.replicas, all(Role::Replica), "replica"),
         cluster.epoch,
     )
 }

@@ -283,7 +283,11 @@ fn slot_problems(shards: &[Shard], served: &SlotSet, names: &Names<'_, '_>) -> V
             problems.push(Problem {
                 severity: Severity::Error,
                 node: names.of(master).cloned(),
-                what: format!("slots {} are not served", shard.slots),
+                what: format!(
+                    "slots {} of {} are not served",
+                    shard.slots,
+                    names.text(master)
+                ),
                 why: format!("their master {} does not answer", names.text(master)),
                 hint:
                     "`rcluster up` brings it back; else a replica takes over after the node timeout"
@@ -437,7 +441,12 @@ mod tests {
             .iter()
             .map(|problem| problem.what.as_str())
             .collect();
-        assert!(whats.contains(&"slots 0-16383 are not served"), "{whats:?}");
+        assert!(
+            whats
+                .iter()
+                .any(|what| what.starts_with("slots 0-16383 of ")),
+            "{whats:?}"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The first line: how it is; the second: what that is made of.
 
 use crate::{
-    model::{count::count, human, slot::SLOTS},
+    model::{count::part, human, node::Role, slot::SLOTS},
     tui::state::{Source, State},
 };
 use ratatui::{
@@ -60,12 +60,16 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
             ratatui::style::Style::new()
         },
     );
+    let all = |role| {
+        let nodes = sample.nodes.iter();
+        nodes.filter(|node| node.status.role == Some(role)).count()
+    };
     let second = Line::from(vec![
         up,
         Span::raw(format!(
             ": {}, {}; epoch {}, ",
-            count(cluster.masters, "master"),
-            count(cluster.replicas, "replica"),
+            part(cluster.masters, all(Role::Master), "master"),
+            part(cluster.replicas, all(Role::Replica), "replica"),
             cluster.epoch,
         )),
         views,
