@@ -38,7 +38,7 @@ fn one(cluster: &Cluster, nodes: u16, samples: u16) {
     let count = samples.to_string();
     let watch = cluster.command(&["monitor", "--json", "--interval", "1s", "--count", &count]);
     let mut weight = None;
-    let watched = commands_per_second(&mut connections, || weight = Some(weigh(&watch, &[0])));
+    let watched = commands_per_second(&mut connections, || weight = Some(weigh(&watch, 0)));
     let weight = weight.expect("it was weighed");
 
     let share = if nodes <= 6 { 0.01 } else { 0.05 };

@@ -21,9 +21,7 @@ fn main() {
     let cluster = Cluster::up("bench-smoke", 6, arguments.port(28_500));
     title("test of 6 nodes, every check");
     let command = cluster.command(&["test"]);
-    let weights: Vec<Weight> = (0..arguments.runs(3))
-        .map(|_| weigh(&command, &[0]))
-        .collect();
+    let weights: Vec<Weight> = (0..arguments.runs(3)).map(|_| weigh(&command, 0)).collect();
     let of = |value: fn(&Weight) -> f64| weights.iter().map(value).collect::<Vec<f64>>();
     Figure {
         what: "from its start to its exit",

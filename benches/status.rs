@@ -32,8 +32,8 @@ const REST: f64 = 0.050;
 const MEMORY: f64 = 30e6;
 
 /// The exit codes of a look: healthy, or not.
-const HEALTHY: &[i32] = &[0];
-const NOT: &[i32] = &[4];
+const HEALTHY: i32 = 0;
+const NOT: i32 = 4;
 
 fn main() {
     weigh::serve();
@@ -111,13 +111,13 @@ impl Look {
         what: &str,
         at_most: Option<f64>,
         command: &Command,
-        codes: &[i32],
+        code: i32,
         mut before: impl FnMut(),
     ) {
         let weights: Vec<Weight> = (0..self.runs)
             .map(|_| {
                 before();
-                weigh(command, codes)
+                weigh(command, code)
             })
             .collect();
         let memory = weights.iter().map(|weight| weight.memory);

@@ -10,7 +10,7 @@ use crate::{
     },
     ops::{
         list::Listing,
-        status::{NodeStatus, ShardStatus, Status},
+        status::{NodeStatus, ShardStatus, Status, expected},
     },
     plan::health::{Severity, State},
 };
@@ -52,10 +52,7 @@ pub fn verdict(status: &Status) -> String {
     } else {
         "views differ"
     };
-    let all = |role| {
-        let nodes = status.nodes.iter();
-        nodes.filter(|node| node.role == Some(role)).count()
-    };
+    let (masters, replicas) = expected(&status.shards);
     let quiet = cluster.since.map(|since| {
         let seconds = jiff::Timestamp::now().duration_since(since).as_secs();
         age(seconds.max(0).unsigned_abs())
@@ -66,8 +63,8 @@ pub fn verdict(status: &Status) -> String {
         style(&cluster.name).bold(),
         cluster.runtime,
         cluster.slots_ok,
-        part(cluster.masters, all(Role::Master), "master"),
-        part(cluster.replicas, all(Role::Replica), "replica"),
+        part(cluster.masters, masters, "master"),
+        part(cluster.replicas, replicas, "replica"),
         cluster.epoch,
     )
 }

@@ -80,6 +80,15 @@ impl Problem {
     }
 }
 
+/// The worst of these, and how many more there are, in one line.
+pub fn worst(problems: &[Problem]) -> Option<String> {
+    let (first, others) = problems.split_first()?;
+    Some(match others.len() {
+        0 => first.headline(),
+        more => format!("{}, and {more} more", first.headline()),
+    })
+}
+
 /// What all answers together say.
 #[derive(Debug, Clone)]
 pub struct Assessment {
@@ -454,5 +463,10 @@ mod tests {
         let assessment = verdict(Err("x".into()), Err("x".into()));
         assert_eq!(assessment.state, State::Down);
         assert_eq!(assessment.problems.len(), 2);
+        let first = worst(&assessment.problems[..1]).expect("one");
+        assert_eq!(
+            worst(&assessment.problems),
+            Some(format!("{first}, and 1 more"))
+        );
     }
 }

@@ -36,9 +36,21 @@ pub struct Wanted {
     /// The checklist before production.
     pub production: bool,
     /// Put right what can safely be put right.
-    pub fix: bool,
+    pub fix: Fix,
     /// Changes to this host's kernel settings are confirmed.
     pub confirmed: bool,
+}
+
+/// Whether anything is put right.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Fix {
+    /// It is only looked at.
+    #[default]
+    No,
+    /// It is said what would be.
+    Say,
+    /// Yes.
+    Do,
 }
 
 /// Everything that was checked.
@@ -91,10 +103,9 @@ pub async fn of_request(
     wanted: Wanted,
     listener: &dyn Listener,
 ) -> Result<Report> {
-    let purpose = if wanted.fix {
-        Purpose::Change
-    } else {
-        Purpose::Look
+    let purpose = match wanted.fix {
+        Fix::Do => Purpose::Change,
+        Fix::No | Fix::Say => Purpose::Look,
     };
     let session = match Session::find(request.clone(), purpose).await {
         Ok(session) => Some(session),
@@ -102,9 +113,14 @@ pub async fn of_request(
         Err(error) if matches!(error.kind(), Kind::NoSuchCluster | Kind::Missing) => None,
         Err(error) => return Err(error),
     };
-    let report = check(&request, session.as_ref(), wanted).await?;
-    if !wanted.fix {
-        return Ok(report);
+    let mut report = check(&request, session.as_ref(), wanted).await?;
+    match wanted.fix {
+        Fix::No => return Ok(report),
+        Fix::Say => {
+            fix::say(&mut report.checks, session.is_some(), wanted);
+            return Ok(report);
+        }
+        Fix::Do => {}
     }
     let outcomes = fix::all(&report.checks, session.as_ref(), wanted, listener).await;
     // What was put right is measured again, so that nothing is called right that is not.
@@ -221,7 +237,7 @@ pub async fn of_seeds(
     password: Option<Secret>,
     wanted: Wanted,
 ) -> Result<Report> {
-    if wanted.fix {
+    if wanted.fix != Fix::No {
         return Err(
             Error::refused("--fix is for clusters that rcluster started, not for seeds")
                 .hint("leave --fix out: each finding says what to do"),

@@ -130,6 +130,15 @@ pub struct NodeStatus {
     pub runtime_id: Option<String>,
 }
 
+/// How many masters and replicas there should be to answer: a master without slots that is gone
+/// was replaced, and is missed by nobody.
+pub fn expected(shards: &[ShardStatus]) -> (usize, usize) {
+    let serving = shards.iter().filter(|shard| !shard.slots.is_empty());
+    serving.fold((0, 0), |(masters, replicas), shard| {
+        (masters + 1, replicas + shard.replicas.len())
+    })
+}
+
 impl Status {
     /// Exit 0 or 4.
     pub fn is_ok(&self) -> bool {

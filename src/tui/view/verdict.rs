@@ -1,7 +1,8 @@
 //! The first line: how it is; the second: what that is made of.
 
 use crate::{
-    model::{count::part, human, node::Role, slot::SLOTS},
+    model::{count::part, human, slot::SLOTS},
+    ops::status::expected,
     tui::state::{Source, State},
 };
 use ratatui::{
@@ -60,16 +61,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
             ratatui::style::Style::new()
         },
     );
-    let all = |role| {
-        let nodes = sample.nodes.iter();
-        nodes.filter(|node| node.status.role == Some(role)).count()
-    };
+    let (masters, replicas) = expected(&sample.shards);
     let second = Line::from(vec![
         up,
         Span::raw(format!(
             ": {}, {}; epoch {}, ",
-            part(cluster.masters, all(Role::Master), "master"),
-            part(cluster.replicas, all(Role::Replica), "replica"),
+            part(cluster.masters, masters, "master"),
+            part(cluster.replicas, replicas, "replica"),
             cluster.epoch,
         )),
         views,
