@@ -1,77 +1,83 @@
-//! What `monitor` costs: CPU of the monitor at 1 Hz, as a share of one core, and its memory.
+//! What `monitor` costs at 1 Hz: its CPU as a share of one core, its memory, and the commands that
+//! it adds on each node, on 6 nodes and on 100.
 //!
-//! `cargo bench --bench monitor [-- SHARDS REPLICAS SECONDS]`; 3, 1 and 20 unless said otherwise.
-//! 50 shards with a replica each are the hundred nodes. Needs a redis-server.
+//! `cargo bench --bench monitor [-- --nodes 6,100 --samples 30 --port 28500]`
+#![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+mod stand;
 
-use nix::sys::resource::{UsageWho, getrusage};
-use std::process::{Command, Stdio};
-
-/// A cluster of the bench's own, which goes when it ends.
-struct Cluster(tempfile::TempDir);
-
-impl Cluster {
-    fn run(&self, args: &[&str]) -> bool {
-        let status = Command::new(env!("CARGO_BIN_EXE_rcluster"))
-            .args(args)
-            .args(["-c", "monitor-bench", "--timeout", "300"])
-            .current_dir(self.0.path())
-            .env("RCLUSTER_STATE_DIR", self.0.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .status();
-        status.unwrap().success()
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.run(&["down", "--volumes", "--yes", "-q"]);
-    }
-}
-
-/// CPU that children which have ended have used, in seconds; and the most memory of any, in MB.
-fn children() -> (f64, f64) {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
-    let seconds = |time: nix::sys::time::TimeVal| {
-        Ok::<_, std::num::TryFromIntError>(
-            f64::from(i32::try_from(time.tv_sec())?)
-                + f64::from(i32::try_from(time.tv_usec())?) / 1e6,
-        )
-    };
-    let cpu = seconds(usage.user_time()).unwrap() + seconds(usage.system_time()).unwrap();
-    (
-        cpu,
-        f64::from(i32::try_from(usage.max_rss()).unwrap()) / 1024.0,
-    )
-}
+use stand::{
+    Arguments, catch_signals,
+    cluster::Cluster,
+    figure::{Figure, megabytes, number, percent, title},
+    node::Node,
+    weigh::{self, weigh},
+};
+use std::time::{Duration, Instant};
 
 fn main() {
-    let mut numbers = std::env::args().skip(1).filter(|arg| !arg.starts_with('-'));
-    let mut number = |default: &str| numbers.next().unwrap_or_else(|| default.to_owned());
-    let (shards, replicas, seconds) = (number("3"), number("1"), number("20"));
-    let cluster = Cluster(tempfile::tempdir().unwrap());
-    let up = [
-        "up",
-        "-q",
-        "--runtime",
-        "process",
-        "--port",
-        "33100",
-        "--shards",
-        &shards,
-        "--replicas",
-        &replicas,
-    ];
-    assert!(cluster.run(&up), "the cluster did not come up");
-    let (before, _) = children();
-    assert!(cluster.run(&["monitor", "--json", "--interval", "1s", "--count", &seconds]));
-    let (after, memory) = children();
-    let nodes: u32 = shards.parse::<u32>().unwrap() * (1 + replicas.parse::<u32>().unwrap());
-    let samples: f64 = seconds.parse().unwrap();
-    println!(
-        "monitor at 1 Hz on {nodes} nodes: {:.2} % of a core over {samples} samples, at most {memory:.0} MB, 4 commands per node and second",
-        (after - before) * 100.0 / samples
-    );
+    weigh::serve();
+    catch_signals();
+    let arguments = Arguments::read();
+    let samples = arguments.number("--samples", 30);
+    for nodes in arguments.nodes(&[6, 100]) {
+        let cluster = Cluster::up("bench-monitor", nodes, arguments.port(28_500));
+        one(&cluster, nodes, samples);
+    }
+}
+
+fn one(cluster: &Cluster, nodes: u16, samples: u16) {
+    title(&format!(
+        "monitor at 1 Hz, {samples} samples of {nodes} nodes"
+    ));
+    let mut connections = cluster.connections();
+    // What nodes say to each other counts as well: replicas acknowledge every second.
+    let quiet = commands_per_second(&mut connections, || {
+        std::thread::sleep(Duration::from_secs(5));
+    });
+    let count = samples.to_string();
+    let watch = cluster.command(&["monitor", "--json", "--interval", "1s", "--count", &count]);
+    let mut weight = None;
+    let watched = commands_per_second(&mut connections, || weight = Some(weigh(&watch, 0)));
+    let weight = weight.expect("it was weighed");
+
+    let share = if nodes <= 6 { 0.01 } else { 0.05 };
+    Figure {
+        what: "CPU, of one core",
+        at_most: Some(share),
+        show: percent,
+    }
+    .print(&[weight.cpu / weight.seconds]);
+    Figure {
+        what: "memory at most",
+        at_most: None,
+        show: megabytes,
+    }
+    .print(&[weight.memory]);
+    Figure {
+        what: "commands added per node and second",
+        at_most: None,
+        show: number,
+    }
+    .print(&[watched - quiet]);
+}
+
+/// How many commands a node executes in a second, on average, while that goes on.
+fn commands_per_second(nodes: &mut [Node], meanwhile: impl FnOnce()) -> f64 {
+    let (before, start) = (commands(nodes), Instant::now());
+    meanwhile();
+    let (after, took) = (commands(nodes), start.elapsed());
+    // The look itself is one command on every node.
+    let looks = f64::from(u32::try_from(nodes.len()).expect("few nodes"));
+    (after - before - looks) / looks / took.as_secs_f64()
+}
+
+fn commands(nodes: &mut [Node]) -> f64 {
+    let of = |node: &mut Node| {
+        let text = node.ask("INFO stats").expect("it answers");
+        let mut lines = text.lines();
+        let count = lines.find_map(|line| line.strip_prefix("total_commands_processed:"));
+        count.expect("the count").parse::<f64>().expect("a number")
+    };
+    nodes.iter_mut().map(of).sum()
 }

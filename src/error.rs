@@ -120,6 +120,14 @@ impl Error {
         self
     }
 
+    /// With its hint put otherwise.
+    #[must_use]
+    pub fn map_hint(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        let hint = self.0.hint.take().map(|hint| change(&hint));
+        self.0.hint = hint.filter(|hint| !hint.is_empty());
+        self
+    }
+
     /// The underlying error; printed after the message, never inside it.
     #[must_use]
     pub fn source(mut self, source: impl Into<anyhow::Error>) -> Self {

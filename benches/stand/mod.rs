@@ -15,13 +15,18 @@
     reason = "a program that measures and prints; each bench uses a part"
 )]
 
+pub(crate) mod cluster;
+pub(crate) mod figure;
 pub(crate) mod node;
 pub(crate) mod peer;
+pub(crate) mod slow;
+pub(crate) mod weigh;
 
 use std::{
     fmt::Write as _,
     path::Path,
     process::{Command, Output, Stdio},
+    str::FromStr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -190,8 +195,22 @@ impl Arguments {
     }
 
     pub(crate) fn runs(&self, usual: usize) -> usize {
-        self.value("--runs")
-            .map_or(usual, |runs| runs.parse().expect("--runs takes a number"))
+        self.number("--runs", usual)
+    }
+
+    /// The first port of the clusters, where the usual ones are in use.
+    pub(crate) fn port(&self, usual: u16) -> u16 {
+        self.number("--port", usual)
+    }
+
+    pub(crate) fn number<T: FromStr>(&self, name: &str, usual: T) -> T {
+        let Some(text) = self.value(name) else {
+            return usual;
+        };
+        match text.parse() {
+            Ok(number) => number,
+            Err(_) => give_up(&format!("{name} takes a number, not '{text}'")),
+        }
     }
 
     pub(crate) fn nodes(&self, usual: &[u16]) -> Vec<u16> {
@@ -262,7 +281,7 @@ fn verdict(value: f64, limit: Option<f64>, show: impl Fn(f64) -> String) -> Stri
     })
 }
 
-fn seconds(time: f64) -> String {
+pub(crate) fn seconds(time: f64) -> String {
     if time < 0.5 {
         format!("{:.1} ms", time * 1000.0)
     } else {

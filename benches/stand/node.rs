@@ -33,7 +33,7 @@ impl Node {
 
     /// One inline command, and its reply as text.
     pub(crate) fn ask(&mut self, command: &str) -> io::Result<String> {
-        self.stream.write_all(format!("{command}\r\n").as_bytes())?;
+        self.send(command)?;
         let head = self.line()?;
         let Some(length) = head.strip_prefix('$') else {
             return Ok(head.trim_start_matches(['+', '-', ':']).to_owned());
@@ -43,6 +43,11 @@ impl Node {
         self.stream.read_exact(&mut body)?;
         body.truncate(length);
         String::from_utf8(body).map_err(io::Error::other)
+    }
+
+    /// One inline command, whose reply nobody waits for.
+    pub(crate) fn send(&mut self, command: &str) -> io::Result<()> {
+        self.stream.write_all(format!("{command}\r\n").as_bytes())
     }
 
     fn line(&mut self) -> io::Result<String> {

@@ -329,7 +329,7 @@ pub(super) struct DoctorArgs {
     /// Judge the checklist before production as well
     #[arg(long)]
     pub(super) production: bool,
-    /// Put right what is safe to; kernel settings need root and --yes
+    /// Put right what is safe to; kernel settings need root and --yes; with -n only say what would be
     #[arg(long)]
     pub(super) fix: bool,
     #[command(flatten)]

@@ -9,13 +9,14 @@ mod settings;
 
 use crate::{
     error::{Error, Kind, Result},
+    model::hint::About,
     ops::drill::Stop,
     output::{
         failure,
         screen::{Colour, ProgressForm, Screen, tell},
     },
 };
-use args::{Cli, ColourArg, Command, ProgressArg};
+use args::{Cli, ColourArg, Command, Global, ProgressArg};
 use clap::Parser;
 use std::process::ExitCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -49,6 +50,7 @@ impl Interrupt {
         match command {
             Command::Logs(args) if args.follow => Interrupt::Ends,
             Command::Status(args) if args.watch => Interrupt::Ends,
+            Command::Monitor(args) if !args.once && args.count.is_none() => Interrupt::Ends,
             Command::Run(_) | Command::Test(_) | Command::Failover(_) => Interrupt::Own,
             _ => Interrupt::Breaks,
         }
@@ -82,6 +84,7 @@ pub fn main() -> ExitCode {
         }
     };
     let interrupt = Interrupt::of(&cli.command);
+    let about = about(&cli.global);
     let outcome = runtime.block_on(interruptible(interrupt, run(cli, screen)));
     // A prompt may still be waiting for a line; nobody needs it any more.
     runtime.shutdown_background();
@@ -91,10 +94,32 @@ pub fn main() -> ExitCode {
         Ok(Verdict::Exit(code)) => ExitCode::from(code),
         Ok(Verdict::Interrupted) => ExitCode::from(Kind::Interrupted.exit_code()),
         Err(error) => {
+            let error = match about {
+                Some(about) => error.map_hint(|hint| about.hint(hint)),
+                None => error,
+            };
             failure::report(&error, screen);
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+/// Which cluster was named on the command line: what a hint says is to be about it.
+fn about(global: &Global) -> Option<About> {
+    let seed = global.seed.first().cloned().map(About::Seed);
+    let name = || {
+        global
+            .cluster
+            .as_ref()
+            .map(|name| About::Ours(name.to_string()))
+    };
+    let file = || {
+        global
+            .file
+            .as_ref()
+            .map(|file| About::File(file.display().to_string()))
+    };
+    seed.or_else(name).or_else(file)
 }
 
 /// Ctrl-C and SIGTERM.

@@ -1,4 +1,4 @@
-//! Numbers with their nouns and units, so that nothing ever says "1 nodes".
+//! Numbers with their nouns, so that nothing ever says "1 nodes".
 
 /// `1 node`, `6 nodes`.
 pub fn count(number: usize, noun: &str) -> String {
@@ -8,29 +8,25 @@ pub fn count(number: usize, noun: &str) -> String {
     }
 }
 
-/// `1.6M`, as `redis-cli` and INFO's `_human` fields write it.
-pub fn size(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
-    let number = bytes as f64;
-    for (unit, size) in [
-        ("T", 1u64 << 40),
-        ("G", 1 << 30),
-        ("M", 1 << 20),
-        ("K", 1 << 10),
-    ] {
-        #[expect(clippy::cast_precision_loss, reason = "a power of two")]
-        let value = number / size as f64;
-        if value >= 1.0 {
-            let rounded = format!("{value:.1}");
-            return format!("{}{unit}", rounded.strip_suffix(".0").unwrap_or(&rounded));
-        }
+/// `3 nodes`, and where some are missing `2 of 3 nodes`.
+pub fn part(number: usize, all: usize, noun: &str) -> String {
+    if number >= all {
+        return count(number, noun);
     }
-    format!("{bytes}B")
+    format!("{number} of {}", count(all, noun))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_is_counted_too() {
+        assert_eq!(
+            (part(3, 3, "node"), part(0, 1, "node")),
+            ("3 nodes".into(), "0 of 1 node".into())
+        );
+    }
 
     #[test]
     fn one_is_singular() {

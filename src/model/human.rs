@@ -1,4 +1,4 @@
-//! Quantities as people read them: few digits, a unit, no more than six characters.
+//! Things as people read them. Quantities: few digits, a unit, no more than six characters.
 
 /// `512B`, `1.6M`, as `redis-cli` and INFO's `_human` fields write it.
 pub fn bytes(number: u64) -> String {
@@ -51,6 +51,14 @@ pub fn percent(ratio: f64) -> String {
     format!("{}%", text.strip_suffix(".0").unwrap_or(&text))
 }
 
+/// `node-1: it is stopped`; what names who it is about is said as it stands.
+pub fn said(who: &str, what: &str) -> String {
+    if what.starts_with(who) {
+        return what.to_owned();
+    }
+    format!("{who}: {what}")
+}
+
 /// One decimal below 100, none above.
 fn scaled(value: f64, unit: &str) -> String {
     if value >= 99.95 {
@@ -70,6 +78,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nobody_is_named_twice() {
+        assert_eq!(said("node-1", "it is stopped"), "node-1: it is stopped");
+        assert_eq!(said("h:1", "h:1 is silent"), "h:1 is silent");
+    }
+
+    #[test]
     fn quantities_stay_short() {
         let table = [
             (bytes(0), "0B"),
@@ -79,7 +93,10 @@ mod tests {
             (number(999), "999"),
             (number(1_234), "1.2k"),
             (number(31_000), "31k"),
+            (bytes(12), "12B"),
             (age(119), "119s"),
+            (age(600), "10m"),
+            (age(90_000), "25h"),
             (age(7200), "2h"),
             (millis(84), "0.08"),
             (millis(1_440), "1.4"),

@@ -10,6 +10,7 @@ pub mod data;
 pub mod decimal;
 pub mod directive;
 pub mod drill;
+pub mod hint;
 pub mod human;
 pub mod info;
 pub mod key;

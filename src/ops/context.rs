@@ -4,6 +4,7 @@ use super::event::{Event, Listener};
 use crate::{
     error::{Error, Kind, Result},
     model::{
+        human::said,
         launch::{Launch, NodeLaunch},
         node::{Address, Endpoint, NodeName},
         secret::Secret,
@@ -114,6 +115,7 @@ pub fn wire_failure(node: &NodeName, error: &WireError) -> Error {
         _ => Kind::Failed,
     };
     let hint = match error {
+        error if error.is_forbidden() => LOOKING,
         WireError::Auth { .. } => {
             "give the password that the nodes were started with: --password-file FILE, REDIS_PASSWORD, or `password_file:` in the spec"
         }
@@ -123,5 +125,9 @@ pub fn wire_failure(node: &NodeName, error: &WireError) -> Error {
         WireError::Loading { .. } => "it is reading its data; try again in a moment",
         _ => "`rcluster status` shows what each node says",
     };
-    Error::new(kind, format!("{node}: {error}")).hint(hint)
+    let text = said(node.as_str(), &error.to_string());
+    Error::new(kind, text).hint(hint)
 }
+
+/// What a user has to be allowed for anything to be said about a cluster.
+pub const LOOKING: &str = "allow the user to look: `ACL SETUSER NAME +ping +info +cluster`";

@@ -46,6 +46,9 @@ pub struct Run {
     pub changes: usize,
     /// Every step, as it was journaled.
     pub steps: Vec<Value>,
+    /// Whether a node was broken on purpose.
+    #[serde(skip)]
+    drilled: bool,
 }
 
 /// A line that cannot be read.
@@ -56,6 +59,36 @@ pub struct Damaged {
     /// What is wrong with it.
     pub why: String,
 }
+
+impl Run {
+    /// The command that was typed, without its flags: `up`, `failover`.
+    fn verb(&self) -> Option<&str> {
+        let mut words = self.argv.iter().skip(1).map(String::as_str);
+        while let Some(word) = words.next() {
+            if !word.starts_with('-') {
+                return Some(word);
+            }
+            if VALUED.contains(&word) {
+                words.next();
+            }
+        }
+        None
+    }
+}
+
+/// The flags that may come before the command and have a value of their own.
+const VALUED: [&str; 10] = [
+    "-f",
+    "--file",
+    "-c",
+    "--cluster",
+    "--runtime",
+    "--seed",
+    "--password-file",
+    "--timeout",
+    "--progress",
+    "--color",
+];
 
 /// Reads the journal. Exit 6 if there is no such cluster.
 pub fn history(state: &State, name: &ClusterName, last: Option<usize>) -> Result<History> {
@@ -80,6 +113,27 @@ pub fn history(state: &State, name: &ClusterName, last: Option<usize>) -> Result
         runs,
         damaged,
     })
+}
+
+/// What has to be done now and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Routine {
+    /// A copy of the data.
+    Backup,
+    /// A node broken on purpose, and a cluster that healed.
+    Drill,
+}
+
+impl History {
+    /// When that was last done, with success.
+    pub fn last(&self, routine: Routine) -> Option<jiff::Timestamp> {
+        let was = |run: &&Run| match routine {
+            Routine::Backup => run.verb() == Some("backup"),
+            Routine::Drill => run.drilled,
+        };
+        let done = self.runs.iter().filter(|run| run.result == "done");
+        done.filter(was).map(|run| run.ended).max()
+    }
 }
 
 /// How long a run may write nothing. In containers process ids repeat, so that the same command
@@ -112,6 +166,7 @@ fn runs(entries: Vec<Entry>) -> Vec<Run> {
                     cause: None,
                     changes: 0,
                     steps: Vec::new(),
+                    drilled: false,
                 });
                 let last = runs.len() - 1;
                 &mut runs[last]
@@ -124,15 +179,40 @@ fn runs(entries: Vec<Entry>) -> Vec<Run> {
                 run.result = "failed";
                 run.cause = entry.detail["cause"].as_str().map(str::to_owned);
             }
+            // Of several drills in a row all have to come out well.
+            "drilled" if entry.detail["passed"] == true => {
+                let failed = run.cause.is_some();
+                run.result = if failed { "failed" } else { "done" };
+                run.steps.push(entry.detail);
+            }
+            "drilled" => {
+                run.result = "failed";
+                run.cause = Some(reasons(&entry.detail));
+                run.steps.push(entry.detail);
+            }
+            // One shard led by another node: the run may go on with the next.
+            "failover" => {
+                run.result = "done";
+                run.changes += 1;
+                run.steps.push(entry.detail);
+            }
             event => {
                 // A run of several parts goes on after the first one is done.
                 run.result = "unfinished";
-                run.changes += usize::from(event == "step");
+                run.drilled |= event == "drill";
+                run.changes += usize::from(event == "step" || event == "drill");
                 run.steps.push(entry.detail);
             }
         }
     }
     runs
+}
+
+/// Why a drill did not come out well.
+fn reasons(detail: &Value) -> String {
+    let reasons = detail["reasons"].as_array().map_or(&[][..], Vec::as_slice);
+    let reasons: Vec<&str> = reasons.iter().filter_map(Value::as_str).collect();
+    format!("the drill failed: {}", reasons.join("; "))
 }
 
 #[cfg(test)]
@@ -181,5 +261,67 @@ mod tests {
         ]);
         let results: Vec<_> = runs.iter().map(|run| (run.result, run.changes)).collect();
         assert_eq!(results, [("done", 1), ("done", 0)]);
+    }
+
+    #[test]
+    fn a_drill_is_over_when_it_was_judged() {
+        let began = || entry(1, 7, "drill", json!({"fault": "crash"}));
+        let passed = || entry(9, 7, "drilled", json!({"passed": true}));
+        let wanting = json!({"passed": false, "reasons": ["2 writes were lost"]});
+        let failed = || entry(5, 7, "drilled", wanting.clone());
+        let table = [
+            (vec![began()], "unfinished", None),
+            (vec![began(), passed()], "done", None),
+            (
+                vec![began(), failed()],
+                "failed",
+                Some("the drill failed: 2 writes were lost"),
+            ),
+            (
+                vec![began(), failed(), passed()],
+                "failed",
+                Some("the drill failed: 2 writes were lost"),
+            ),
+        ];
+        for (entries, result, cause) in table {
+            let runs = runs(entries);
+            assert_eq!(
+                (runs.len(), runs[0].result, runs[0].cause.as_deref()),
+                (1, result, cause)
+            );
+        }
+        let planned = runs(vec![entry(1, 7, "failover", json!({"shard": 1}))]);
+        assert_eq!((planned[0].result, planned[0].changes), ("done", 1));
+    }
+
+    #[test]
+    fn what_has_to_be_done_now_and_again_was_last_done_when_it_came_out_well() {
+        let typed = |words: &[&str], mut entry: Entry| {
+            entry.argv = words.iter().map(|word| (*word).to_owned()).collect();
+            entry
+        };
+        let backup = ["rcluster", "-c", "a", "-q", "backup"];
+        let history = History {
+            schema: 1,
+            cluster: "a".parse().expect("a name"),
+            damaged: Vec::new(),
+            runs: runs(vec![
+                typed(&backup, entry(1, 1, "done", json!(null))),
+                // A cluster of that name was started.
+                typed(
+                    &["rcluster", "-c", "backup", "up"],
+                    entry(2, 2, "done", json!(null)),
+                ),
+                typed(&backup, entry(3, 3, "failed", json!(null))),
+                entry(4, 4, "drill", json!(null)),
+                entry(5, 4, "drilled", json!({"passed": true})),
+                entry(6, 5, "drill", json!(null)),
+                // A shard was handed over; nothing was broken.
+                entry(7, 6, "failover", json!(null)),
+            ]),
+        };
+        let second = |at: jiff::Timestamp| at.as_second();
+        assert_eq!(history.last(Routine::Backup).map(second), Some(1));
+        assert_eq!(history.last(Routine::Drill).map(second), Some(5));
     }
 }

@@ -175,7 +175,9 @@ pub fn no_seed(seeds: &[Endpoint], errors: &[WireError]) -> Error {
         1 => format!("{which} cannot be used: {}", texts.join("; ")),
         _ => format!("{which} can be used: {}", texts.join("; ")),
     };
-    Error::new(kind, message).hint(if refused {
+    Error::new(kind, message).hint(if errors.iter().any(WireError::is_forbidden) {
+        super::context::LOOKING
+    } else if refused {
         "give the password of the cluster: --password-file FILE or REDIS_PASSWORD"
     } else {
         "check the address, and that a redis-server in cluster mode listens there"

@@ -30,6 +30,7 @@ pub mod signals;
 pub mod start;
 pub mod status;
 pub mod stop;
+mod survey;
 pub mod test;
 pub mod up;
 pub mod verify;

@@ -1,5 +1,6 @@
 //! `key` and `history` for a person.
 
+use super::table::plain;
 use crate::{
     model::count::count,
     ops::{
@@ -94,11 +95,7 @@ pub fn history(history: &History) -> String {
             Cell::new(run.changes),
         ]);
     }
-    let lines: Vec<String> = table
-        .lines()
-        .map(|line| line.trim_end().to_owned())
-        .collect();
-    let mut text = lines.join("\n") + "\n";
+    let mut text = plain(&table);
     if let Some(first) = history.damaged.first() {
         let _ = writeln!(
             text,

@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Result},
     model::{human, slot::SLOTS, watch::Level},
     ops::monitor::sample::Sample,
+    plan::health,
 };
 use console::style;
 use std::fmt::Write as _;
@@ -58,6 +59,9 @@ pub fn text(sample: &Sample, zone: &jiff::tz::TimeZone) -> String {
     }
     if let Some(bytes) = totals.lag_bytes {
         let _ = write!(text, ", lag {}", human::bytes(bytes));
+    }
+    if let Some(worst) = health::worst(&sample.problems) {
+        let _ = write!(text, ": {worst}");
     }
     text.push('\n');
     for event in &sample.events {

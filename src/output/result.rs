@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{count::count, launch::Launch, node::Endpoint, spec::Access},
+    model::{count::count, human, launch::Launch, node::Endpoint, spec::Access},
     ops::{image, init, up::Outcome},
     plan::step::Plan,
 };
@@ -227,7 +227,7 @@ pub fn image_built(screen: Screen, built: &image::Built) -> Result<()> {
         "{} built: Redis {}, {}\n\nnext:\n  rcluster up --runtime docker --image {0}\n",
         built.image,
         built.redis_version,
-        table::bytes(built.size_bytes)
+        human::bytes(built.size_bytes)
     );
     show(screen, &text, &json!({"schema": 1, "image": built}))
 }
@@ -240,7 +240,7 @@ pub fn image_checked(screen: Screen, check: &image::Checked) -> Result<()> {
         (true, true) => format!(
             "{}: ok, Redis {version}, {}\n",
             check.image,
-            table::bytes(check.size_bytes)
+            human::bytes(check.size_bytes)
         ),
         (true, false) => format!(
             "{}: Redis {version}, lacks {}\n",

@@ -3,13 +3,14 @@
 use super::screen::seconds;
 use crate::{
     model::{
-        count::{count, size},
+        count::part,
+        human::{age, bytes},
         node::Role,
         slot::SLOTS,
     },
     ops::{
         list::Listing,
-        status::{NodeStatus, ShardStatus, Status},
+        status::{NodeStatus, ShardStatus, Status, expected},
     },
     plan::health::{Severity, State},
 };
@@ -51,13 +52,19 @@ pub fn verdict(status: &Status) -> String {
     } else {
         "views differ"
     };
+    let (masters, replicas) = expected(&status.shards);
+    let quiet = cluster.since.map(|since| {
+        let seconds = jiff::Timestamp::now().duration_since(since).as_secs();
+        age(seconds.max(0).unsigned_abs())
+    });
+    let quiet = quiet.map_or(String::new(), |age| format!(", no restart for {age}"));
     format!(
-        "{}  {word}  ({})  {}/{SLOTS} slots, {}, {}, epoch {}, {views}",
+        "{}  {word}  ({})  {}/{SLOTS} slots, {}, {}, epoch {}, {views}{quiet}",
         style(&cluster.name).bold(),
         cluster.runtime,
         cluster.slots_ok,
-        count(cluster.masters, "master"),
-        count(cluster.replicas, "replica"),
+        part(cluster.masters, masters, "master"),
+        part(cluster.replicas, replicas, "replica"),
         cluster.epoch,
     )
 }
@@ -131,11 +138,13 @@ fn table(rows: &[Vec<String>], limit: u8) -> String {
     for row in rows {
         table.add_row(shown.iter().map(|i| &row[*i]));
     }
-    let lines: Vec<String> = table
-        .lines()
-        .map(|line| line.trim_end().to_owned())
-        .collect();
-    lines.join("\n") + "\n"
+    plain(&table)
+}
+
+/// A table as lines without blanks at their ends.
+pub(super) fn plain(table: &Table) -> String {
+    let lines = table.lines();
+    lines.fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
 
 fn row(node: &NodeStatus, shard: Option<&ShardStatus>, first: bool) -> Vec<String> {
@@ -213,21 +222,6 @@ fn memory(node: &NodeStatus) -> String {
     }
 }
 
-/// `1.6M`, as `redis-cli` and INFO's `_human` fields write it.
-pub fn bytes(number: u64) -> String {
-    size(number)
-}
-
-/// `42s`, `7m`, `3h`, `12d`.
-pub fn age(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds}s"),
-        120..7200 => format!("{}m", seconds / 60),
-        7200..172_800 => format!("{}h", seconds / 3600),
-        _ => format!("{}d", seconds / 86_400),
-    }
-}
-
 /// All clusters.
 pub fn list(listing: &Listing) -> String {
     if listing.clusters.is_empty() {
@@ -253,11 +247,7 @@ pub fn list(listing: &Listing) -> String {
             cluster.owner.clone().unwrap_or_else(|| "you".to_owned()),
         ]);
     }
-    let lines: Vec<String> = table
-        .lines()
-        .map(|line| line.trim_end().to_owned())
-        .collect();
-    lines.join("\n") + "\n"
+    plain(&table)
 }
 
 /// Where the time went, longest part last by order of events.
@@ -273,20 +263,4 @@ pub fn phases(phases: &[super::progress::Phase], elapsed: Duration) -> String {
     }
     text.push('\n');
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_and_ages_are_short() {
-        assert_eq!(bytes(1_677_721), "1.6M");
-        assert_eq!(bytes(512 << 20), "512M");
-        assert_eq!(bytes(12), "12B");
-        assert_eq!(
-            (age(42), age(600), age(90_000)),
-            ("42s".into(), "10m".into(), "25h".into())
-        );
-    }
 }

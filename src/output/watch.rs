@@ -8,6 +8,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     ops::status::Status,
+    plan::health,
 };
 use console::Term;
 use serde_json::json;
@@ -72,8 +73,8 @@ fn line(status: &Result<Status>) -> String {
     match status {
         Ok(status) => {
             let mut text = format!("{now}  {}", table::verdict(status));
-            if let Some(problem) = status.problems.first() {
-                let _ = write!(text, "  {}", problem.headline());
+            if let Some(worst) = health::worst(&status.problems) {
+                let _ = write!(text, ": {worst}");
             }
             text + "\n"
         }

@@ -80,6 +80,15 @@ impl Problem {
     }
 }
 
+/// The worst of these, and how many more there are, in one line.
+pub fn worst(problems: &[Problem]) -> Option<String> {
+    let (first, others) = problems.split_first()?;
+    Some(match others.len() {
+        0 => first.headline(),
+        more => format!("{}, and {more} more", first.headline()),
+    })
+}
+
 /// What all answers together say.
 #[derive(Debug, Clone)]
 pub struct Assessment {
@@ -283,7 +292,11 @@ fn slot_problems(shards: &[Shard], served: &SlotSet, names: &Names<'_, '_>) -> V
             problems.push(Problem {
                 severity: Severity::Error,
                 node: names.of(master).cloned(),
-                what: format!("slots {} are not served", shard.slots),
+                what: format!(
+                    "slots {} of {} are not served",
+                    shard.slots,
+                    names.text(master)
+                ),
                 why: format!("their master {} does not answer", names.text(master)),
                 hint:
                     "`rcluster up` brings it back; else a replica takes over after the node timeout"
@@ -437,7 +450,12 @@ mod tests {
             .iter()
             .map(|problem| problem.what.as_str())
             .collect();
-        assert!(whats.contains(&"slots 0-16383 are not served"), "{whats:?}");
+        assert!(
+            whats
+                .iter()
+                .any(|what| what.starts_with("slots 0-16383 of ")),
+            "{whats:?}"
+        );
     }
 
     #[test]
@@ -445,5 +463,10 @@ mod tests {
         let assessment = verdict(Err("x".into()), Err("x".into()));
         assert_eq!(assessment.state, State::Down);
         assert_eq!(assessment.problems.len(), 2);
+        let first = worst(&assessment.problems[..1]).expect("one");
+        assert_eq!(
+            worst(&assessment.problems),
+            Some(format!("{first}, and 1 more"))
+        );
     }
 }

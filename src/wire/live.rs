@@ -219,7 +219,11 @@ fn typed(at: &Endpoint, command: &str, error: &RedisError) -> WireError {
     };
     let code = error.code().unwrap_or_default();
     match error.kind() {
-        ErrorKind::AuthenticationFailed => WireError::Auth { at, reply },
+        // The client keeps what the node said to itself.
+        ErrorKind::AuthenticationFailed => WireError::Auth {
+            at,
+            reply: "wrong, or there is no such user".to_owned(),
+        },
         _ if matches!(code, "NOAUTH" | "WRONGPASS" | "NOPERM") => WireError::Auth { at, reply },
         ErrorKind::Server(ServerErrorKind::BusyLoading) => WireError::Loading { at },
         ErrorKind::Server(ServerErrorKind::ClusterDown) => WireError::ClusterDown { at, reply },

@@ -41,7 +41,7 @@ pub enum WireError {
         millis: u128,
     },
     /// NOAUTH, WRONGPASS or NOPERM.
-    #[error("{at} does not accept the password ({reply})")]
+    #[error("{at} {} ({reply})", refusal(reply))]
     Auth {
         /// Which endpoint.
         at: Endpoint,
@@ -102,7 +102,24 @@ pub enum WireError {
     },
 }
 
+/// A password that is right may still not be enough.
+fn refusal(reply: &str) -> &'static str {
+    if reply.starts_with(NOPERM) {
+        "does not permit that to this user"
+    } else {
+        "does not accept the password"
+    }
+}
+
+/// How a node begins to say that a user may not call a command.
+const NOPERM: &str = "NOPERM";
+
 impl WireError {
+    /// Whether the node knows the user, who may not do what was asked for.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, WireError::Auth { reply, .. } if reply.starts_with(NOPERM))
+    }
+
     /// Whether trying again may help, without anybody doing anything.
     pub fn is_transient(&self) -> bool {
         matches!(

@@ -7,7 +7,7 @@ use crate::{
         settings,
     },
     error::Result,
-    ops::doctor::{self, Wanted},
+    ops::doctor::{self, Fix, Wanted},
     output::{
         doctor as table,
         progress::Progress,
@@ -23,8 +23,11 @@ pub(in crate::cli) async fn run(
 ) -> Result<Verdict> {
     let wanted = Wanted {
         production: args.production,
-        // A dry run shows what --fix would be tried on: every check that says what to do.
-        fix: args.fix && !global.dry_run,
+        fix: match (args.fix, global.dry_run) {
+            (false, _) => Fix::No,
+            (true, true) => Fix::Say,
+            (true, false) => Fix::Do,
+        },
         confirmed: global.yes,
     };
     let progress = Progress::new(screen);

@@ -3,17 +3,15 @@
 use crate::{
     model::{
         launch::Launch,
-        node::{Endpoint, NodeId, NodeName},
-        nodes_text::ViewLine,
+        node::{Address, Endpoint, NodeId, NodeName},
         report::Report,
     },
-    ops::verify::key_in,
+    ops::{survey::Survey, verify::key_in},
     plan::doctor::{
         Finding,
         cluster::{self as judge, Dialled, Skew, Told},
     },
-    runtime::{Placed, RunState},
-    wire::{LiveWire, Wire, WireError, WireResult},
+    wire::{LiveWire, Wire, WireError},
 };
 use futures_util::future::{join, join_all};
 use std::{
@@ -38,69 +36,46 @@ impl Seen {
     pub(super) fn answers(&self) -> Option<(&Endpoint, &Report)> {
         Some((self.dial.as_ref()?, self.answer.as_ref().ok()?))
     }
-}
 
-/// The nodes of a cluster of ours.
-pub(super) async fn of_session(wire: &LiveWire, launch: &Launch, placed: &[Placed]) -> Vec<Seen> {
-    join_all(placed.iter().map(async |placed| {
-        let dial = placed.dial.map(Endpoint::from);
-        let answer = match (placed.state, &dial) {
-            (RunState::Paused, _) => Err("it is frozen".to_owned()),
-            (RunState::Running, Some(dial)) => said(wire.observe(dial).await),
-            _ => Err("it is stopped".to_owned()),
-        };
-        let node = launch.node(&placed.node);
-        Seen {
-            node: placed.node.clone(),
-            dial,
-            host: node.and_then(|node| node.host.clone()).unwrap_or_default(),
-            answer,
+    /// A node that is not where clients are told it is may be where its peers find it: then it is
+    /// not the node that is wrong.
+    async fn or_directly(self, wire: &LiveWire, address: Address) -> Self {
+        let direct = Endpoint::new(address.ip.to_string(), address.port);
+        if self.answer.is_ok() || self.dial.as_ref() == Some(&direct) {
+            return self;
         }
-    }))
-    .await
-}
-
-/// The nodes that a seed knows of: each at what clients are told, else at what its peers use.
-pub(super) async fn of_seed(wire: &LiveWire, seed: &Endpoint, first: &Report) -> Vec<Seen> {
-    let nodes = first.view.nodes.iter();
-    join_all(nodes.map(async |line| {
-        let (name, dial, answer) = if line.id == first.view.myself {
-            (seed.clone(), Some(seed.clone()), Ok(first.clone()))
-        } else {
-            behind(wire, line).await
-        };
-        Seen {
-            node: NodeName::new(name.to_string()),
-            dial,
-            host: line
-                .address
-                .map_or_else(|| seed.host.clone(), |address| address.ip.to_string()),
-            answer,
+        match wire.observe(&direct).await {
+            Ok(report) => Seen {
+                dial: Some(direct),
+                answer: Ok(report),
+                ..self
+            },
+            Err(_) => self,
         }
-    }))
-    .await
-}
-
-async fn behind(
-    wire: &LiveWire,
-    line: &ViewLine,
-) -> (Endpoint, Option<Endpoint>, Result<Report, String>) {
-    let Some((told, address)) = line.endpoint().zip(line.address) else {
-        let name = Endpoint::new(line.id.short(), 0);
-        return (name, None, Err("nobody knows its address".to_owned()));
-    };
-    let direct = Endpoint::new(address.ip.to_string(), address.port);
-    let mut answer = said(wire.observe(&told).await);
-    let mut dial = told.clone();
-    if answer.is_err() && direct != told {
-        answer = said(wire.observe(&direct).await);
-        dial = direct;
     }
-    (told, Some(dial), answer)
 }
 
-fn said(answer: WireResult<Report>) -> Result<Report, String> {
-    answer.map_err(|error| error.to_string())
+/// What a survey has found. `launch`: of nodes that rcluster started.
+pub(super) async fn seen(wire: &LiveWire, survey: &Survey, launch: Option<&Launch>) -> Vec<Seen> {
+    let heard = (0..).zip(survey.heard()).zip(&survey.asked);
+    join_all(heard.map(async |((i, heard), asked)| {
+        let address = survey.address(i);
+        let host = match launch {
+            Some(launch) => launch.node(&asked.name).and_then(|node| node.host.clone()),
+            None => address.map(|address| address.ip.to_string()),
+        };
+        let seen = Seen {
+            node: asked.name.clone(),
+            dial: asked.dial.clone(),
+            host: host.unwrap_or_default(),
+            answer: heard.answer.cloned(),
+        };
+        match address {
+            Some(address) if asked.placed.is_none() => seen.or_directly(wire, address).await,
+            _ => seen,
+        }
+    }))
+    .await
 }
 
 /// What the nodes use, in all.

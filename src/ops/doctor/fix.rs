@@ -3,6 +3,7 @@
 use super::{Wanted, cluster};
 use crate::{
     error::{Error, Result},
+    model::node::NodeName,
     ops::{
         event::{Event, Listener},
         session::Session,
@@ -28,30 +29,70 @@ pub(super) async fn all(
 ) -> Vec<(Id, Result<String, String>)> {
     let mut outcomes = Vec::new();
     for finding in checks {
-        let wrong = matches!(finding.verdict, Verdict::Warn | Verdict::Fail);
-        let Some(remedy) = finding.remedy.as_ref().filter(|_| wrong) else {
+        let Some(remedy) = remedy(finding) else {
             continue;
         };
-        let outcome = match remedy {
-            Remedy::Kernel { file, value } => kernel(file, value, wanted),
-            Remedy::Pull { image } => pull(image, listener).await.map_err(|error| error.cause()),
-            Remedy::Announce { .. } => match session {
-                Some(session) => announce(session).await.map_err(|error| error.cause()),
-                None => Err("the cluster does not run".to_owned()),
-            },
+        let outcome = match (may(remedy, session.is_some(), wanted), remedy, session) {
+            (Err(why), ..) => Err(why),
+            (_, Remedy::Kernel { file, value }, _) => kernel(file, value),
+            (_, Remedy::Announce { .. }, Some(session)) => {
+                announce(session).await.map_err(|error| error.cause())
+            }
+            (_, Remedy::Pull { image }, _) => {
+                pull(image, listener).await.map_err(|error| error.cause())
+            }
+            (_, Remedy::Announce { .. }, None) => continue,
         };
         outcomes.push((finding.id, outcome));
     }
     outcomes
 }
 
-fn kernel(file: &str, value: &str, wanted: Wanted) -> Result<String, String> {
-    if !host::is_root() {
-        return Err("only root may change it".to_owned());
+/// Says of each remedy what it would do, or why it would not be tried.
+pub(super) fn say(checks: &mut [Finding], runs: bool, wanted: Wanted) {
+    for finding in checks {
+        let Some(remedy) = remedy(finding) else {
+            continue;
+        };
+        match may(remedy, runs, wanted) {
+            Ok(()) => finding.would = Some(intent(remedy)),
+            Err(why) => finding.declined = Some(why),
+        }
     }
-    if !wanted.confirmed {
-        return Err("it concerns the whole host: add --yes to confirm it".to_owned());
+}
+
+/// What can be done about a check that did not come out well.
+fn remedy(finding: &Finding) -> Option<&Remedy> {
+    let wrong = matches!(finding.verdict, Verdict::Warn | Verdict::Fail);
+    finding.remedy.as_ref().filter(|_| wrong)
+}
+
+/// Whether a remedy may be tried, and if not, why.
+fn may(remedy: &Remedy, runs: bool, wanted: Wanted) -> Result<(), String> {
+    let why = match remedy {
+        Remedy::Kernel { .. } if !host::is_root() => "only root may change it",
+        Remedy::Kernel { .. } if !wanted.confirmed => {
+            "it concerns the whole host: add --yes to confirm it"
+        }
+        Remedy::Announce { .. } if !runs => "the cluster does not run",
+        _ => return Ok(()),
+    };
+    Err(why.to_owned())
+}
+
+fn intent(remedy: &Remedy) -> String {
+    match remedy {
+        Remedy::Kernel { file, value } => format!("write {value} to {file}, until the next boot"),
+        Remedy::Pull { image } => format!("pull {image}"),
+        Remedy::Announce { nodes } => {
+            let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
+            let names = names.join(", ");
+            format!("announce again what the spec says on every node that runs, for {names}")
+        }
     }
+}
+
+fn kernel(file: &str, value: &str) -> Result<String, String> {
     host::set_kernel(file, value)?;
     Ok(format!(
         "wrote {value} to {file}: until the next boot, so put it into /etc/sysctl.d or the boot scripts"
@@ -78,7 +119,9 @@ async fn announce(session: &Session) -> Result<String> {
         .collect();
     let placed = session.runtime.list(&launch.name).await?;
     let wire = session.live();
-    let seen = cluster::of_session(&wire, launch, &placed).await;
+    let mut seen = super::ours(session, placed).await;
+    // Nodes that others added are left alone.
+    seen.retain(|seen| launch.node(&seen.node).is_some());
     let mut set = 0;
     for (dial, _) in seen.iter().filter_map(cluster::Seen::answers) {
         let failed = |error| Error::failed(format!("announcing again: {error}"));

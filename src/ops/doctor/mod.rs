@@ -9,22 +9,22 @@ mod production;
 
 use super::{
     event::Listener,
-    init,
     session::{Purpose, Request, Session},
+    survey::Survey,
 };
 use crate::{
     error::{Error, Kind, Result},
     model::{
+        hint::About,
         launch::Launch,
         node::Endpoint,
         secret::Secret,
         spec::{PortChoice, RuntimeChoice, RuntimeKind},
     },
     plan::doctor::{Finding, Tally, Verdict},
-    runtime::RunState,
-    wire::{LiveWire, Wire},
+    runtime::{Placed, RunState},
+    wire::LiveWire,
 };
-use futures_util::future::join_all;
 use serde::Serialize;
 
 /// Version of the document.
@@ -36,9 +36,21 @@ pub struct Wanted {
     /// The checklist before production.
     pub production: bool,
     /// Put right what can safely be put right.
-    pub fix: bool,
+    pub fix: Fix,
     /// Changes to this host's kernel settings are confirmed.
     pub confirmed: bool,
+}
+
+/// Whether anything is put right.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Fix {
+    /// It is only looked at.
+    #[default]
+    No,
+    /// It is said what would be.
+    Say,
+    /// Yes.
+    Do,
 }
 
 /// Everything that was checked.
@@ -68,7 +80,12 @@ pub struct Subject {
 }
 
 impl Report {
-    fn new(cluster: Subject, checks: Vec<Finding>) -> Self {
+    fn new(cluster: Subject, mut checks: Vec<Finding>) -> Self {
+        let about = About::of(&cluster.name, cluster.runtime);
+        for finding in &mut checks {
+            let fix = finding.fix.as_ref().map(|fix| about.hint(fix));
+            finding.fix = fix.filter(|fix| !fix.is_empty());
+        }
         let summary = Tally::of(&checks);
         Report {
             schema: SCHEMA,
@@ -86,10 +103,9 @@ pub async fn of_request(
     wanted: Wanted,
     listener: &dyn Listener,
 ) -> Result<Report> {
-    let purpose = if wanted.fix {
-        Purpose::Change
-    } else {
-        Purpose::Look
+    let purpose = match wanted.fix {
+        Fix::Do => Purpose::Change,
+        Fix::No | Fix::Say => Purpose::Look,
     };
     let session = match Session::find(request.clone(), purpose).await {
         Ok(session) => Some(session),
@@ -97,9 +113,14 @@ pub async fn of_request(
         Err(error) if matches!(error.kind(), Kind::NoSuchCluster | Kind::Missing) => None,
         Err(error) => return Err(error),
     };
-    let report = check(&request, session.as_ref(), wanted).await?;
-    if !wanted.fix {
-        return Ok(report);
+    let mut report = check(&request, session.as_ref(), wanted).await?;
+    match wanted.fix {
+        Fix::No => return Ok(report),
+        Fix::Say => {
+            fix::say(&mut report.checks, session.is_some(), wanted);
+            return Ok(report);
+        }
+        Fix::Do => {}
     }
     let outcomes = fix::all(&report.checks, session.as_ref(), wanted, listener).await;
     // What was put right is measured again, so that nothing is called right that is not.
@@ -140,7 +161,7 @@ async fn check(request: &Request, session: Option<&Session>, wanted: Wanted) -> 
     });
     let starting = starting.cloned().collect();
     let seen = match existing {
-        Some(session) => cluster::of_session(&session.live(), &session.launch, &placed).await,
+        Some(session) => ours(session, placed.clone()).await,
         None => Vec::new(),
     };
     let site = host::Site {
@@ -157,8 +178,7 @@ async fn check(request: &Request, session: Option<&Session>, wanted: Wanted) -> 
         let told = cluster::told(&wire, &seen).await;
         checks.extend(cluster::all(&wire, &seen, &told, true).await);
         if wanted.production {
-            let ours = Some((session, &request.state));
-            checks.extend(production::all(&wire, &seen, &told, ours).await);
+            checks.extend(production::all(&wire, &seen, &told, Some(session)).await);
         }
     } else if wanted.production {
         return Err(Error::new(
@@ -179,6 +199,13 @@ async fn check(request: &Request, session: Option<&Session>, wanted: Wanted) -> 
         running,
     };
     Ok(Report::new(cluster, checks))
+}
+
+/// The nodes of a cluster of ours, and whoever they speak of.
+async fn ours(session: &Session, placed: Vec<Placed>) -> Vec<cluster::Seen> {
+    let wire = session.live();
+    let survey = Survey::of_placed(session, &wire, placed).await;
+    cluster::seen(&wire, &survey, Some(&session.launch)).await
 }
 
 /// The runtime that is settled already.
@@ -210,34 +237,23 @@ pub async fn of_seeds(
     password: Option<Secret>,
     wanted: Wanted,
 ) -> Result<Report> {
-    if wanted.fix {
+    if wanted.fix != Fix::No {
         return Err(
             Error::refused("--fix is for clusters that rcluster started, not for seeds")
                 .hint("leave --fix out: each finding says what to do"),
         );
     }
     let wire = LiveWire::new(user, password);
-    let heard = join_all(seeds.iter().map(|seed| wire.observe(seed))).await;
-    let first = seeds.iter().zip(&heard).find_map(|(seed, answer)| {
-        let report = answer.as_ref().ok()?;
-        Some((seed, report))
-    });
-    let Some((seed, report)) = first else {
-        let errors: Vec<_> = heard
-            .into_iter()
-            .filter_map(std::result::Result::err)
-            .collect();
-        return Err(init::no_seed(seeds, &errors));
-    };
-    let seen = cluster::of_seed(&wire, seed, report).await;
+    let survey = Survey::of_seeds(&wire, seeds).await?;
+    let seen = cluster::seen(&wire, &survey, None).await;
     let told = cluster::told(&wire, &seen).await;
     let mut checks = cluster::all(&wire, &seen, &told, false).await;
     if wanted.production {
         checks.extend(production::all(&wire, &seen, &told, None).await);
     }
     let cluster = Subject {
-        name: seed.to_string(),
-        runtime: RuntimeKind::External,
+        name: survey.name,
+        runtime: survey.runtime,
         running: seen.iter().filter(|node| node.answer.is_ok()).count(),
     };
     Ok(Report::new(cluster, checks))

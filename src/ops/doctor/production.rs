@@ -6,16 +6,18 @@ use crate::{
         node::{Endpoint, NodeId, NodeName, Role},
         spec::RuntimeKind,
     },
-    ops::session::Session,
+    ops::{
+        history::{self, Routine},
+        session::Session,
+    },
     plan::doctor::{
         Finding,
         production::{self as judge, DIRECTIVES, Settings, Spread},
     },
-    store::{audit::Entry, state::State},
     wire::{LiveWire, Wire},
 };
 use futures_util::future::{join, join_all};
-use std::{collections::BTreeSet, fs, io};
+use std::collections::BTreeSet;
 
 /// The name that `redis_exporter` gives to its connections.
 const EXPORTER: &str = "redis_exporter";
@@ -25,15 +27,15 @@ pub(super) async fn all(
     wire: &LiveWire,
     seen: &[Seen],
     named: &Named,
-    ours: Option<(&Session, &State)>,
+    ours: Option<&Session>,
 ) -> Vec<Finding> {
     let (settings, watched) = join(settings(wire, seen), watched(wire, seen)).await;
     let shards = spread(seen);
-    let days = |word: &str| match ours {
-        Some((session, state)) => days(session, state, word),
+    let days = |routine| match ours {
+        Some(session) => days(session, routine),
         None => Err("rcluster keeps no journal of a cluster that it did not start".to_owned()),
     };
-    let launch = ours.map(|(session, _)| &session.launch);
+    let launch = ours.map(|session| &session.launch);
     let docker = launch.filter(|launch| launch.runtime == RuntimeKind::Docker);
     let endpoints: BTreeSet<Endpoint> = named.told.keys().map(|(_, told)| told.clone()).collect();
     let endpoints: Vec<Endpoint> = endpoints.into_iter().collect();
@@ -48,8 +50,8 @@ pub(super) async fn all(
         })),
         judge::monitoring(watched, seen.len()),
         judge::alerting(),
-        judge::backup(days("backup")),
-        judge::drill(days("failover")),
+        judge::backup(days(Routine::Backup)),
+        judge::drill(days(Routine::Drill)),
         judge::timeouts(&settings),
         judge::persistence(&settings),
         judge::eviction(&settings),
@@ -109,22 +111,11 @@ fn spread(seen: &[Seen]) -> Vec<Spread> {
         .collect()
 }
 
-/// How many days ago a command of that name last ended well, by the journal.
-fn days(session: &Session, state: &State, word: &str) -> Result<Option<u64>, String> {
-    let path = state.cluster(&session.launch.name).join("audit.jsonl");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("{}: {error}", path.display())),
-    };
-    let entries = text
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Entry>(line).ok());
-    let last = entries
-        .filter(|entry| entry.event == "done" && entry.argv.iter().any(|arg| arg == word))
-        .map(|entry| entry.at)
-        .max();
-    Ok(last.map(|at| {
+/// How many days ago that was last done, by the journal.
+fn days(session: &Session, routine: Routine) -> Result<Option<u64>, String> {
+    let history = history::history(&session.request.state, &session.launch.name, None);
+    let history = history.map_err(|error| error.cause())?;
+    Ok(history.last(routine).map(|at| {
         let ago = jiff::Timestamp::now().duration_since(at);
         u64::try_from(ago.as_hours() / 24).unwrap_or(0)
     }))

@@ -5,8 +5,8 @@
 
 use super::roster::Member;
 use crate::{
-    model::report::Report,
-    wire::{LiveWire, Wire, WireError},
+    ops::survey,
+    wire::{LiveWire, WireError},
 };
 use futures_util::{
     StreamExt,
@@ -20,8 +20,8 @@ const PINGS: usize = 8;
 
 /// What a node answered.
 pub(super) struct Answer {
-    /// Its report; `None`: it was not asked, since it cannot answer.
-    pub(super) report: Option<Result<Report, WireError>>,
+    /// What it said.
+    pub(super) report: survey::Answer,
     /// How long a PING took.
     pub(super) ping: Option<Duration>,
     /// When it answered: a silent node lets the others' answers wait, and rates are by time.
@@ -76,12 +76,8 @@ async fn ping(wire: &LiveWire, member: &Member) -> Result<Option<Duration>, Wire
 }
 
 async fn observe(wire: &LiveWire, member: &Member, ping: Option<Duration>) -> Answer {
-    let report = match &member.asked.dial {
-        Some(dial) if !member.asked.is_frozen() => Some(wire.observe(dial).await),
-        _ => None,
-    };
     Answer {
-        report,
+        report: member.asked.observe(wire).await,
         ping,
         at: Instant::now(),
     }

@@ -13,7 +13,10 @@ use crate::{
         report::Report,
         watch::{Counters, Rates, Skew},
     },
-    ops::status::{self, Asked, NodeStatus, Status, compose},
+    ops::{
+        status::{NodeStatus, Status, compose},
+        survey::{self, Asked},
+    },
     plan::watch::{
         events,
         facts::{Facts, NodeFacts},
@@ -81,11 +84,11 @@ impl Memory {
             .iter()
             .map(|answer| answer.at.duration_since(self.start))
             .collect();
-        let reports: Vec<status::Answer> =
+        let reports: Vec<survey::Answer> =
             answers.into_iter().map(|answer| answer.report).collect();
         let status = compose::compose(
-            roster.name.clone(),
-            roster.runtime.clone(),
+            &roster.name,
+            roster.runtime,
             &asked,
             &reports,
             self.replicas,

@@ -15,7 +15,7 @@ pub mod recording;
 mod roster;
 pub mod sample;
 
-use super::{session::Session, status};
+use super::{session::Session, survey::Survey};
 use crate::{
     error::Result,
     model::{
@@ -23,7 +23,7 @@ use crate::{
         secret::Secret,
         watch::Details,
     },
-    wire::LiveWire,
+    wire::{LiveWire, live::CALL_DEADLINE},
 };
 use build::Memory;
 use roster::Roster;
@@ -45,25 +45,19 @@ pub struct Monitor {
 impl Monitor {
     /// A cluster of ours. Exit 6 if there is none, 2 if the password is wrong.
     pub async fn of_session(session: Session, every: Duration) -> Result<Self> {
-        // Says what is wrong, in the same words as `status`, before there is a screen to say it on.
-        status::of_session(&session).await?;
-        let Session {
-            request,
-            runtime,
-            launch,
-            ..
-        } = session;
-        let wire = LiveWire::new(request.user, request.password);
-        let replicas = request
-            .remembered
-            .is_some()
-            .then(|| usize::from(launch.replicas));
-        Ok(Monitor::new(
-            wire,
-            Roster::of_runtime(runtime, launch.name),
-            Memory::new(replicas),
+        let wire = wire(
+            session.request.user.clone(),
+            session.request.password.clone(),
             every,
-        ))
+        );
+        // Says what is wrong, in the same words as `status`, before there is a screen to say it on.
+        let survey = Survey::of_session(&session, &wire).await?.let_in()?;
+        let memory = Memory::new(survey.replicas);
+        let Session {
+            runtime, launch, ..
+        } = session;
+        let roster = Roster::of_runtime(runtime, launch.name);
+        Ok(Monitor::new(wire, roster, memory, every))
     }
 
     /// Any cluster, through seeds of which one has to answer.
@@ -73,9 +67,9 @@ impl Monitor {
         password: Option<Secret>,
         every: Duration,
     ) -> Result<Self> {
-        let first = status::of_seeds(seeds, user.clone(), password.clone()).await?;
-        let wire = LiveWire::new(user, password);
-        let roster = Roster::of_seeds(seeds, &first);
+        let wire = wire(user, password, every);
+        let survey = Survey::of_seeds(&wire, seeds).await?.let_in()?;
+        let roster = Roster::of_survey(survey);
         Ok(Monitor::new(wire, roster, Memory::new(None), every))
     }
 
@@ -83,7 +77,7 @@ impl Monitor {
         let mut clock = tokio::time::interval(every);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Monitor {
-            wire: Arc::new(wire.deadline(deadline(every))),
+            wire: Arc::new(wire),
             roster,
             memory,
             clock,
@@ -120,8 +114,9 @@ impl Monitor {
 }
 
 /// A call gets most of an interval, at most a second: a silent node never makes samples pile up.
-fn deadline(every: Duration) -> Duration {
-    (every * 4 / 5).clamp(Duration::from_millis(250), crate::wire::live::CALL_DEADLINE)
+fn wire(user: Option<String>, password: Option<Secret>, every: Duration) -> LiveWire {
+    let deadline = (every * 4 / 5).clamp(Duration::from_millis(250), CALL_DEADLINE);
+    LiveWire::new(user, password).deadline(deadline)
 }
 
 /// Looks into one node.

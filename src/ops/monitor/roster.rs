@@ -6,9 +6,9 @@ use crate::{
         node::{Endpoint, NodeId, NodeName},
         nodes_text::ViewLine,
         report::Report,
-        spec::ClusterName,
+        spec::{ClusterName, RuntimeKind},
     },
-    ops::status::{Asked, Status},
+    ops::survey::{self, Asked, Survey},
     runtime::{Placed, RunState, Runtime},
 };
 use std::{
@@ -26,8 +26,6 @@ const ALERT: Duration = Duration::from_secs(1);
 pub(super) struct Member {
     /// Where, and what the runtime says of it.
     pub(super) asked: Asked,
-    /// Its id, since it first answered or was spoken of.
-    pub(super) id: Option<NodeId>,
     /// Whether it answered last time.
     pub(super) answered: bool,
 }
@@ -37,7 +35,7 @@ pub(super) struct Roster {
     /// What the cluster is called.
     pub(super) name: String,
     /// Where its nodes run.
-    pub(super) runtime: String,
+    pub(super) runtime: RuntimeKind,
     source: Option<Source>,
     members: Vec<Member>,
 }
@@ -53,7 +51,7 @@ impl Roster {
     pub(super) fn of_runtime(runtime: Box<dyn Runtime>, cluster: ClusterName) -> Self {
         Roster {
             name: cluster.to_string(),
-            runtime: runtime.kind().to_string(),
+            runtime: runtime.kind(),
             source: Some(Source {
                 runtime,
                 cluster,
@@ -63,28 +61,16 @@ impl Roster {
         }
     }
 
-    /// Of any cluster: what a first look through its seeds has found.
-    pub(super) fn of_seeds(seeds: &[Endpoint], first: &Status) -> Self {
-        let members = first.nodes.iter().map(|node| {
-            // A seed may be known here by an address that its peers do not have.
-            let seed = seeds
-                .iter()
-                .find(|seed| seed.to_string() == node.name.as_str());
-            let dial = seed.unwrap_or(&node.endpoint).clone();
-            Member {
-                asked: Asked {
-                    name: NodeName::new(node.endpoint.to_string()),
-                    dial: Some(dial),
-                    endpoint: Some(node.endpoint.clone()),
-                    placed: None,
-                },
-                id: node.id.clone(),
-                answered: node.up,
-            }
+    /// Of any cluster: whom a first look through its seeds has found.
+    pub(super) fn of_survey(survey: Survey) -> Self {
+        let pairs = survey.asked.into_iter().zip(&survey.answers);
+        let members = pairs.map(|(asked, answer)| Member {
+            answered: survey::report(answer).is_some(),
+            asked,
         });
         Roster {
-            name: first.cluster.name.clone(),
-            runtime: first.cluster.runtime.clone(),
+            name: survey.name,
+            runtime: survey.runtime,
             source: None,
             members: members.collect(),
         }
@@ -133,13 +119,7 @@ impl Roster {
                 member.asked.placed = Some(placed);
             } else {
                 self.members.push(Member {
-                    asked: Asked {
-                        name: placed.node.clone(),
-                        dial,
-                        endpoint: None,
-                        placed: Some(placed),
-                    },
-                    id: None,
+                    asked: Asked::from(placed),
                     answered: true,
                 });
             }
@@ -151,7 +131,7 @@ impl Roster {
         let before = self.members.len();
         for (member, report) in self.members.iter_mut().zip(reports(answers)) {
             if let Some(report) = report {
-                member.id = Some(report.view.myself.clone());
+                member.asked.id = Some(report.view.myself.clone());
             }
         }
         let lines = reports(answers)
@@ -159,20 +139,14 @@ impl Roster {
             .flat_map(|report| &report.view.nodes);
         for line in lines {
             if let Some(i) = self.members.iter().position(|member| is(member, line)) {
-                let member = &mut self.members[i];
-                member.id.get_or_insert_with(|| line.id.clone());
-            } else if let Some(endpoint) = line.endpoint()
+                let asked = &mut self.members[i].asked;
+                asked.id.get_or_insert_with(|| line.id.clone());
+            } else if let Some(asked) = Asked::stranger(line)
                 // The line of an id that this very node had before it was reset.
-                && !self.members.iter().any(|member| is_there(member, line))
+                && !self.members.iter().any(|member| member.asked.is_at(line))
             {
                 self.members.push(Member {
-                    asked: Asked {
-                        name: NodeName::new(endpoint.to_string()),
-                        dial: Some(endpoint.clone()),
-                        endpoint: Some(endpoint),
-                        placed: None,
-                    },
-                    id: Some(line.id.clone()),
+                    asked,
                     answered: true,
                 });
             }
@@ -196,7 +170,11 @@ impl Roster {
             .members
             .iter()
             .map(|member| {
-                let spoken_of = member.id.as_ref().is_some_and(|id| known.contains(id));
+                let spoken_of = member
+                    .asked
+                    .id
+                    .as_ref()
+                    .is_some_and(|id| known.contains(id));
                 member.asked.placed.is_some() || member.answered || spoken_of || known.is_empty()
             })
             .collect();
@@ -208,34 +186,13 @@ impl Roster {
 }
 
 fn reports(answers: &[Answer]) -> impl Iterator<Item = Option<&Report>> {
-    answers.iter().map(|answer| {
-        answer
-            .report
-            .as_ref()
-            .and_then(|report| report.as_ref().ok())
-    })
+    answers.iter().map(|answer| survey::report(&answer.report))
 }
 
 /// Whether a line of a view is about this node.
 fn is(member: &Member, line: &ViewLine) -> bool {
-    if let Some(id) = &member.id
-        && (*id == line.id || member.answered)
-    {
-        return *id == line.id;
-    }
-    is_there(member, line)
-}
-
-/// Whether a line of a view is about the place where this node is.
-fn is_there(member: &Member, line: &ViewLine) -> bool {
-    match &member.asked.placed {
-        Some(placed) => line.address.is_some_and(|address| {
-            placed.address == Some(address)
-                || (placed.address.is_none() && placed.port == address.port)
-        }),
-        None => {
-            let endpoint = line.endpoint();
-            member.asked.endpoint == endpoint || member.asked.dial == endpoint
-        }
+    match &member.asked.id {
+        Some(id) if *id == line.id || member.answered => *id == line.id,
+        _ => member.asked.is_at(line),
     }
 }

@@ -1,14 +1,17 @@
 //! From what each node said to the document.
 
-use super::{Answer, Asked, ClusterStatus, NodeStatus, SCHEMA, ShardStatus, Status};
+use super::{ClusterStatus, NodeStatus, SCHEMA, ShardStatus, Status};
 use crate::{
     model::{
+        hint::About,
         info::NodeInfo,
         node::{Endpoint, NodeId, NodeName, Role},
         nodes_text::{Failure, ViewLine},
         report::Report,
         slot::SLOTS,
+        spec::RuntimeKind,
     },
+    ops::survey::{self, Answer, Asked},
     plan::health::{self, Assessment},
     runtime::RunState,
     wire::WireError,
@@ -16,16 +19,13 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(in crate::ops) fn compose(
-    name: String,
-    runtime: String,
+    name: &str,
+    runtime: RuntimeKind,
     asked: &[Asked],
     answers: &[Answer],
     replicas: Option<usize>,
 ) -> Status {
-    let reports: Vec<Option<&Report>> = answers
-        .iter()
-        .map(|answer| answer.as_ref().and_then(|answer| answer.as_ref().ok()))
-        .collect();
+    let reports = reports(answers);
     let lines = best_lines(&reports);
     let names = Names {
         asked,
@@ -33,12 +33,11 @@ pub(in crate::ops) fn compose(
         lines: &lines,
     };
     let name_of = |id: &NodeId| names.of(id);
-    let heard: Vec<health::Heard<'_>> = asked
-        .iter()
-        .zip(answers)
-        .map(|(node, answer)| node.heard(answer, &names))
-        .collect();
-    let assessment = health::assess(&heard, replicas);
+    let mut assessment = health::assess(&heard_of(asked, answers, &names), replicas);
+    let about = About::of(name, runtime);
+    for problem in &mut assessment.problems {
+        problem.hint = about.hint(&problem.hint);
+    }
     let shards: Vec<ShardStatus> = (1..)
         .zip(&assessment.shards)
         .map(|(index, shard)| ShardStatus {
@@ -73,21 +72,28 @@ pub(in crate::ops) fn compose(
 
 /// What each said, or why it did not.
 pub(super) fn heard<'a>(asked: &'a [Asked], answers: &'a [Answer]) -> Vec<health::Heard<'a>> {
-    let reports: Vec<Option<&Report>> = answers
-        .iter()
-        .map(|answer| answer.as_ref().and_then(|answer| answer.as_ref().ok()))
-        .collect();
-    let lines = best_lines(&reports);
+    let reports = reports(answers);
     let names = Names {
         asked,
         reports: &reports,
-        lines: &lines,
+        lines: &best_lines(&reports),
     };
-    asked
-        .iter()
-        .zip(answers)
-        .map(|(node, answer)| node.heard(answer, &names))
+    heard_of(asked, answers, &names)
+}
+
+fn heard_of<'a>(
+    asked: &'a [Asked],
+    answers: &'a [Answer],
+    names: &Names<'_>,
+) -> Vec<health::Heard<'a>> {
+    let pairs = asked.iter().zip(answers);
+    pairs
+        .map(|(node, answer)| node.heard(answer, names))
         .collect()
+}
+
+fn reports(answers: &[Answer]) -> Vec<Option<&Report>> {
+    answers.iter().map(survey::report).collect()
 }
 
 /// Of each node the line that says most: its own, else that of a view that can reach it.
@@ -275,8 +281,8 @@ impl Names<'_> {
 }
 
 fn cluster(
-    name: String,
-    runtime: String,
+    name: &str,
+    runtime: RuntimeKind,
     assessment: &Assessment,
     reports: &[Option<&Report>],
     nodes: &[NodeStatus],
@@ -298,8 +304,8 @@ fn cluster(
         .map(|shard| u32::from(shard.slots.count()))
         .sum();
     ClusterStatus {
-        name,
-        runtime,
+        name: name.to_owned(),
+        runtime: runtime.to_string(),
         state: assessment.state,
         slots_assigned: u16::try_from(owned).map_or(SLOTS, |owned| owned.min(SLOTS)),
         slots_ok: assessment.served.count(),

@@ -6,23 +6,17 @@ pub(super) mod compose;
 pub mod healthy;
 pub mod source;
 
-use super::{init, session::Session, stop::no_such_cluster};
+use super::{session::Session, survey::Survey};
 use crate::{
-    error::{Error, Kind, Result},
+    error::Result,
     model::{
         node::{Address, Endpoint, Epoch, NodeId, NodeName, Role},
-        nodes_text::ViewLine,
-        report::Report,
-        secret::Secret,
         slot::SlotRange,
     },
     plan::health::{Heard, Problem, State},
-    runtime::{Placed, RunState},
-    wire::{LiveWire, Wire},
+    wire::LiveWire,
 };
-use futures_util::future::join_all;
 use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::BTreeMap;
 
 /// Version of the document.
 pub const SCHEMA: u32 = 1;
@@ -136,6 +130,15 @@ pub struct NodeStatus {
     pub runtime_id: Option<String>,
 }
 
+/// How many masters and replicas there should be to answer: a master without slots that is gone
+/// was replaced, and is missed by nobody.
+pub fn expected(shards: &[ShardStatus]) -> (usize, usize) {
+    let serving = shards.iter().filter(|shard| !shard.slots.is_empty());
+    serving.fold((0, 0), |(masters, replicas), shard| {
+        (masters + 1, replicas + shard.replicas.len())
+    })
+}
+
 impl Status {
     /// Exit 0 or 4.
     pub fn is_ok(&self) -> bool {
@@ -161,135 +164,24 @@ fn some_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Word>,
     }))
 }
 
-/// A node to be asked, with what the runtime knows of it.
-#[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) name: NodeName,
-    pub(super) dial: Option<Endpoint>,
-    pub(super) endpoint: Option<Endpoint>,
-    pub(super) placed: Option<Placed>,
-}
-
-/// Who was asked, and what each said.
-pub(super) struct Survey {
-    pub(super) name: String,
-    pub(super) runtime: String,
-    pub(super) asked: Vec<Asked>,
-    pub(super) answers: Vec<Answer>,
-    /// How many replicas each master should have, where that is known.
-    pub(super) replicas: Option<usize>,
-}
-
 /// The status of a cluster of ours.
 pub async fn of_session(session: &Session) -> Result<Status> {
-    Ok(Survey::of_session(session).await?.status())
+    let survey = Survey::of_session(session, &*session.wire).await?;
+    Ok(survey.let_in()?.status())
 }
 
 /// The status of any cluster, through seeds of which one has to answer.
-pub async fn of_seeds(
-    seeds: &[Endpoint],
-    user: Option<String>,
-    password: Option<Secret>,
-) -> Result<Status> {
-    through(seeds, &LiveWire::new(user, password)).await
-}
-
-/// The same, over a wire that is there already.
 async fn through(seeds: &[Endpoint], wire: &LiveWire) -> Result<Status> {
-    Ok(Survey::of_seeds(wire, seeds).await?.status())
+    let survey = Survey::of_seeds(wire, seeds).await?;
+    Ok(survey.let_in()?.status())
 }
 
 impl Survey {
-    /// Asks every node of a cluster of ours.
-    pub(super) async fn of_session(session: &Session) -> Result<Self> {
-        let launch = &session.launch;
-        let placed = session.runtime.list(&launch.name).await?;
-        if placed.is_empty() {
-            return match session.request.remembered {
-                Some(_) => Err(Error::new(
-                    Kind::NoSuchCluster,
-                    format!("cluster {} has no nodes; its data is kept", launch.name),
-                )
-                .hint("`rcluster up` brings it back, `rcluster down --volumes` removes the data")),
-                None => Err(no_such_cluster(&launch.name)),
-            };
-        }
-        let asked = placed.into_iter().map(|placed| Asked {
-            name: placed.node.clone(),
-            dial: placed.dial.map(Endpoint::from),
-            endpoint: None,
-            placed: Some(placed),
-        });
-        let replicas = session
-            .request
-            .remembered
-            .as_ref()
-            .map(|_| usize::from(launch.replicas));
-        let runtime = launch.runtime.to_string();
-        let name = launch.name.to_string();
-        Survey::ask(&*session.wire, name, runtime, asked.collect(), replicas).await
-    }
-
-    /// Asks every node that the first seed which answers knows.
-    pub(super) async fn of_seeds(wire: &dyn Wire, seeds: &[Endpoint]) -> Result<Self> {
-        let heard = join_all(seeds.iter().map(|seed| wire.observe(seed))).await;
-        let mut first = None;
-        for (seed, answer) in seeds.iter().zip(&heard) {
-            if answer.is_ok() {
-                first = first.or(Some(seed.clone()));
-            }
-        }
-        let Some(first) = first else {
-            return Err(init::no_seed(
-                seeds,
-                &heard
-                    .into_iter()
-                    .filter_map(Result::err)
-                    .collect::<Vec<_>>(),
-            ));
-        };
-        let asked = vec![Asked {
-            name: NodeName::new(first.to_string()),
-            dial: Some(first.clone()),
-            endpoint: None,
-            placed: None,
-        }];
-        Survey::ask(wire, first.to_string(), "external".to_owned(), asked, None).await
-    }
-
-    async fn ask(
-        wire: &dyn Wire,
-        name: String,
-        runtime: String,
-        mut asked: Vec<Asked>,
-        replicas: Option<usize>,
-    ) -> Result<Self> {
-        let mut answers = answers(wire, &asked).await;
-        if let Some(error) = answers.iter().flatten().find_map(|answer| match answer {
-            Err(error @ crate::wire::WireError::Auth { .. }) => Some(error),
-            _ => None,
-        }) {
-            let node = NodeName::new(name);
-            return Err(super::context::wire_failure(&node, error));
-        }
-        // Nodes that only the views know: added by hand, or the others behind a seed.
-        let strangers = strangers(&asked, &answers);
-        answers.extend(self::answers(wire, &strangers).await);
-        asked.extend(strangers);
-        Ok(Survey {
-            name,
-            runtime,
-            asked,
-            answers,
-            replicas,
-        })
-    }
-
     /// What they say together.
     pub(super) fn status(&self) -> Status {
         compose::compose(
-            self.name.clone(),
-            self.runtime.clone(),
+            &self.name,
+            self.runtime,
             &self.asked,
             &self.answers,
             self.replicas,
@@ -300,64 +192,4 @@ impl Survey {
     pub(super) fn heard(&self) -> Vec<Heard<'_>> {
         compose::heard(&self.asked, &self.answers)
     }
-}
-
-pub(super) type Answer = Option<Result<Report, crate::wire::WireError>>;
-
-async fn answers(wire: &dyn Wire, asked: &[Asked]) -> Vec<Answer> {
-    join_all(
-        asked
-            .iter()
-            .map(async |node| match (&node.dial, node.is_frozen()) {
-                // A frozen node is known not to answer: nobody has to wait for that.
-                (Some(dial), false) => Some(wire.observe(dial).await),
-                _ => None,
-            }),
-    )
-    .await
-}
-
-impl Asked {
-    pub(super) fn is_frozen(&self) -> bool {
-        matches!(&self.placed, Some(placed) if placed.state == RunState::Paused)
-    }
-}
-
-fn strangers(asked: &[Asked], answers: &[Answer]) -> Vec<Asked> {
-    let known: Vec<&NodeId> = answers
-        .iter()
-        .flatten()
-        .flatten()
-        .map(|report| &report.view.myself)
-        .collect();
-    let mut found: BTreeMap<&NodeId, &ViewLine> = BTreeMap::new();
-    for line in answers
-        .iter()
-        .flatten()
-        .flatten()
-        .flat_map(|report| &report.view.nodes)
-    {
-        let ours = asked.iter().any(|node| match &node.placed {
-            Some(placed) => line.address.is_some_and(|address| {
-                placed.address == Some(address)
-                    || (placed.address.is_none() && placed.port == address.port)
-            }),
-            None => false,
-        });
-        if !ours && !known.contains(&&line.id) && line.address.is_some() {
-            found.entry(&line.id).or_insert(line);
-        }
-    }
-    found
-        .into_values()
-        .filter_map(|line| {
-            let endpoint = line.endpoint()?;
-            Some(Asked {
-                name: NodeName::new(endpoint.to_string()),
-                dial: Some(endpoint.clone()),
-                endpoint: Some(endpoint),
-                placed: None,
-            })
-        })
-        .collect()
 }

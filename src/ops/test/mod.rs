@@ -12,10 +12,11 @@ mod stage;
 mod suite;
 mod timing;
 
-use super::{event::Listener, session::Session, status::Survey};
+use super::{event::Listener, session::Session, survey::Survey};
 use crate::{
     error::{Error, Kind, Result},
     model::{
+        hint::About,
         launch::Launch,
         node::Endpoint,
         secret::Secret,
@@ -93,7 +94,12 @@ impl Report {
         self.failed + self.errors == 0
     }
 
-    fn new(stage: &Stage, checks: Vec<Outcome>, elapsed: Duration) -> Self {
+    fn new(stage: &Stage, mut checks: Vec<Outcome>, elapsed: Duration) -> Self {
+        let about = About::of(&stage.cluster, stage.runtime);
+        for outcome in &mut checks {
+            let hint = outcome.hint.as_ref().map(|hint| about.hint(hint));
+            outcome.hint = hint.filter(|hint| !hint.is_empty());
+        }
         let count = |verdict| {
             checks
                 .iter()
@@ -104,7 +110,7 @@ impl Report {
         Report {
             schema: SCHEMA,
             cluster: stage.cluster.clone(),
-            runtime: stage.runtime.clone(),
+            runtime: stage.runtime.to_string(),
             verdict: match failed + errors {
                 0 => Verdict::Passed,
                 _ => Verdict::Failed,
@@ -139,9 +145,10 @@ impl Subject<'_> {
 
     async fn survey(&self, wire: &dyn Wire) -> Result<Survey> {
         match self {
-            Subject::Ours(session) => Survey::of_session(session).await,
+            Subject::Ours(session) => Survey::of_session(session, wire).await,
             Subject::Seeds { seeds, .. } => Survey::of_seeds(wire, seeds).await,
-        }
+        }?
+        .let_in()
     }
 
     /// What the spec says of the nodes, where there is a spec.

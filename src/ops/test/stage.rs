@@ -8,8 +8,12 @@ use crate::{
         nodes_text::OpenSlot,
         report::Report,
         slot::{Slot, SlotSet},
+        spec::RuntimeKind,
     },
-    ops::status::{NodeStatus, ShardStatus, Status, Survey},
+    ops::{
+        status::{NodeStatus, ShardStatus, Status},
+        survey::Survey,
+    },
     plan::{
         health,
         smoke::{
@@ -27,7 +31,7 @@ use std::{
 /// Everything that was learnt by asking.
 pub(super) struct Stage {
     pub(super) cluster: String,
-    pub(super) runtime: String,
+    pub(super) runtime: RuntimeKind,
     /// Every node, in the order of the shards.
     pub(super) seen: Vec<Seen>,
     /// Nodes that answer.
@@ -119,7 +123,7 @@ impl Stage {
         let assessment = health::assess(&heard, None);
         Ok(Stage {
             cluster: survey.name.clone(),
-            runtime: survey.runtime.clone(),
+            runtime: survey.runtime,
             seen: status
                 .nodes
                 .iter()

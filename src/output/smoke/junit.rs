@@ -3,6 +3,7 @@
 use super::details;
 use crate::{
     error::{Error, Result},
+    model::human::said,
     ops::test::Report,
     plan::smoke::{Outcome, Verdict},
 };
@@ -46,7 +47,7 @@ fn case(outcome: &Outcome, class: &str) -> TestCase {
     let parts = outcome
         .parts
         .iter()
-        .map(|part| format!("{}: {}", part.subject, part.text));
+        .map(|part| said(&part.subject, &part.text));
     let seen: Vec<String> = std::iter::once(outcome.sentence()).chain(parts).collect();
     case.set_system_out(seen.join("\n"));
     case

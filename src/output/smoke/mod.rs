@@ -9,7 +9,7 @@ use super::{
     result,
     screen::{Screen, tell},
 };
-use crate::{error::Result, ops::test::Report, plan::smoke::Outcome};
+use crate::{error::Result, model::human::said, ops::test::Report, plan::smoke::Outcome};
 
 pub use junit::junit;
 
@@ -41,9 +41,9 @@ fn details(outcome: &Outcome) -> Vec<String> {
     let troubled = outcome.troubled();
     let mut lines: Vec<String> = troubled
         .iter()
-        .map(|part| format!("{}: {}", part.subject, part.text))
+        .map(|part| said(&part.subject, &part.text))
         .collect();
-    lines.extend(outcome.hint.map(|hint| format!("hint: {hint}")));
+    lines.extend(outcome.hint.as_ref().map(|hint| format!("hint: {hint}")));
     lines
 }
 

@@ -1,9 +1,9 @@
 //! A verdict line, a row per check, and below what did not pass, with both numbers.
 
 use crate::{
-    model::count::count,
+    model::{count::count, human::said},
     ops::test::Report,
-    output::screen::seconds,
+    output::{screen::seconds, table::plain},
     plan::smoke::{Outcome, Verdict},
 };
 use comfy_table::{Cell, CellAlignment, Table, presets::NOTHING};
@@ -57,6 +57,9 @@ fn verdict(report: &Report) -> String {
     text
 }
 
+/// A reason may be long; it stands in full below the table.
+const WIDEST: usize = 60;
+
 fn rows(report: &Report) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
@@ -68,16 +71,12 @@ fn rows(report: &Report) -> String {
         table.add_row([
             Cell::new(outcome.check),
             Cell::new(coloured(outcome.verdict)),
-            Cell::new(&outcome.text),
+            Cell::new(console::truncate_str(&outcome.text, WIDEST, "…")),
             Cell::new(outcome.threshold.text()),
             Cell::new(time(outcome.time_ms)),
         ]);
     }
-    let lines: Vec<String> = table
-        .lines()
-        .map(|line| line.trim_end().to_owned())
-        .collect();
-    lines.join("\n") + "\n"
+    plain(&table)
 }
 
 fn time(millis: u64) -> String {
@@ -107,7 +106,7 @@ fn explained(outcome: &Outcome) -> String {
     for part in outcome.troubled() {
         let _ = writeln!(text, "  {}: {}", part.subject, part.text);
     }
-    if let Some(hint) = outcome.hint {
+    if let Some(hint) = &outcome.hint {
         let _ = writeln!(text, "  do: {hint}");
     }
     text
@@ -121,7 +120,7 @@ fn skipped(report: &Report) -> String {
             continue;
         }
         let reason = match outcome.troubled().first() {
-            Some(part) => format!("{}: {}", part.subject, part.text),
+            Some(part) => said(&part.subject, &part.text),
             None => outcome.text.clone(),
         };
         match reasons.iter_mut().find(|(other, _)| *other == reason) {

@@ -4,8 +4,9 @@ use super::{Finding, Id, Remedy, Verdict};
 use crate::{
     error::Error,
     model::{
-        count::{count, size},
+        count::count,
         directive::{self, Value},
+        human::bytes,
         launch::NodeLaunch,
     },
 };
@@ -198,14 +199,14 @@ pub fn ranges(ports: &[u16]) -> String {
 pub fn disk(place: &str, free: Result<u64, String>, needs: &Needs) -> Finding {
     let least = LEAST_DISK.saturating_mul(needs.nodes as u64);
     let wanted = match needs.memory {
-        Some(memory) => format!("{}: maxmemory of every node", size(memory.max(least))),
-        None => format!("{} at least", size(least)),
+        Some(memory) => format!("{}: maxmemory of every node", bytes(memory.max(least))),
+        None => format!("{} at least", bytes(least)),
     };
     let free = match free {
         Ok(free) => free,
         Err(why) => return Finding::unknown(Id::Disk, wanted, why),
     };
-    let measured = format!("{} free in {place}", size(free));
+    let measured = format!("{} free in {place}", bytes(free));
     let finding = |verdict| Finding::new(Id::Disk, verdict, measured, wanted);
     if free < least {
         finding(Verdict::Fail)
@@ -240,15 +241,15 @@ pub fn memory(seen: Result<(u64, u64), String>, used: u64, needs: &Needs) -> Fin
         .why("it grows until the kernel kills it")
         .fix("set `maxmemory` under `redis:` in the spec");
     };
-    let wanted = format!("{} for maxmemory of {nodes}", size(wants));
+    let wanted = format!("{} for maxmemory of {nodes}", bytes(wants));
     let (total, free) = match seen {
         Ok(seen) => seen,
         Err(why) => return Finding::unknown(Id::Memory, wanted, why),
     };
     let measured = format!(
         "{} free of {}",
-        size(free.saturating_add(used)),
-        size(total)
+        bytes(free.saturating_add(used)),
+        bytes(total)
     );
     if wants > free.saturating_add(used) {
         return Finding::new(Id::Memory, Verdict::Warn, measured, wanted)

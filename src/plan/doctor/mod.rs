@@ -182,6 +182,9 @@ pub struct Finding {
     pub why: Option<String>,
     /// What to do: best a command that can be typed.
     pub fix: Option<String>,
+    /// What `--fix` would do about it; only in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would: Option<String>,
     /// What `--fix` did about it.
     pub fixed: Option<String>,
     /// Why `--fix` did nothing about it.
@@ -208,6 +211,7 @@ impl Finding {
             wanted: wanted.into(),
             why: None,
             fix: None,
+            would: None,
             fixed: None,
             declined: None,
             remedy: None,

@@ -3,6 +3,7 @@
 use super::{Finding, Id, Verdict, names};
 use crate::model::{
     count::count,
+    human::said,
     node::{Endpoint, NodeName},
 };
 use std::{
@@ -45,7 +46,7 @@ fn judge(
     let mut wrong: Vec<(NodeName, Verdict, String)> = Vec::new();
     for Settings { node, live } in nodes {
         match live {
-            Err(why) => return Finding::unknown(id, wanted, format!("{node}: {why}")),
+            Err(why) => return Finding::unknown(id, wanted, said(node.as_str(), why)),
             Ok(live) => {
                 wrong.extend(bad(live).map(|(verdict, what)| (node.clone(), verdict, what)));
             }
@@ -230,7 +231,8 @@ pub fn backup(days: Result<Option<u64>, String>) -> Finding {
 
 /// Days since the last failover drill.
 pub fn drill(days: Result<Option<u64>, String>) -> Finding {
-    let fix = "stop a master (`rcluster stop NODE`), see its replica take over, then `rcluster up`";
+    let fix =
+        "`rcluster failover`: it kills a master, checks that the cluster heals, and brings it back";
     since(Id::Drill, 90, days, "failover drill", fix)
 }
 
@@ -356,18 +358,16 @@ pub fn hosts(shards: &[Spread], vague: bool) -> Finding {
         .iter()
         .filter(|shard| shard.replicas.iter().all(|host| *host == shard.host))
         .collect();
-    if together.is_empty() {
-        let finding = Finding::new(
+    if together.is_empty() && vague {
+        return Finding::unknown(
             Id::Hosts,
-            Verdict::Pass,
-            "every shard has a replica on another host",
             wanted,
+            "every shard has a replica at another address; containers and virtual machines of one host have several",
         );
-        return if vague {
-            finding.why("as far as addresses tell: virtual machines of one host have several")
-        } else {
-            finding
-        };
+    }
+    if together.is_empty() {
+        let measured = "every shard has a replica on another host";
+        return Finding::new(Id::Hosts, Verdict::Pass, measured, wanted);
     }
     let measured = if together.len() == shards.len() {
         "every shard lives on one host".to_owned()

@@ -179,7 +179,7 @@ pub struct Outcome {
     /// What it looked at.
     pub parts: Vec<Part>,
     /// What to do if it did not pass.
-    pub hint: Option<&'static str>,
+    pub hint: Option<String>,
 }
 
 impl Outcome {
@@ -347,7 +347,7 @@ fn outcome(
         threshold,
         time_ms: 0,
         parts,
-        hint: matches!(verdict, Verdict::Failed | Verdict::Error).then(|| hint(check)),
+        hint: matches!(verdict, Verdict::Failed | Verdict::Error).then(|| hint(check).to_owned()),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The first line: how it is; the second: what that is made of.
 
 use crate::{
-    model::{count::count, human, slot::SLOTS},
+    model::{count::part, human, slot::SLOTS},
+    ops::status::expected,
     tui::state::{Source, State},
 };
 use ratatui::{
@@ -60,12 +61,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
             ratatui::style::Style::new()
         },
     );
+    let (masters, replicas) = expected(&sample.shards);
     let second = Line::from(vec![
         up,
         Span::raw(format!(
             ": {}, {}; epoch {}, ",
-            count(cluster.masters, "master"),
-            count(cluster.replicas, "replica"),
+            part(cluster.masters, masters, "master"),
+            part(cluster.replicas, replicas, "replica"),
             cluster.epoch,
         )),
         views,

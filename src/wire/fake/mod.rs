@@ -22,6 +22,7 @@ use node::{Node, Refusal, State};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 /// The wire. A clone is a handle to the same nodes.
@@ -34,6 +35,7 @@ pub struct FakeWire {
 #[derive(Clone, Default)]
 struct Inner {
     bus: Bus,
+    late: BTreeMap<String, Duration>,
     commands: Vec<String>,
 }
 
@@ -76,6 +78,11 @@ impl FakeWire {
     /// Freezes a node: it takes connections and answers nothing.
     pub fn freeze(&self, disk: &str) {
         self.set(disk, State::Frozen);
+    }
+
+    /// From now on a node says how it is only after so long.
+    pub fn delay(&self, disk: &str, by: Duration) {
+        self.lock().late.insert(disk.to_owned(), by);
     }
 
     /// Thaws it.
@@ -149,12 +156,18 @@ impl FakeWire {
         answer
     }
 
+    /// How long the node at an endpoint keeps a look waiting.
+    fn late(&self, at: &Endpoint) -> Duration {
+        let inner = self.lock();
+        let mut nodes = inner.bus.nodes.iter();
+        let disk = nodes.find(|(_, node)| is_at(node, at));
+        let late = disk.and_then(|(disk, _)| inner.late.get(disk));
+        late.copied().unwrap_or_default()
+    }
+
     fn reach(&self, inner: &mut Inner, at: &Endpoint) -> WireResult<String> {
-        let there = |node: &Node| {
-            let address = Endpoint::new(node.address.ip.to_string(), node.address.port);
-            node.state != State::Off && (node.dial == *at || address == *at)
-        };
-        let found = inner.bus.nodes.iter_mut().find(|(_, node)| there(node));
+        let mut nodes = inner.bus.nodes.iter_mut();
+        let found = nodes.find(|(_, node)| is_at(node, at));
         let at = at.clone();
         let Some((disk, node)) = found else {
             let why = "Connection refused".to_owned();
@@ -221,9 +234,15 @@ impl FakeWire {
     }
 }
 
+fn is_at(node: &Node, at: &Endpoint) -> bool {
+    let address = Endpoint::new(node.address.ip.to_string(), node.address.port);
+    node.state != State::Off && (node.dial == *at || address == *at)
+}
+
 #[async_trait]
 impl Wire for FakeWire {
     async fn observe(&self, at: &Endpoint) -> WireResult<Report> {
+        tokio::time::sleep(self.late(at)).await;
         self.call(at, |inner, disk| {
             let Inner { bus, .. } = inner;
             let node = &bus.nodes[disk];

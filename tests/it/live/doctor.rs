@@ -205,6 +205,15 @@ fn a_wrong_announced_name_is_found_named_and_fixed() {
         endpoints.to_string().contains("no-such-host.invalid"),
         "{endpoints:#}"
     );
+    // A dry run says what it would do, and does not.
+    let (code, document) = lab.doctor(&["--fix", "--dry-run"]);
+    assert_eq!(code, Some(4), "{document:#}");
+    let endpoints = check(&document, "endpoints");
+    let would = endpoints["would"].as_str().unwrap();
+    assert!(would.starts_with("announce again"), "{would}");
+    assert!(endpoints["fixed"].is_null(), "{endpoints:#}");
+    let announced = lab.redis(2, &["CONFIG", "GET", "cluster-announce-hostname"]);
+    assert!(announced.contains("no-such-host.invalid"), "{announced}");
     let (code, document) = lab.doctor(&["--fix"]);
     assert_eq!(code, Some(0), "{document:#}");
     assert!(
