@@ -11,6 +11,7 @@ use crate::{
         count::count,
         drill::report::{Instant, Latency, Planned, Report, Series, Verdict},
     },
+    plan::drill::outline::{Outline, names},
 };
 use console::style;
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -114,6 +115,92 @@ pub fn planned(screen: Screen, planned: &Planned) -> Result<()> {
     );
     text.push_str(&verdict(&planned.verdict));
     result::show(screen, &text, planned)
+}
+
+/// What is about to happen, for `--dry-run`.
+pub fn outline(screen: Screen, outline: &Outline) -> Result<()> {
+    let mut text = String::new();
+    let about = |text: &mut String, what: &str, value: &str| {
+        let _ = writeln!(text, "{what:<20}{value}");
+    };
+    if let (Some(fault), Some(shard)) = (outline.fault, outline.shard) {
+        let victims = names(&outline.victims, ", ");
+        about(
+            &mut text,
+            "would break",
+            &format!(
+                "{} by {fault} ({}), shard {shard}",
+                style(victims).bold(),
+                fault.signal()
+            ),
+        );
+    }
+    for heir in outline.heirs.iter().filter(|_| outline.fault.is_some()) {
+        let to = match &heir.to[..] {
+            [] => "nobody is told to".to_owned(),
+            [only] => only.to_string(),
+            equal => format!("{} (equal data: chance decides)", names(equal, " or ")),
+        };
+        about(
+            &mut text,
+            "expected to win",
+            &format!("{to}, shard {}", heir.shard),
+        );
+    }
+    if let Some(timeout) = outline.node_timeout_ms {
+        about(&mut text, "node timeout", &format!("{timeout} ms"));
+    }
+    if let Some(predicted) = outline.predicted {
+        about(
+            &mut text,
+            "predicted",
+            &format!(
+                "suspected (PFAIL) from {}; a new master after {} ({} to {})",
+                clock(whole(predicted.node_timeout_ms)),
+                clock(whole(predicted.expected_ms)),
+                clock(whole(predicted.low_ms)),
+                clock(whole(predicted.high_ms))
+            ),
+        );
+    } else if outline.fault.is_some() {
+        about(
+            &mut text,
+            "predicted",
+            "Redis does not fail over by itself after this",
+        );
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    for stage in outline
+        .stages
+        .iter()
+        .filter(|stage| !stage.steps.is_empty())
+    {
+        let _ = writeln!(text, "{}", style(&stage.title).bold());
+        for step in &stage.steps {
+            let _ = writeln!(text, "  {step}");
+        }
+    }
+    let restored = &outline.restored;
+    let mut back = Vec::new();
+    if !restored.nodes.is_empty() {
+        back.push(format!("{} back in place", names(&restored.nodes, ", ")));
+    }
+    if !restored.masters.is_empty() {
+        back.push(format!("led by {} as now", names(&restored.masters, ", ")));
+    }
+    for (node, settings) in &restored.settings {
+        let names: Vec<&str> = settings.iter().map(|(name, _)| name.as_str()).collect();
+        back.push(format!("{} of {node} as now", names.join(", ")));
+    }
+    if !back.is_empty() {
+        let _ = writeln!(text, "\nat the end: {}", back.join("; "));
+    }
+    for note in &outline.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    result::show(screen, &text, outline)
 }
 
 fn text(report: &Report) -> String {

@@ -1,6 +1,5 @@
 //! `rcluster failover`
 
-use super::{refuse_dry_run, refuse_seeds};
 use crate::{
     cli::{
         Verdict,
@@ -9,13 +8,18 @@ use crate::{
         confirm::confirm,
         settings,
     },
-    error::{Error, Result},
-    model::drill::{Fault, Manner, Pick, Wanted, report::Report},
+    error::{Error, Kind, Result},
+    model::{
+        drill::{Fault, Manner, Pick, Wanted, report::Report},
+        spec::ClusterName,
+    },
     ops::{
         drill::{
             Stop,
+            ground::{Ground, Seeds},
+            outline,
             planned::{self, planned},
-            run::{Request, drill, side_by_side},
+            run::{Request, drill, refuse_strangers, side_by_side},
         },
         session::{Purpose, Session},
     },
@@ -31,31 +35,72 @@ pub(in crate::cli) async fn run(
     screen: Screen,
     stop: &Stop,
 ) -> Result<Verdict> {
-    refuse_seeds(global, "failover")?;
-    refuse_dry_run(global, "failover")?;
-    let request = settings::request(global, &SpecFlags::default())?;
-    let session = Session::find(request, Purpose::Change).await?;
     let fault = fault(args.fault);
     let drills = !args.planned && args.to.is_none() && !args.force;
-    if drills && (!args.takeover || fault == Fault::Majority) {
+    let drills = drills && (!args.takeover || fault == Fault::Majority);
+    if !global.seed.is_empty() {
+        if drills {
+            return Err(refuse_strangers(fault));
+        }
+        let (seeds, user) = settings::seeds(global)?;
+        let password = settings::seed_password(global)?;
+        let deadline = settings::deadline(global);
+        let seeds = Seeds::find(&seeds, user, password, deadline).await?;
+        let progress = Progress::new(screen);
+        let ground = seeds.ground(&progress);
+        return in_peace(global, args, screen, stop, &ground, &progress).await;
+    }
+    let purpose = if global.dry_run {
+        Purpose::Look
+    } else {
+        Purpose::Change
+    };
+    let request = settings::request(global, &SpecFlags::default())?;
+    let session = Session::find(request, purpose).await?;
+    if drills && global.dry_run {
+        let progress = Progress::new(screen);
+        let request = request_of(args, fault)?;
+        let outline = outline::drill(&session, &progress, &request, args.repeat).await?;
+        progress.finish();
+        return show::outline(screen, &outline).map(|()| Verdict::Fine);
+    }
+    if drills {
         return drills_in_a_row(&session, args, fault, screen, stop).await;
     }
+    let progress = Progress::new(screen);
+    let ground = Ground::ours(&session, &progress);
+    in_peace(global, args, screen, stop, &ground, &progress).await
+}
+
+/// Replicas take over because they are told to; nothing is broken.
+async fn in_peace(
+    global: &Global,
+    args: &FailoverArgs,
+    screen: Screen,
+    stop: &Stop,
+    ground: &Ground<'_>,
+    progress: &Progress,
+) -> Result<Verdict> {
     let manner = match (args.force, args.takeover) {
         (true, _) => Manner::Force,
         (_, true) => Manner::Takeover,
         _ => Manner::Planned,
     };
-    explain(global, &session, manner).await?;
-    let progress = Progress::new(screen);
     let request = planned::Request {
         pick: args.shard.clone(),
         all: args.all,
         to: args.to.clone(),
         manner,
     };
+    if global.dry_run {
+        let outline = planned::outline(ground, &request).await?;
+        progress.finish();
+        return show::outline(screen, &outline).map(|()| Verdict::Fine);
+    }
+    explain(global, &ground.launch.name, manner).await?;
     let done = tokio::select! {
-        done = planned(&session, &progress, &request) => done?,
-        () = stop.wanted() => return Err(Error::new(crate::error::Kind::Interrupted, "interrupted")
+        done = planned(ground, &request) => done?,
+        () = stop.wanted() => return Err(Error::new(Kind::Interrupted, "interrupted")
             .hint("a failover that has begun ends by itself: see `rcluster status`")),
     };
     progress.finish();
@@ -64,7 +109,7 @@ pub(in crate::cli) async fn run(
 }
 
 /// What is about to happen, in words, before it is confirmed.
-async fn explain(global: &Global, session: &Session, manner: Manner) -> Result<()> {
+async fn explain(global: &Global, name: &ClusterName, manner: Manner) -> Result<()> {
     let what = match manner {
         Manner::Planned => return Ok(()),
         Manner::Force => {
@@ -76,20 +121,14 @@ async fn explain(global: &Global, session: &Session, manner: Manner) -> Result<(
              the majority lives on elsewhere, two masters serve the same slots until they meet"
         }
     };
-    confirm(global, &session.launch.name, what).await?;
+    confirm(global, name, what).await?;
     Ok(())
 }
 
-async fn drills_in_a_row(
-    session: &Session,
-    args: &FailoverArgs,
-    fault: Fault,
-    screen: Screen,
-    stop: &Stop,
-) -> Result<Verdict> {
+fn request_of(args: &FailoverArgs, fault: Fault) -> Result<Request> {
     let max_rto = args.max_rto.map(Duration::try_from_secs_f64).transpose();
     let max_rto = max_rto.map_err(|error| Error::usage("--max-rto is no time").source(error))?;
-    let mut request = Request {
+    Ok(Request {
         fault,
         pick: args.shard.clone(),
         wait: args.wait,
@@ -101,7 +140,17 @@ async fn drills_in_a_row(
             max_lost: args.max_lost,
             restore: !args.no_restore,
         },
-    };
+    })
+}
+
+async fn drills_in_a_row(
+    session: &Session,
+    args: &FailoverArgs,
+    fault: Fault,
+    screen: Screen,
+    stop: &Stop,
+) -> Result<Verdict> {
+    let mut request = request_of(args, fault)?;
     let mut reports: Vec<Report> = Vec::new();
     for _ in 0..args.repeat {
         let progress = Progress::new(screen);

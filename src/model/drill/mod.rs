@@ -8,7 +8,7 @@ use super::{
     slot::SlotSet,
 };
 use serde::Serialize;
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// What is broken on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -287,6 +287,15 @@ pub struct Syncs {
     pub full: u64,
     /// `sync_partial_ok`.
     pub partial: u64,
+}
+
+/// What a replica's counters say of the elections that it stood for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PastElections {
+    /// Requests for votes that it has sent since it started.
+    pub requests: u64,
+    /// How long its connection to its master has been up; it was no candidate meanwhile.
+    pub link_age: Option<Duration>,
 }
 
 /// Which shard is meant.

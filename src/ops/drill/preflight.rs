@@ -123,7 +123,8 @@ pub(super) async fn preflight(
     })
 }
 
-fn refuse_unable(fault: Fault, can: Capabilities) -> Result<()> {
+/// A fault that the runtime cannot inject, or not put right, is refused with the reason.
+pub(super) fn refuse_unable(fault: Fault, can: Capabilities) -> Result<()> {
     let able = match fault {
         Fault::Freeze => can.pause,
         Fault::Partition => can.partition,
@@ -132,16 +133,22 @@ fn refuse_unable(fault: Fault, can: Capabilities) -> Result<()> {
     if able {
         return Ok(());
     }
-    let why = match fault {
-        Fault::Partition => {
+    let (why, hint) = match fault {
+        _ if !can.start => (
+            "these nodes were not started by rcluster, which could neither break them nor bring them back",
+            "`--planned` and `--to NODE` need no more than commands on the wire",
+        ),
+        Fault::Partition => (
             "this runtime cannot cut a node off: its nodes share the host's network, and nothing \
-             that needs no privileges separates them reliably"
-        }
-        Fault::Freeze => "this runtime cannot freeze a node",
-        _ => "these nodes were not started by rcluster, which could not bring them back",
+             that needs no privileges separates them reliably",
+            "`--runtime docker` can; `--fault freeze` comes close here",
+        ),
+        _ => (
+            "this runtime cannot freeze a node",
+            "`--runtime docker` and `--runtime process` can",
+        ),
     };
-    Err(Error::refused(format!("--fault {fault}: {why}"))
-        .hint("`--runtime docker` can do all of them; `--fault freeze` comes close elsewhere"))
+    Err(Error::refused(format!("--fault {fault}: {why}")).hint(hint))
 }
 
 fn no_replica(scene: &Scene, seats: &Seats) -> Error {

@@ -1,11 +1,13 @@
 //! A drill from its preflight to its report. Whatever happens in between, the nodes that it hit are
-//! brought back and, unless that is not wanted, the first topology with them.
+//! brought back and, unless that is not wanted, the first topology with them; where that fails, the
+//! report says what is left to do, and what is remembered of the drill stays for `up`.
 
 use super::{
     account::{account, now_text},
     canary::{Canaries, Pace, discard},
     fault, lead,
-    preflight::{Target, preflight},
+    preflight::{Target, preflight, refuse_unable},
+    rest,
     scene::Scene,
     script::Script,
     stop::Stop,
@@ -25,7 +27,8 @@ use crate::{
         event::Listener,
         session::Session,
     },
-    plan::drill::verdict,
+    plan::drill::{outline::Settings, verdict},
+    runtime::{Runtime, external::External},
     store::drill::Intent,
 };
 use serde_json::json;
@@ -53,18 +56,48 @@ pub struct Request {
 /// Replicas report each second: with less than this a busy one would count as gone.
 const MAX_LAG: &str = "2";
 
-/// Runs one drill.
-pub async fn drill(
-    session: &Session,
-    listener: &dyn Listener,
+/// Why nodes that somebody else started are not broken.
+pub fn refuse_strangers(fault: Fault) -> Error {
+    match refuse_unable(fault, External::default().capabilities()) {
+        Err(error) => error.hint(
+            "`--planned` and `--to NODE` work there; leave --seed out to break a cluster of rcluster's",
+        ),
+        Ok(()) => Error::refused(format!("--fault {fault}: not on nodes that somebody else started")),
+    }
+}
+
+/// A drill that may begin.
+pub(super) struct Prepared {
+    /// Who is what.
+    pub(super) scene: Scene,
+    /// Who is hit.
+    pub(super) target: Target,
+    /// Directives that are changed meanwhile.
+    pub(super) meanwhile: Settings,
+    /// What has to be put right at the end.
+    pub(super) intent: Intent,
+}
+
+impl Prepared {
+    /// Everybody who may stand for election.
+    pub(super) fn candidates(&self) -> Vec<NodeName> {
+        match self.target.predicted {
+            Some(_) => self.target.seats.replicas.clone(),
+            None => Vec::new(),
+        }
+    }
+}
+
+/// Looks, and decides everything that can be decided before anything is touched.
+pub(super) async fn prepare(
+    context: &Context<'_>,
+    launch: &Launch,
     request: &Request,
-    stop: &Stop,
-) -> Result<Report> {
-    let context = session.context(listener);
-    let launch = &session.launch;
-    let scene = Scene::look(&context, launch).await?;
-    let mut target = preflight(&context, &scene, request).await?;
-    let settings = settings(&context, &scene, &mut target, request).await?;
+) -> Result<Prepared> {
+    let scene = Scene::look(context, launch).await?;
+    let mut target = preflight(context, &scene, request).await?;
+    let settings = settings(context, &scene, &mut target, request).await?;
+    let masters = scene.seats.iter().map(|seats| seats.master.clone());
     let intent = Intent {
         // A second victim is not known yet: it is one of the shard's own.
         nodes: match request.fault {
@@ -76,23 +109,55 @@ pub async fn drill(
             _ => target.victims.clone(),
         },
         masters: if request.wanted.restore {
-            scene
-                .seats
-                .iter()
-                .map(|seats| seats.master.clone())
-                .collect()
+            masters.collect()
         } else {
             Vec::new()
         },
         settings: settings.before,
     };
+    Ok(Prepared {
+        scene,
+        target,
+        meanwhile: settings.meanwhile,
+        intent,
+    })
+}
+
+/// Runs one drill.
+pub async fn drill(
+    session: &Session,
+    listener: &dyn Listener,
+    request: &Request,
+    stop: &Stop,
+) -> Result<Report> {
+    let context = session.context(listener);
+    let launch = &session.launch;
+    let mut prepared = prepare(&context, launch, request).await?;
+    let candidates = prepared.candidates();
+    let left = rest::left_of_all(&context, &prepared.scene, &session.live(), &candidates).await?;
+    if !left.is_zero() {
+        context.note(rest::why("a replica of the shard", left));
+        tokio::select! {
+            () = tokio::time::sleep(left) => {}
+            () = stop.wanted() => {
+                return Err(Error::new(Kind::Interrupted, "interrupted").hint("nothing was touched"));
+            }
+        }
+        prepared = prepare(&context, launch, request).await?;
+    }
+    let Prepared {
+        scene,
+        target,
+        meanwhile,
+        intent,
+    } = prepared;
     let state = &session.request.state;
     state.note_drill(&launch.name, Some(&intent))?;
     session.journal().write(
         "drill",
         json!({ "fault": request.fault, "nodes": target.victims, "masters": intent.masters }),
     )?;
-    change(&context, &scene, &settings.meanwhile).await?;
+    change(&context, &scene, &meanwhile).await?;
     let began = now_text();
     announce(&context, &target, request);
     let canaries = Canaries::start(&scene, &target.shards, pace(request), session.wires());
@@ -180,9 +245,6 @@ pub async fn give_back(context: &Context<'_>, session: &Session, intent: &Intent
     }
     Ok(done)
 }
-
-/// Directives by node.
-type Settings = Vec<(NodeName, Vec<(String, String)>)>;
 
 /// What a drill changes, and how it was.
 struct Changes {

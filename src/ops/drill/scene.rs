@@ -156,6 +156,17 @@ impl Scene {
         of.link_up.then(|| master.saturating_sub(of.offset))
     }
 
+    /// The replicas with the newest data of those whose link is up: who is expected to win.
+    pub fn favourites(&self, seats: &Seats) -> Vec<NodeName> {
+        let lag = |name: &&NodeName| self.lag(seats, name);
+        let least = seats.replicas.iter().filter_map(|name| lag(&name)).min();
+        let with = seats
+            .replicas
+            .iter()
+            .filter(|name| least.is_some() && lag(name) == least);
+        with.cloned().collect()
+    }
+
     /// The replica with the newest data of those whose link is up.
     pub fn best_replica(&self, seats: &Seats) -> Option<NodeName> {
         let candidates = seats.replicas.iter();

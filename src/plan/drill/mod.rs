@@ -3,6 +3,7 @@
 
 pub mod guide;
 pub mod ledger;
+pub mod outline;
 pub mod predict;
 pub mod seats;
 pub mod story;

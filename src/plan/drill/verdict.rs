@@ -99,8 +99,8 @@ pub fn limits(fault: Fault, node_timeout_ms: u64, one_host: bool, evicts: bool) 
     }
     if !matches!(fault, Fault::Replica | Fault::Majority) {
         limits.push(format!(
-            "a replica that stood for election less than four node timeouts ({} s) ago waits out the rest: \
-             a drill soon after another on the same shard takes longer",
+            "the replicas were rested: one that stood for election less than four node timeouts ({} s) ago is \
+             not elected as soon, so a second crash within that time is slower than this one",
             node_timeout_ms.saturating_mul(4).div_ceil(1000)
         ));
     }
