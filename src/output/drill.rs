@@ -85,6 +85,7 @@ pub fn series(screen: Screen, series: &Series) -> Result<()> {
                 style("failed:").red().bold(),
                 report.verdict.reasons.join("; ")
             );
+            text.push_str(&left(report));
         }
     }
     result::show(screen, &text, series)
@@ -292,6 +293,17 @@ fn text(report: &Report) -> String {
     }
     text.push('\n');
     text.push_str(&verdict(&report.verdict));
+    text.push_str(&left(report));
+    text
+}
+
+/// What could not be put right.
+fn left(report: &Report) -> String {
+    let mut text = String::new();
+    for left in &report.left {
+        let word = style("left to do:").red().bold();
+        let _ = writeln!(text, "{word} {}; `{}`", left.what, left.command);
+    }
     text
 }
 

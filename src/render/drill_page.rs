@@ -146,6 +146,12 @@ pub fn drill_page(report: &Report) -> Result<String> {
             .reasons
             .iter()
             .map(|text| html(text))
+            .chain(
+                report
+                    .left
+                    .iter()
+                    .map(|left| html(&format!("Left to do: {}; {}", left.what, left.command))),
+            )
             .collect(),
         plot: plot(report),
         rows: rows(report),

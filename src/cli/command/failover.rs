@@ -21,6 +21,7 @@ use crate::{
             planned::{self, planned},
             run::{Request, drill, refuse_strangers, side_by_side},
         },
+        lifecycle,
         session::{Purpose, Session},
     },
     output::{drill as show, progress::Progress, screen::Screen},
@@ -68,6 +69,9 @@ pub(in crate::cli) async fn run(
         return drills_in_a_row(&session, args, fault, screen, stop).await;
     }
     let progress = Progress::new(screen);
+    if !global.dry_run {
+        lifecycle::finish_drill(&session, &progress).await?;
+    }
     let ground = Ground::ours(&session, &progress);
     in_peace(global, args, screen, stop, &ground, &progress).await
 }
@@ -164,12 +168,17 @@ async fn drills_in_a_row(
         if args.repeat > 1 {
             show::line(screen, reports.len() + 1, &report);
         }
+        let is_whole = report.left.is_empty();
         reports.push(report);
+        if !is_whole {
+            break;
+        }
     }
     if let (Some(path), Some(last)) = (&args.report, reports.last()) {
         write_public(path, render::drill_page(last)?.as_bytes())?;
     }
     let passed = reports.iter().all(|report| report.verdict.passed);
+    let is_whole = reports.iter().all(|report| report.left.is_empty());
     match reports.pop() {
         Some(only) if reports.is_empty() => show::drill(screen, &only)?,
         Some(last) => {
@@ -178,7 +187,11 @@ async fn drills_in_a_row(
         }
         None => {}
     }
-    Ok(verdict(passed))
+    if is_whole {
+        Ok(verdict(passed))
+    } else {
+        Ok(Verdict::Exit(Kind::Failed.exit_code()))
+    }
 }
 
 fn verdict(passed: bool) -> Verdict {

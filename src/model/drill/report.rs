@@ -93,6 +93,8 @@ pub struct Availability {
 pub struct Data {
     /// Keys looked for.
     pub checked: usize,
+    /// Acknowledged writes that could not be looked for: nobody who has their slots answered.
+    pub unchecked: usize,
     /// Keys with another value than the one that was written.
     pub mismatched: usize,
     /// Acknowledged writes that were missing once the views agreed, before the victim was back.
@@ -155,6 +157,15 @@ pub struct Bucket {
     pub max_ms: f64,
     /// Attempts on the other shards that were not acknowledged.
     pub others_failed: usize,
+}
+
+/// Something that could not be put right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// What.
+    pub what: String,
+    /// What to type.
+    pub command: String,
 }
 
 /// A drill, from the fault to the way back.
@@ -246,6 +257,8 @@ pub struct Report {
     pub promoted: Option<NodeName>,
     /// Whether the first topology is back.
     pub restored: bool,
+    /// What could not be put right; empty: everything was.
+    pub left: Vec<Left>,
     /// How it was observed.
     pub observed: Observed,
     /// Whether it went as wanted.

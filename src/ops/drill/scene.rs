@@ -74,6 +74,18 @@ impl Scene {
         Ok(Scene { seen, names, seats })
     }
 
+    /// Nobody could be asked.
+    pub fn nobody() -> Self {
+        Scene {
+            seen: Observation {
+                members: Vec::new(),
+                answers: Vec::new(),
+            },
+            names: BTreeMap::new(),
+            seats: Vec::new(),
+        }
+    }
+
     /// Waits until all who run agree and all is well.
     pub async fn settled(context: &Context<'_>, launch: &Launch, what: &str) -> Result<Self> {
         let outcome = wait_until(POLL, context.deadline, async || {

@@ -123,7 +123,11 @@ impl<'a> Script<'a> {
     }
 
     /// What happened, and the canaries, who still write.
-    pub(super) fn end(self) -> (Record, Canaries) {
+    pub(super) fn end(mut self) -> (Record, Canaries) {
+        // An end before the return: its key has to go all the same.
+        if let Some(minority) = self.minority.take() {
+            self.record.minority = Some(minority.heard());
+        }
         (self.record, self.canaries)
     }
 

@@ -46,6 +46,12 @@ pub fn judge(report: &Report, wanted: Wanted) -> Verdict {
         Some(most) => fine.push(format!("{} lost, {most} allowed", report.lost)),
         None => {}
     }
+    if report.data.unchecked > 0 {
+        wrong.push(format!(
+            "{} could not be looked for",
+            count(report.data.unchecked, "acknowledged write")
+        ));
+    }
     if report.data.mismatched > 0 {
         wrong.push(format!(
             "{} with a wrong value",

@@ -7,6 +7,7 @@ mod conf_by_redis;
 mod docker;
 mod doctor;
 mod drill;
+mod drill_ended;
 mod failover;
 mod look;
 mod monitor;
