@@ -44,7 +44,7 @@ pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outco
         // The node that it (or a drill) was at may be down.
         lifecycle::up(session, listener, Extent::All).await?;
     }
-    let scene = Scene::look(&context, &session.launch).await?;
+    let scene = Scene::calm(&context, &session.launch).await?;
     scene.well().map_err(|why| {
         Error::refused(format!("the cluster is not well: {why}"))
             .hint("a rolling restart begins with a healthy cluster: `rcluster up` repairs it")
@@ -74,7 +74,7 @@ pub async fn dry_run(session: &Session, listener: &dyn Listener) -> Result<Outli
     let (state, launch) = (&session.request.state, &session.launch);
     let begun = state.rolling(&launch.name)?;
     let mended = begun.is_some() || state.drill(&launch.name)?.is_some();
-    let scene = Scene::look(&context, launch).await?;
+    let scene = Scene::calm(&context, launch).await?;
     let well = scene.well();
     if let (Err(why), false) = (&well, mended) {
         return Err(Error::refused(format!("the cluster is not well: {why}"))

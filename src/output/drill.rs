@@ -11,7 +11,7 @@ use crate::{
         count::count,
         drill::report::{Instant, Latency, Planned, Report, Series, Verdict},
     },
-    plan::drill::outline::{Outline, names},
+    plan::drill::{act::names, outline::Outline},
 };
 use console::style;
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -236,21 +236,7 @@ fn text(report: &Report) -> String {
         report.data.checked,
         report.data.mismatched
     );
-    if let Some(old) = &report.old_master {
-        let then = old.then.map_or(String::new(), |class| {
-            format!(", then said {}", class.word())
-        });
-        let last = old
-            .last_accepted_ms
-            .map_or(String::new(), |ms| format!(", the last one {ms} ms later"));
-        let _ = writeln!(
-            text,
-            "  old master  took {} while it was replaced{last}{then}; {} of them are gone (min-replicas-to-write {})",
-            count(old.accepted, "write"),
-            old.lost,
-            report.min_replicas_to_write
-        );
-    }
+    text.push_str(&victim(report));
     let _ = writeln!(
         text,
         "  available   {:.2} % on its shard, {:.2} % on the others, until the views agreed",
@@ -294,6 +280,42 @@ fn text(report: &Report) -> String {
     text.push('\n');
     text.push_str(&verdict(&report.verdict));
     text.push_str(&left(report));
+    text
+}
+
+/// What the victim did meanwhile, where it lived on.
+fn victim(report: &Report) -> String {
+    let mut text = String::new();
+    if let Some(old) = &report.old_master {
+        let then = old.then.map_or(String::new(), |class| {
+            format!(", then said {}", class.word())
+        });
+        let last = old
+            .last_accepted_ms
+            .map_or(String::new(), |ms| format!(", the last one {ms} ms later"));
+        let _ = writeln!(
+            text,
+            "  old master  took {} while it was replaced{last}{then}; {} of them are gone (min-replicas-to-write {})",
+            count(old.accepted, "write"),
+            old.lost,
+            report.min_replicas_to_write
+        );
+    }
+    if let Some(slowed) = &report.slowed {
+        let _ = writeln!(
+            text,
+            "  slowed      frozen {:.0} % of {} in {}, at most {:.0} ms at once; nobody {}",
+            slowed.frozen_percent,
+            clock(slowed.lasted_ms),
+            count(slowed.turns, "turn"),
+            slowed.longest_freeze_ms,
+            if report.promoted.is_some() {
+                "should have been promoted"
+            } else {
+                "was promoted"
+            }
+        );
+    }
     text
 }
 

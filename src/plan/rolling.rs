@@ -2,7 +2,8 @@
 //! and the first masters lead again at the end.
 
 use super::drill::{
-    outline::{Act, Heir, Outline, Restored, SCHEMA, Stage},
+    act::{Act, Stage},
+    outline::{Heir, Outline, Restored, SCHEMA},
     seats::{Move, moves},
 };
 use crate::model::{

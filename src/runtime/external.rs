@@ -46,6 +46,7 @@ impl Runtime for External {
             restarts_by_itself: false,
             own_network: false,
             partition: false,
+            fill_disk: false,
         }
     }
 

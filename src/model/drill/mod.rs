@@ -22,6 +22,11 @@ pub enum Fault {
     Freeze,
     /// A master is cut from the other nodes, but not from a client that sits beside it.
     Partition,
+    /// A master is frozen and thawed in turn, never for as long as the others would mind.
+    Slow,
+    /// A master's disk is full.
+    #[serde(rename = "disk-full")]
+    DiskFull,
     /// SIGKILL to a replica.
     Replica,
     /// SIGKILL to a master, then to the replica that took its place.
@@ -32,11 +37,13 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, in the order of the help.
-    pub const ALL: [Fault; 7] = [
+    pub const ALL: [Fault; 9] = [
         Fault::Crash,
         Fault::Stop,
         Fault::Freeze,
         Fault::Partition,
+        Fault::Slow,
+        Fault::DiskFull,
         Fault::Replica,
         Fault::Double,
         Fault::Majority,
@@ -49,6 +56,8 @@ impl Fault {
             Fault::Stop => "stop",
             Fault::Freeze => "freeze",
             Fault::Partition => "partition",
+            Fault::Slow => "slow",
+            Fault::DiskFull => "disk-full",
             Fault::Replica => "replica",
             Fault::Double => "double",
             Fault::Majority => "majority",
@@ -62,6 +71,8 @@ impl Fault {
             Fault::Stop => "SIGTERM",
             Fault::Freeze => "freeze",
             Fault::Partition => "disconnect",
+            Fault::Slow => "stutter",
+            Fault::DiskFull => "fill the disk",
         }
     }
 

@@ -116,6 +116,23 @@ pub struct OldMaster {
     pub then: Option<Class>,
 }
 
+/// What was done to a node that was slowed down.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Slowed {
+    /// It was to be frozen for so long,
+    pub duty_frozen_ms: u64,
+    /// and then to run for so long.
+    pub duty_running_ms: u64,
+    /// So often.
+    pub turns: usize,
+    /// From the first freeze to the last thaw.
+    pub lasted_ms: f64,
+    /// The share of that in which it was frozen, as measured.
+    pub frozen_percent: f64,
+    /// The longest freeze, as measured.
+    pub longest_freeze_ms: f64,
+}
+
 /// How the instants were observed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Observed {
@@ -253,6 +270,9 @@ pub struct Report {
     /// What the old master took, where it lived on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old_master: Option<OldMaster>,
+    /// What was done to it, where it was slowed down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slowed: Option<Slowed>,
     /// Who was promoted.
     pub promoted: Option<NodeName>,
     /// Whether the first topology is back.

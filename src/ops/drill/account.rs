@@ -39,7 +39,10 @@ pub(super) fn cpu() -> Duration {
 
 /// Now, as people write it.
 pub(super) fn now_text() -> String {
-    jiff::Timestamp::now().to_string()
+    let now = jiff::Timestamp::now();
+    now.round(jiff::Unit::Millisecond)
+        .unwrap_or(now)
+        .to_string()
 }
 
 /// Puts the report together.
@@ -159,6 +162,7 @@ pub(super) async fn account(
         },
         data: balance.data,
         old_master,
+        slowed: record.slowed,
         promoted: record.promoted.clone(),
         restored: moves(&after.seats, &scene.seats).is_empty()
             && after.seats.len() == scene.seats.len(),

@@ -48,7 +48,7 @@ pub struct Request {
 /// Fails over; one shard after another.
 pub async fn planned(ground: &Ground<'_>, request: &Request) -> Result<Planned> {
     let (context, launch, live) = (&ground.context, ground.launch, ground.live());
-    let mut scene = Scene::look(context, launch).await?;
+    let mut scene = Scene::calm(context, launch).await?;
     let mut turns = turns(&scene, request)?;
     if request.manner == Manner::Planned {
         scene = Scene::settled(context, launch, "waiting for a healthy cluster").await?;
@@ -131,7 +131,7 @@ pub async fn planned(ground: &Ground<'_>, request: &Request) -> Result<Planned> 
 
 /// What [`planned`] would do.
 pub async fn outline(ground: &Ground<'_>, request: &Request) -> Result<Outline> {
-    let scene = Scene::look(&ground.context, ground.launch).await?;
+    let scene = Scene::calm(&ground.context, ground.launch).await?;
     let turns = turns(&scene, request)?;
     let mut notes = Vec::new();
     if request.manner != Manner::Takeover {

@@ -95,7 +95,7 @@ pub(super) async fn prepare(
     launch: &Launch,
     request: &Request,
 ) -> Result<Prepared> {
-    let scene = Scene::look(context, launch).await?;
+    let scene = Scene::calm(context, launch).await?;
     let mut target = preflight(context, &scene, request).await?;
     let settings = settings(context, &scene, &mut target, request).await?;
     let masters = scene.seats.iter().map(|seats| seats.master.clone());

@@ -20,6 +20,9 @@ use std::{collections::BTreeMap, time::Duration};
 /// How often a scene that is not yet as wanted is looked at.
 const POLL: Duration = Duration::from_millis(10);
 
+/// How long a look may be repeated that shows something amiss.
+const CALM: Duration = Duration::from_secs(2);
+
 /// The nodes that run, and what they say.
 pub struct Scene {
     /// Whom was asked, and what they said.
@@ -84,6 +87,19 @@ impl Scene {
             names: BTreeMap::new(),
             seats: Vec::new(),
         }
+    }
+
+    /// The same, a little more patiently: an answer that was late once is no reason to refuse.
+    pub async fn calm(context: &Context<'_>, launch: &Launch) -> Result<Self> {
+        let outcome = wait_until(POLL * 10, CALM, async || {
+            let scene = Scene::look(context, launch).await?;
+            Ok::<_, Error>(match scene.well() {
+                Ok(()) => Look::Ready(scene),
+                Err(_) => Look::Pending(scene),
+            })
+        })
+        .await?;
+        Ok(outcome.unwrap_or_else(|late| late.last))
     }
 
     /// Waits until all who run agree and all is well.

@@ -24,6 +24,11 @@ pub fn judge(report: &Report, wanted: Wanted) -> Verdict {
     if expects_promotion && report.promoted.is_none() {
         wrong.push("no replica was promoted".to_owned());
     }
+    if fault == Fault::Slow && report.promoted.is_some() {
+        wrong.push(
+            "a replica was promoted although no stall was as long as the node timeout".to_owned(),
+        );
+    }
     match (wanted.max_rto_ms, report.rto_write_ms) {
         (Some(most), Some(rto)) => {
             #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
@@ -91,6 +96,11 @@ pub fn limits(fault: Fault, node_timeout_ms: u64, one_host: bool, evicts: bool) 
         Fault::Partition => say(
             "the cut is clean and complete; real ones are partial, one-way or slow, and last as long as they like",
         ),
+        Fault::Slow => say(
+            "a stutter is not a slow disk or a slow network: the node works at full speed in between, and no \
+             stall came near the node timeout; past that it would be replaced as one that is frozen",
+        ),
+        Fault::DiskFull => {}
         Fault::Replica => {
             say("losing a replica moves no slot: it shows only that nothing else notices");
         }
@@ -103,7 +113,7 @@ pub fn limits(fault: Fault, node_timeout_ms: u64, one_host: bool, evicts: bool) 
             "maxmemory-policy may evict the canaries' keys when memory is full, which would count as lost",
         );
     }
-    if !matches!(fault, Fault::Replica | Fault::Majority) {
+    if !matches!(fault, Fault::Replica | Fault::Majority | Fault::Slow) {
         limits.push(format!(
             "the replicas were rested: one that stood for election less than four node timeouts ({} s) ago is \
              not elected as soon, so a second crash within that time is slower than this one",

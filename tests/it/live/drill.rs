@@ -195,6 +195,36 @@ fn a_frozen_master_may_take_writes_that_are_lost() {
     assert_tidy(&rig);
 }
 
+fn slowed_down(on: On) {
+    let Some(rig) = cluster(on, "slow drill") else {
+        return;
+    };
+    let before = Portrait::of(&rig, &rig.ports(6));
+    let (report, _) = drilled(&rig, &["--fault", "slow", "--shard", "1"], 0);
+    let slowed = &report["slowed"];
+    assert!(number(slowed, "turns") > 5.0, "{report:#}");
+    assert!(number(slowed, "longest_freeze_ms") >= number(slowed, "duty_frozen_ms"));
+    assert!(number(slowed, "lasted_ms") > number(&report, "node_timeout_ms"));
+    assert_eq!(report["promoted"], Value::Null);
+    assert_eq!(report["lost"], 0);
+    let latency = &report["latency"];
+    assert!(number(&latency["during"], "p50_ms") > number(&latency["before"], "p50_ms"));
+    // No epoch has moved.
+    assert_eq!(Portrait::of(&rig, &rig.ports(6)), before);
+    assert_well(&rig, 6);
+    assert_tidy(&rig);
+}
+
+#[test]
+fn a_slow_master_keeps_its_place() {
+    slowed_down(On::Process);
+}
+
+#[test]
+fn a_slow_container_keeps_its_place() {
+    slowed_down(On::Docker);
+}
+
 #[test]
 fn nobody_notices_a_lost_replica_and_none_left_is_refused() {
     let Some(rig) = cluster(On::Process, "replica drill") else {

@@ -59,7 +59,7 @@ fn dry_runs_name_everything_and_change_nothing(rig: &Rig) {
     );
     // Any shard: the same one each time, as nothing has happened in between.
     assert_eq!(dry(&["failover"]), dry(&["failover"]));
-    for fault in ["stop", "freeze", "replica", "double", "majority"] {
+    for fault in ["stop", "freeze", "slow", "replica", "double", "majority"] {
         let outline = dry(&["failover", "--fault", fault, "--shard", "1"]);
         let strikes = |step: &&Value| step["step"] == "strike";
         assert!(
@@ -67,6 +67,10 @@ fn dry_runs_name_everything_and_change_nothing(rig: &Rig) {
             "{outline:#}"
         );
     }
+    let full = rig
+        .run(&["failover", "--fault", "disk-full", "-n"])
+        .expect(3);
+    assert!(full.err.contains("privileges"), "{}", full.err);
     let partition = rig.run(&["failover", "--fault", "partition", "-n"]);
     assert_eq!(partition.code, if rig.on == On::Docker { 0 } else { 3 });
 
