@@ -22,14 +22,16 @@ every node's view is watched, the data is looked for, the node is brought back, 
 restore the first topology. Ctrl-C brings everything back first; after a kill -9 `rcluster up` does.
 
 Faults: crash (SIGKILL to a master), stop (SIGTERM), freeze (thawed once it was replaced), partition
-(cut from the other nodes, docker only), replica (lose a replica), double (the master, then its heir),
-majority (more than half of the masters: the cluster goes down until they are back, or --takeover).
+(cut from the other nodes, docker only), slow (frozen and thawed in turn: clients wait, and nobody is to be
+promoted), replica (lose a replica), double (the master, then its heir), majority (more than half of the
+masters: the cluster goes down until they are back, or --takeover). -n shows all of it and touches nothing.
 
 Examples:
   rcluster failover                           crash a master of any shard
   rcluster failover --shard 2 --max-rto 9     exit 4 if writes are out for more than 9 s
   rcluster failover --fault freeze --report freeze.html
   rcluster failover --planned --all           each shard in turn, without an outage
+  rcluster failover --shard 2 -n              who would be hit, who would win, when, and what is restored
   rcluster failover --to node-4               node-4 takes over from its master, in peace";
 
 #[derive(Debug, Args)]
@@ -97,6 +99,10 @@ pub(super) enum FaultArg {
     Freeze,
     /// A master is cut off from the other nodes
     Partition,
+    /// A master stutters: frozen and thawed in turn
+    Slow,
+    /// A master's disk is full (no runtime can do that yet: it says why)
+    DiskFull,
     /// SIGKILL to a replica
     Replica,
     /// A master, then the replica that took over

@@ -94,7 +94,7 @@ async fn open(
     Ok(match kind {
         RuntimeKind::Docker => Chosen::new(docker(state, name).await?, reason),
         RuntimeKind::Process => Chosen::new(Process::new(state.clusters()), reason),
-        RuntimeKind::External => Chosen::new(crate::runtime::external::External, reason),
+        RuntimeKind::External => Chosen::new(crate::runtime::external::External::default(), reason),
     })
 }
 

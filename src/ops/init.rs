@@ -55,7 +55,7 @@ pub struct Nodes {
 pub async fn of_seeds(nodes: Nodes, listener: &dyn Listener) -> Result<Outcome> {
     let wire = LiveWire::new(nodes.user, nodes.password);
     let context = Context {
-        runtime: &External,
+        runtime: &External::default(),
         wire: &wire,
         listener,
         journal: None,
@@ -70,7 +70,7 @@ pub async fn of_seeds(nodes: Nodes, listener: &dyn Listener) -> Result<Outcome> 
 pub async fn dry_run(nodes: Nodes, listener: &dyn Listener) -> Result<Plan> {
     let wire = LiveWire::new(nodes.user, nodes.password);
     let context = Context {
-        runtime: &External,
+        runtime: &External::default(),
         wire: &wire,
         listener,
         journal: None,
@@ -185,7 +185,7 @@ pub fn no_seed(seeds: &[Endpoint], errors: &[WireError]) -> Error {
 }
 
 /// MEET takes IP literals only.
-async fn resolve(seed: &Endpoint) -> Result<IpAddr> {
+pub(super) async fn resolve(seed: &Endpoint) -> Result<IpAddr> {
     let found = tokio::net::lookup_host((seed.host.as_str(), seed.port)).await;
     let mut found = found.map_err(|error| {
         Error::missing(format!("looking up {}", seed.host))

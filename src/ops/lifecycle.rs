@@ -55,15 +55,32 @@ pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> R
     .await
 }
 
-/// What a drill broke that was killed is brought back before anything is asked of the nodes.
+/// What a drill left that was killed is put right, before another one notes its own masters, or a
+/// planned failover makes others lead.
+pub async fn finish_drill(session: &Session, listener: &dyn Listener) -> Result<()> {
+    let state = &session.request.state;
+    if state.drill(&session.launch.name)?.is_some() {
+        up(session, listener, Extent::All).await?;
+    }
+    Ok(())
+}
+
+/// What a killed drill froze or cut off is brought back before anything is asked of the nodes.
 async fn mend(session: &Session, listener: &dyn Listener, drill: Option<&Intent>) -> Result<usize> {
     match drill {
         Some(intent) => {
             let context = session.context(listener);
-            drill::run::finish(&context, &session.launch, intent).await
+            drill::run::release(&context, &session.launch, intent).await
         }
         None => Ok(0),
     }
+}
+
+/// Nothing of an interrupted drill or rolling restart is left to be done.
+fn forget_interrupted(session: &Session) -> Result<()> {
+    let (state, name) = (&session.request.state, &session.launch.name);
+    state.note_drill(name, None)?;
+    state.note_rolling(name, None)
 }
 
 /// The masters from before that drill lead again, and it is forgotten.
@@ -83,7 +100,9 @@ pub async fn restart(
 ) -> Result<Outcome> {
     journaled(session, async {
         refuse_resizing(session)?;
-        let finished = finish(session, listener).await?;
+        let drill = session.request.state.drill(&session.launch.name)?;
+        let finished =
+            finish(session, listener).await? + mend(session, listener, drill.as_ref()).await?;
         let outcome = part(session, listener, None, End::Settled, async |context| {
             restart::restart(
                 &context,
@@ -95,7 +114,16 @@ pub async fn restart(
             .await
         })
         .await?;
-        Ok(outcome.after(finished))
+        let given_back = match &drill {
+            Some(intent) => give_back(session, listener, intent).await?,
+            None => 0,
+        };
+        if only.is_empty() {
+            // Everybody was restarted now.
+            let state = &session.request.state;
+            state.note_rolling(&session.launch.name, None)?;
+        }
+        Ok(outcome.after(finished + given_back))
     })
     .await
 }
@@ -104,7 +132,9 @@ pub async fn restart(
 pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
     refuse_unknown(session).await?;
     journaled(session, async {
-        let removed = finish_removal(session, listener).await?;
+        let drill = session.request.state.drill(&session.launch.name)?;
+        let removed = finish_removal(session, listener).await?
+            + mend(session, listener, drill.as_ref()).await?;
         let emptied = empty(session, listener).await?;
         let outcome = part(session, listener, None, End::Settled, async |context| {
             up::up(
@@ -117,6 +147,11 @@ pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome
             .await
         })
         .await?;
+        if let Some(intent) = &drill {
+            let context = session.context(listener);
+            drill::run::put_settings_back(&context, &session.launch, intent).await?;
+        }
+        forget_interrupted(session)?;
         Ok(outcome.after(removed + emptied))
     })
     .await
@@ -127,6 +162,7 @@ pub async fn reset_hard(session: &Session, listener: &dyn Listener) -> Result<Ou
     refuse_unknown(session).await?;
     journaled(session, async {
         let removed = remove(session, listener).await?;
+        forget_interrupted(session)?;
         let outcome = part(session, listener, None, End::Settled, async |context| {
             up::up(
                 &context,
@@ -146,6 +182,9 @@ pub async fn reset_hard(session: &Session, listener: &dyn Listener) -> Result<Ou
 /// `stop`.
 pub async fn stop(session: &Session, listener: &dyn Listener, only: &[NodeName]) -> Result<usize> {
     journaled(session, async {
+        // It is remembered further: the masters from before lead again at the next `up`.
+        let drill = session.request.state.drill(&session.launch.name)?;
+        mend(session, listener, drill.as_ref()).await?;
         stop::stop(&session.context(listener), &session.launch.name, only).await
     })
     .await
@@ -164,7 +203,10 @@ pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> 
     }
     if !volumes {
         return journaled(session, async {
-            down::down(&session.context(listener), name, false).await
+            let removed = down::down(&session.context(listener), name, false).await?;
+            // What it broke is gone.
+            forget_interrupted(session)?;
+            Ok(removed)
         })
         .await;
     }

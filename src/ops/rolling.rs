@@ -17,10 +17,14 @@ use crate::{
     error::{Error, Result},
     model::{
         count::count,
-        drill::{Manner, Seats},
+        drill::Manner,
         node::{Endpoint, NodeName},
     },
-    plan::step::{Change, Goal, Plan, Step},
+    plan::{
+        drill::outline::Outline,
+        rolling::{self, Turn, first_topology, order},
+        step::{Change, Goal, Plan, Step},
+    },
     store::drill::Rolling,
 };
 use serde_json::json;
@@ -35,40 +39,27 @@ pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outco
             "a rolling restart was interrupted after {}: going on",
             count(begun.done.len(), "node")
         ));
-        // The node that it was at may be down.
+    }
+    if begun.is_some() || state.drill(name)?.is_some() {
+        // The node that it (or a drill) was at may be down.
         lifecycle::up(session, listener, Extent::All).await?;
     }
-    let scene = Scene::look(&context, &session.launch).await?;
+    let scene = Scene::calm(&context, &session.launch).await?;
     scene.well().map_err(|why| {
         Error::refused(format!("the cluster is not well: {why}"))
             .hint("a rolling restart begins with a healthy cluster: `rcluster up` repairs it")
     })?;
-    for seats in &scene.seats {
-        if seats.replicas.is_empty() {
-            return Err(Error::refused(format!(
-                "shard {} has no replica that could serve while {} restarts",
-                seats.shard, seats.master
-            ))
-            .hint("`rcluster restart` restarts all at once, with an outage"));
-        }
-    }
-    let mut rolling = begun.unwrap_or_else(|| Rolling {
-        masters: scene
-            .seats
-            .iter()
-            .map(|seats| seats.master.clone())
-            .collect(),
-        done: Vec::new(),
-    });
+    refuse_lonely(&scene)?;
+    let mut rolling = begun.unwrap_or_else(|| from_now(&scene));
     state.note_rolling(name, Some(&rolling))?;
     let first = first_topology(&scene.seats, &rolling.masters);
     loop {
         let scene = Scene::settled(&context, &session.launch, "between two nodes").await?;
-        let Some(node) = next(&scene.seats, &rolling.done) else {
+        let Some(turn) = left(&scene, &rolling).turns.into_iter().next() else {
             break;
         };
-        one(session, &context, &scene, &node).await?;
-        rolling.done.push(node);
+        one(session, &context, &turn).await?;
+        rolling.done.push(turn.node);
         state.note_rolling(name, Some(&rolling))?;
     }
     drill::restore(&context, &session.launch, &session.live(), &first).await?;
@@ -77,52 +68,72 @@ pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outco
     outcome(session, &scene, rolling.done.len())
 }
 
-/// Replicas first, then masters, each in the order of the shards.
-fn next(seats: &[Seats], done: &[NodeName]) -> Option<NodeName> {
-    let replicas = seats.iter().flat_map(|seats| &seats.replicas);
-    let masters = seats.iter().map(|seats| &seats.master);
-    replicas
-        .chain(masters)
-        .find(|node| !done.contains(node))
-        .cloned()
+/// What [`rolling`] would do.
+pub async fn dry_run(session: &Session, listener: &dyn Listener) -> Result<Outline> {
+    let context = session.context(listener);
+    let (state, launch) = (&session.request.state, &session.launch);
+    let begun = state.rolling(&launch.name)?;
+    let mended = begun.is_some() || state.drill(&launch.name)?.is_some();
+    let scene = Scene::calm(&context, launch).await?;
+    let well = scene.well();
+    if let (Err(why), false) = (&well, mended) {
+        return Err(Error::refused(format!("the cluster is not well: {why}"))
+            .hint("a rolling restart begins with a healthy cluster: `rcluster up` repairs it"));
+    }
+    refuse_lonely(&scene)?;
+    let rolling = begun.unwrap_or_else(|| from_now(&scene));
+    let mut outline = rolling::outline(
+        launch.name.to_string(),
+        launch.runtime.to_string(),
+        &left(&scene, &rolling),
+        &rolling.masters,
+        rolling.done.len(),
+    );
+    if let Err(why) = well {
+        outline.notes.insert(
+            0,
+            format!("the cluster is not well ({why}): first it is repaired as by `rcluster up`"),
+        );
+    }
+    Ok(outline)
 }
 
-/// The shards with the masters that they had at first.
-fn first_topology(now: &[Seats], masters: &[NodeName]) -> Vec<Seats> {
-    now.iter()
-        .map(|seats| {
-            let mut nodes: Vec<NodeName> = seats.replicas.clone();
-            nodes.push(seats.master.clone());
-            let master = nodes.iter().find(|node| masters.contains(node));
-            let master = master.unwrap_or(&seats.master).clone();
-            nodes.retain(|node| *node != master);
-            nodes.sort();
-            Seats {
-                shard: seats.shard,
-                slots: seats.slots.clone(),
-                master,
-                replicas: nodes,
-            }
-        })
-        .collect()
+fn from_now(scene: &Scene) -> Rolling {
+    let masters = scene.seats.iter().map(|seats| seats.master.clone());
+    Rolling {
+        masters: masters.collect(),
+        done: Vec::new(),
+    }
+}
+
+fn left(scene: &Scene, rolling: &Rolling) -> rolling::Order {
+    order(&scene.seats, &rolling.done, &rolling.masters, |seats| {
+        scene.best_replica(seats)
+    })
+}
+
+fn refuse_lonely(scene: &Scene) -> Result<()> {
+    let lonely = scene.seats.iter().find(|seats| seats.replicas.is_empty());
+    match lonely {
+        None => Ok(()),
+        Some(seats) => Err(Error::refused(format!(
+            "shard {} has no replica that could serve while {} restarts",
+            seats.shard, seats.master
+        ))
+        .hint("`rcluster restart` restarts all at once, with an outage")),
+    }
 }
 
 /// One node: if it leads, somebody else takes over first.
-async fn one(
-    session: &Session,
-    context: &Context<'_>,
-    scene: &Scene,
-    node: &NodeName,
-) -> Result<()> {
-    let launch = &session.launch;
-    let seats = scene.shard_of(node);
-    if let Some(seats) = seats.filter(|seats| seats.master == *node) {
-        let heir = scene.best_replica(seats).ok_or_else(|| {
+async fn one(session: &Session, context: &Context<'_>, turn: &Turn) -> Result<()> {
+    let (launch, node) = (&session.launch, &turn.node);
+    if let Some(heir) = &turn.heir {
+        let heir = heir.as_ref().ok_or_else(|| {
             Error::failed(format!("no replica of {node} is in sync"))
                 .hint("`rcluster status` shows the links; the same command goes on from here")
         })?;
         context.note(format!("{heir} takes over from {node}"));
-        drill::lead(context, launch, &session.live(), &heir, Manner::Planned).await?;
+        drill::lead(context, launch, &session.live(), heir, Manner::Planned).await?;
     }
     context.note(format!("restarting {node}"));
     session
@@ -162,41 +173,4 @@ fn outcome(session: &Session, scene: &Scene, changes: usize) -> Result<Outcome> 
         masters: masters.collect::<Result<_>>()?,
         endpoints,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::slot::SlotRange;
-
-    fn shard(shard: usize, from: u16, master: &str, replica: &str) -> Seats {
-        Seats {
-            shard,
-            slots: SlotRange::new(from, from + 10).into_iter().collect(),
-            master: NodeName::new(master),
-            replicas: vec![NodeName::new(replica)],
-        }
-    }
-
-    #[test]
-    fn replicas_go_first_and_nobody_twice() {
-        let seats = [shard(1, 0, "a", "d"), shard(2, 20, "b", "e")];
-        let mut done = Vec::new();
-        let mut order = Vec::new();
-        while let Some(node) = next(&seats, &done) {
-            order.push(node.to_string());
-            done.push(node);
-        }
-        assert_eq!(order, ["d", "e", "a", "b"]);
-    }
-
-    #[test]
-    fn the_first_masters_are_wanted_back() {
-        let now = [shard(1, 0, "d", "a"), shard(2, 20, "b", "e")];
-        let masters = [NodeName::new("a"), NodeName::new("b")];
-        let first = first_topology(&now, &masters);
-        assert_eq!(first[0].master, masters[0]);
-        assert_eq!(first[0].replicas, [NodeName::new("d")]);
-        assert_eq!(first[1], now[1]);
-    }
 }

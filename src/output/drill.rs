@@ -11,6 +11,7 @@ use crate::{
         count::count,
         drill::report::{Instant, Latency, Planned, Report, Series, Verdict},
     },
+    plan::drill::{act::names, outline::Outline},
 };
 use console::style;
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -84,6 +85,7 @@ pub fn series(screen: Screen, series: &Series) -> Result<()> {
                 style("failed:").red().bold(),
                 report.verdict.reasons.join("; ")
             );
+            text.push_str(&left(report));
         }
     }
     result::show(screen, &text, series)
@@ -114,6 +116,92 @@ pub fn planned(screen: Screen, planned: &Planned) -> Result<()> {
     );
     text.push_str(&verdict(&planned.verdict));
     result::show(screen, &text, planned)
+}
+
+/// What is about to happen, for `--dry-run`.
+pub fn outline(screen: Screen, outline: &Outline) -> Result<()> {
+    let mut text = String::new();
+    let about = |text: &mut String, what: &str, value: &str| {
+        let _ = writeln!(text, "{what:<20}{value}");
+    };
+    if let (Some(fault), Some(shard)) = (outline.fault, outline.shard) {
+        let victims = names(&outline.victims, ", ");
+        about(
+            &mut text,
+            "would break",
+            &format!(
+                "{} by {fault} ({}), shard {shard}",
+                style(victims).bold(),
+                fault.signal()
+            ),
+        );
+    }
+    for heir in outline.heirs.iter().filter(|_| outline.fault.is_some()) {
+        let to = match &heir.to[..] {
+            [] => "nobody is told to".to_owned(),
+            [only] => only.to_string(),
+            equal => format!("{} (equal data: chance decides)", names(equal, " or ")),
+        };
+        about(
+            &mut text,
+            "expected to win",
+            &format!("{to}, shard {}", heir.shard),
+        );
+    }
+    if let Some(timeout) = outline.node_timeout_ms {
+        about(&mut text, "node timeout", &format!("{timeout} ms"));
+    }
+    if let Some(predicted) = outline.predicted {
+        about(
+            &mut text,
+            "predicted",
+            &format!(
+                "suspected (PFAIL) from {}; a new master after {} ({} to {})",
+                clock(whole(predicted.node_timeout_ms)),
+                clock(whole(predicted.expected_ms)),
+                clock(whole(predicted.low_ms)),
+                clock(whole(predicted.high_ms))
+            ),
+        );
+    } else if outline.fault.is_some() {
+        about(
+            &mut text,
+            "predicted",
+            "Redis does not fail over by itself after this",
+        );
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    for stage in outline
+        .stages
+        .iter()
+        .filter(|stage| !stage.steps.is_empty())
+    {
+        let _ = writeln!(text, "{}", style(&stage.title).bold());
+        for step in &stage.steps {
+            let _ = writeln!(text, "  {step}");
+        }
+    }
+    let restored = &outline.restored;
+    let mut back = Vec::new();
+    if !restored.nodes.is_empty() {
+        back.push(format!("{} back in place", names(&restored.nodes, ", ")));
+    }
+    if !restored.masters.is_empty() {
+        back.push(format!("led by {} as now", names(&restored.masters, ", ")));
+    }
+    for (node, settings) in &restored.settings {
+        let names: Vec<&str> = settings.iter().map(|(name, _)| name.as_str()).collect();
+        back.push(format!("{} of {node} as now", names.join(", ")));
+    }
+    if !back.is_empty() {
+        let _ = writeln!(text, "\nat the end: {}", back.join("; "));
+    }
+    for note in &outline.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    result::show(screen, &text, outline)
 }
 
 fn text(report: &Report) -> String {
@@ -148,21 +236,7 @@ fn text(report: &Report) -> String {
         report.data.checked,
         report.data.mismatched
     );
-    if let Some(old) = &report.old_master {
-        let then = old.then.map_or(String::new(), |class| {
-            format!(", then said {}", class.word())
-        });
-        let last = old
-            .last_accepted_ms
-            .map_or(String::new(), |ms| format!(", the last one {ms} ms later"));
-        let _ = writeln!(
-            text,
-            "  old master  took {} while it was replaced{last}{then}; {} of them are gone (min-replicas-to-write {})",
-            count(old.accepted, "write"),
-            old.lost,
-            report.min_replicas_to_write
-        );
-    }
+    text.push_str(&victim(report));
     let _ = writeln!(
         text,
         "  available   {:.2} % on its shard, {:.2} % on the others, until the views agreed",
@@ -205,6 +279,53 @@ fn text(report: &Report) -> String {
     }
     text.push('\n');
     text.push_str(&verdict(&report.verdict));
+    text.push_str(&left(report));
+    text
+}
+
+/// What the victim did meanwhile, where it lived on.
+fn victim(report: &Report) -> String {
+    let mut text = String::new();
+    if let Some(old) = &report.old_master {
+        let then = old.then.map_or(String::new(), |class| {
+            format!(", then said {}", class.word())
+        });
+        let last = old
+            .last_accepted_ms
+            .map_or(String::new(), |ms| format!(", the last one {ms} ms later"));
+        let _ = writeln!(
+            text,
+            "  old master  took {} while it was replaced{last}{then}; {} of them are gone (min-replicas-to-write {})",
+            count(old.accepted, "write"),
+            old.lost,
+            report.min_replicas_to_write
+        );
+    }
+    if let Some(slowed) = &report.slowed {
+        let _ = writeln!(
+            text,
+            "  slowed      frozen {:.0} % of {} in {}, at most {:.0} ms at once; nobody {}",
+            slowed.frozen_percent,
+            clock(slowed.lasted_ms),
+            count(slowed.turns, "turn"),
+            slowed.longest_freeze_ms,
+            if report.promoted.is_some() {
+                "should have been promoted"
+            } else {
+                "was promoted"
+            }
+        );
+    }
+    text
+}
+
+/// What could not be put right.
+fn left(report: &Report) -> String {
+    let mut text = String::new();
+    for left in &report.left {
+        let word = style("left to do:").red().bold();
+        let _ = writeln!(text, "{word} {}; `{}`", left.what, left.command);
+    }
     text
 }
 

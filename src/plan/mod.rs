@@ -8,6 +8,7 @@ pub mod drill;
 pub mod form;
 pub mod health;
 pub mod layout;
+pub mod rolling;
 pub mod settings;
 pub mod smoke;
 pub mod start;

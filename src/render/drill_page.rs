@@ -11,11 +11,13 @@ use std::{collections::BTreeMap, fmt::Write as _};
 const TEMPLATE: &str = include_str!("../../templates/drill.html.j2");
 
 const WIDTH: f64 = 960.0;
-const LEFT: f64 = 10.0;
+/// Room for the numbers of the axes.
+const LEFT: f64 = 48.0;
+const RIGHT: f64 = 12.0;
 const TOP: f64 = 86.0;
 /// Height of each of the two charts, and the gap between them.
 const CHART: f64 = 130.0;
-const GAP: f64 = 24.0;
+const GAP: f64 = 40.0;
 const BOTTOM: f64 = TOP + 2.0 * CHART + GAP;
 
 #[derive(Serialize)]
@@ -29,6 +31,7 @@ struct Page {
     figures: Vec<Figure>,
     limits: Vec<String>,
     how: String,
+    until: &'static str,
 }
 
 #[derive(Serialize)]
@@ -38,7 +41,6 @@ struct Plot {
     top: f64,
     bottom: f64,
     both: f64,
-    bucket_ms: i64,
     bands: Vec<Band>,
     bars: Vec<Bar>,
     p50_path: String,
@@ -46,6 +48,10 @@ struct Plot {
     marks: Vec<Mark>,
     ticks: Vec<Tick>,
     labels: Vec<Label>,
+    grids: Vec<Grid>,
+    left: f64,
+    right: f64,
+    expected: Vec<Expected>,
 }
 
 #[derive(Serialize)]
@@ -69,6 +75,25 @@ struct Mark {
     x: f64,
     y: f64,
     text: String,
+    /// Where its text begins, and on which side of it.
+    text_x: f64,
+    anchor: &'static str,
+}
+
+/// A line across a chart, with its number.
+#[derive(Serialize)]
+struct Grid {
+    y: f64,
+    text: String,
+}
+
+/// When a new master was to be expected.
+#[derive(Serialize)]
+struct Expected {
+    x: f64,
+    width: f64,
+    middle: f64,
+    y: f64,
 }
 
 #[derive(Serialize)]
@@ -146,12 +171,22 @@ pub fn drill_page(report: &Report) -> Result<String> {
             .reasons
             .iter()
             .map(|text| html(text))
+            .chain(
+                report
+                    .left
+                    .iter()
+                    .map(|left| html(&format!("Left to do: {}; {}", left.what, left.command))),
+            )
             .collect(),
         plot: plot(report),
         rows: rows(report),
         figures: figures(report),
         limits: report.limits.iter().map(|text| html(text)).collect(),
         how: html(&report.observed.how),
+        until: match report.slowed {
+            Some(_) => "the node ran freely again",
+            None => "all views agreed",
+        },
     };
     template::render("drill.html", TEMPLATE, &page)
 }
@@ -163,7 +198,7 @@ fn plot(report: &Report) -> Plot {
     let last = series.last().map_or(1000, |bucket| bucket.ms + width_ms);
     let x = |ms: f64| {
         let share = (ms - signed(first)) / signed((last - first).max(1));
-        round(LEFT + share * (WIDTH - 2.0 * LEFT))
+        round(LEFT + share * (WIDTH - LEFT - RIGHT))
     };
     let bar_width = round((x(signed(first + width_ms)) - x(signed(first)) - 0.5).max(0.5));
     let busiest = series
@@ -197,6 +232,7 @@ fn plot(report: &Report) -> Plot {
         let share = (1.0 + ms * 10.0).ln() / (1.0 + worst * 10.0).ln();
         round(BOTTOM - CHART * share)
     };
+    let grids = grids(busiest.unwrap_or(1).max(1), worst, &tall, &y);
     let path = |pick: &dyn Fn(&Bucket) -> f64| {
         let mut path = String::new();
         let mut pen = 'M';
@@ -211,7 +247,8 @@ fn plot(report: &Report) -> Plot {
         }
         path.trim_end().to_owned()
     };
-    let agreed = report.t_views_agree.as_ref().map(|at| at.ms);
+    let slowed = report.slowed.map(|slowed| slowed.lasted_ms);
+    let agreed = report.t_views_agree.as_ref().map(|at| at.ms).or(slowed);
     let bands = agreed.map(|ms| Band {
         x: x(0.0),
         width: round(x(ms) - x(0.0)),
@@ -223,7 +260,6 @@ fn plot(report: &Report) -> Plot {
         top: TOP,
         bottom: BOTTOM,
         both: BOTTOM - TOP,
-        bucket_ms: width_ms,
         bands: bands.into_iter().collect(),
         p50_path: path(&|bucket| bucket.p50_ms),
         max_path: path(&|bucket| bucket.max_ms),
@@ -232,17 +268,56 @@ fn plot(report: &Report) -> Plot {
         labels: vec![
             Label {
                 x: LEFT,
-                y: TOP - 4.0,
-                text: format!("{} attempts", busiest.unwrap_or(0)),
+                y: TOP - 5.0,
+                text: format!("attempts in {width_ms} ms"),
             },
             Label {
                 x: LEFT,
-                y: BOTTOM - CHART - 4.0,
-                text: clock(worst),
+                y: BOTTOM - CHART - 5.0,
+                text: "latency".to_owned(),
             },
         ],
+        grids,
+        left: LEFT,
+        right: WIDTH - RIGHT,
+        expected: expected(report, last, &x),
         bars,
     }
+}
+
+/// The lines of both axes.
+fn grids(
+    busy: usize,
+    worst: f64,
+    tall: &dyn Fn(usize) -> f64,
+    y: &dyn Fn(f64) -> f64,
+) -> Vec<Grid> {
+    let mut grids: Vec<Grid> = [busy, busy / 2, 0]
+        .into_iter()
+        .map(|attempts| Grid {
+            y: round(TOP + CHART - tall(attempts)),
+            text: attempts.to_string(),
+        })
+        .collect();
+    let decades = [0.0, 1.0, 10.0, 100.0, 1000.0, 10_000.0].into_iter();
+    grids.extend(decades.filter(|ms| *ms <= worst).map(|ms| Grid {
+        y: y(ms),
+        text: clock(ms),
+    }));
+    grids
+}
+
+/// When a new master was to be expected.
+fn expected(report: &Report, last: i64, x: &dyn Fn(f64) -> f64) -> Vec<Expected> {
+    // Past what was watched there is nothing to be drawn on.
+    let within = |ms: u64| x(whole(ms).min(signed(last)));
+    let expected = report.predicted.map(|predicted| Expected {
+        x: within(predicted.low_ms),
+        width: round(within(predicted.high_ms) - within(predicted.low_ms)),
+        middle: within(predicted.expected_ms),
+        y: TOP + CHART + 8.0,
+    });
+    expected.into_iter().collect()
 }
 
 /// Labels one below the other, so that those of the same second can be read.
@@ -262,10 +337,19 @@ fn marks(report: &Report, x: &dyn Fn(f64) -> f64) -> Vec<Mark> {
     for (ms, text) in all {
         if let Some(ms) = ms {
             let row = u32::try_from(marks.len()).unwrap_or(0);
+            let at = x(ms);
+            // Near the right edge its text would be cut off.
+            let (text_x, anchor) = if at > WIDTH - 90.0 {
+                (at - 3.0, "end")
+            } else {
+                (at + 3.0, "start")
+            };
             marks.push(Mark {
-                x: x(ms),
+                x: at,
                 y: f64::from(row % 7) * 11.0 + 2.0,
                 text: text.to_owned(),
+                text_x: round(text_x),
+                anchor,
             });
         }
     }
@@ -378,6 +462,17 @@ fn figures(report: &Report) -> Vec<Figure> {
         figures.push(Figure {
             what: "taken by the old master",
             value: format!("{}, {} of them gone", old.accepted, old.lost),
+        });
+    }
+    if let Some(slowed) = &report.slowed {
+        figures.push(Figure {
+            what: "slowed down",
+            value: format!(
+                "frozen {:.0} % of {}, at most {:.0} ms at once",
+                slowed.frozen_percent,
+                clock(slowed.lasted_ms),
+                slowed.longest_freeze_ms
+            ),
         });
     }
     figures.push(Figure {

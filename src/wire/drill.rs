@@ -6,7 +6,7 @@ use super::{
     live::{take, unreadable},
 };
 use crate::model::{
-    drill::{Class, Glance, Heard, Manner, Outcome, Syncs},
+    drill::{Class, Glance, Heard, Manner, Outcome, PastElections, Syncs},
     info::{ClusterInfo, Fields},
     node::Endpoint,
     nodes_text,
@@ -53,6 +53,9 @@ pub trait DrillWire: Send + Sync {
     /// How many synchronizations it has served.
     async fn syncs(&self, at: &Endpoint) -> WireResult<Syncs>;
 
+    /// Whether it stood for election, and since when it has followed its master.
+    async fn past_elections(&self, at: &Endpoint) -> WireResult<PastElections>;
+
     /// The values of keys of one slot, in their order.
     async fn values(&self, at: &Endpoint, keys: &[String]) -> WireResult<Vec<Option<String>>>;
 
@@ -95,6 +98,18 @@ impl DrillWire for LiveWire {
         Ok(Syncs {
             full: fields.number("sync_full"),
             partial: fields.number("sync_partial_ok"),
+        })
+    }
+
+    async fn past_elections(&self, at: &Endpoint) -> WireResult<PastElections> {
+        let info: String = self.call(at, cmd("CLUSTER").arg("INFO").to_owned()).await?;
+        let requests = Fields::parse(&info).number("cluster_stats_messages_auth-req_sent");
+        let mut list = cmd("CLIENT");
+        list.arg("LIST").arg("TYPE").arg("master");
+        let clients: String = self.call(at, list).await?;
+        Ok(PastElections {
+            requests,
+            link_age: link_age(&clients),
         })
     }
 
@@ -193,6 +208,13 @@ fn answer(replies: Vec<Value>, wait: u32) -> Heard {
     }
 }
 
+/// How old the connection to the master is: `CLIENT LIST TYPE master` has one line.
+fn link_age(clients: &str) -> Option<Duration> {
+    let words = clients.lines().next()?.split(' ');
+    let mut ages = words.filter_map(|word| word.strip_prefix("age="));
+    ages.next()?.parse().ok().map(Duration::from_secs)
+}
+
 fn heard(outcome: Outcome) -> Heard {
     Heard {
         outcome,
@@ -226,6 +248,13 @@ mod tests {
             Outcome::Indeterminate(Class::Wait)
         );
         assert_eq!(answer(vec![Value::Nil], 0).outcome, Outcome::Acked);
+    }
+
+    #[test]
+    fn the_age_of_the_link_is_read_from_the_list_of_clients() {
+        let line = "id=73 addr=127.0.0.1:1 laddr=127.0.0.1:2 fd=23 name= age=113 idle=9 flags=M\n";
+        assert_eq!(link_age(line), Some(Duration::from_secs(113)));
+        assert_eq!(link_age(""), None);
     }
 
     #[test]

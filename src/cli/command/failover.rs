@@ -1,6 +1,5 @@
 //! `rcluster failover`
 
-use super::{refuse_dry_run, refuse_seeds};
 use crate::{
     cli::{
         Verdict,
@@ -9,14 +8,20 @@ use crate::{
         confirm::confirm,
         settings,
     },
-    error::{Error, Result},
-    model::drill::{Fault, Manner, Pick, Wanted, report::Report},
+    error::{Error, Kind, Result},
+    model::{
+        drill::{Fault, Manner, Pick, Wanted, report::Report},
+        spec::ClusterName,
+    },
     ops::{
         drill::{
             Stop,
+            ground::{Ground, Seeds},
+            outline,
             planned::{self, planned},
-            run::{Request, drill, side_by_side},
+            run::{Request, drill, refuse_strangers, side_by_side},
         },
+        lifecycle,
         session::{Purpose, Session},
     },
     output::{drill as show, progress::Progress, screen::Screen},
@@ -31,31 +36,75 @@ pub(in crate::cli) async fn run(
     screen: Screen,
     stop: &Stop,
 ) -> Result<Verdict> {
-    refuse_seeds(global, "failover")?;
-    refuse_dry_run(global, "failover")?;
-    let request = settings::request(global, &SpecFlags::default())?;
-    let session = Session::find(request, Purpose::Change).await?;
     let fault = fault(args.fault);
     let drills = !args.planned && args.to.is_none() && !args.force;
-    if drills && (!args.takeover || fault == Fault::Majority) {
+    let drills = drills && (!args.takeover || fault == Fault::Majority);
+    if !global.seed.is_empty() {
+        if drills {
+            return Err(refuse_strangers(fault));
+        }
+        let (seeds, user) = settings::seeds(global)?;
+        let password = settings::seed_password(global)?;
+        let deadline = settings::deadline(global);
+        let seeds = Seeds::find(&seeds, user, password, deadline).await?;
+        let progress = Progress::new(screen);
+        let ground = seeds.ground(&progress);
+        return in_peace(global, args, screen, stop, &ground, &progress).await;
+    }
+    let purpose = if global.dry_run {
+        Purpose::Look
+    } else {
+        Purpose::Change
+    };
+    let request = settings::request(global, &SpecFlags::default())?;
+    let session = Session::find(request, purpose).await?;
+    if drills && global.dry_run {
+        let progress = Progress::new(screen);
+        let request = request_of(args, fault)?;
+        let outline = outline::drill(&session, &progress, &request, args.repeat).await?;
+        progress.finish();
+        return show::outline(screen, &outline).map(|()| Verdict::Fine);
+    }
+    if drills {
         return drills_in_a_row(&session, args, fault, screen, stop).await;
     }
+    let progress = Progress::new(screen);
+    if !global.dry_run {
+        lifecycle::finish_drill(&session, &progress).await?;
+    }
+    let ground = Ground::ours(&session, &progress);
+    in_peace(global, args, screen, stop, &ground, &progress).await
+}
+
+/// Replicas take over because they are told to; nothing is broken.
+async fn in_peace(
+    global: &Global,
+    args: &FailoverArgs,
+    screen: Screen,
+    stop: &Stop,
+    ground: &Ground<'_>,
+    progress: &Progress,
+) -> Result<Verdict> {
     let manner = match (args.force, args.takeover) {
         (true, _) => Manner::Force,
         (_, true) => Manner::Takeover,
         _ => Manner::Planned,
     };
-    explain(global, &session, manner).await?;
-    let progress = Progress::new(screen);
     let request = planned::Request {
         pick: args.shard.clone(),
         all: args.all,
         to: args.to.clone(),
         manner,
     };
+    if global.dry_run {
+        let outline = planned::outline(ground, &request).await?;
+        progress.finish();
+        return show::outline(screen, &outline).map(|()| Verdict::Fine);
+    }
+    explain(global, &ground.launch.name, manner).await?;
     let done = tokio::select! {
-        done = planned(&session, &progress, &request) => done?,
-        () = stop.wanted() => return Err(Error::new(crate::error::Kind::Interrupted, "interrupted")
+        done = planned(ground, &request) => done?,
+        () = stop.wanted() => return Err(Error::new(Kind::Interrupted, "interrupted")
             .hint("a failover that has begun ends by itself: see `rcluster status`")),
     };
     progress.finish();
@@ -64,7 +113,7 @@ pub(in crate::cli) async fn run(
 }
 
 /// What is about to happen, in words, before it is confirmed.
-async fn explain(global: &Global, session: &Session, manner: Manner) -> Result<()> {
+async fn explain(global: &Global, name: &ClusterName, manner: Manner) -> Result<()> {
     let what = match manner {
         Manner::Planned => return Ok(()),
         Manner::Force => {
@@ -76,20 +125,14 @@ async fn explain(global: &Global, session: &Session, manner: Manner) -> Result<(
              the majority lives on elsewhere, two masters serve the same slots until they meet"
         }
     };
-    confirm(global, &session.launch.name, what).await?;
+    confirm(global, name, what).await?;
     Ok(())
 }
 
-async fn drills_in_a_row(
-    session: &Session,
-    args: &FailoverArgs,
-    fault: Fault,
-    screen: Screen,
-    stop: &Stop,
-) -> Result<Verdict> {
+fn request_of(args: &FailoverArgs, fault: Fault) -> Result<Request> {
     let max_rto = args.max_rto.map(Duration::try_from_secs_f64).transpose();
     let max_rto = max_rto.map_err(|error| Error::usage("--max-rto is no time").source(error))?;
-    let mut request = Request {
+    Ok(Request {
         fault,
         pick: args.shard.clone(),
         wait: args.wait,
@@ -101,7 +144,17 @@ async fn drills_in_a_row(
             max_lost: args.max_lost,
             restore: !args.no_restore,
         },
-    };
+    })
+}
+
+async fn drills_in_a_row(
+    session: &Session,
+    args: &FailoverArgs,
+    fault: Fault,
+    screen: Screen,
+    stop: &Stop,
+) -> Result<Verdict> {
+    let mut request = request_of(args, fault)?;
     let mut reports: Vec<Report> = Vec::new();
     for _ in 0..args.repeat {
         let progress = Progress::new(screen);
@@ -115,12 +168,17 @@ async fn drills_in_a_row(
         if args.repeat > 1 {
             show::line(screen, reports.len() + 1, &report);
         }
+        let is_whole = report.left.is_empty();
         reports.push(report);
+        if !is_whole {
+            break;
+        }
     }
     if let (Some(path), Some(last)) = (&args.report, reports.last()) {
         write_public(path, render::drill_page(last)?.as_bytes())?;
     }
     let passed = reports.iter().all(|report| report.verdict.passed);
+    let is_whole = reports.iter().all(|report| report.left.is_empty());
     match reports.pop() {
         Some(only) if reports.is_empty() => show::drill(screen, &only)?,
         Some(last) => {
@@ -129,7 +187,11 @@ async fn drills_in_a_row(
         }
         None => {}
     }
-    Ok(verdict(passed))
+    if is_whole {
+        Ok(verdict(passed))
+    } else {
+        Ok(Verdict::Exit(Kind::Failed.exit_code()))
+    }
 }
 
 fn verdict(passed: bool) -> Verdict {
@@ -146,6 +208,8 @@ fn fault(typed: FaultArg) -> Fault {
         FaultArg::Stop => Fault::Stop,
         FaultArg::Freeze => Fault::Freeze,
         FaultArg::Partition => Fault::Partition,
+        FaultArg::Slow => Fault::Slow,
+        FaultArg::DiskFull => Fault::DiskFull,
         FaultArg::Replica => Fault::Replica,
         FaultArg::Double => Fault::Double,
         FaultArg::Majority => Fault::Majority,

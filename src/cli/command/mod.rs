@@ -64,14 +64,3 @@ fn refuse_seeds(global: &Global, verb: &str) -> Result<()> {
     ))
     .hint("leave --seed out; `status`, `test` and `init` take seeds"))
 }
-
-/// A command that has no plan to show must not act instead.
-fn refuse_dry_run(global: &Global, verb: &str) -> Result<()> {
-    if !global.dry_run {
-        return Ok(());
-    }
-    Err(Error::usage(format!(
-        "`{verb}` has no plan to show: what it does depends on what it sees"
-    ))
-    .hint("leave -n/--dry-run out, or try it on a cluster that may be disturbed"))
-}

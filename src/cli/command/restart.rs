@@ -1,6 +1,6 @@
 //! `rcluster restart`
 
-use super::{refuse_dry_run, refuse_seeds};
+use super::refuse_seeds;
 use crate::{
     cli::{
         Verdict,
@@ -13,7 +13,7 @@ use crate::{
         lifecycle, restart, rolling,
         session::{Purpose, Session},
     },
-    output::{progress::Progress, result, screen::Screen},
+    output::{drill, progress::Progress, result, screen::Screen},
 };
 
 pub(in crate::cli) async fn run(
@@ -22,11 +22,14 @@ pub(in crate::cli) async fn run(
     screen: Screen,
 ) -> Result<Verdict> {
     refuse_seeds(global, "restart")?;
-    if args.rolling {
-        refuse_dry_run(global, "restart --rolling")?;
-    }
     let request = settings::request(global, &SpecFlags::default())?;
     let progress = Progress::new(screen);
+    if global.dry_run && args.rolling {
+        let session = Session::find(request, Purpose::Look).await?;
+        let outline = rolling::dry_run(&session, &progress).await?;
+        progress.finish();
+        return drill::outline(screen, &outline).map(|()| Verdict::Fine);
+    }
     if global.dry_run {
         let session = Session::create(request, Purpose::Look, &progress).await?;
         let plan =

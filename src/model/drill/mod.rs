@@ -8,7 +8,7 @@ use super::{
     slot::SlotSet,
 };
 use serde::Serialize;
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// What is broken on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -22,6 +22,11 @@ pub enum Fault {
     Freeze,
     /// A master is cut from the other nodes, but not from a client that sits beside it.
     Partition,
+    /// A master is frozen and thawed in turn, never for as long as the others would mind.
+    Slow,
+    /// A master's disk is full.
+    #[serde(rename = "disk-full")]
+    DiskFull,
     /// SIGKILL to a replica.
     Replica,
     /// SIGKILL to a master, then to the replica that took its place.
@@ -32,11 +37,13 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, in the order of the help.
-    pub const ALL: [Fault; 7] = [
+    pub const ALL: [Fault; 9] = [
         Fault::Crash,
         Fault::Stop,
         Fault::Freeze,
         Fault::Partition,
+        Fault::Slow,
+        Fault::DiskFull,
         Fault::Replica,
         Fault::Double,
         Fault::Majority,
@@ -49,6 +56,8 @@ impl Fault {
             Fault::Stop => "stop",
             Fault::Freeze => "freeze",
             Fault::Partition => "partition",
+            Fault::Slow => "slow",
+            Fault::DiskFull => "disk-full",
             Fault::Replica => "replica",
             Fault::Double => "double",
             Fault::Majority => "majority",
@@ -62,6 +71,8 @@ impl Fault {
             Fault::Stop => "SIGTERM",
             Fault::Freeze => "freeze",
             Fault::Partition => "disconnect",
+            Fault::Slow => "stutter",
+            Fault::DiskFull => "fill the disk",
         }
     }
 
@@ -287,6 +298,15 @@ pub struct Syncs {
     pub full: u64,
     /// `sync_partial_ok`.
     pub partial: u64,
+}
+
+/// What a replica's counters say of the elections that it stood for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PastElections {
+    /// Requests for votes that it has sent since it started.
+    pub requests: u64,
+    /// How long its connection to its master has been up; it was no candidate meanwhile.
+    pub link_age: Option<Duration>,
 }
 
 /// Which shard is meant.

@@ -93,6 +93,8 @@ pub struct Availability {
 pub struct Data {
     /// Keys looked for.
     pub checked: usize,
+    /// Acknowledged writes that could not be looked for: nobody who has their slots answered.
+    pub unchecked: usize,
     /// Keys with another value than the one that was written.
     pub mismatched: usize,
     /// Acknowledged writes that were missing once the views agreed, before the victim was back.
@@ -112,6 +114,23 @@ pub struct OldMaster {
     pub last_accepted_ms: Option<u64>,
     /// What it said then.
     pub then: Option<Class>,
+}
+
+/// What was done to a node that was slowed down.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Slowed {
+    /// It was to be frozen for so long,
+    pub duty_frozen_ms: u64,
+    /// and then to run for so long.
+    pub duty_running_ms: u64,
+    /// So often.
+    pub turns: usize,
+    /// From the first freeze to the last thaw.
+    pub lasted_ms: f64,
+    /// The share of that in which it was frozen, as measured.
+    pub frozen_percent: f64,
+    /// The longest freeze, as measured.
+    pub longest_freeze_ms: f64,
 }
 
 /// How the instants were observed.
@@ -155,6 +174,15 @@ pub struct Bucket {
     pub max_ms: f64,
     /// Attempts on the other shards that were not acknowledged.
     pub others_failed: usize,
+}
+
+/// Something that could not be put right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// What.
+    pub what: String,
+    /// What to type.
+    pub command: String,
 }
 
 /// A drill, from the fault to the way back.
@@ -242,10 +270,15 @@ pub struct Report {
     /// What the old master took, where it lived on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old_master: Option<OldMaster>,
+    /// What was done to it, where it was slowed down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slowed: Option<Slowed>,
     /// Who was promoted.
     pub promoted: Option<NodeName>,
     /// Whether the first topology is back.
     pub restored: bool,
+    /// What could not be put right; empty: everything was.
+    pub left: Vec<Left>,
     /// How it was observed.
     pub observed: Observed,
     /// Whether it went as wanted.

@@ -1,7 +1,8 @@
 //! What a drill came to: the record and the canaries' logs, as a report.
 
 use super::{
-    canary::find, preflight::Target, run::Request, scene::Scene, script::Record, watch::PERIOD,
+    canary::find_what_can_be, preflight::Target, run::Request, scene::Scene, script::Record,
+    watch::PERIOD,
 };
 use crate::{
     error::{Kind, Result},
@@ -38,7 +39,10 @@ pub(super) fn cpu() -> Duration {
 
 /// Now, as people write it.
 pub(super) fn now_text() -> String {
-    jiff::Timestamp::now().to_string()
+    let now = jiff::Timestamp::now();
+    now.round(jiff::Unit::Millisecond)
+        .unwrap_or(now)
+        .to_string()
 }
 
 /// Puts the report together.
@@ -57,8 +61,8 @@ pub(super) async fn account(
     record: Record,
     outcome: Result<()>,
     began: String,
-) -> Result<Report> {
-    let last = find(after, &session.live(), lanes).await?;
+) -> Report {
+    let last = find_what_can_be(after, &session.live(), lanes).await;
     let clock = Clock::of(&record, lanes);
     let mut balance = Balance::default();
     for (i, (lane, last)) in lanes.iter().zip(&last).enumerate() {
@@ -67,8 +71,7 @@ pub(super) async fn account(
             balance.add(lane, first, last);
         }
     }
-    let old_master =
-        old_master(session, target, after, lanes, &last, &record, &mut balance).await?;
+    let old_master = old_master(session, target, after, lanes, &last, &record, &mut balance).await;
     let ours = |lane: &&Lane| target.shards.contains(&lane.shard);
     let errand = |wanted| move |lane: &&Lane| lane.errand == wanted;
     let before_the_way_back = clock.way_back;
@@ -159,9 +162,11 @@ pub(super) async fn account(
         },
         data: balance.data,
         old_master,
+        slowed: record.slowed,
         promoted: record.promoted.clone(),
         restored: moves(&after.seats, &scene.seats).is_empty()
             && after.seats.len() == scene.seats.len(),
+        left: Vec::new(),
         observed: Observed {
             how: format!(
                 "t_pfail to t_state_ok: CLUSTER NODES and CLUSTER INFO of every living node, each asked every \
@@ -195,7 +200,7 @@ pub(super) async fn account(
         report.verdict.passed = false;
         report.verdict.reasons.insert(0, error.cause());
     }
-    Ok(report)
+    report
 }
 
 /// The marks on the canaries' clock, in microseconds.
@@ -242,10 +247,15 @@ async fn old_master(
     last: &[Found],
     record: &Record,
     balance: &mut Balance,
-) -> Result<Option<OldMaster>> {
+) -> Option<OldMaster> {
     if let Some(minority) = &record.minority {
-        let lost =
-            usize::try_from(minority.lost(after, session, target).await?).unwrap_or(usize::MAX);
+        let lost = match minority.lost(after, session, target).await {
+            Ok(lost) => usize::try_from(lost).unwrap_or(usize::MAX),
+            Err(_) => {
+                balance.data.unchecked += minority.acked.len();
+                0
+            }
+        };
         balance.acked += minority.acked.len();
         balance.lost += lost;
         let since = |at: &std::time::Instant| {
@@ -253,16 +263,14 @@ async fn old_master(
             u64::try_from(at.checked_duration_since(inject)?.as_millis()).ok()
         };
         let after_the_cut = minority.acked.iter().filter(|(at, _)| since(at).is_some());
-        return Ok(Some(OldMaster {
+        return Some(OldMaster {
             accepted: after_the_cut.clone().count(),
             lost,
             last_accepted_ms: after_the_cut.filter_map(|(at, _)| since(at)).max(),
             then: minority.refused.map(|(_, class)| class),
-        }));
+        });
     }
-    let Some(thaw_us) = record.thaw_us else {
-        return Ok(None);
-    };
+    let thaw_us = record.thaw_us?;
     let mut sum = OldMaster::default();
     for (lane, last) in lanes.iter().zip(last) {
         if lane.errand == Errand::Loyal {
@@ -273,5 +281,5 @@ async fn old_master(
             sum.then = sum.then.or(one.then);
         }
     }
-    Ok(Some(sum))
+    Some(sum)
 }

@@ -321,6 +321,21 @@ pub(super) async fn find(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Resu
     Ok(all)
 }
 
+/// The same, where a shard without a master that answers hides only its own keys.
+pub(super) async fn find_what_can_be(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Vec<Found> {
+    let mut all = Vec::with_capacity(lanes.len());
+    for lane in lanes {
+        let found = find(scene, wire, std::slice::from_ref(lane)).await;
+        all.push(
+            found
+                .ok()
+                .and_then(|mut found| found.pop())
+                .unwrap_or_default(),
+        );
+    }
+    all
+}
+
 /// Removes the keys of these lanes.
 pub(super) async fn discard(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Result<()> {
     for lane in lanes.iter().filter(|lane| lane.errand != Errand::Read) {

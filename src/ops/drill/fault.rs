@@ -4,7 +4,7 @@ use crate::{
     error::{Error, Result},
     model::{drill::Fault, launch::Launch, node::NodeName},
     ops::{apply::GRACE, context::Context},
-    runtime::Signal,
+    runtime::{RunState, Signal},
 };
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -25,6 +25,9 @@ pub(super) async fn strike(
             runtime.signal(name, node, Signal::Kill).await
         }
         Fault::Freeze => runtime.signal(name, node, Signal::Pause).await,
+        // What follows is the slowing down itself.
+        Fault::Slow => Ok(true),
+        Fault::DiskFull => Err(Error::refused("--fault disk-full: nobody can do that here")),
         Fault::Stop => runtime.stop(name, node, GRACE).await,
         Fault::Partition => runtime.disconnect(name, node).await,
     });
@@ -46,21 +49,51 @@ pub(super) async fn mend(
     launch: &Launch,
     nodes: &[NodeName],
 ) -> Result<usize> {
-    let all = nodes.iter().map(async |node| {
-        let work = async {
-            let connected = context.runtime.reconnect(launch, node).await?;
-            let started = context.runtime.start(&launch.name, node).await?;
-            Ok(connected || started)
-        };
-        match tokio::time::timeout(BOUND, work).await {
+    each(nodes, async |node| {
+        let connected = context.runtime.reconnect(launch, node).await?;
+        let started = context.runtime.start(&launch.name, node).await?;
+        Ok(connected || started)
+    })
+    .await
+}
+
+/// Reconnects and thaws those that run; whoever does not exist any more is left alone.
+pub(super) async fn release(
+    context: &Context<'_>,
+    launch: &Launch,
+    nodes: &[NodeName],
+) -> Result<usize> {
+    let placed = context.runtime.list(&launch.name).await?;
+    let there = placed.iter().filter(|placed| nodes.contains(&placed.node));
+    let frozen = |node: &NodeName| {
+        let mut placed = placed.iter();
+        placed.any(|placed| placed.node == *node && placed.state == RunState::Paused)
+    };
+    let there: Vec<NodeName> = there.map(|placed| placed.node.clone()).collect();
+    each(&there, async |node| {
+        let connected = context.runtime.reconnect(launch, node).await?;
+        let thawed = frozen(node)
+            && context
+                .runtime
+                .signal(&launch.name, node, Signal::Resume)
+                .await?;
+        Ok(connected || thawed)
+    })
+    .await
+}
+
+/// Does something to each node, all at once; returns how many it changed.
+async fn each(nodes: &[NodeName], work: impl AsyncFn(&NodeName) -> Result<bool>) -> Result<usize> {
+    let all = nodes.iter().map(
+        async |node| match tokio::time::timeout(BOUND, work(node)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Error::deadline(format!(
                 "bringing {node} back takes longer than {} s",
                 BOUND.as_secs()
             ))
             .hint("`rcluster up` tries again")),
-        }
-    });
+        },
+    );
     let outcomes: Vec<bool> = join_all(all).await.into_iter().collect::<Result<_>>()?;
     Ok(outcomes.into_iter().filter(|changed| *changed).count())
 }

@@ -7,7 +7,7 @@ use crate::{
     model::{
         drill::{Manner, Seats},
         launch::Launch,
-        node::{NodeName, Role},
+        node::{Epoch, NodeName, Role},
     },
     ops::context::{Context, wire_failure},
     plan::drill::seats::{Move, moves},
@@ -50,12 +50,20 @@ pub async fn lead(
     to: &NodeName,
     manner: Manner,
 ) -> Result<Took> {
-    let scene = if manner == Manner::Planned {
-        in_sync(context, launch, to).await?
-    } else {
-        Scene::look(context, launch).await?
-    };
+    let mut scene = Scene::look(context, launch).await?;
+    let leads = |scene: &Scene| scene.shard_of(to).is_some_and(|seats| seats.master == *to);
+    if manner != Manner::Takeover && !leads(&scene) {
+        super::rest::rest(context, &scene, wire, to).await?;
+    }
+    if manner == Manner::Planned {
+        scene = in_sync(context, launch, to).await?;
+    }
     let dial = scene.member(to)?.dial.clone();
+    let before = if leads(&scene) {
+        None
+    } else {
+        own_epoch(&scene, to)
+    };
     let began = Instant::now();
     let mut last = String::new();
     for _ in 0..TRIES {
@@ -67,10 +75,15 @@ pub async fn lead(
         }
         let outcome = wait_until(POLL, ONE_TRY, async || {
             Ok::<_, Error>(match wire.glance(&dial, GLANCE).await {
-                Ok(glance) if glance.view.me().is_some_and(|me| me.role == Role::Master) => {
-                    Look::Ready(())
-                }
-                Ok(_) => Look::Pending("it is still a replica".to_owned()),
+                Ok(glance) => match glance.view.me() {
+                    // Under an older epoch than its master's it counted the votes of an earlier
+                    // election, and nobody believes it.
+                    Some(me) if me.role == Role::Master && Some(me.epoch) <= before => {
+                        Look::Pending("it leads under an old epoch".to_owned())
+                    }
+                    Some(me) if me.role == Role::Master => Look::Ready(()),
+                    _ => Look::Pending("it is still a replica".to_owned()),
+                },
                 Err(error) => Look::Pending(error.to_string()),
             })
         })
@@ -93,6 +106,13 @@ pub async fn lead(
             "its log says why; `rcluster failover --force` goes without the master, `--takeover` without a majority",
         ),
     )
+}
+
+/// The epoch under which the shard of a replica is led.
+fn own_epoch(scene: &Scene, replica: &NodeName) -> Option<Epoch> {
+    let master = &scene.shard_of(replica)?.master;
+    let report = scene.report(master)?;
+    report.view.me().map(|me| me.epoch)
 }
 
 /// Waits until a replica follows closely.

@@ -29,6 +29,9 @@ use tokio::{
 /// Between two writes.
 const PACE: Duration = Duration::from_millis(20);
 
+/// How long its key lives if nobody removes it, in seconds.
+const KEPT: u64 = 3600;
+
 /// How long its first answer may take: the program has to be started first.
 const FIRST: Duration = Duration::from_secs(10);
 
@@ -108,7 +111,12 @@ impl Minority {
 async fn work(mut beside: Beside, heard: Arc<Mutex<Heard>>) {
     let mut ticks = interval(PACE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let line = format!("INCR {}\n", lock(&heard).key);
+    let key = lock(&heard).key.clone();
+    // It goes by itself if the drill is killed.
+    if beside.say.send(format!("SET {key} 0 EX {KEPT}\n")).is_err() {
+        return;
+    }
+    let line = format!("INCR {key}\n");
     loop {
         tokio::select! {
             _ = ticks.tick() => {
@@ -134,7 +142,7 @@ impl Heard {
         let line = line.trim();
         if let Ok(number) = line.trim_start_matches("(integer) ").parse() {
             self.acked.push((now, number));
-        } else if !line.is_empty() && self.refused.is_none() {
+        } else if !line.is_empty() && line != "OK" && self.refused.is_none() {
             let class = match line.trim_start_matches("(error) ").split(' ').next() {
                 Some("MOVED") => Class::Moved,
                 Some("CLUSTERDOWN") => Class::ClusterDown,

@@ -3,7 +3,9 @@
 
 use super::{
     canary::{Canaries, Pace, discard, find},
+    ground::Ground,
     lead::lead,
+    rest,
     scene::Scene,
 };
 use crate::{
@@ -15,8 +17,10 @@ use crate::{
         },
         node::NodeName,
     },
-    ops::{event::Listener, session::Session},
-    plan::drill::ledger::{self, Balance},
+    plan::drill::{
+        ledger::{self, Balance},
+        outline::{Heir, Outline},
+    },
 };
 use serde_json::json;
 use std::time::Duration;
@@ -42,17 +46,12 @@ pub struct Request {
 }
 
 /// Fails over; one shard after another.
-pub async fn planned(
-    session: &Session,
-    listener: &dyn Listener,
-    request: &Request,
-) -> Result<Planned> {
-    let context = session.context(listener);
-    let launch = &session.launch;
-    let mut scene = Scene::look(&context, launch).await?;
+pub async fn planned(ground: &Ground<'_>, request: &Request) -> Result<Planned> {
+    let (context, launch, live) = (&ground.context, ground.launch, ground.live());
+    let mut scene = Scene::calm(context, launch).await?;
     let mut turns = turns(&scene, request)?;
     if request.manner == Manner::Planned {
-        scene = Scene::settled(&context, launch, "waiting for a healthy cluster").await?;
+        scene = Scene::settled(context, launch, "waiting for a healthy cluster").await?;
         turns = self::turns(&scene, request)?;
     }
     let close: Vec<usize> = turns.iter().map(|(seats, _)| seats.shard).collect();
@@ -62,7 +61,7 @@ pub async fn planned(
         others: 5,
         wait: 0,
     };
-    let canaries = Canaries::start(&scene, &close, pace, session.wires());
+    let canaries = Canaries::start(&scene, &close, pace, ground.wires());
     sleep(MARGIN).await;
     let mut done = Vec::new();
     let mut windows = Vec::new();
@@ -71,11 +70,13 @@ pub async fn planned(
             "shard {}: {to} takes over from {}",
             seats.shard, seats.master
         ));
-        let took = lead(&context, launch, &session.live(), &to, request.manner).await?;
-        session.journal().write(
-            "failover",
-            json!({ "shard": seats.shard, "from": seats.master, "to": to, "manner": request.manner }),
-        )?;
+        let took = lead(context, launch, &live, &to, request.manner).await?;
+        if let Some(journal) = context.journal {
+            journal.write(
+                "failover",
+                json!({ "shard": seats.shard, "from": seats.master, "to": to, "manner": request.manner }),
+            )?;
+        }
         sleep(MARGIN).await;
         windows.push((canaries.at_us(took.began), canaries.now_us()));
         done.push(Turn {
@@ -94,13 +95,13 @@ pub async fn planned(
         let pause = lane.map_or(0, |lane| ledger::worst_pause_us(lane, from, to));
         turn.worst_pause_ms = ledger::ms(pause);
     }
-    let after = Scene::look(&context, launch).await?;
-    let found = find(&after, &session.live(), &lanes).await?;
+    let after = Scene::look(context, launch).await?;
+    let found = find(&after, &live, &lanes).await?;
     let mut balance = Balance::default();
     for (lane, found) in lanes.iter().zip(&found) {
         balance.add(lane, None, found);
     }
-    discard(&after, &session.live(), &lanes).await?;
+    discard(&after, &live, &lanes).await?;
     let worst = done
         .iter()
         .map(|turn| turn.worst_pause_ms)
@@ -126,6 +127,39 @@ pub async fn planned(
             },
         },
     })
+}
+
+/// What [`planned`] would do.
+pub async fn outline(ground: &Ground<'_>, request: &Request) -> Result<Outline> {
+    let scene = Scene::calm(&ground.context, ground.launch).await?;
+    let turns = turns(&scene, request)?;
+    let mut notes = Vec::new();
+    if request.manner != Manner::Takeover {
+        for (_, to) in &turns {
+            let left = rest::left(&ground.context, &scene, &ground.live(), to).await?;
+            if !left.is_zero() {
+                notes.push(rest::why(to.as_str(), left));
+            }
+        }
+    }
+    let heirs = turns.into_iter().map(|(seats, to)| Heir {
+        shard: seats.shard,
+        from: seats.master,
+        to: vec![to],
+    });
+    let mut outline = Outline::failover(
+        ground.launch.name.to_string(),
+        ground.launch.runtime.to_string(),
+        heirs.collect(),
+        request.manner,
+    );
+    outline.notes.extend(notes);
+    if let (Manner::Planned, Err(why)) = (request.manner, scene.well()) {
+        outline
+            .notes
+            .push(format!("it waits first for the cluster to be well: {why}"));
+    }
+    Ok(outline)
 }
 
 /// Which shards, and who takes over in each.
@@ -174,8 +208,10 @@ pub(super) fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
                 .iter()
                 .filter(|seats| scene.best_replica(seats).is_some());
             let all: Vec<&Seats> = with.collect();
-            let chance = usize::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0);
-            all.get(chance % all.len().max(1)).copied().ok_or_else(|| {
+            // Not by chance: `--dry-run` has to name the shard that is hit. A crash and the way back
+            // are two epochs, so that the next drill comes to the next shard.
+            let turn = usize::try_from(scene.epoch().0 / 2).unwrap_or(0);
+            all.get(turn % all.len().max(1)).copied().ok_or_else(|| {
                 Error::refused("no shard has a replica in sync")
                     .hint("`rcluster status` shows the links; `replicas:` in the spec makes some")
             })

@@ -123,25 +123,38 @@ pub(super) async fn preflight(
     })
 }
 
-fn refuse_unable(fault: Fault, can: Capabilities) -> Result<()> {
+/// A fault that the runtime cannot inject, or not put right, is refused with the reason.
+pub(super) fn refuse_unable(fault: Fault, can: Capabilities) -> Result<()> {
     let able = match fault {
-        Fault::Freeze => can.pause,
+        Fault::Freeze | Fault::Slow => can.pause,
+        Fault::DiskFull => can.fill_disk,
         Fault::Partition => can.partition,
         _ => can.start,
     };
     if able {
         return Ok(());
     }
-    let why = match fault {
-        Fault::Partition => {
+    let (why, hint) = match fault {
+        _ if !can.start => (
+            "these nodes were not started by rcluster, which could neither break them nor bring them back",
+            "`--planned` and `--to NODE` need no more than commands on the wire",
+        ),
+        Fault::Partition => (
             "this runtime cannot cut a node off: its nodes share the host's network, and nothing \
-             that needs no privileges separates them reliably"
-        }
-        Fault::Freeze => "this runtime cannot freeze a node",
-        _ => "these nodes were not started by rcluster, which could not bring them back",
+             that needs no privileges separates them reliably",
+            "`--runtime docker` can; `--fault freeze` comes close here",
+        ),
+        Fault::DiskFull => (
+            "this runtime cannot fill one node's disk: the nodes' data lies on a file system that others \
+             write to as well, and a small one of its own would have to be mounted, which takes privileges",
+            "`--fault stop` and `--fault slow` are what a node in trouble with its disk looks like from outside",
+        ),
+        _ => (
+            "this runtime cannot freeze a node",
+            "`--runtime docker` and `--runtime process` can",
+        ),
     };
-    Err(Error::refused(format!("--fault {fault}: {why}"))
-        .hint("`--runtime docker` can do all of them; `--fault freeze` comes close elsewhere"))
+    Err(Error::refused(format!("--fault {fault}: {why}")).hint(hint))
 }
 
 fn no_replica(scene: &Scene, seats: &Seats) -> Error {

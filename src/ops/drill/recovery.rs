@@ -101,6 +101,7 @@ impl Script<'_> {
 
     /// Waits until the victim follows, and notes when.
     async fn rejoin(&mut self, victim: &NodeName) -> Result<()> {
+        // Of one that was slowed down too: it was never away.
         let leads_again = self.record.promoted.is_none() && self.request.fault != Fault::Replica;
         let mut before = Instant::now();
         let limit = self.context.deadline;

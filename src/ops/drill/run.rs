@@ -1,11 +1,13 @@
 //! A drill from its preflight to its report. Whatever happens in between, the nodes that it hit are
-//! brought back and, unless that is not wanted, the first topology with them.
+//! brought back and, unless that is not wanted, the first topology with them; where that fails, the
+//! report says what is left to do, and what is remembered of the drill stays for `up`.
 
 use super::{
     account::{account, now_text},
     canary::{Canaries, Pace, discard},
     fault, lead,
-    preflight::{Target, preflight},
+    preflight::{Target, preflight, refuse_unable},
+    rest,
     scene::Scene,
     script::Script,
     stop::Stop,
@@ -15,7 +17,7 @@ use crate::{
     model::{
         drill::{
             Fault, Pick, Wanted,
-            report::{Report, Series},
+            report::{Left, Report, Series},
         },
         launch::Launch,
         node::NodeName,
@@ -23,9 +25,11 @@ use crate::{
     ops::{
         context::{Context, wire_failure},
         event::Listener,
+        lifecycle,
         session::Session,
     },
-    plan::drill::verdict,
+    plan::drill::{outline::Settings, verdict},
+    runtime::{Runtime, external::External},
     store::drill::Intent,
 };
 use serde_json::json;
@@ -53,18 +57,48 @@ pub struct Request {
 /// Replicas report each second: with less than this a busy one would count as gone.
 const MAX_LAG: &str = "2";
 
-/// Runs one drill.
-pub async fn drill(
-    session: &Session,
-    listener: &dyn Listener,
+/// Why nodes that somebody else started are not broken.
+pub fn refuse_strangers(fault: Fault) -> Error {
+    match refuse_unable(fault, External::default().capabilities()) {
+        Err(error) => error.hint(
+            "`--planned` and `--to NODE` work there; leave --seed out to break a cluster of rcluster's",
+        ),
+        Ok(()) => Error::refused(format!("--fault {fault}: not on nodes that somebody else started")),
+    }
+}
+
+/// A drill that may begin.
+pub(super) struct Prepared {
+    /// Who is what.
+    pub(super) scene: Scene,
+    /// Who is hit.
+    pub(super) target: Target,
+    /// Directives that are changed meanwhile.
+    pub(super) meanwhile: Settings,
+    /// What has to be put right at the end.
+    pub(super) intent: Intent,
+}
+
+impl Prepared {
+    /// Everybody who may stand for election.
+    pub(super) fn candidates(&self) -> Vec<NodeName> {
+        match self.target.predicted {
+            Some(_) => self.target.seats.replicas.clone(),
+            None => Vec::new(),
+        }
+    }
+}
+
+/// Looks, and decides everything that can be decided before anything is touched.
+pub(super) async fn prepare(
+    context: &Context<'_>,
+    launch: &Launch,
     request: &Request,
-    stop: &Stop,
-) -> Result<Report> {
-    let context = session.context(listener);
-    let launch = &session.launch;
-    let scene = Scene::look(&context, launch).await?;
-    let mut target = preflight(&context, &scene, request).await?;
-    let settings = settings(&context, &scene, &mut target, request).await?;
+) -> Result<Prepared> {
+    let scene = Scene::calm(context, launch).await?;
+    let mut target = preflight(context, &scene, request).await?;
+    let settings = settings(context, &scene, &mut target, request).await?;
+    let masters = scene.seats.iter().map(|seats| seats.master.clone());
     let intent = Intent {
         // A second victim is not known yet: it is one of the shard's own.
         nodes: match request.fault {
@@ -76,23 +110,57 @@ pub async fn drill(
             _ => target.victims.clone(),
         },
         masters: if request.wanted.restore {
-            scene
-                .seats
-                .iter()
-                .map(|seats| seats.master.clone())
-                .collect()
+            masters.collect()
         } else {
             Vec::new()
         },
         settings: settings.before,
     };
+    Ok(Prepared {
+        scene,
+        target,
+        meanwhile: settings.meanwhile,
+        intent,
+    })
+}
+
+/// Runs one drill.
+pub async fn drill(
+    session: &Session,
+    listener: &dyn Listener,
+    request: &Request,
+    stop: &Stop,
+) -> Result<Report> {
+    let context = session.context(listener);
+    let launch = &session.launch;
+    // Its masters are not those of an earlier drill that was killed.
+    lifecycle::finish_drill(session, listener).await?;
+    let mut prepared = prepare(&context, launch, request).await?;
+    let candidates = prepared.candidates();
+    let left = rest::left_of_all(&context, &prepared.scene, &session.live(), &candidates).await?;
+    if !left.is_zero() {
+        context.note(rest::why("a replica of the shard", left));
+        tokio::select! {
+            () = tokio::time::sleep(left) => {}
+            () = stop.wanted() => {
+                return Err(Error::new(Kind::Interrupted, "interrupted").hint("nothing was touched"));
+            }
+        }
+        prepared = prepare(&context, launch, request).await?;
+    }
+    let Prepared {
+        scene,
+        target,
+        meanwhile,
+        intent,
+    } = prepared;
     let state = &session.request.state;
     state.note_drill(&launch.name, Some(&intent))?;
     session.journal().write(
         "drill",
         json!({ "fault": request.fault, "nodes": target.victims, "masters": intent.masters }),
     )?;
-    change(&context, &scene, &settings.meanwhile).await?;
+    change(&context, &scene, &meanwhile).await?;
     let began = now_text();
     announce(&context, &target, request);
     let canaries = Canaries::start(&scene, &target.shards, pace(request), session.wires());
@@ -102,25 +170,42 @@ pub async fn drill(
         () = stop.wanted() => Err(Error::new(Kind::Interrupted, "interrupted")
             .hint("everything that was broken is back; run the same command again for a whole drill")),
     };
+    // Whatever cannot be put right is told in the report, and left to `up`.
+    let mut unfinished = Vec::new();
     if let Err(error) = &outcome {
         if error.kind() != Kind::Interrupted {
             context.note(format!("{}: bringing everything back", error.cause()));
         }
-        put_right(&context, session, &scene, &intent).await?;
+        let put_right = put_right(&context, session, &scene, &intent).await;
+        unfinished.extend(put_right.err());
     }
     let interrupted = matches!(&outcome, Err(error) if error.kind() == Kind::Interrupted);
     let (record, canaries) = script.end();
     let lanes = canaries.finish().await;
-    let after = Scene::look(&context, launch).await?;
-    change(&context, &after, &intent.settings).await?;
-    let report = account(
+    let after = match Scene::look(&context, launch).await {
+        Ok(after) => after,
+        Err(error) => {
+            unfinished.push(error);
+            Scene::nobody()
+        }
+    };
+    unfinished.extend(change(&context, &after, &intent.settings).await.err());
+    let mut report = account(
         session, request, &scene, &target, &after, &lanes, record, outcome, began,
     )
     .await;
-    discard(&after, &session.live(), &lanes).await?;
-    state.note_drill(&launch.name, None)?;
-    let report = report?;
-    if interrupted {
+    if let Err(error) = discard(&after, &session.live(), &lanes).await {
+        let cause = error.cause();
+        context.warn(format!(
+            "the canaries' keys go by themselves within an hour: {cause}"
+        ));
+    }
+    if unfinished.is_empty() {
+        state.note_drill(&launch.name, None)?;
+    } else {
+        left_to_do(&mut report, &after, &intent, &unfinished);
+    }
+    if interrupted && unfinished.is_empty() {
         return Err(Error::new(Kind::Interrupted, "interrupted").hint(
             "everything that was broken is back; run the same command again for a whole drill",
         ));
@@ -128,9 +213,50 @@ pub async fn drill(
     session.journal().write(
         "drilled",
         json!({ "passed": report.verdict.passed, "reasons": report.verdict.reasons,
-                "rto_write_ms": report.rto_write_ms, "lost": report.lost }),
+                "rto_write_ms": report.rto_write_ms, "lost": report.lost, "left": report.left }),
     )?;
     Ok(report)
+}
+
+/// Says what was not put right, why, and by which command it is.
+fn left_to_do(report: &mut Report, after: &Scene, intent: &Intent, unfinished: &[Error]) {
+    let command = format!("rcluster up -c {}", report.cluster);
+    let mut say = |what: String| {
+        report.left.push(Left {
+            what,
+            command: command.clone(),
+        });
+    };
+    for node in intent
+        .nodes
+        .iter()
+        .filter(|node| after.report(node).is_none())
+    {
+        say(format!("{node} does not answer"));
+    }
+    for master in &intent.masters {
+        let leads = after.shard_of(master).map(|seats| seats.master == *master);
+        if leads == Some(false) {
+            say(format!("{master} does not lead its shard again"));
+        }
+    }
+    for (node, settings) in &intent.settings {
+        let names: Vec<&str> = settings.iter().map(|(name, _)| name.as_str()).collect();
+        say(format!(
+            "{} of {node} may not be as before",
+            names.join(", ")
+        ));
+    }
+    if let (true, Some(error)) = (report.left.is_empty(), unfinished.first()) {
+        report.left.push(Left {
+            what: error.cause(),
+            command,
+        });
+    }
+    for error in unfinished {
+        report.verdict.reasons.insert(0, error.cause());
+    }
+    report.verdict.passed = false;
 }
 
 /// Several drills side by side.
@@ -153,20 +279,30 @@ async fn put_right(
     Ok(())
 }
 
-/// Mends what a drill left that was killed. Returns how many things it changed.
-pub async fn finish(context: &Context<'_>, launch: &Launch, intent: &Intent) -> Result<usize> {
+/// Reconnects and thaws what a killed drill left. What it killed stays stopped: `up` starts it, and
+/// what only stops or removes nodes has no use for it. Returns how many nodes it changed.
+pub async fn release(context: &Context<'_>, launch: &Launch, intent: &Intent) -> Result<usize> {
     context.note("a drill was interrupted: bringing back what it broke");
-    fault::mend(context, launch, &intent.nodes).await
+    fault::release(context, launch, &intent.nodes).await
+}
+
+/// Puts back the directives that a killed drill changed.
+pub async fn put_settings_back(
+    context: &Context<'_>,
+    launch: &Launch,
+    intent: &Intent,
+) -> Result<usize> {
+    if !intent.settings.is_empty() {
+        let scene = Scene::settled(context, launch, "waiting for every node to agree").await?;
+        change(context, &scene, &intent.settings).await?;
+    }
+    Ok(intent.settings.len())
 }
 
 /// Lets the masters from before a drill that was killed lead again.
 pub async fn give_back(context: &Context<'_>, session: &Session, intent: &Intent) -> Result<usize> {
     let launch = &session.launch;
-    let mut done = intent.settings.len();
-    if done > 0 {
-        let scene = Scene::settled(context, launch, "waiting for every node to agree").await?;
-        change(context, &scene, &intent.settings).await?;
-    }
+    let mut done = put_settings_back(context, launch, intent).await?;
     for master in &intent.masters {
         let scene = Scene::settled(context, launch, "waiting for every node to agree").await?;
         let follows = scene
@@ -180,9 +316,6 @@ pub async fn give_back(context: &Context<'_>, session: &Session, intent: &Intent
     }
     Ok(done)
 }
-
-/// Directives by node.
-type Settings = Vec<(NodeName, Vec<(String, String)>)>;
 
 /// What a drill changes, and how it was.
 struct Changes {

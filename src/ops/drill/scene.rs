@@ -20,6 +20,9 @@ use std::{collections::BTreeMap, time::Duration};
 /// How often a scene that is not yet as wanted is looked at.
 const POLL: Duration = Duration::from_millis(10);
 
+/// How long a look may be repeated that shows something amiss.
+const CALM: Duration = Duration::from_secs(2);
+
 /// The nodes that run, and what they say.
 pub struct Scene {
     /// Whom was asked, and what they said.
@@ -72,6 +75,31 @@ impl Scene {
         }
         let seats = seats::seats(&health::assess(&seen.heard(), None).shards, &names);
         Ok(Scene { seen, names, seats })
+    }
+
+    /// Nobody could be asked.
+    pub fn nobody() -> Self {
+        Scene {
+            seen: Observation {
+                members: Vec::new(),
+                answers: Vec::new(),
+            },
+            names: BTreeMap::new(),
+            seats: Vec::new(),
+        }
+    }
+
+    /// The same, a little more patiently: an answer that was late once is no reason to refuse.
+    pub async fn calm(context: &Context<'_>, launch: &Launch) -> Result<Self> {
+        let outcome = wait_until(POLL * 10, CALM, async || {
+            let scene = Scene::look(context, launch).await?;
+            Ok::<_, Error>(match scene.well() {
+                Ok(()) => Look::Ready(scene),
+                Err(_) => Look::Pending(scene),
+            })
+        })
+        .await?;
+        Ok(outcome.unwrap_or_else(|late| late.last))
     }
 
     /// Waits until all who run agree and all is well.
@@ -154,6 +182,17 @@ impl Scene {
         let of = &self.report(replica)?.info.replication;
         let master = self.report(&seats.master)?.info.replication.offset;
         of.link_up.then(|| master.saturating_sub(of.offset))
+    }
+
+    /// The replicas with the newest data of those whose link is up: who is expected to win.
+    pub fn favourites(&self, seats: &Seats) -> Vec<NodeName> {
+        let lag = |name: &&NodeName| self.lag(seats, name);
+        let least = seats.replicas.iter().filter_map(|name| lag(&name)).min();
+        let with = seats
+            .replicas
+            .iter()
+            .filter(|name| least.is_some() && lag(name) == least);
+        with.cloned().collect()
     }
 
     /// The replica with the newest data of those whose link is up.

@@ -4,7 +4,10 @@ use super::{canary::Canaries, fault, preflight::Target, run::Request, scene::Sce
 use crate::{
     error::{Error, Result},
     model::{
-        drill::{Errand, Fault, Manner, Seats, report::Instant as Seen},
+        drill::{
+            Errand, Fault, Manner, Seats,
+            report::{Instant as Seen, Slowed},
+        },
         node::NodeName,
         slot::SlotSet,
     },
@@ -81,6 +84,8 @@ pub(super) struct Record {
     pub(super) thaw_us: Option<u64>,
     /// The canaries' share of one core while it was quiet.
     pub(super) cpu_percent: f64,
+    /// How the victim was slowed down.
+    pub(super) slowed: Option<Slowed>,
     /// What the client beside a partitioned master heard.
     pub(super) minority: Option<super::minority::Heard>,
 }
@@ -123,7 +128,11 @@ impl<'a> Script<'a> {
     }
 
     /// What happened, and the canaries, who still write.
-    pub(super) fn end(self) -> (Record, Canaries) {
+    pub(super) fn end(mut self) -> (Record, Canaries) {
+        // An end before the return: its key has to go all the same.
+        if let Some(minority) = self.minority.take() {
+            self.record.minority = Some(minority.heard());
+        }
         (self.record, self.canaries)
     }
 
@@ -154,6 +163,7 @@ impl<'a> Script<'a> {
                 self.survive_without_majority(&mut watch, &mut story)
                     .await?;
             }
+            Fault::Slow => self.slow_down(&mut watch, &mut story).await?,
             _ => self.follow(&mut watch, &mut story).await?,
         }
         self.record.seen = story.seen.clone();
@@ -299,6 +309,25 @@ impl<'a> Script<'a> {
         .await
     }
 
+    /// Hears one look.
+    pub(super) fn hear(&mut self, look: super::watch::Look, story: &mut Story) {
+        let micros = u64::try_from(look.gap.as_micros()).unwrap_or(u64::MAX);
+        let sample = Sample {
+            ms: self.since(look.at),
+            gap_ms: ledger::ms(micros),
+            node: look.node,
+            glance: look.glance,
+        };
+        self.record.gaps.push(micros);
+        let agreed = story.seen.views_agree.is_some();
+        for news in story.hear(&sample) {
+            self.say(&news);
+        }
+        if !agreed && story.seen.views_agree.is_some() {
+            self.record.agreed_us = Some(self.canaries.at_us(look.at));
+        }
+    }
+
     /// Hears looks until `done` says so, or the limit is reached.
     async fn listen(
         &mut self,
@@ -317,21 +346,7 @@ impl<'a> Script<'a> {
                     let Some(look) = look else {
                         return Err(Error::failed("no node is left to be watched"));
                     };
-                    let micros = u64::try_from(look.gap.as_micros()).unwrap_or(u64::MAX);
-                    let sample = Sample {
-                        ms: self.since(look.at),
-                        gap_ms: ledger::ms(micros),
-                        node: look.node,
-                        glance: look.glance,
-                    };
-                    self.record.gaps.push(micros);
-                    let agreed = story.seen.views_agree.is_some();
-                    for news in story.hear(&sample) {
-                        self.say(&news);
-                    }
-                    if !agreed && story.seen.views_agree.is_some() {
-                        self.record.agreed_us = Some(self.canaries.at_us(look.at));
-                    }
+                    self.hear(look, story);
                 }
                 _ = ticks.tick() => self.tick(),
             }

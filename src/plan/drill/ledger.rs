@@ -226,12 +226,14 @@ impl Balance {
     pub fn add(&mut self, lane: &Lane, first: Option<&Found>, last: &Found) {
         for (i, attempt) in lane.tries.iter().enumerate() {
             let there = last.there.contains(&attempt.seq);
+            let looked_for = i < last.looked_for;
             let missing_at_first = first
                 .is_some_and(|first| i < first.looked_for && !first.there.contains(&attempt.seq));
             match attempt.outcome {
                 Outcome::Acked => {
                     self.acked += 1;
-                    self.lost += usize::from(!there);
+                    self.lost += usize::from(looked_for && !there);
+                    self.data.unchecked += usize::from(!looked_for);
                     self.data.missing_at_promotion += usize::from(missing_at_first);
                     self.resurrected += usize::from(missing_at_first && there);
                 }
@@ -251,14 +253,14 @@ impl Balance {
 /// What the old master took from a loyal client after `from` (the fault, or the thaw).
 pub fn old_master(lane: &Lane, from: u64, last: &Found) -> OldMaster {
     let mut seen = OldMaster::default();
-    for attempt in &lane.tries {
+    for (i, attempt) in lane.tries.iter().enumerate() {
         if attempt.done_us() < from {
             continue;
         }
         match attempt.outcome {
             Outcome::Acked => {
                 seen.accepted += 1;
-                seen.lost += usize::from(!last.there.contains(&attempt.seq));
+                seen.lost += usize::from(i < last.looked_for && !last.there.contains(&attempt.seq));
                 seen.last_accepted_ms = Some((attempt.done_us() - from) / 1000);
                 seen.then = None;
             }
@@ -386,6 +388,18 @@ mod tests {
         assert_eq!(balance.indeterminate, 2);
         assert_eq!(balance.data.indeterminate_done, 1);
         assert_eq!(balance.resurrected, 0);
+    }
+
+    #[test]
+    fn what_could_not_be_looked_for_is_not_lost() {
+        let lane = lane(&[(0, 1, OK), (1, 1, OK), (2, 1, OK)]);
+        let mut balance = Balance::default();
+        balance.add(&lane, None, &found(&[1], 2));
+        assert_eq!((balance.acked, balance.lost), (3, 1));
+        assert_eq!(balance.data.unchecked, 1);
+        balance.add(&lane, None, &Found::default());
+        assert_eq!((balance.lost, balance.data.unchecked), (1, 4));
+        assert_eq!(old_master(&lane, 0, &Found::default()).lost, 0);
     }
 
     #[test]

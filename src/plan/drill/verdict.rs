@@ -24,6 +24,11 @@ pub fn judge(report: &Report, wanted: Wanted) -> Verdict {
     if expects_promotion && report.promoted.is_none() {
         wrong.push("no replica was promoted".to_owned());
     }
+    if fault == Fault::Slow && report.promoted.is_some() {
+        wrong.push(
+            "a replica was promoted although no stall was as long as the node timeout".to_owned(),
+        );
+    }
     match (wanted.max_rto_ms, report.rto_write_ms) {
         (Some(most), Some(rto)) => {
             #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
@@ -45,6 +50,12 @@ pub fn judge(report: &Report, wanted: Wanted) -> Verdict {
         )),
         Some(most) => fine.push(format!("{} lost, {most} allowed", report.lost)),
         None => {}
+    }
+    if report.data.unchecked > 0 {
+        wrong.push(format!(
+            "{} could not be looked for",
+            count(report.data.unchecked, "acknowledged write")
+        ));
     }
     if report.data.mismatched > 0 {
         wrong.push(format!(
@@ -85,6 +96,11 @@ pub fn limits(fault: Fault, node_timeout_ms: u64, one_host: bool, evicts: bool) 
         Fault::Partition => say(
             "the cut is clean and complete; real ones are partial, one-way or slow, and last as long as they like",
         ),
+        Fault::Slow => say(
+            "a stutter is not a slow disk or a slow network: the node works at full speed in between, and no \
+             stall came near the node timeout; past that it would be replaced as one that is frozen",
+        ),
+        Fault::DiskFull => {}
         Fault::Replica => {
             say("losing a replica moves no slot: it shows only that nothing else notices");
         }
@@ -97,10 +113,10 @@ pub fn limits(fault: Fault, node_timeout_ms: u64, one_host: bool, evicts: bool) 
             "maxmemory-policy may evict the canaries' keys when memory is full, which would count as lost",
         );
     }
-    if !matches!(fault, Fault::Replica | Fault::Majority) {
+    if !matches!(fault, Fault::Replica | Fault::Majority | Fault::Slow) {
         limits.push(format!(
-            "a replica that stood for election less than four node timeouts ({} s) ago waits out the rest: \
-             a drill soon after another on the same shard takes longer",
+            "the replicas were rested: one that stood for election less than four node timeouts ({} s) ago is \
+             not elected as soon, so a second crash within that time is slower than this one",
             node_timeout_ms.saturating_mul(4).div_ceil(1000)
         ));
     }

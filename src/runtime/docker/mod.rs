@@ -132,6 +132,7 @@ impl Runtime for Docker {
             restarts_by_itself: true,
             own_network: true,
             partition: true,
+            fill_disk: false,
         }
     }
 

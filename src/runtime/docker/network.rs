@@ -149,7 +149,7 @@ impl Docker {
                     });
                 }
                 // Somebody else has it now: the nodes will have to be introduced again.
-                Err(fault) if reason(&fault).to_lowercase().contains("overlap") => {}
+                Err(fault) if is_taken(&reason(&fault)) => {}
                 Err(fault) => return Err(self.no_network(&name, &fault)),
             }
         }
@@ -189,7 +189,7 @@ impl Docker {
                         fixed: subnet,
                     });
                 }
-                Err(fault) if reason(&fault).to_lowercase().contains("overlap") => {
+                Err(fault) if is_taken(&reason(&fault)) => {
                     labels = wanted.labels.unwrap_or_default();
                 }
                 Err(fault) => return Err(self.no_network(&name, &fault)),
@@ -288,5 +288,28 @@ fn request(
         }),
         labels: Some(labels),
         ..NetworkCreateRequest::default()
+    }
+}
+
+/// Whether somebody else has the subnet. Where it is the very same one, the engine shares its pool and
+/// finds only the gateway's address in use.
+fn is_taken(reason: &str) -> bool {
+    let reason = reason.to_lowercase();
+    reason.contains("overlap") || reason.contains("failed to allocate gateway")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_taken;
+
+    #[test]
+    fn a_subnet_that_somebody_has_is_told_in_two_ways() {
+        assert!(is_taken(
+            "Pool overlaps with other one on this address space"
+        ));
+        assert!(is_taken(
+            "failed to allocate gateway (192.168.96.1): Address already in use"
+        ));
+        assert!(!is_taken("permission denied"));
     }
 }

@@ -1,12 +1,15 @@
 //! What is tried on real redis-servers and a real Docker, each test on names and ports of its own.
 
 mod bench;
+mod churn;
 mod compose;
 mod compose_by_hand;
 mod conf_by_redis;
 mod docker;
 mod doctor;
 mod drill;
+mod drill_ended;
+mod failover;
 mod look;
 mod monitor;
 mod own;
