@@ -9,7 +9,7 @@ use crate::{
         secret::Secret,
         spec::{ClusterName, RuntimeKind},
     },
-    ops::{context::Context, event::Listener, init, session::Session, status::Survey},
+    ops::{context::Context, event::Listener, init, session::Session, survey::Survey},
     runtime::{Placed, RunState, external::External},
     wire::LiveWire,
 };
