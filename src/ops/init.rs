@@ -2,7 +2,7 @@
 
 use super::{
     apply::Applier,
-    context::{Context, Member},
+    context::{Context, Member, wire_failure},
     event::Listener,
     observe::Observation,
     verify,
@@ -25,7 +25,7 @@ use crate::{
     wire::{LiveWire, WireError},
 };
 use futures_util::future::join_all;
-use std::{net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 /// What `init` on named nodes did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,35 +54,39 @@ pub struct Nodes {
 /// Forms exactly these nodes into one cluster.
 pub async fn of_seeds(nodes: Nodes, listener: &dyn Listener) -> Result<Outcome> {
     let wire = LiveWire::new(nodes.user, nodes.password);
-    let context = Context {
-        runtime: &External::default(),
-        wire: &wire,
-        listener,
-        journal: None,
-        remember: None,
-        deadline: nodes.deadline,
-        kill: None,
-    };
+    let (nobody, deadline) = (External::default(), nodes.deadline);
+    let context = context(&nobody, &wire, listener, deadline);
     init(&context, &State::locate()?, &nodes.seeds, nodes.replicas).await
 }
 
 /// What [`of_seeds`] would do.
 pub async fn dry_run(nodes: Nodes, listener: &dyn Listener) -> Result<Plan> {
     let wire = LiveWire::new(nodes.user, nodes.password);
-    let context = Context {
-        runtime: &External::default(),
-        wire: &wire,
-        listener,
-        journal: None,
-        remember: None,
-        deadline: nodes.deadline,
-        kill: None,
-    };
+    let (nobody, deadline) = (External::default(), nodes.deadline);
+    let context = context(&nobody, &wire, listener, deadline);
     let members = members(&context, &nodes.seeds).await?;
     enough(&members, nodes.replicas)?;
     let seen = Observation::of(&wire, &members).await;
     let now = settings_now(&context, &State::locate()?, &members).await?;
     form::form(&seen.seats()?, usize::from(nodes.replicas), &now)
+}
+
+/// Nodes of somebody else cannot be started, and their changes are in nobody's journal.
+fn context<'a>(
+    runtime: &'a External,
+    wire: &'a LiveWire,
+    listener: &'a dyn Listener,
+    deadline: Duration,
+) -> Context<'a> {
+    Context {
+        runtime,
+        wire,
+        listener,
+        journal: None,
+        remember: None,
+        deadline,
+        kill: None,
+    }
 }
 
 /// [`of_seeds`] with its collaborators.
@@ -207,19 +211,19 @@ async fn settings_now(
     state: &State,
     members: &[Member],
 ) -> Result<Afterwards> {
-    let mut afterwards = Afterwards::new();
-    for member in members {
+    let asked = members.iter().map(async |member| {
         let before = match state.restore(&member.dial)? {
             Some(noted) => noted,
-            None => context
-                .wire
-                .config_get(&member.dial, &HURRIED)
-                .await
-                .map_err(|error| super::context::wire_failure(&member.name, &error))?,
+            None => hurried_now(context, member).await?,
         };
-        afterwards.insert(member.name.clone(), before);
-    }
-    Ok(afterwards)
+        Ok((member.name.clone(), before))
+    });
+    join_all(asked).await.into_iter().collect()
+}
+
+async fn hurried_now(context: &Context<'_>, member: &Member) -> Result<BTreeMap<String, String>> {
+    let live = context.wire.config_get(&member.dial, &HURRIED).await;
+    live.map_err(|error| wire_failure(&member.name, &error))
 }
 
 /// What is still hurried: the plan puts back what it hurried itself, but not what an earlier run
@@ -230,12 +234,9 @@ async fn put_back(
     afterwards: &Afterwards,
 ) -> Result<Plan> {
     let mut steps = Vec::new();
-    for member in members {
-        let live = context
-            .wire
-            .config_get(&member.dial, &HURRIED)
-            .await
-            .map_err(|error| super::context::wire_failure(&member.name, &error))?;
+    let live = join_all(members.iter().map(|member| hurried_now(context, member))).await;
+    for (member, live) in members.iter().zip(live) {
+        let live = live?;
         let wanted = afterwards.get(&member.name).into_iter().flatten();
         let settings: Vec<(String, String)> = wanted
             .filter(|(name, value)| live.get(*name) != Some(*value))

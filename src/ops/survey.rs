@@ -13,6 +13,7 @@ use crate::{
         spec::RuntimeKind,
     },
     runtime::{Placed, RunState},
+    store::state::Pending,
     wire::{Wire, WireError, WireResult},
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -52,7 +53,16 @@ impl Survey {
         if !placed.is_empty() {
             return Ok(Survey::of_placed(session, wire, placed).await);
         }
-        Err(match session.request.remembered {
+        let remembered = session.request.remembered.as_ref();
+        Err(match remembered.map(|remembered| remembered.pending) {
+            Some(Some(Pending::Removal)) => Error::new(
+                Kind::NoSuchCluster,
+                format!(
+                    "cluster {} has no nodes; the removal of its data was begun",
+                    launch.name
+                ),
+            )
+            .hint("`rcluster down --volumes` finishes it"),
             Some(_) => Error::new(
                 Kind::NoSuchCluster,
                 format!("cluster {} has no nodes; its data is kept", launch.name),

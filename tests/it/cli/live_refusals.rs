@@ -155,6 +155,30 @@ fn a_deadline_and_an_interruption_leave_what_the_next_run_needs() {
 }
 
 #[test]
+fn a_removal_that_was_begun_is_told_from_data_that_is_kept() {
+    let Some(rig) = Rig::new(On::Process, "begun removal") else {
+        return;
+    };
+    rig.spec("replicas: 0\n");
+    rig.ok(&["up"]);
+    rig.ok(&["down"]);
+    let kept = rig.run(&["status"]).expect(6).err;
+    assert!(kept.contains("its data is kept"), "{kept}");
+    // As a `down --volumes` leaves it that was killed once the nodes were gone.
+    let file = rig.folder().join("cluster.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen('{', r#"{"pending":"removal","#, 1)).unwrap();
+    let begun = rig.run(&["status"]).expect(6).err;
+    assert!(
+        begun.contains("the removal of its data was begun"),
+        "{begun}"
+    );
+    assert!(begun.contains("down --volumes` finishes it"), "{begun}");
+    rig.ok(&["down", "--volumes", "--yes"]);
+    assert!(!rig.folder().exists());
+}
+
+#[test]
 fn what_is_not_confirmed_or_not_known_is_refused() {
     let Some(rig) = Rig::new(On::Process, "not confirmed") else {
         return;
