@@ -68,7 +68,9 @@ pub async fn dry_run(nodes: Nodes, listener: &dyn Listener) -> Result<Plan> {
     enough(&members, nodes.replicas)?;
     let seen = Observation::of(&wire, &members).await;
     let now = settings_now(&context, &State::locate()?, &members).await?;
-    form::form(&seen.seats()?, usize::from(nodes.replicas), &now)
+    let mut plan = form::form(&seen.seats()?, usize::from(nodes.replicas), &now)?;
+    form::explain(&mut plan);
+    Ok(plan)
 }
 
 /// Nodes of somebody else cannot be started, and their changes are in nobody's journal.

@@ -136,6 +136,7 @@ pub async fn dry_run(
         )?;
         let drift = settings::difference(context, launch, before, password, &seen).await?;
         plan.stages.extend(formed.stages);
+        form::explain(&mut plan);
         plan.stages.extend(drift.stages);
         plan.notes.extend(drift.notes);
     } else if members.is_empty() && start::creates_all(launch, &plan) {
@@ -147,6 +148,7 @@ pub async fn dry_run(
             &settings::afterwards(launch),
         )?;
         plan.stages.extend(formed.stages);
+        form::explain(&mut plan);
         plan.notes.push(
             "forming is planned for empty nodes; data that was kept is found when they answer"
                 .to_owned(),

@@ -29,8 +29,19 @@ use crate::{
     },
 };
 
-/// Said beside such a plan.
-const NOTE: &str = "each shard's first replica holds the slots until its master, following it, reports ok and takes them over: a master that had them from the start would wait 2 s";
+/// What a reader of such a plan may ask.
+const WHY: &str = "each shard's first replica holds the slots until its master, following it, reports ok and takes them over: a master that had them from the start would wait 2 s";
+
+/// Adds to a plan that is only shown why it hands slots over, if it does.
+pub fn explain(plan: &mut Plan) {
+    if plan
+        .stages
+        .iter()
+        .any(|stage| stage.until == Goal::OneOwnerEach)
+    {
+        plan.notes.push(WHY.to_owned());
+    }
+}
 
 /// The mirror image: the first replica of each master in its place. `None`: some master has none.
 pub(super) fn mirrored(layout: &Layout) -> Option<Layout> {
@@ -81,7 +92,6 @@ impl Handover {
 
     /// Adds the stages to a plan, and returns which replicas are still to follow whom.
     pub(super) fn stages(&self, seats: &[Seat<'_>], plan: &mut Plan) -> Vec<(usize, usize)> {
-        plan.notes.push(NOTE.to_owned());
         let pairs: Vec<(usize, usize)> = self.pairs().collect();
         let follow = super::replicate(seats, &pairs);
         plan.stage("let masters follow", follow, Goal::None);

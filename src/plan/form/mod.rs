@@ -20,7 +20,7 @@ mod handover;
 mod seat;
 
 use handover::Handover;
-pub use handover::may_take_over;
+pub use handover::{explain, may_take_over};
 pub use seat::{Seat, acquainted, all_lost, at_rest, one_owner_each};
 
 use super::{
@@ -145,7 +145,7 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
     let assign_count = assign.len();
     first.append(&mut assign);
     let title = match assign_count {
-        0 => "hurry",
+        0 => "bring links up",
         _ => "hand out slots",
     };
     plan.stage(title, first, Goal::None);

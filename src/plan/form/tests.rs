@@ -282,7 +282,7 @@ fn replicas_that_come_back_need_not_wait_for_others() {
     reports[3].info.replication.link_up = false;
     let seats = seats(&reports);
     let plan = form(&seats, 0, &afterwards(&seats)).expect("a plan");
-    assert_eq!(titles(&plan), ["hurry", "restore settings"]);
+    assert_eq!(titles(&plan), ["bring links up", "restore settings"]);
     assert_eq!(plan.stages[0].until, Goal::Converged);
     let first = plan.stages[0].steps[0].to_string();
     assert_eq!(first, "node-1: CONFIG SET repl-diskless-sync-delay \"0\"");
