@@ -283,12 +283,13 @@ impl<'a> Applier<'a> {
         let dial = &self.member(node)?.dial;
         if let Some(epoch) = heard {
             let outcome = wait_until(POLL, self.context.deadline, async || {
-                let report = wire.observe(dial).await;
-                let report = report.map_err(|error| wire_failure(node, &error))?;
-                Ok(match form::may_take_over(&report, slots, epoch) {
-                    Ok(()) => Look::Ready(()),
-                    Err(why) => Look::Pending(why),
-                })
+                let asked = wire.observe(dial).await;
+                let early = match &asked {
+                    Ok(report) => form::may_take_over(report, slots, epoch),
+                    Err(error) if error.is_transient() => Err(error.to_string()),
+                    Err(error) => return Err(wire_failure(node, error)),
+                };
+                Ok(early.map_or_else(Look::Pending, Look::Ready))
             })
             .await?;
             outcome.map_err(|late| Self::late(&format!("{node} taking over"), &late))?;
