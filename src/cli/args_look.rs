@@ -53,7 +53,7 @@ pub(super) struct LogsArgs {
     /// Only these nodes
     #[arg(value_name = "NODE", value_parser = |text: &str| Ok::<_, Infallible>(NodeName::new(text)))]
     pub(super) nodes: Vec<NodeName>,
-    /// Go on with what the nodes write, until Ctrl-C (-f is the spec, so short is -F, as in tail)
+    /// Go on with what the nodes write, until Ctrl-C; -f does the same (in front of `logs` it is the spec)
     #[arg(short = 'F', long)]
     pub(super) follow: bool,
     /// Only the last lines of each node: a number, or `all`
