@@ -176,7 +176,8 @@ fn runs(entries: Vec<Entry>) -> Vec<Run> {
             event => {
                 // A run of several parts goes on after the first one is done.
                 run.result = "unfinished";
-                run.drilled |= event == "drill";
+                // Who loses a replica has nothing to fail over.
+                run.drilled |= event == "drill" && entry.detail["fault"] != "replica";
                 run.changes += usize::from(event == "step" || event == "drill");
                 run.steps.push(entry.detail);
             }
