@@ -1,7 +1,9 @@
 //! The arguments as they are typed. What they mean together is `settings`' question.
 
 use super::args_drill::{FAILOVER, FailoverArgs, RestartArgs};
-use super::args_look::{EnvArgs, HistoryArgs, KeyArgs, LogsArgs, RunArgs, StatusArgs};
+use super::args_look::{
+    DOCTOR, EnvArgs, HistoryArgs, KeyArgs, LogsArgs, MONITOR, RunArgs, STATUS, StatusArgs,
+};
 use crate::model::{
     decimal::Decimal,
     node::NodeName,
@@ -19,10 +21,10 @@ Examples:
   rcluster up                          three masters, three replicas, from nothing to verified
   rcluster up --port auto -c mine      a second one beside it, on free ports
   rcluster status                      what every node says
-  rcluster failover                    crash a master and see the cluster heal
-  rcluster doctor                      what is wrong with this host or the nodes, and what to do
   rcluster monitor                     the same, live
   rcluster test                        prove that it works
+  rcluster doctor                      what is wrong with this host or the nodes, and what to do
+  rcluster failover                    crash a master and see the cluster heal
   rcluster new --preset dev            a commented spec to start from
   rcluster down --volumes              away with it, data and all";
 
@@ -37,6 +39,7 @@ pub(super) struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "flags are what a command line has"
@@ -165,8 +168,10 @@ pub(super) enum Command {
     #[command(visible_alias = "ls")]
     List,
     /// What every node says, and whether they agree (exit 4: they are not well)
+    #[command(after_help = STATUS)]
     Status(StatusArgs),
     /// Check this host and the nodes: what is wrong, why, and what to type (exit 4: a check failed)
+    #[command(after_help = DOCTOR)]
     Doctor(DoctorArgs),
     /// Watch it live: health, load, latency, lag, and what happens
     ///
@@ -174,6 +179,7 @@ pub(super) enum Command {
     /// per line with --json. A sample sends four commands to each node (PING, CLUSTER NODES, CLUSTER
     /// INFO, INFO) on a connection that is kept. A node that does not answer costs its deadline
     /// (most of an interval, at most a second) and delays nobody else's answer beyond it.
+    #[command(after_help = MONITOR)]
     Monitor(MonitorArgs),
     /// The smoke suite: prove that the cluster works (exit 4: a check failed)
     Test(TestArgs),
@@ -256,8 +262,9 @@ pub(super) struct NodeArgs {
 }
 
 const TEST_AFTER: &str = "\
-Checks: connectivity, cluster-state, slot-coverage, open-slots, view-agreement, read-write, hash-tags,
-moved, hit-ratio, latency, replica-links, replica-lag, replica-read, persistence, maxclients, cleanup.
+Checks: connectivity, cluster-state, slot-coverage, open-slots, view-agreement, read-write,
+hash-tags, moved, hit-ratio, latency, replica-links, replica-lag, replica-read, persistence,
+maxclients, cleanup.
 
 Thresholds come from these flags, else from `test:` in the spec, else from the defaults shown there
 by `rcluster new`. Its keys all begin with rcluster:test: and are removed at the end.

@@ -5,6 +5,41 @@ use crate::model::node::NodeName;
 use clap::{Args, ValueEnum};
 use std::{convert::Infallible, ffi::OsString, path::PathBuf, time::Duration};
 
+pub(super) const STATUS: &str = "\
+Every node is asked at once: a late or frozen one costs at most --node-timeout, and delays nobody
+else's answer. Each thing that is not well comes with its reason and the command to type next.
+
+Exit codes: 0 healthy, 4 not, 5 no node answers, 6 no such cluster, 7 --wait was not over in time.
+
+Examples:
+  rcluster status --wait --timeout 30      until it is healthy
+  rcluster status --watch                  drawn again every 2 seconds
+  rcluster status --json | jq .problems    for a program
+  rcluster status --seed 10.0.0.5:6379     a cluster that rcluster did not start";
+
+pub(super) const MONITOR: &str = "\
+Exit codes: 0 it was left; 4 the sample of --once was not healthy; 5 no node answers at the start;
+6 no such cluster.
+
+Examples:
+  rcluster monitor                                   the screen
+  rcluster monitor --once                            one line, for a script
+  rcluster monitor --json --interval 5s              a document every 5 seconds
+  rcluster monitor --record night.jsonl --plain      lines, and a recording
+  rcluster monitor --replay night.jsonl --speed 10   what happened, ten times as fast";
+
+pub(super) const DOCTOR: &str = "\
+A check passes, warns, fails, is skipped where it does not apply, or could not be made (`?`): what
+is not known never passes. `up` checks ports, redis-server, disk and memory by itself.
+
+Exit codes: 0 nothing failed (there may be warnings), 4 a check failed.
+
+Examples:
+  rcluster doctor                          this host, and the nodes if they run
+  rcluster doctor --production             the checklist before production as well
+  rcluster doctor --fix -n                 what --fix would do
+  rcluster doctor --seed 10.0.0.5:6379     nodes that rcluster did not start";
+
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     /// Again and again: redrawn on a terminal, elsewhere one line (with --json: one document) each
@@ -53,7 +88,7 @@ pub(super) struct LogsArgs {
     /// Only these nodes
     #[arg(value_name = "NODE", value_parser = |text: &str| Ok::<_, Infallible>(NodeName::new(text)))]
     pub(super) nodes: Vec<NodeName>,
-    /// Go on with what the nodes write, until Ctrl-C (-f is the spec, so short is -F, as in tail)
+    /// Go on with what the nodes write, until Ctrl-C; -f does the same (in front of `logs` it is the spec)
     #[arg(short = 'F', long)]
     pub(super) follow: bool,
     /// Only the last lines of each node: a number, or `all`

@@ -9,7 +9,7 @@ mod settings;
 
 use crate::{
     error::{Error, Kind, Result},
-    model::hint::About,
+    model::{hint::About, typed},
     ops::drill::Stop,
     output::{
         failure,
@@ -18,7 +18,7 @@ use crate::{
 };
 use args::{Cli, ColourArg, Command, Global, ProgressArg};
 use clap::Parser;
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit code of a check that found something wanting.
@@ -59,7 +59,7 @@ impl Interrupt {
 
 /// Parses, runs, reports; returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(followed(std::env::args_os().collect())) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are results; everything else is a usage error (2). A reader that
@@ -120,6 +120,18 @@ fn about(global: &Global) -> Option<About> {
             .map(|file| About::File(file.display().to_string()))
     };
     seed.or_else(name).or_else(file)
+}
+
+/// Behind `logs`, `-f` is what it is to tail and to docker compose; in front of it, the spec.
+fn followed(mut words: Vec<OsString>) -> Vec<OsString> {
+    let text: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    let logs = typed::command(&text).filter(|at| text[*at] == "logs");
+    if let Some(logs) = logs {
+        for word in words.iter_mut().skip(logs).filter(|word| *word == "-f") {
+            *word = "--follow".into();
+        }
+    }
+    words
 }
 
 /// Ctrl-C and SIGTERM.

@@ -61,6 +61,12 @@ impl About {
         }
     }
 
+    /// What is typed to look at these nodes: `rcluster -c demo env`.
+    pub fn command(&self, verb: &str) -> String {
+        let text = self.hint(&format!("{PROGRAM}{verb}`"));
+        text.trim_matches('`').to_owned()
+    }
+
     /// The hint, in commands that are about these nodes.
     pub fn hint(&self, text: &str) -> String {
         match self {
@@ -156,5 +162,7 @@ mod tests {
         for (about, text, wanted) in table {
             assert_eq!(about.hint(text), wanted);
         }
+        let demo = About::Ours("demo".into());
+        assert_eq!(demo.command("env"), "rcluster -c demo env");
     }
 }

@@ -24,4 +24,5 @@ pub mod smoke;
 pub mod spec;
 pub mod spec_check;
 pub mod topology;
+pub mod typed;
 pub mod watch;

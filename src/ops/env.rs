@@ -78,7 +78,7 @@ pub async fn of(source: &Source, format: Option<Format>, show_secrets: bool) -> 
             "--show-secrets is for dotenv, shell and json; code of the format {} reads REDIS_PASSWORD",
             format.word()
         ))
-        .hint("rcluster env --format dotenv --show-secrets"));
+        .hint("`rcluster env --format dotenv --show-secrets`"));
     }
     let status = source.status().await?;
     let nodes = nodes(&status);
@@ -91,6 +91,7 @@ pub async fn of(source: &Source, format: Option<Format>, show_secrets: bool) -> 
     let password_file = source.password_file();
     let client = Client {
         cluster: &status.cluster.name,
+        about: source.about(&status),
         nodes: &endpoints,
         user: source.user(),
         password: source.password().is_some(),

@@ -2,7 +2,7 @@
 
 use crate::{
     error::Result,
-    model::spec::ClusterName,
+    model::{spec::ClusterName, typed},
     ops::stop::no_such_cluster,
     store::{
         audit::{self, Entry, Line},
@@ -63,32 +63,9 @@ pub struct Damaged {
 impl Run {
     /// The command that was typed, without its flags: `up`, `failover`.
     fn verb(&self) -> Option<&str> {
-        let mut words = self.argv.iter().skip(1).map(String::as_str);
-        while let Some(word) = words.next() {
-            if !word.starts_with('-') {
-                return Some(word);
-            }
-            if VALUED.contains(&word) {
-                words.next();
-            }
-        }
-        None
+        Some(&self.argv[typed::command(&self.argv)?])
     }
 }
-
-/// The flags that may come before the command and have a value of their own.
-const VALUED: [&str; 10] = [
-    "-f",
-    "--file",
-    "-c",
-    "--cluster",
-    "--runtime",
-    "--seed",
-    "--password-file",
-    "--timeout",
-    "--progress",
-    "--color",
-];
 
 /// Reads the journal. Exit 6 if there is no such cluster.
 pub fn history(state: &State, name: &ClusterName, last: Option<usize>) -> Result<History> {
@@ -199,7 +176,8 @@ fn runs(entries: Vec<Entry>) -> Vec<Run> {
             event => {
                 // A run of several parts goes on after the first one is done.
                 run.result = "unfinished";
-                run.drilled |= event == "drill";
+                // Who loses a replica has nothing to fail over.
+                run.drilled |= event == "drill" && entry.detail["fault"] != "replica";
                 run.changes += usize::from(event == "step" || event == "drill");
                 run.steps.push(entry.detail);
             }

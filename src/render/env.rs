@@ -8,6 +8,7 @@ use crate::{
     error::{Error, Kind, Result},
     model::{
         container,
+        hint::About,
         launch::Launch,
         node::Endpoint,
         secret::Secret,
@@ -92,6 +93,8 @@ impl Format {
 pub struct Client<'a> {
     /// The cluster's name, or the seed it was asked through.
     pub cluster: &'a str,
+    /// Whose nodes they are.
+    pub about: About,
     /// What it dials; at least one.
     pub nodes: &'a [Endpoint],
     /// The ACL user; `None`: the default user.
@@ -109,6 +112,7 @@ pub struct Client<'a> {
 #[derive(Serialize)]
 struct Context<'a> {
     cluster: &'a str,
+    command: String,
     nodes_csv: String,
     first: First<'a>,
     user: Option<&'a str>,
@@ -144,6 +148,7 @@ pub fn env(format: Format, client: &Client<'_>) -> Result<String> {
     let secret = client.secret.filter(|_| format.holds_secrets());
     let context = Context {
         cluster: client.cluster,
+        command: client.about.command("env"),
         nodes_csv: nodes(client.nodes),
         first: First {
             host: &first.host,
@@ -223,6 +228,7 @@ mod tests {
     fn client<'a>(nodes: &'a [Endpoint], notes: &'a [String]) -> Client<'a> {
         Client {
             cluster: "rcluster",
+            about: About::Ours("rcluster".to_owned()),
             nodes,
             user: None,
             password: true,

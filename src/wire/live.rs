@@ -63,12 +63,21 @@ impl LiveWire {
     }
 
     pub(super) async fn connect(&self, at: &Endpoint) -> Result<MultiplexedConnection, RedisError> {
+        self.open(at, self.password.as_ref()).await
+    }
+
+    /// Connects; with a password, it is one more round trip.
+    async fn open(
+        &self,
+        at: &Endpoint,
+        password: Option<&Secret>,
+    ) -> Result<MultiplexedConnection, RedisError> {
         let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
-        if let Some(user) = &self.user {
-            settings = settings.set_username(user);
-        }
-        if let Some(password) = &self.password {
+        if let Some(password) = password {
             settings = settings.set_password(password.reveal());
+            if let Some(user) = &self.user {
+                settings = settings.set_username(user);
+            }
         }
         let info = ConnectionAddr::Tcp(at.host.clone(), at.port).into_connection_info()?;
         let tcp = info.tcp_settings().clone().set_nodelay(true);
@@ -107,11 +116,51 @@ impl LiveWire {
                 reply => Ok((connection, reply?)),
             }
         };
+        let (connection, replies) = self.within(at, deadline, work).await?;
+        self.lock().insert(at.clone(), connection);
+        Ok(replies)
+    }
+
+    /// The same for what only reads: the first time it goes out together with the password, so
+    /// that a node far away is not asked twice. It is answered only where the password is accepted.
+    async fn look(&self, at: &Endpoint, pipeline: &Pipeline) -> WireResult<Vec<Value>> {
+        let Some(password) = self.password.as_ref().filter(|_| !self.is_connected(at)) else {
+            return self.send(at, pipeline, self.deadline).await;
+        };
+        let mut whole = Pipeline::with_capacity(pipeline.len() + 1);
+        let auth = whole.cmd("AUTH");
+        if let Some(user) = &self.user {
+            auth.arg(user);
+        }
+        auth.arg(password.reveal());
+        for command in pipeline.cmd_iter() {
+            whole.add_command(command.clone());
+        }
+        let work = async {
+            let mut connection = self.open(at, None).await?;
+            let count = whole.len();
+            let replies = connection.send_packed_commands(&whole, 0, count).await?;
+            Ok((connection, replies))
+        };
+        let (connection, mut replies) = self.within(at, self.deadline, work).await?;
+        if let Err(error) = replies.remove(0).extract_error() {
+            let at = at.clone();
+            let reply = reply_of(&error);
+            return Err(WireError::Auth { at, reply });
+        }
+        self.lock().insert(at.clone(), connection);
+        Ok(replies)
+    }
+
+    /// Waits so long; who fails or is too late is not remembered.
+    async fn within<T>(
+        &self,
+        at: &Endpoint,
+        deadline: Duration,
+        work: impl Future<Output = Result<T, RedisError>>,
+    ) -> WireResult<T> {
         match tokio::time::timeout(deadline, work).await {
-            Ok(Ok((connection, replies))) => {
-                self.lock().insert(at.clone(), connection);
-                Ok(replies)
-            }
+            Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => {
                 self.lock().remove(at);
                 Err(typed(at, "connecting", &error))
@@ -210,13 +259,18 @@ fn plain(error: &RedisError) -> String {
     text.to_lowercase()
 }
 
-fn typed(at: &Endpoint, command: &str, error: &RedisError) -> WireError {
-    let at = at.clone();
-    let reply = match (error.code(), error.detail()) {
+/// What the node said, in its own words.
+fn reply_of(error: &RedisError) -> String {
+    match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         (_, Some(detail)) => detail.to_owned(),
         _ => error.to_string(),
-    };
+    }
+}
+
+fn typed(at: &Endpoint, command: &str, error: &RedisError) -> WireError {
+    let at = at.clone();
+    let reply = reply_of(error);
     let code = error.code().unwrap_or_default();
     match error.kind() {
         // The client keeps what the node said to itself.
@@ -258,7 +312,7 @@ impl Wire for LiveWire {
         pipeline.cmd("CLUSTER").arg("NODES");
         pipeline.cmd("CLUSTER").arg("INFO");
         pipeline.cmd("INFO");
-        let mut replies = self.send(at, &pipeline, self.deadline).await?.into_iter();
+        let mut replies = self.look(at, &pipeline).await?.into_iter();
         let view: String = take(at, "CLUSTER NODES", replies.next())?;
         let cluster: String = take(at, "CLUSTER INFO", replies.next())?;
         let info: String = take(at, "INFO", replies.next())?;
@@ -431,4 +485,67 @@ fn announced(at: &Endpoint, row: Vec<Value>) -> Result<Announced, String> {
         master: Endpoint::new(host, port),
         id: text(id)?.unwrap_or_default().parse()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    /// A node that answers with this once it has been asked for everything.
+    async fn node(answer: String) -> Endpoint {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        tokio::spawn(async move {
+            let (mut client, _) = listener.accept().await.expect("a client");
+            let mut asked = Vec::new();
+            // CLUSTER INFO is the last but one.
+            while String::from_utf8_lossy(&asked).matches("INFO\r\n").count() < 2 {
+                client.read_buf(&mut asked).await.expect("it asks");
+            }
+            client
+                .write_all(answer.as_bytes())
+                .await
+                .expect("it listens");
+            client.read_buf(&mut asked).await.expect("it leaves");
+        });
+        Endpoint::new("127.0.0.1", port)
+    }
+
+    #[tokio::test]
+    async fn the_password_costs_no_round_trip_of_its_own() {
+        let id = "a".repeat(40);
+        let line = format!("{id} 127.0.0.1:7000@17000 myself,master - 0 0 0 connected\n");
+        let texts = [
+            line.as_str(),
+            "cluster_state:ok\r\n",
+            "redis_version:7.0.15\r\n",
+        ];
+        let answer = texts.map(|text| format!("${}\r\n{text}\r\n", text.len()));
+        let at = node(format!("+OK\r\n{}", answer.concat())).await;
+        let wire = LiveWire::new(
+            Some("ann".to_owned()),
+            Secret::parse("secret").expect("a password"),
+        );
+        let report = wire.observe(&at).await.expect("a report");
+        assert_eq!(report.view.myself.as_str(), id);
+        assert!(report.cluster.ok && wire.is_connected(&at));
+    }
+
+    #[tokio::test]
+    async fn who_is_not_let_in_is_told_nothing() {
+        let refusal = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+        let text = "+hello\r\n";
+        let at = node(format!("{refusal}{text}{text}{text}")).await;
+        let wire = LiveWire::new(None, Secret::parse("wrong").expect("a password"));
+        let error = wire.observe(&at).await.expect_err("refused");
+        assert!(
+            matches!(&error, WireError::Auth { reply, .. } if reply.starts_with("WRONGPASS")),
+            "{error}"
+        );
+        assert!(!wire.is_connected(&at));
+    }
 }

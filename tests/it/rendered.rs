@@ -2,6 +2,7 @@
 
 use rcluster::{
     model::{
+        hint::About,
         launch::Launch,
         secret::Secret,
         spec::{PortChoice, RuntimeChoice, RuntimeKind, Spec, default_directives},
@@ -223,6 +224,7 @@ fn snippet(format: render::env::Format) -> String {
     let launch = Launch::new(&Spec::default(), RuntimeKind::Process, 6379);
     let client = render::env::Client {
         cluster: launch.name.as_str(),
+        about: About::of(launch.name.as_str(), launch.runtime),
         nodes: &render::endpoints(&launch),
         user: None,
         password: true,

@@ -3,7 +3,7 @@
 use super::{Status, of_session, through};
 use crate::{
     error::Result,
-    model::{node::Endpoint, secret::Secret, spec::Access},
+    model::{hint::About, node::Endpoint, secret::Secret, spec::Access},
     ops::session::{Purpose, Request, Session},
     wire::LiveWire,
 };
@@ -81,6 +81,15 @@ impl Source {
         match &self.whose {
             Whose::Ours(session) => Some(session),
             Whose::Any { .. } => None,
+        }
+    }
+
+    /// How commands on it are typed, when this is what it says.
+    pub fn about(&self, status: &Status) -> About {
+        let name = status.cluster.name.clone();
+        match &self.whose {
+            Whose::Ours(_) => About::Ours(name),
+            Whose::Any { .. } => About::Seed(name),
         }
     }
 

@@ -104,7 +104,7 @@ fn explained(outcome: &Outcome) -> String {
         outcome.sentence()
     );
     for part in outcome.troubled() {
-        let _ = writeln!(text, "  {}: {}", part.subject, part.text);
+        let _ = writeln!(text, "  {}", said(&part.subject, &part.text));
     }
     if let Some(hint) = &outcome.hint {
         let _ = writeln!(text, "  do: {hint}");

@@ -65,7 +65,7 @@ fn sums(frame: &mut Frame<'_>, area: Rect, state: &State, sample: &Sample) {
         max => {
             let share = ratio(totals.memory_used_bytes, max);
             format!(
-                "{} of {} ({share}), {} keys",
+                "{}/{} ({share}), {} keys",
                 human::bytes(totals.memory_used_bytes),
                 human::bytes(max),
                 human::number(totals.keys)

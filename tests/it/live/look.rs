@@ -113,7 +113,7 @@ fn logs(own: &Own) {
 /// What a node writes after it was started again is seen too, and Ctrl-C ends it without a word.
 fn follow(own: &Own, change: &[&str]) {
     let mut following = own
-        .rcluster(&["logs", "--follow", "--tail", "0"])
+        .rcluster(&["logs", "-f", "--tail", "0"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
