@@ -48,6 +48,9 @@ pub struct ClusterInfo {
     pub size: u64,
     /// The highest epoch it has seen.
     pub current_epoch: Epoch,
+    /// How many messages of other nodes have reached it since it started; 0: it is alone, whatever
+    /// links it believes to have (one that is still being dialled counts as connected).
+    pub messages_received: u64,
 }
 
 impl ClusterInfo {
@@ -61,6 +64,7 @@ impl ClusterInfo {
             known_nodes: fields.number("cluster_known_nodes"),
             size: fields.number("cluster_size"),
             current_epoch: Epoch(fields.number("cluster_current_epoch")),
+            messages_received: fields.number("cluster_stats_messages_received"),
         }
     }
 }

@@ -196,6 +196,7 @@ pub fn blank_reports(launch: &Launch) -> Vec<Report> {
                     known_nodes: 1,
                     size: 0,
                     current_epoch: Epoch(0),
+                    messages_received: 0,
                 },
                 info: NodeInfo::default(),
             })

@@ -271,8 +271,12 @@ fn text(report: &Report) -> String {
     let observed = &report.observed;
     let _ = writeln!(
         text,
-        "  observed    {} looks, {:.1} ms apart (99 %: {:.1} ms); canaries took {:.1} % of a core",
-        observed.looks, observed.gap_p50_ms, observed.gap_p99_ms, observed.canary_cpu_percent
+        "  observed    {} looks, {:.1} ms apart (99 %: {:.1} ms, at most {:.1} ms); canaries took {:.1} % of a core",
+        observed.looks,
+        observed.gap_p50_ms,
+        observed.gap_p99_ms,
+        observed.gap_max_ms,
+        observed.canary_cpu_percent
     );
     for limit in &report.limits {
         let _ = writeln!(text, "  {}   {limit}", style("not proved").dim());

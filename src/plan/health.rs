@@ -390,6 +390,7 @@ mod tests {
                 known_nodes: 2,
                 size: 1,
                 current_epoch: Epoch(1),
+                messages_received: 1,
             },
             info: NodeInfo {
                 replication: Replication {

@@ -144,6 +144,8 @@ pub struct Observed {
     pub gap_p50_ms: f64,
     /// Of a hundred, 99 did.
     pub gap_p99_ms: f64,
+    /// The furthest apart that two looks at a node were.
+    pub gap_max_ms: f64,
     /// The canaries' share of one core before the fault.
     pub canary_cpu_percent: f64,
     /// Writes a second on the victim's shard.

@@ -178,6 +178,7 @@ pub(super) async fn account(
             looks: gaps.len(),
             gap_p50_ms: ledger::ms(percentile(&gaps, 50).unwrap_or(0)),
             gap_p99_ms: ledger::ms(percentile(&gaps, 99).unwrap_or(0)),
+            gap_max_ms: ledger::ms(percentile(&gaps, 100).unwrap_or(0)),
             canary_cpu_percent: record.cpu_percent,
             canary_writes_per_second: f64::from(request.rate),
         },

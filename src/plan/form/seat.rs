@@ -64,7 +64,13 @@ impl Seat<'_> {
         self.report
             .view
             .line(other.id())
-            .is_some_and(|line| line.address == Some(other.address) || line.connected)
+            .is_some_and(|line| line.address == Some(other.address) || self.reaches(line))
+    }
+
+    /// Whether it has a link to that node. Where nobody has ever been heard, the link is one that is
+    /// being dialled, maybe in vain.
+    fn reaches(&self, line: &ViewLine) -> bool {
+        line.connected && self.report.cluster.messages_received > 0
     }
 }
 
@@ -130,7 +136,7 @@ pub fn all_lost(seats: &[Seat<'_>]) -> bool {
         && seats.iter().all(|seat| {
             seat.report.view.nodes.iter().all(|line| {
                 line.id == *seat.id()
-                    || (!line.connected
+                    || (!seat.reaches(line)
                         && seats
                             .iter()
                             .all(|other| line.address != Some(other.address)))

@@ -24,6 +24,7 @@ fn report(text: &str) -> Report {
             known_nodes: 1,
             size: 0,
             current_epoch: Epoch(0),
+            messages_received: 1,
         },
         info,
     }
@@ -286,6 +287,27 @@ fn replicas_that_come_back_need_not_wait_for_others() {
     assert_eq!(plan.stages[0].until, Goal::Converged);
     let first = plan.stages[0].steps[0].to_string();
     assert_eq!(first, "node-1: CONFIG SET repl-diskless-sync-delay \"0\"");
+}
+
+#[test]
+fn links_that_are_still_being_dialled_join_nobody() {
+    // They know each other under other ports, and every link "is connected".
+    let view = |me: usize| {
+        let lines = (0..6).map(|i| {
+            let flags = if i == me { "myself,master" } else { "master" };
+            line(i, flags, None, "")
+                .replace(":700", ":800")
+                .replace("@1700", "@1800")
+        });
+        report(&lines.collect::<String>())
+    };
+    let mut reports: Vec<Report> = (0..6).map(view).collect();
+    assert!(!all_lost(&seats(&reports)), "they hear each other");
+    for report in &mut reports {
+        report.cluster.messages_received = 0;
+    }
+    assert!(all_lost(&seats(&reports)));
+    assert!(acquainted(&seats(&reports)).is_err());
 }
 
 #[test]

@@ -311,6 +311,7 @@ impl Node {
                 known_nodes: self.view.len() as u64,
                 size: self.view.values().filter(|peer| peer.votes()).count() as u64,
                 current_epoch: self.current_epoch,
+                messages_received: linked.len() as u64,
             },
             info: NodeInfo {
                 version: "7.0.15".to_owned(),
