@@ -216,6 +216,7 @@ mod tests {
                 known_nodes: 2,
                 size: 1,
                 current_epoch: Epoch(epoch),
+                messages_received: 0,
             },
             info: NodeInfo::default(),
         };
