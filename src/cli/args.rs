@@ -269,7 +269,7 @@ maxclients, cleanup.
 Thresholds come from these flags, else from `test:` in the spec, else from the defaults shown there
 by `rcluster new`. Its keys all begin with rcluster:test: and are removed at the end.
 
-Exit codes: 0 every check passed or was skipped, 4 one failed or could not be measured, 5 no node
+Exit codes: 0 every check passed or does not apply, 4 one failed or could not be measured, 5 no node
 answers, 6 no such cluster, 130 interrupted.
 
 Examples:

@@ -124,8 +124,10 @@ fn nodes(status: &Status, width: Option<usize>) -> String {
 }
 
 fn table(rows: &[Vec<String>], limit: u8) -> String {
+    // Nodes that nobody named are called by their endpoints: once is enough.
+    let named = rows.iter().any(|row| !row[1].ends_with(&row[2]));
     let shown: Vec<usize> = (0..COLUMNS.len())
-        .filter(|i| COLUMNS[*i].1 <= limit)
+        .filter(|i| COLUMNS[*i].1 <= limit && (named || COLUMNS[*i].0 != "ENDPOINT"))
         .collect();
     let mut table = Table::new();
     table.load_style(NOTHING);
@@ -263,4 +265,75 @@ pub fn phases(phases: &[super::progress::Phase], elapsed: Duration) -> String {
     }
     text.push('\n');
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A master with a replica, called so.
+    fn status(names: [&str; 2]) -> Status {
+        let node = |name: &str, port: u16, role: &str| {
+            json!({
+                "id": null, "name": name, "endpoint": format!("127.0.0.1:{port}"), "role": role,
+                "shard": 1, "up": true, "state": "ok", "link": null, "address": null, "keys": 7,
+                "memory_used_bytes": 1_677_722, "memory_max_bytes": 0, "ops_per_sec": 3,
+                "clients": 1, "hit_ratio": null, "repl_offset": null, "lag_bytes": null,
+                "lag_seconds": null, "uptime_seconds": 90_000, "version": "7.0.15",
+                "runtime_id": null
+            })
+        };
+        let [master, replica] = names;
+        let shard = json!([
+            {"index": 1, "slots": [[0, 16383]], "master": master, "replicas": [replica], "keys": 7}
+        ]);
+        let nodes = json!([node(master, 7000, "master"), node(replica, 7001, "replica")]);
+        let cluster = json!({
+            "name": "demo", "runtime": "external", "state": "ok", "slots_assigned": 16384,
+            "slots_ok": 16384, "known_nodes": 2, "masters": 1, "replicas": 1, "epoch": 1,
+            "views_agree": true, "since": null
+        });
+        Status {
+            schema: 1,
+            cluster: serde_json::from_value(cluster).expect("a cluster"),
+            shards: serde_json::from_value(shard).expect("shards"),
+            nodes: serde_json::from_value(nodes).expect("nodes"),
+            problems: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn nodes_without_names_are_called_by_their_endpoints_once() {
+        console::set_colors_enabled(false);
+        let head = |names, width| {
+            let text = nodes(&status(names), width);
+            let head = text.lines().next().unwrap_or_default().to_owned();
+            head.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let all: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(head(["node-1", "node-2"], None), all);
+        let without: Vec<&str> = all.into_iter().filter(|name| *name != "ENDPOINT").collect();
+        assert_eq!(head(["127.0.0.1:7000", "127.0.0.1:7001"], None), without);
+        assert_eq!(
+            head(["node-1", "node-2"], Some(68)),
+            ["SHARD", "NODE", "ENDPOINT", "ROLE", "STATE", "SLOTS"]
+        );
+    }
+
+    #[test]
+    fn a_verdict_counts_what_is_missing() {
+        console::set_colors_enabled(false);
+        let mut status = status(["node-1", "node-2"]);
+        let line = verdict(&status);
+        assert!(
+            line.contains("16384/16384 slots, 1 master, 1 replica,"),
+            "{line}"
+        );
+        status.cluster.replicas = 0;
+        let line = verdict(&status);
+        assert!(line.contains("1 master, 0 of 1 replica,"), "{line}");
+    }
 }

@@ -20,7 +20,7 @@ pub(super) async fn read_back(
     within: Duration,
 ) -> Vec<Counted> {
     let skip = |why: &str| {
-        let part = |(name, _): &(String, _)| (name.clone(), Err(Fault::Skipped(why.to_owned())));
+        let part = |(name, _): &(String, _)| (name.clone(), Err(Fault::Blocked(why.to_owned())));
         shard.replicas.iter().map(part).collect()
     };
     let (master, keys) = match (blocked, &shard.endpoint, &shard.keys) {
@@ -46,7 +46,7 @@ pub(super) async fn read_back(
     };
     let readings = shard.replicas.iter().map(async |(name, endpoint)| {
         let result = match endpoint {
-            None => Err(Fault::Skipped(
+            None => Err(Fault::Blocked(
                 "does not answer: see connectivity".to_owned(),
             )),
             Some(endpoint) => read(wire, endpoint, keys).await,

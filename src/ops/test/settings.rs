@@ -30,7 +30,7 @@ pub(super) async fn ask(
         NodeSettings {
             live: match node {
                 Some(node) => live(node, edges).await,
-                None => Err(Fault::Skipped(
+                None => Err(Fault::Blocked(
                     "does not answer: see connectivity".to_owned(),
                 )),
             },

@@ -8,7 +8,7 @@ use crate::{
         Counted, Fault, Limit, Measured, Outcome, Relation, counted,
         keys::Keys,
         observed::{self, NO_REPLICAS},
-        settings as judge, worst,
+        own_up, settings as judge, worst,
     },
 };
 use futures_util::future::join_all;
@@ -69,6 +69,7 @@ impl<'a> Suite<'a> {
     /// What came of them, in the order in which they are shown.
     pub(super) fn outcomes(mut self) -> Vec<Outcome> {
         self.outcomes.sort_by_key(|outcome| outcome.check);
+        own_up(&mut self.outcomes);
         self.outcomes
     }
 
@@ -230,9 +231,9 @@ impl<'a> Suite<'a> {
         let shards = self.stage.shards.iter().zip(&self.blocked);
         join_all(shards.map(async |(shard, blocked)| {
             let result = match (blocked, &shard.endpoint, &shard.keys) {
-                (Some(why), _, _) => Err(Fault::Skipped(why.clone())),
+                (Some(why), _, _) => Err(Fault::Blocked(why.clone())),
                 (None, Some(endpoint), Some(keys)) => work(Target { endpoint, keys }).await,
-                _ => Err(Fault::Skipped("it has no slots to write to".to_owned())),
+                _ => Err(Fault::Blocked("it has no slots to write to".to_owned())),
             };
             (shard.name.clone(), result)
         }))

@@ -44,8 +44,10 @@ pub enum Fault {
     Wanting(String),
     /// It could not be looked at.
     Error(String),
-    /// There was no point in looking at it.
+    /// It does not apply.
     Skipped(String),
+    /// There was no point in looking at it, since something else is wrong.
+    Blocked(String),
 }
 
 /// How a measured value has to stand to the limit.
@@ -155,6 +157,9 @@ pub struct Part {
     pub measured: Option<f64>,
     /// What was seen, or why it did not pass.
     pub text: String,
+    /// Whether it was skipped because of what another check finds.
+    #[serde(skip)]
+    pub blocked: bool,
 }
 
 /// What came of a check.
@@ -313,16 +318,37 @@ pub fn part(
         verdict,
         measured,
         text: text.into(),
+        blocked: false,
     }
 }
 
-fn faulty(subject: String, fault: Fault) -> Part {
+pub(super) fn faulty(subject: String, fault: Fault) -> Part {
+    let blocked = matches!(fault, Fault::Blocked(_));
     let (verdict, text) = match fault {
         Fault::Wanting(why) => (Verdict::Failed, why),
         Fault::Error(why) => (Verdict::Error, why),
-        Fault::Skipped(why) => (Verdict::Skipped, why),
+        Fault::Skipped(why) | Fault::Blocked(why) => (Verdict::Skipped, why),
     };
-    part(subject, verdict, None, text)
+    Part {
+        blocked,
+        ..part(subject, verdict, None, text)
+    }
+}
+
+/// What is skipped because something else is wrong is excused by the check that found it. Where
+/// none did (it was not asked for, or is over by now) nothing has passed: it was not measured.
+pub fn own_up(outcomes: &mut [Outcome]) {
+    let found = |outcome: &Outcome| matches!(outcome.verdict, Verdict::Failed | Verdict::Error);
+    if outcomes.iter().any(found) {
+        return;
+    }
+    for outcome in outcomes {
+        for part in outcome.parts.iter_mut().filter(|part| part.blocked) {
+            part.verdict = Verdict::Error;
+            outcome.verdict = Verdict::Error;
+            outcome.hint = Some(hint(outcome.check).to_owned());
+        }
+    }
 }
 
 fn worst_of(parts: &[Part]) -> Verdict {
@@ -519,6 +545,38 @@ mod tests {
         let none = worst(Check::Latency, limit, vec![], "there are no shards");
         assert_eq!(none.verdict, Verdict::Skipped);
         assert_eq!(none.sentence(), "there are no shards");
+    }
+
+    #[test]
+    fn what_was_not_measured_did_not_pass() {
+        let check = |fault: Option<Fault>| {
+            let seen = fault.map_or(Ok("fine".to_owned()), Err);
+            counted(
+                Check::ReadWrite,
+                "shards",
+                vec![("shard 1".to_owned(), seen)],
+                "",
+            )
+        };
+        let blocked = || check(Some(Fault::Blocked("its master is silent".to_owned())));
+        let table = [
+            // Nobody else says what is wrong.
+            (vec![check(None), blocked()], Verdict::Error),
+            (
+                vec![check(Some(Fault::Wanting("silent".to_owned()))), blocked()],
+                Verdict::Skipped,
+            ),
+            (
+                vec![check(Some(Fault::Skipped("no replicas".to_owned())))],
+                Verdict::Skipped,
+            ),
+        ];
+        for (mut outcomes, wanted) in table {
+            own_up(&mut outcomes);
+            let last = outcomes.last().expect("one");
+            assert_eq!(last.verdict, wanted, "{outcomes:?}");
+            assert_eq!(last.hint.is_some(), wanted == Verdict::Error);
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Checks that are decided from what the nodes said of themselves and of each other.
 
 use super::{
-    Counted, Fault, Limit, Measured, Outcome, Part, Relation, Verdict, counted, number, part,
-    precise, single, worst,
+    Counted, Fault, Limit, Measured, Outcome, Part, Relation, Verdict, counted, faulty, number,
+    part, precise, single, worst,
 };
 use crate::model::{count::count, slot::SLOTS, smoke::Check};
 
@@ -70,7 +70,7 @@ pub fn connectivity(nodes: &[Seen]) -> Outcome {
 /// Every node says that the cluster is ok.
 pub fn cluster_state(nodes: &[Seen]) -> Outcome {
     let part = |node: &Seen| match &node.answer {
-        Err(_) => Err(Fault::Skipped(SILENT.to_owned())),
+        Err(_) => Err(Fault::Blocked(SILENT.to_owned())),
         Ok(answer) if answer.loading => Err(Fault::Wanting("is loading its data".to_owned())),
         Ok(answer) if answer.ok => Ok("ok".to_owned()),
         Ok(answer) => Err(Fault::Wanting(format!(
@@ -124,7 +124,7 @@ pub fn open_slots(nodes: &[Seen]) -> Outcome {
     let mut open = 0;
     for node in nodes.iter().filter(|node| !node.replica) {
         match &node.answer {
-            Err(_) => parts.push(part(&node.name, Verdict::Skipped, None, SILENT)),
+            Err(_) => parts.push(faulty(node.name.clone(), Fault::Blocked(SILENT.to_owned()))),
             Ok(answer) if answer.open.is_empty() => {
                 parts.push(part(&node.name, Verdict::Passed, Some(0.0), "none"));
             }
@@ -161,7 +161,7 @@ pub fn view_agreement(differences: &[(String, String)]) -> Outcome {
 pub fn replica_links(nodes: &[Seen], shards: &[Slots], wanted: Option<usize>) -> Outcome {
     let replicas: Vec<&Seen> = nodes.iter().filter(|node| node.replica).collect();
     let mut parts = parts(replicas, |node| match &node.answer {
-        Err(_) => Err(Fault::Skipped(SILENT.to_owned())),
+        Err(_) => Err(Fault::Blocked(SILENT.to_owned())),
         Ok(answer) => match answer.link {
             Some("up") => Ok("up".to_owned()),
             Some("syncing") => Err(Fault::Wanting(
@@ -197,16 +197,16 @@ pub fn replica_lag(nodes: &[Seen], most: u64) -> Outcome {
         .filter(|node| node.replica)
         .map(|node| {
             let seen = match &node.answer {
-                Err(_) => Err(Fault::Skipped(SILENT.to_owned())),
+                Err(_) => Err(Fault::Blocked(SILENT.to_owned())),
                 Ok(answer) => match (answer.link, answer.lag_bytes) {
                     (Some("up"), Some(lag)) => Ok((
                         precise(lag),
                         format!("{} bytes behind", number(precise(lag))),
                     )),
-                    (Some("up"), None) => Err(Fault::Skipped(
+                    (Some("up"), None) => Err(Fault::Blocked(
                         "its master does not answer: see connectivity".to_owned(),
                     )),
-                    _ => Err(Fault::Skipped(
+                    _ => Err(Fault::Blocked(
                         "its link is not up: see replica-links".to_owned(),
                     )),
                 },

@@ -18,7 +18,7 @@ fn a_cluster_is_looked_at_from_every_side() {
     let Some(own) = Own::processes("ev-look") else {
         return;
     };
-    own.done(&["up", "--port", "31000"]);
+    own.done(&["up", "--port", "22500"]);
     keys(&own);
     history(&own);
     logs(&own);
@@ -34,7 +34,7 @@ async fn logs_of_containers_are_merged_and_followed() {
     }
     tokio::task::spawn_blocking(|| {
         let own = Own::on("ev-logs", "docker");
-        own.done(&["up", "--port", "31060"]);
+        own.done(&["up", "--port", "22560"]);
         logs(&own);
         follow(&own, &["restart", "node-2"]);
     })
@@ -50,7 +50,7 @@ fn keys(own: &Own) {
     assert_eq!(keys[1]["master"]["name"], "node-3");
     assert_eq!(keys[1]["replicas"].as_array().unwrap().len(), 1);
     // Through a seed the nodes are named by their addresses.
-    let seeded = own.json(&["key", "foo", "--seed", "127.0.0.1:31004"]);
+    let seeded = own.json(&["key", "foo", "--seed", "127.0.0.1:22504"]);
     assert_eq!(
         seeded["keys"][0]["master"]["endpoint"],
         keys[1]["master"]["endpoint"]
@@ -76,7 +76,7 @@ fn history(own: &Own) {
     text.extend_from_slice(b"{\"at\": \"20\n");
     std::fs::write(&journal, text).unwrap();
     let table = own.done(&["history", "--last", "1"]);
-    assert!(table.contains("rcluster up --port 31000"), "{table}");
+    assert!(table.contains("rcluster up --port 22500"), "{table}");
     assert!(
         table.contains("1 line of the journal cannot be read"),
         "{table}"

@@ -29,7 +29,8 @@ use std::{
     ops::Range,
 };
 
-/// The first of `count` ports in a row that are free, their bus ports as well. Where the search
+/// The first of `count` ports in a row that are free, their bus ports as well. (Below 22768: past
+/// that the bus ports are among those that the kernel hands out to clients.) Where the search
 /// begins depends on the process, so that two runs side by side seldom meet.
 fn free_ports(range: Range<u16>, count: u16) -> u16 {
     let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();

@@ -24,7 +24,7 @@ impl Cluster {
         let folder = tempfile::tempdir().unwrap();
         let spec = "version: 1\nredis:\n  cluster-node-timeout: 2000\n";
         fs::write(folder.path().join("rcluster.yaml"), spec).unwrap();
-        let port = free_ports(33_000..34_000, 6);
+        let port = free_ports(22_360..22_460, 6);
         let cluster = Cluster { folder, port };
         let port = port.to_string();
         let up = cluster.run(&["up", "--runtime", "process", "--port", &port, "--yes"]);

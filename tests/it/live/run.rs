@@ -30,7 +30,7 @@ fn the_command_gets_a_cluster_and_its_exit_code_comes_back() {
     let script = format!(
         "cat; echo $REDIS_CLUSTER_ENABLED $REDIS_CLUSTER_NODES; {rcluster} status --json; exit 7"
     );
-    let mut child = run(&own, &["--port", "31200"], &script)
+    let mut child = run(&own, &["--port", "22640"], &script)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -42,7 +42,7 @@ fn the_command_gets_a_cluster_and_its_exit_code_comes_back() {
     let (head, status) = said.out.split_once('{').unwrap();
     assert_eq!(
         head,
-        "in\nTrue 127.0.0.1:31200,127.0.0.1:31201,127.0.0.1:31202\n"
+        "in\nTrue 127.0.0.1:22640,127.0.0.1:22641,127.0.0.1:22642\n"
     );
     let status: Value = serde_json::from_str(&format!("{{{status}")).unwrap();
     let name = status["cluster"]["name"].as_str().unwrap();
@@ -74,10 +74,10 @@ fn success_leaves_nothing_unless_it_is_asked_for() {
     let Some(own) = Own::processes("ev-kept") else {
         return;
     };
-    let said = Said::of(&run(&own, &["--port", "31220"], "true").output().unwrap());
+    let said = Said::of(&run(&own, &["--port", "22660"], "true").output().unwrap());
     assert_eq!((said.code, said.out.as_str()), (0, ""), "{said:?}");
     assert!(!own.path().join("state/runs").exists());
-    let options = ["--port", "31220", "--keep", "--evidence", "kept"];
+    let options = ["--port", "22660", "--keep", "--evidence", "kept"];
     let said = Said::of(&run(&own, &options, "kill -9 $$").output().unwrap());
     assert_eq!(said.code, 137, "{said:?}");
     assert!(own.path().join("kept/status.json").is_file());
@@ -112,7 +112,7 @@ fn it_is_torn_down_whatever_ends_it() {
     // SIGTERM is passed on, and what the command makes of it comes back.
     let child = background(
         &own,
-        "31240",
+        "22680",
         "trap 'exit 9' TERM",
         "while :; do sleep 0.1; done",
     );
@@ -122,13 +122,13 @@ fn it_is_torn_down_whatever_ends_it() {
     assert!(own.clusters().is_empty());
 
     // Without a terminal Ctrl-C has to be passed on too.
-    let child = background(&own, "31240", ":", "exec sleep 60");
+    let child = background(&own, "22680", ":", "exec sleep 60");
     signal(&child, Signal::SIGINT);
     assert_eq!(Said::of(&child.wait_with_output().unwrap()).code, 130);
     assert!(own.clusters().is_empty());
 
     // While the cluster comes up.
-    let child = run(&own, &["--port", "31240"], "true")
+    let child = run(&own, &["--port", "22680"], "true")
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -139,12 +139,12 @@ fn it_is_torn_down_whatever_ends_it() {
     assert!(own.clusters().is_empty());
 
     // SIGKILL leaves it; the next run says so, and how to be rid of it.
-    let mut child = background(&own, "31240", ":", "exec sleep 2");
+    let mut child = background(&own, "22680", ":", "exec sleep 2");
     child.kill().unwrap();
     child.wait().unwrap();
     let left = own.clusters();
     assert_eq!(left.len(), 1);
-    let said = Said::of(&run(&own, &["--port", "31260"], "true").output().unwrap());
+    let said = Said::of(&run(&own, &["--port", "22700"], "true").output().unwrap());
     assert_eq!(said.code, 0);
     let hint = format!("rcluster down -c {} --volumes --yes", left[0]);
     assert!(said.err.contains(&hint), "{}", said.err);

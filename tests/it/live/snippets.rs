@@ -58,7 +58,7 @@ fn snippets_do_what_they_say() {
         return;
     };
     let own = own.with_password(PASSWORD);
-    own.done(&["up", "--port", "31100"]);
+    own.done(&["up", "--port", "22600"]);
     variables(&own);
     rust(&own);
     redis_cli(&own);
@@ -88,7 +88,7 @@ fn variables(own: &Own) {
         "redis-cli",
     ] {
         let text = own.done(&["env", "--format", format]);
-        assert!(!text.contains("it's") && text.contains("31100"), "{text}");
+        assert!(!text.contains("it's") && text.contains("22600"), "{text}");
     }
     let document = own.json(&["env"]);
     assert_eq!(document["needs_password"], true);
@@ -114,9 +114,9 @@ fn variables(own: &Own) {
         own.say(&["env", "--format", "go", "--show-secrets"]).code,
         2
     );
-    let seeded = own.done(&["env", "--seed", "127.0.0.1:31103"]);
+    let seeded = own.done(&["env", "--seed", "127.0.0.1:22603"]);
     assert!(
-        seeded.contains("REDIS_CLUSTER_NODES=127.0.0.1:31100,127.0.0.1:31101,"),
+        seeded.contains("REDIS_CLUSTER_NODES=127.0.0.1:22600,127.0.0.1:22601,"),
         "{seeded}"
     );
 }
