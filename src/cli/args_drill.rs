@@ -9,8 +9,8 @@ pub(super) struct RestartArgs {
     /// Only these nodes
     #[arg(value_name = "NODE", conflicts_with = "rolling", value_parser = |text: &str| Ok::<_, Infallible>(NodeName::new(text)))]
     pub(super) nodes: Vec<NodeName>,
-    /// Replicas first, then each master after a planned failover; stops at the first sign of trouble,
-    /// and goes on from there when it is run again
+    /// Replicas first, then each master after a planned failover, and the first masters lead again at the
+    /// end; stops at the first sign of trouble, and goes on from there when it is run again. -n shows the order
     #[arg(long)]
     pub(super) rolling: bool,
 }
@@ -25,6 +25,9 @@ Faults: crash (SIGKILL to a master), stop (SIGTERM), freeze (thawed once it was 
 (cut from the other nodes, docker only), slow (frozen and thawed in turn: clients wait, and nobody is to be
 promoted), replica (lose a replica), double (the master, then its heir), majority (more than half of the
 masters: the cluster goes down until they are back, or --takeover). -n shows all of it and touches nothing.
+
+Without a fault (--planned, --to, --force, --takeover) it also works with --seed HOST:PORT, on a cluster that
+rcluster did not start. A replica that stood for election less than four node timeouts ago is let rest first.
 
 Examples:
   rcluster failover                           crash a master of any shard

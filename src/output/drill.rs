@@ -357,13 +357,13 @@ fn timeline(text: &mut String, report: &Report) {
     ];
     let _ = writeln!(
         text,
-        "  {:<20}{:>10}{:>10}  {:<20}SEEN BY",
+        "  {:<20}{:>10}{:>10}  {:<23}SEEN BY",
         "", "SEEN", "± AT MOST", "PREDICTED"
     );
     let mut row = |name: &str, at: &Instant, predicted: &str| {
         let _ = writeln!(
             text,
-            "  {name:<20}{:>10}{:>10}  {predicted:<20}{}",
+            "  {name:<20}{:>10}{:>10}  {predicted:<23}{}",
             clock(at.ms),
             format!("{:.0} ms", at.resolution_ms),
             at.seen_by

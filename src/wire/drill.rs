@@ -107,9 +107,11 @@ impl DrillWire for LiveWire {
         let mut list = cmd("CLIENT");
         list.arg("LIST").arg("TYPE").arg("master");
         let clients: String = self.call(at, list).await?;
+        let replication = cmd("INFO").arg("replication").to_owned();
+        let replication: String = self.call(at, replication).await?;
         Ok(PastElections {
             requests,
-            link_age: link_age(&clients),
+            follows_for: link_age(&clients).or_else(|| down_for(&replication)),
         })
     }
 
@@ -215,6 +217,13 @@ fn link_age(clients: &str) -> Option<Duration> {
     ages.next()?.parse().ok().map(Duration::from_secs)
 }
 
+/// For how long the link to the master has been down; it followed before, too.
+fn down_for(replication: &str) -> Option<Duration> {
+    let fields = Fields::parse(replication);
+    let seconds = fields.text("master_link_down_since_seconds")?;
+    seconds.parse().ok().map(Duration::from_secs)
+}
+
 fn heard(outcome: Outcome) -> Heard {
     Heard {
         outcome,
@@ -255,6 +264,11 @@ mod tests {
         let line = "id=73 addr=127.0.0.1:1 laddr=127.0.0.1:2 fd=23 name= age=113 idle=9 flags=M\n";
         assert_eq!(link_age(line), Some(Duration::from_secs(113)));
         assert_eq!(link_age(""), None);
+        let down = "role:slave\r\nmaster_link_down_since_seconds:7\r\n";
+        assert_eq!(down_for(down), Some(Duration::from_secs(7)));
+        let never = "role:slave\r\nmaster_link_down_since_seconds:-1\r\n";
+        assert_eq!(down_for(never), None);
+        assert_eq!(down_for("role:master\r\n"), None);
     }
 
     #[test]

@@ -305,8 +305,8 @@ pub struct Syncs {
 pub struct PastElections {
     /// Requests for votes that it has sent since it started.
     pub requests: u64,
-    /// How long its connection to its master has been up; it was no candidate meanwhile.
-    pub link_age: Option<Duration>,
+    /// How long its connection to its master has been up, or down; it won no election meanwhile.
+    pub follows_for: Option<Duration>,
 }
 
 /// Which shard is meant.

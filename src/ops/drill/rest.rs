@@ -41,7 +41,7 @@ pub(super) async fn left(
     let timeout = timeout.get(name).and_then(|text| text.parse().ok());
     let retry = retry(Duration::from_millis(timeout.unwrap_or(15_000)));
     // It has followed its master at least since its last election.
-    let since = past.link_age.unwrap_or_default();
+    let since = past.follows_for.unwrap_or_default();
     Ok((retry + ROUNDING).saturating_sub(since))
 }
 

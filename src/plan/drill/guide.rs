@@ -14,14 +14,25 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// in which another begins to answer.
 const IMPATIENCE: Duration = Duration::from_millis(30);
 
-/// For how long a node that did not answer is passed over.
-const AVOIDED_US: u64 = 1_000_000;
+/// For how long a node that did not answer once is passed over; twice as long each further time, as
+/// it may only have been late,
+const AVOIDED_US: u64 = 50_000;
+
+/// and at most for so long.
+const MOST_AVOIDED_US: u64 = 1_000_000;
+
+/// A node that did not answer.
+#[derive(Debug, Clone, Copy)]
+struct Silence {
+    since_us: u64,
+    times: u32,
+}
 
 /// The nodes of one shard, and which to try next.
 #[derive(Debug, Clone)]
 pub struct Guide {
     doors: Vec<Door>,
-    silent: Vec<Option<u64>>,
+    silent: Vec<Option<Silence>>,
     next: usize,
 }
 
@@ -63,7 +74,11 @@ impl Guide {
             }
             Outcome::Refused(Class::Refused | Class::Timeout)
             | Outcome::Indeterminate(Class::Timeout | Class::Broken) => {
-                self.silent[asked] = Some(now_us);
+                let times = self.silent[asked].map_or(0, |silence| silence.times);
+                self.silent[asked] = Some(Silence {
+                    since_us: now_us,
+                    times: times.saturating_add(1),
+                });
                 self.go_on(now_us);
             }
             Outcome::Refused(_) => {
@@ -75,7 +90,11 @@ impl Guide {
     }
 
     fn avoids(&self, door: usize, now_us: u64) -> bool {
-        self.silent[door].is_some_and(|at| now_us.saturating_sub(at) < AVOIDED_US)
+        self.silent[door].is_some_and(|silence| {
+            let doubled = 1_u64 << (silence.times - 1).min(10);
+            let avoided = (AVOIDED_US * doubled).min(MOST_AVOIDED_US);
+            now_us.saturating_sub(silence.since_us) < avoided
+        })
     }
 
     /// The next node that is not avoided, else the next one.
@@ -126,11 +145,35 @@ mod tests {
         assert_eq!(port(&guide), 2);
         guide.learn(&moved, 10_000);
         assert_eq!(port(&guide), 2, "the dead one is passed over");
-        guide.learn(&moved, 1_100_000);
-        assert_eq!(port(&guide), 1, "and looked at again after a second");
-        guide.learn(&refused, 1_100_000);
-        guide.learn(&says(Outcome::Acked, None), 1_200_000);
+        // Each time for longer, up to a second.
+        let mut now = 0;
+        for avoided in [
+            50_000, 100_000, 200_000, 400_000, 800_000, 1_000_000, 1_000_000,
+        ] {
+            guide.learn(&moved, now + avoided - 1);
+            assert_eq!(port(&guide), 2, "{avoided}");
+            now += avoided;
+            guide.learn(&moved, now);
+            assert_eq!(port(&guide), 1, "looked at again after {avoided}");
+            guide.learn(&refused, now);
+        }
+        guide.learn(&says(Outcome::Acked, None), now + 1);
         assert_eq!(port(&guide), 2);
+    }
+
+    #[test]
+    fn a_master_that_was_late_once_is_back_soon() {
+        let mut guide = guide();
+        let late = says(Outcome::Indeterminate(Class::Timeout), None);
+        let moved = says(Outcome::Refused(Class::Moved), Some(1));
+        for round in 0..3 {
+            let now = round * 1_000_000;
+            guide.learn(&late, now);
+            guide.learn(&moved, now + 50_000);
+            assert_eq!(port(&guide), 1);
+            // An answer makes up for it.
+            guide.learn(&says(Outcome::Acked, None), now + 51_000);
+        }
     }
 
     #[test]
