@@ -2,7 +2,7 @@
 
 use super::node::{Epoch, Role};
 use serde::Serialize;
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr};
 
 /// The raw fields of either reply.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -121,8 +121,35 @@ pub struct Replication {
     pub last_io_seconds: Option<u64>,
     /// Of a replica: whether a full synchronization is running.
     pub syncing: bool,
-    /// Of a master: how many replicas are attached.
-    pub attached: u64,
+    /// Of a master: the replicas that are attached to it.
+    pub attached: Vec<Attached>,
+}
+
+/// What a master says of a replica (`slave0:ip=…,port=…,state=online,offset=…,lag=1`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Attached {
+    /// Where the replica is, as the master sees it.
+    pub ip: IpAddr,
+    /// Its client port.
+    pub port: u16,
+    /// Seconds since it last acknowledged what it has, which it does every second.
+    pub lag_seconds: u64,
+}
+
+impl Attached {
+    /// `None` while it is still being synchronized.
+    fn parse(row: &str) -> Option<Self> {
+        let field = |name: &str| {
+            let mut fields = row.split(',').filter_map(|field| field.split_once('='));
+            fields.find_map(|(key, value)| (key == name).then_some(value))
+        };
+        (field("state") == Some("online")).then_some(())?;
+        Some(Attached {
+            ip: field("ip")?.parse().ok()?,
+            port: field("port")?.parse().ok()?,
+            lag_seconds: field("lag")?.parse().ok()?,
+        })
+    }
 }
 
 impl Default for Replication {
@@ -133,7 +160,7 @@ impl Default for Replication {
             link_up: false,
             last_io_seconds: None,
             syncing: false,
-            attached: 0,
+            attached: Vec::new(),
         }
     }
 }
@@ -172,7 +199,10 @@ impl NodeInfo {
                     .text("master_last_io_seconds_ago")
                     .and_then(|seconds| seconds.parse().ok()),
                 syncing: fields.number("master_sync_in_progress") == 1,
-                attached: fields.number("connected_slaves"),
+                attached: (0..fields.number("connected_slaves"))
+                    .map_while(|i| fields.text(&format!("slave{i}")))
+                    .filter_map(Attached::parse)
+                    .collect(),
             },
         }
     }
@@ -215,6 +245,21 @@ mod tests {
         assert!(info.replication.link_up && info.cluster_mode);
         assert_eq!(info.keys, 7);
         assert_eq!(info.hit_ratio(), None);
+    }
+
+    #[test]
+    fn a_master_tells_how_late_each_replica_is() {
+        let info = NodeInfo::from_fields(&Fields::parse(
+            "role:master\r\nconnected_slaves:2\r\n\
+             slave0:ip=172.18.128.5,port=6382,state=online,offset=1022,lag=3\r\n\
+             slave1:ip=::1,port=6383,state=wait_bgsave,offset=0,lag=0\r\n",
+        ));
+        let expected = Attached {
+            ip: [172, 18, 128, 5].into(),
+            port: 6382,
+            lag_seconds: 3,
+        };
+        assert_eq!(info.replication.attached, [expected]);
     }
 
     proptest! {

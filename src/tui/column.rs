@@ -203,7 +203,7 @@ fn memory(node: &NodeSample) -> String {
     }
 }
 
-/// Of a replica that answers: how far behind in bytes, and when it last heard from its master.
+/// Of a replica that answers: how far behind in bytes, and in seconds.
 fn lag(node: &NodeSample) -> String {
     match (node.status.lag_bytes, node.status.lag_seconds) {
         (Some(bytes), Some(seconds)) => {

@@ -4,7 +4,7 @@ use super::{ClusterStatus, NodeStatus, SCHEMA, ShardStatus, Status};
 use crate::{
     model::{
         hint::About,
-        info::NodeInfo,
+        info::{Attached, NodeInfo},
         node::{Endpoint, NodeId, NodeName, Role},
         nodes_text::{Failure, ViewLine},
         report::Report,
@@ -144,15 +144,23 @@ fn node_status(
     let info = report.map(|report| &report.info);
     let replication = info.map(|info| &info.replication);
     let is_replica = line.is_some_and(|line| line.role == Role::Replica);
-    let master_offset = line
+    let master = line
         .and_then(|line| line.master.as_ref())
         .and_then(|master| {
-            let report = reports
-                .iter()
-                .flatten()
-                .find(|report| report.view.myself == *master)?;
-            Some(report.info.replication.offset)
-        });
+            let mut reports = reports.iter().flatten();
+            reports.find(|report| report.view.myself == *master)
+        })
+        .map(|report| &report.info.replication);
+    let address = node
+        .placed
+        .as_ref()
+        .and_then(|placed| placed.address)
+        .or_else(|| line?.address);
+    let acknowledged = || {
+        let mut attached = master?.attached.iter();
+        let is = |of: &&Attached| address.is_some_and(|at| (at.ip, at.port) == (of.ip, of.port));
+        attached.find(is).map(|attached| attached.lag_seconds)
+    };
     let fallback = || {
         let port = node.placed.as_ref().map_or(0, |placed| placed.port);
         node.dial
@@ -180,11 +188,7 @@ fn node_status(
                 replication if replication.syncing => "syncing",
                 _ => "down",
             }),
-        address: node
-            .placed
-            .as_ref()
-            .and_then(|placed| placed.address)
-            .or_else(|| line?.address),
+        address,
         keys: info.map(|info| info.keys),
         memory_used_bytes: info.map(|info| info.memory_used_bytes),
         memory_max_bytes: info.map(|info| info.memory_max_bytes),
@@ -192,15 +196,16 @@ fn node_status(
         clients: info.map(|info| info.clients),
         hit_ratio: info.and_then(NodeInfo::hit_ratio),
         repl_offset: replication.map(|replication| replication.offset),
-        lag_bytes: match (is_replica, master_offset, replication) {
+        lag_bytes: match (is_replica, master, replication) {
             (true, Some(master), Some(replication)) => {
-                Some(master.saturating_sub(replication.offset))
+                Some(master.offset.saturating_sub(replication.offset))
             }
             _ => None,
         },
-        lag_seconds: replication
-            .filter(|_| is_replica)
-            .and_then(|replication| replication.last_io_seconds),
+        lag_seconds: replication.filter(|_| is_replica).and_then(|replication| {
+            // Without its master's word, when it last heard from it: a ping every 10 s at least.
+            acknowledged().or(replication.last_io_seconds)
+        }),
         uptime_seconds: info.map(|info| info.uptime_seconds),
         version: info.map(|info| info.version.clone()),
         runtime_id: node

@@ -120,7 +120,8 @@ pub struct NodeStatus {
     pub repl_offset: Option<u64>,
     /// Of a replica: how many bytes it is behind its master.
     pub lag_bytes: Option<u64>,
-    /// Of a replica: seconds since it last heard from its master.
+    /// Of a replica: seconds since its master last heard what it has, else since it last heard from
+    /// its master.
     pub lag_seconds: Option<u64>,
     /// Seconds since it started.
     pub uptime_seconds: Option<u64>,
