@@ -3,7 +3,7 @@
 use super::screen::seconds;
 use crate::{
     model::{
-        count::part,
+        count::{count, part},
         human::{age, bytes},
         node::Role,
         slot::SLOTS,
@@ -12,7 +12,7 @@ use crate::{
         list::Listing,
         status::{NodeStatus, ShardStatus, Status, expected},
     },
-    plan::health::{Severity, State},
+    plan::health::{Problem, Severity, State},
 };
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use console::style;
@@ -26,17 +26,45 @@ pub fn status(status: &Status, width: Option<usize>) -> String {
     text.push_str("\n\n");
     text.push_str(&nodes(status, width));
     for problem in &status.problems {
-        let word = match problem.severity {
-            Severity::Error => style("error").red().bold(),
-            Severity::Warning => style("warning").yellow().bold(),
-        };
-        let _ = write!(text, "\n{word}: {}", problem.headline());
+        let _ = write!(text, "\n{}", headline(problem));
         let _ = write!(text, "\n  why: {}\n  do:  {}", problem.why, problem.hint);
     }
     if !status.problems.is_empty() {
         text.push('\n');
     }
     text
+}
+
+/// The same where there are only so many lines: a line for each of the worst problems, above the
+/// table, which is what is cut off.
+pub fn status_within(status: &Status, width: usize, lines: usize) -> Vec<String> {
+    let whole: Vec<String> = self::status(status, Some(width))
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    if whole.len() <= lines {
+        return whole;
+    }
+    let mut short = vec![verdict(status), String::new()];
+    let most = (lines / 2).max(1);
+    short.extend(status.problems.iter().take(most).map(headline));
+    match status.problems.len().saturating_sub(most) {
+        0 => {}
+        more => short.push(format!("and {}", count(more, "more problem"))),
+    }
+    if !status.problems.is_empty() {
+        short.push(String::new());
+    }
+    short.extend(nodes(status, Some(width)).lines().map(str::to_owned));
+    short
+}
+
+fn headline(problem: &Problem) -> String {
+    let word = match problem.severity {
+        Severity::Error => style("error").red().bold(),
+        Severity::Warning => style("warning").yellow().bold(),
+    };
+    format!("{word}: {}", problem.headline())
 }
 
 /// The line on top: how the cluster is as a whole.
@@ -320,6 +348,37 @@ mod tests {
         assert_eq!(
             head(["node-1", "node-2"], Some(68)),
             ["SHARD", "NODE", "ENDPOINT", "ROLE", "STATE", "SLOTS"]
+        );
+    }
+
+    #[test]
+    fn where_there_is_little_room_what_is_wrong_comes_first() {
+        console::set_colors_enabled(false);
+        let mut status = status(["node-1", "node-2"]);
+        status.problems = (1..=4)
+            .map(|number| Problem {
+                severity: Severity::Error,
+                node: None,
+                what: format!("problem {number}"),
+                why: "so it is".to_owned(),
+                hint: "mend it".to_owned(),
+            })
+            .collect();
+        let lines = status_within(&status, 80, 6);
+        assert_eq!(
+            lines[2..7],
+            [
+                "error: problem 1",
+                "error: problem 2",
+                "error: problem 3",
+                "and 1 more problem",
+                ""
+            ]
+        );
+        assert!(lines[7].contains("SHARD"), "{lines:?}");
+        assert_eq!(
+            status_within(&status, 80, 40).join("\n") + "\n",
+            super::status(&status, Some(80))
         );
     }
 

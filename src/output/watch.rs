@@ -85,16 +85,16 @@ fn line(status: &Result<Status>) -> String {
 /// A screenful: every line ends with "clear what was here", so that nothing flickers.
 fn frame(status: &Result<Status>, every: Duration, rows: u16, columns: u16) -> String {
     let now = jiff::Zoned::now().strftime("%H:%M:%S");
+    let room = usize::from(rows.max(4)) - 1;
     let body = match status {
-        Ok(status) => table::status(status, Some(usize::from(columns))),
-        Err(error) => failure::text(error),
+        Ok(status) => table::status_within(status, usize::from(columns), room - 2),
+        Err(error) => failure::text(error).lines().map(str::to_owned).collect(),
     };
     let mut lines = vec![
         format!("{now}  every {} s, Ctrl-C ends", every.as_secs_f64()),
         String::new(),
     ];
-    lines.extend(body.lines().map(str::to_owned));
-    let room = usize::from(rows.max(4)) - 1;
+    lines.extend(body);
     if lines.len() > room {
         let hidden = lines.len() - room + 1;
         lines.truncate(room - 1);
