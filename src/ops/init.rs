@@ -66,7 +66,7 @@ pub async fn dry_run(nodes: Nodes, listener: &dyn Listener) -> Result<Plan> {
     let context = context(&nobody, &wire, listener, deadline);
     let members = members(&context, &nodes.seeds).await?;
     enough(&members, nodes.replicas)?;
-    let seen = Observation::of(&wire, &members).await;
+    let seen = Observation::complete(&context, &members).await;
     let now = settings_now(&context, &State::locate()?, &members).await?;
     let mut plan = form::form(&seen.seats()?, usize::from(nodes.replicas), &now)?;
     form::explain(&mut plan);
@@ -106,7 +106,7 @@ pub async fn init(
             state.note_restore(&member.dial, before)?;
         }
     }
-    let seen = Observation::of(context.wire, &members).await;
+    let seen = Observation::complete(context, &members).await;
     let plan = form::form(&seen.seats()?, usize::from(replicas), &afterwards)?;
     let name: ClusterName = "external".parse().map_err(Error::usage)?;
     let launch = Launch::bare(&name, RuntimeKind::External);

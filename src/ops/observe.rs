@@ -6,9 +6,14 @@ use crate::{
     model::{launch::Launch, node::NodeName, report::Report},
     plan::{form::Seat, health::Heard},
     runtime::{Placed, RunState},
+    wait::{Look, wait_until},
     wire::{Wire, WireError},
 };
 use futures_util::future::join_all;
+use std::{convert::Infallible, time::Duration};
+
+/// How often those are asked again who did not answer.
+const POLL: Duration = Duration::from_millis(20);
 
 /// What each member answered, in the order of the members.
 pub struct Observation {
@@ -25,6 +30,25 @@ impl Observation {
         Observation {
             members: members.to_vec(),
             answers,
+        }
+    }
+
+    /// Asks everybody, and again while somebody who may answer yet does not: a node that is busy for
+    /// once is no reason to give up. At the deadline it is what was heard last.
+    pub async fn complete(context: &Context<'_>, members: &[Member]) -> Self {
+        let outcome = wait_until(POLL, context.deadline, async || {
+            let seen = Observation::of(context.wire, members).await;
+            let done = seen.answers.iter().all(Result::is_ok) || seen.hopeless().is_some();
+            Ok::<_, Infallible>(if done {
+                Look::Ready(seen)
+            } else {
+                Look::Pending(seen)
+            })
+        });
+        match outcome.await {
+            Ok(Ok(seen)) => seen,
+            Ok(Err(late)) => late.last,
+            Err(never) => match never {},
         }
     }
 

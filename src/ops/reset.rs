@@ -47,7 +47,7 @@ pub async fn empty(
     applier
         .reach(Goal::Answering, "wait for the nodes to answer")
         .await?;
-    let seen = Observation::of(context.wire, &applier.members()).await;
+    let seen = Observation::complete(context, &applier.members()).await;
     applier.apply(&plan(&seen)?).await?;
     Ok(applier.done())
 }
@@ -57,7 +57,7 @@ pub async fn dry_run(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
     let mut planned = start::checked(context, launch, &[]).await?;
     if planned.is_empty() {
         let members = observe::members(context, launch).await?;
-        let seen = Observation::of(context.wire, &members).await;
+        let seen = Observation::complete(context, &members).await;
         planned = plan(&seen)?;
         planned
             .notes

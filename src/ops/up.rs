@@ -82,10 +82,10 @@ pub async fn up(
     }
 
     // The cluster: the same again, on the wire.
-    let mut seen = Observation::of(context.wire, &applier.members()).await;
+    let mut seen = Observation::complete(context, &applier.members()).await;
     if form::all_lost(&seen.seats()?) {
         together(context, launch, &applier).await?;
-        seen = Observation::of(context.wire, &applier.members()).await;
+        seen = Observation::complete(context, &applier.members()).await;
     }
     let formed = form::form(
         &seen.seats()?,
@@ -128,7 +128,7 @@ pub async fn dry_run(
     preflight::password(context, launch, &plan).await?;
     let members = observe::members(context, launch).await?;
     if plan.is_empty() {
-        let seen = Observation::of(context.wire, &members).await;
+        let seen = Observation::complete(context, &members).await;
         let formed = form::form(
             &seen.seats()?,
             usize::from(launch.replicas),
@@ -163,7 +163,7 @@ pub async fn dry_run(
 /// Every node came back under a new address (containers recreated by compose, say). Only nodes
 /// that have just started meet without a failover, so they are restarted together.
 async fn together(context: &Context<'_>, launch: &Launch, applier: &Applier<'_>) -> Result<()> {
-    let seen = Observation::of(context.wire, &applier.members()).await;
+    let seen = Observation::complete(context, &applier.members()).await;
     let young = seen
         .answers
         .iter()
