@@ -191,6 +191,7 @@ pub(super) async fn account(
             target.config.node_timeout_ms,
             session.launch.nodes.iter().all(|node| node.host.is_none()),
             target.config.evicts,
+            target.config.full_coverage,
         ),
         series: ledger::series(lanes, &target.shards, clock.inject, clock.width()),
     };

@@ -73,7 +73,13 @@ pub fn judge(report: &Report, wanted: Wanted) -> Verdict {
 }
 
 /// What a drill of this kind cannot prove.
-pub fn limits(fault: Fault, node_timeout_ms: u64, one_host: bool, evicts: bool) -> Vec<String> {
+pub fn limits(
+    fault: Fault,
+    node_timeout_ms: u64,
+    one_host: bool,
+    evicts: bool,
+    full_coverage: bool,
+) -> Vec<String> {
     let mut limits = Vec::new();
     let mut say = |text: &str| limits.push(text.to_owned());
     match fault {
@@ -107,6 +113,12 @@ pub fn limits(fault: Fault, node_timeout_ms: u64, one_host: bool, evicts: bool) 
     }
     if one_host {
         say("all nodes share one host: its disk, its network and its clock did not fail");
+    }
+    if full_coverage {
+        say(
+            "cluster-require-full-coverage is yes: while a shard has no master Redis itself refuses on all others \
+             (CLUSTERDOWN), which is not this drill's doing",
+        );
     }
     if evicts {
         say(
