@@ -95,6 +95,12 @@ impl Outage {
         }
     }
 
+    /// From its first error to the answer that ended it; `None`: it did not end.
+    pub fn lasted_ms(&self) -> Option<f64> {
+        let (_, end) = self.end?;
+        Some(ms(end.done_us().saturating_sub(self.first_error.sent_us)))
+    }
+
     /// When the first acknowledged attempt after it was answered.
     pub fn ok_at(&self, inject_us: u64) -> Option<Instant> {
         let (before, attempt) = self.end?;
@@ -362,6 +368,7 @@ mod tests {
         let ok = outage.ok_at(15_000).expect("it ended");
         assert!((ok.ms - 27.0).abs() < 0.01, "{ok:?}");
         assert!((ok.resolution_ms - 12.0).abs() < 0.01, "{ok:?}");
+        assert_eq!(outage.lasted_ms(), Some(22.0));
         assert_eq!(super::outage(&lane, 41_000), None);
     }
 

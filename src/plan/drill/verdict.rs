@@ -43,6 +43,15 @@ pub fn judge(report: &Report, wanted: Wanted) -> Verdict {
         (_, None) => wrong.push("writes did not come back".to_owned()),
         (None, Some(_)) => {}
     }
+    if let (Some(most), Some(later)) = (wanted.max_rto_ms, report.later_outage_ms) {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
+        let missed = later > most as f64;
+        if missed {
+            wrong.push(format!(
+                "writes were out again for {later:.0} ms while the victim came back, {most} allowed"
+            ));
+        }
+    }
     match wanted.max_lost.or(usual_loss(fault)) {
         Some(most) if report.lost > most => wrong.push(format!(
             "{} lost, {most} allowed",
