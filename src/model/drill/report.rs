@@ -55,7 +55,7 @@ pub struct Predicted {
     pub rank_ms: u64,
 }
 
-/// Percentiles of acknowledged attempts.
+/// Percentiles of acknowledged attempts; those that were not sent while one waited count as waiting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Latency {
     /// How many.

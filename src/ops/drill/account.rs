@@ -97,9 +97,10 @@ pub(super) async fn account(
         let from = over.map_or(begun_by, |(_, end)| end.done_us().max(begun_by));
         ledger::longest_outage(lane, from, before_the_way_back)?.lasted_ms()
     });
+    let pace_us = 1_000_000 / u64::from(request.rate.max(1));
     let latency = |from, to| {
         writes
-            .map(|lane| ledger::latency(lane, from, to))
+            .map(|lane| ledger::latency(lane, from, to, pace_us))
             .unwrap_or_default()
     };
     let follow = |wanted: bool| {
