@@ -396,6 +396,13 @@ fn timeline(text: &mut String, report: &Report) {
             between(p.low_ms, p.high_ms)
         ))
     );
+    if let Some(later) = report.later_outage_ms {
+        let _ = writeln!(
+            text,
+            "  out again   writes for {} while the victim came back",
+            clock(later)
+        );
+    }
 }
 
 fn verdict(verdict: &Verdict) -> String {

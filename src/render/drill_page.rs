@@ -464,6 +464,12 @@ fn figures(report: &Report) -> Vec<Figure> {
             value: format!("{}, {} of them gone", old.accepted, old.lost),
         });
     }
+    if let Some(later) = report.later_outage_ms {
+        figures.push(Figure {
+            what: "out again while the victim came back",
+            value: clock(later),
+        });
+    }
     if let Some(slowed) = &report.slowed {
         figures.push(Figure {
             what: "slowed down",

@@ -55,7 +55,7 @@ pub struct Predicted {
     pub rank_ms: u64,
 }
 
-/// Percentiles of acknowledged attempts.
+/// Percentiles of acknowledged attempts; those that were not sent while one waited count as waiting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Latency {
     /// How many.
@@ -246,6 +246,9 @@ pub struct Report {
     pub rto_write_ms: Option<f64>,
     /// The same of reads.
     pub rto_read_ms: Option<f64>,
+    /// The longest outage of writes that began after the views agreed, while the victim came back: a
+    /// stall, or the price of its synchronization; null: there was none.
+    pub later_outage_ms: Option<f64>,
     /// The middle of the prediction; null where Redis does not fail over.
     pub predicted_rto_ms: Option<u64>,
     /// The prediction.

@@ -8,7 +8,7 @@ use crate::{
     error::{Kind, Result},
     model::{
         drill::{
-            Errand, Lane,
+            Errand, Fault, Lane,
             report::{Broken, Latencies, Observed, OldMaster, Report, SCHEMA, Verdict},
         },
         node::Epoch,
@@ -78,8 +78,13 @@ pub(super) async fn account(
     let mut mine = lanes.iter().filter(ours);
     let writes = mine.find(errand(Errand::Write));
     let reads = lanes.iter().filter(ours).find(errand(Errand::Read));
+    // The fault's own. What begins later is another one; of a double fault it is its second half.
+    let begun_by = match request.fault {
+        Fault::Double => before_the_way_back,
+        _ => clock.agreed,
+    };
     let outage = |lane: Option<&Lane>| {
-        lane.and_then(|lane| ledger::longest_outage(lane, clock.inject, before_the_way_back))
+        lane.and_then(|lane| ledger::longest_outage(lane, clock.inject, begun_by))
     };
     let (write_outage, read_outage) = (outage(writes), outage(reads));
     let rto = |lane: Option<&Lane>, outage: Option<ledger::Outage>| match (lane, outage) {
@@ -87,9 +92,15 @@ pub(super) async fn account(
         (_, Some(outage)) => outage.ok_at(clock.inject).map(|at| at.ms),
         (None, None) => None,
     };
+    let later = writes.and_then(|lane| {
+        let over = write_outage.and_then(|outage| outage.end);
+        let from = over.map_or(begun_by, |(_, end)| end.done_us().max(begun_by));
+        ledger::longest_outage(lane, from, before_the_way_back)?.lasted_ms()
+    });
+    let pace_us = 1_000_000 / u64::from(request.rate.max(1));
     let latency = |from, to| {
         writes
-            .map(|lane| ledger::latency(lane, from, to))
+            .map(|lane| ledger::latency(lane, from, to, pace_us))
             .unwrap_or_default()
     };
     let follow = |wanted: bool| {
@@ -146,6 +157,7 @@ pub(super) async fn account(
         t_restored: record.restored_ms,
         rto_write_ms: rto(writes, write_outage),
         rto_read_ms: rto(reads, read_outage),
+        later_outage_ms: later,
         predicted_rto_ms: target.predicted.map(|predicted| predicted.expected_ms),
         predicted: target.predicted,
         acked: balance.acked,
@@ -191,6 +203,7 @@ pub(super) async fn account(
             target.config.node_timeout_ms,
             session.launch.nodes.iter().all(|node| node.host.is_none()),
             target.config.evicts,
+            target.config.full_coverage,
         ),
         series: ledger::series(lanes, &target.shards, clock.inject, clock.width()),
     };

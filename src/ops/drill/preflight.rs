@@ -24,6 +24,8 @@ pub(super) struct Config {
     pub(super) node_timeout_ms: u64,
     /// `min-replicas-to-write` of the victim.
     pub(super) min_replicas: u64,
+    /// `cluster-require-full-coverage`: a shard without a master makes every other one refuse, too.
+    pub(super) full_coverage: bool,
     /// Whether memory that is full makes keys go.
     pub(super) evicts: bool,
 }
@@ -183,6 +185,7 @@ async fn config(context: &Context<'_>, scene: &Scene, seats: &Seats) -> Result<C
     let names = [
         "cluster-node-timeout",
         "cluster-replica-no-failover",
+        "cluster-require-full-coverage",
         "min-replicas-to-write",
         "maxmemory",
         "maxmemory-policy",
@@ -215,6 +218,7 @@ async fn config(context: &Context<'_>, scene: &Scene, seats: &Seats) -> Result<C
             .max()
             .unwrap_or(15_000),
         min_replicas: number(&seats.master, "min-replicas-to-write"),
+        full_coverage: text(&seats.master, "cluster-require-full-coverage") == "yes",
         evicts: number(&seats.master, "maxmemory") > 0
             && text(&seats.master, "maxmemory-policy").starts_with("allkeys"),
     })

@@ -14,6 +14,10 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// in which another begins to answer.
 const IMPATIENCE: Duration = Duration::from_millis(30);
 
+/// After several times it waits longer, as it has to connect again each time, and the node may only
+/// be slow: `IMPATIENCE` is doubled so often at most.
+const MOST_DOUBLED: u32 = 2;
+
 /// For how long a node that did not answer once is passed over; twice as long each further time, as
 /// it may only have been late,
 const AVOIDED_US: u64 = 50_000;
@@ -51,7 +55,7 @@ impl Guide {
         let door = self.doors.get(self.next)?;
         let patience = match self.silent[self.next] {
             None => PATIENCE,
-            Some(_) => IMPATIENCE,
+            Some(Silence { times, .. }) => IMPATIENCE * (1 << (times - 1).min(MOST_DOUBLED)),
         };
         Some((&door.dial, patience))
     }
@@ -181,9 +185,13 @@ mod tests {
         let mut guide = guide();
         let late = says(Outcome::Indeterminate(Class::Timeout), None);
         assert_eq!(guide.pick().expect("a node").1, PATIENCE);
-        guide.learn(&late, 0);
-        guide.learn(&late, 100);
-        assert_eq!(guide.pick().expect("a node").1, IMPATIENCE);
+        // Both are silent, in turn.
+        for patience in [30, 60, 120, 120] {
+            guide.learn(&late, 0);
+            guide.learn(&late, 0);
+            let picked = guide.pick().expect("a node");
+            assert_eq!(picked.1, Duration::from_millis(patience));
+        }
     }
 
     #[test]

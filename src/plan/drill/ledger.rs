@@ -95,6 +95,12 @@ impl Outage {
         }
     }
 
+    /// From its first error to the answer that ended it; `None`: it did not end.
+    pub fn lasted_ms(&self) -> Option<f64> {
+        let (_, end) = self.end?;
+        Some(ms(end.done_us().saturating_sub(self.first_error.sent_us)))
+    }
+
     /// When the first acknowledged attempt after it was answered.
     pub fn ok_at(&self, inject_us: u64) -> Option<Instant> {
         let (before, attempt) = self.end?;
@@ -137,14 +143,18 @@ pub fn errors<'a>(lanes: impl Iterator<Item = &'a Lane>) -> BTreeMap<&'static st
     counts
 }
 
-/// Percentiles of the acknowledged attempts sent within `[from, to)`.
-pub fn latency(lane: &Lane, from: u64, to: u64) -> Latency {
-    let mut took: Vec<u64> = lane
-        .tries
-        .iter()
+/// Percentiles of the acknowledged attempts sent within `[from, to)` by a client that was to send
+/// one each `pace_us`. While it waits for an answer it sends none: those that it did not send would
+/// have waited, too, and count as if they had, or a stall would hide in a single slow attempt.
+pub fn latency(lane: &Lane, from: u64, to: u64, pace_us: u64) -> Latency {
+    let pace = usize::try_from(pace_us.max(1)).unwrap_or(usize::MAX);
+    let tries = lane.tries.iter();
+    let acked: Vec<u64> = tries
         .filter(|attempt| attempt.acked() && (from..to).contains(&attempt.sent_us))
         .map(|attempt| attempt.took_us)
         .collect();
+    let waits = |took: &u64| (0..=*took).rev().step_by(pace).take(MOST_OMITTED);
+    let mut took: Vec<u64> = acked.iter().flat_map(waits).collect();
     took.sort_unstable();
     let fine = |us: u64| {
         #[expect(clippy::cast_precision_loss, reason = "latencies are small")]
@@ -153,12 +163,15 @@ pub fn latency(lane: &Lane, from: u64, to: u64) -> Latency {
     };
     let at = |percent: usize| fine(percentile(&took, percent).unwrap_or(0));
     Latency {
-        count: took.len(),
+        count: acked.len(),
         p50_ms: at(50),
         p99_ms: at(99),
         max_ms: at(100),
     }
 }
+
+/// Of one attempt: more would be an outage.
+const MOST_OMITTED: usize = 1000;
 
 /// The nearest-rank percentile of sorted values.
 pub fn percentile<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
@@ -362,6 +375,7 @@ mod tests {
         let ok = outage.ok_at(15_000).expect("it ended");
         assert!((ok.ms - 27.0).abs() < 0.01, "{ok:?}");
         assert!((ok.resolution_ms - 12.0).abs() < 0.01, "{ok:?}");
+        assert_eq!(outage.lasted_ms(), Some(22.0));
         assert_eq!(super::outage(&lane, 41_000), None);
     }
 
@@ -371,6 +385,18 @@ mod tests {
         assert_eq!(worst_pause_us(&lane, 5_000, 95_000), 69_000);
         // What never ended counts up to the end.
         assert_eq!(worst_pause_us(&lane, 85_000, 300_000), 209_000);
+    }
+
+    #[test]
+    fn a_stall_is_felt_by_those_that_were_not_sent() {
+        // One each 10 ms; the second is answered after 45 ms.
+        let lane = lane(&[(0, 1, OK), (10, 45, OK), (60, 1, OK)]);
+        let felt = latency(&lane, 0, 100_000, 10_000);
+        assert_eq!(felt.count, 3);
+        // 1, 1, and 45, 35, 25, 15, 5.
+        assert_eq!((felt.p50_ms, felt.max_ms), (15.0, 45.0));
+        let quick = latency(&lane, 60_000, 100_000, 10_000);
+        assert_eq!((quick.p50_ms, quick.max_ms), (1.0, 1.0));
     }
 
     #[test]

@@ -43,6 +43,15 @@ pub fn judge(report: &Report, wanted: Wanted) -> Verdict {
         (_, None) => wrong.push("writes did not come back".to_owned()),
         (None, Some(_)) => {}
     }
+    if let (Some(most), Some(later)) = (wanted.max_rto_ms, report.later_outage_ms) {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
+        let missed = later > most as f64;
+        if missed {
+            wrong.push(format!(
+                "writes were out again for {later:.0} ms while the victim came back, {most} allowed"
+            ));
+        }
+    }
     match wanted.max_lost.or(usual_loss(fault)) {
         Some(most) if report.lost > most => wrong.push(format!(
             "{} lost, {most} allowed",
@@ -73,7 +82,13 @@ pub fn judge(report: &Report, wanted: Wanted) -> Verdict {
 }
 
 /// What a drill of this kind cannot prove.
-pub fn limits(fault: Fault, node_timeout_ms: u64, one_host: bool, evicts: bool) -> Vec<String> {
+pub fn limits(
+    fault: Fault,
+    node_timeout_ms: u64,
+    one_host: bool,
+    evicts: bool,
+    full_coverage: bool,
+) -> Vec<String> {
     let mut limits = Vec::new();
     let mut say = |text: &str| limits.push(text.to_owned());
     match fault {
@@ -107,6 +122,12 @@ pub fn limits(fault: Fault, node_timeout_ms: u64, one_host: bool, evicts: bool) 
     }
     if one_host {
         say("all nodes share one host: its disk, its network and its clock did not fail");
+    }
+    if full_coverage {
+        say(
+            "cluster-require-full-coverage is yes: while a shard has no master Redis itself refuses on all others \
+             (CLUSTERDOWN), which is not this drill's doing",
+        );
     }
     if evicts {
         say(

@@ -44,7 +44,7 @@ specs! {
     a_runtime_to_come: 2, "runtime: swarm\n";
     a_network_of_processes: 2, "runtime: process\naccess: network\n";
     a_password_file_that_is_not_there: 2, "runtime: process\npassword_file: nowhere\n";
-    a_redis_server_that_is_not_there: 5, "runtime: process\nport: 24990\nredis_server: /nonexistent/redis-server\n";
+    a_redis_server_that_is_not_there: 5, "runtime: process\nport: 14990\nredis_server: /nonexistent/redis-server\n";
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_redis_server_that_is_too_old() {
         &rig,
         "Redis server v=6.2.14 sha=00000000:0 malloc=libc bits=64 build=0",
     );
-    let mut command = rig.command(&["up", "--runtime", "process", "--port", "24990"]);
+    let mut command = rig.command(&["up", "--runtime", "process", "--port", "14990"]);
     command.arg("--redis-server").arg(fake);
     let said = told(&rig, command);
     assert!(said.starts_with("exit 5\n"), "{said}");
@@ -81,7 +81,7 @@ fn a_redis_server_that_is_too_old() {
 fn a_program_that_is_no_redis_server() {
     let rig = Rig::bare(On::Process);
     let fake = fake_server(&rig, "hello");
-    let mut command = rig.command(&["up", "--runtime", "process", "--port", "24990"]);
+    let mut command = rig.command(&["up", "--runtime", "process", "--port", "14990"]);
     command.arg("--redis-server").arg(fake);
     let said = told(&rig, command);
     assert!(said.starts_with("exit 5\n"), "{said}");
@@ -190,7 +190,7 @@ fn a_state_folder_that_cannot_be_written() {
     fs::write(rig.state(), "").unwrap();
     let said = told(
         &rig,
-        rig.command(&["up", "--runtime", "process", "--port", "24990"]),
+        rig.command(&["up", "--runtime", "process", "--port", "14990"]),
     );
     assert!(said.starts_with("exit 1\n"), "{said}");
     insta::assert_snapshot!(said);
