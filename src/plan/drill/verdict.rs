@@ -25,9 +25,14 @@ pub fn judge(report: &Report, wanted: Wanted) -> Verdict {
         wrong.push("no replica was promoted".to_owned());
     }
     if fault == Fault::Slow && report.promoted.is_some() {
-        wrong.push(
-            "a replica was promoted although no stall was as long as the node timeout".to_owned(),
-        );
+        let longest = report.slowed.map_or(0.0, |slowed| slowed.longest_freeze_ms);
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
+        let too_long = longest >= report.node_timeout_ms as f64;
+        wrong.push(if too_long {
+            format!("a replica was promoted: one stall took {longest:.0} ms, as this host was too busy to end it sooner")
+        } else {
+            "a replica was promoted although no stall was as long as the node timeout".to_owned()
+        });
     }
     match (wanted.max_rto_ms, report.rto_write_ms) {
         (Some(most), Some(rto)) => {
