@@ -68,7 +68,7 @@ pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outco
     outcome(session, &scene, rolling.done.len())
 }
 
-/// What [`rolling`] would do.
+/// What [`rolling()`] would do.
 pub async fn dry_run(session: &Session, listener: &dyn Listener) -> Result<Outline> {
     let context = session.context(listener);
     let (state, launch) = (&session.request.state, &session.launch);
