@@ -1,9 +1,9 @@
 //! Forming, on what nodes say.
 
-use super::{super::step::Stage, *};
+use super::{super::step::Stage, haste::FULL_COVERAGE, *};
 use crate::model::{
     info::{ClusterInfo, NodeInfo},
-    node::Address,
+    node::{Address, Epoch},
     nodes_text,
     report::Report,
 };
