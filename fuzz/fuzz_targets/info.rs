@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rcluster::model::info::Fields;
+use rcluster_core::snapshot::info::Fields;
 
 fuzz_target!(|text: &str| {
     let fields = Fields::parse(text);

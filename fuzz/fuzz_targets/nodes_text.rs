@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rcluster::model::nodes_text;
+use rcluster_core::snapshot::nodes_text;
 
 fuzz_target!(|text: &str| {
     if let Ok(view) = nodes_text::parse(text) {

@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rcluster::{error::Kind, store::spec_file};
+use rcluster_core::error::Kind;
+use rcluster_ops::store::spec_file;
 use std::path::Path;
 
 fuzz_target!(|text: &str| {

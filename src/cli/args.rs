@@ -4,13 +4,13 @@ use super::args_drill::{FAILOVER, FailoverArgs, RestartArgs};
 use super::args_look::{
     DOCTOR, EnvArgs, HistoryArgs, KeyArgs, LogsArgs, MONITOR, RunArgs, STATUS, StatusArgs,
 };
-use crate::model::{
-    decimal::Decimal,
-    node::NodeName,
-    smoke::{Check, Persistence},
-    spec::{Access, ClusterName, PortChoice},
-};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::Styles};
+use rcluster_core::{
+    node::NodeName,
+    spec::{Access, ClusterName, PortChoice},
+    test::checks::{Check, Persistence},
+    text::decimal::Decimal,
+};
 use std::{convert::Infallible, net::IpAddr, path::PathBuf};
 
 const AFTER: &str = "\

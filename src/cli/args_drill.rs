@@ -1,7 +1,7 @@
 //! The arguments of `failover` and `restart`, as they are typed.
 
-use crate::model::{drill::Pick, node::NodeName};
 use clap::{Args, ValueEnum};
+use rcluster_core::{failover::words::Pick, node::NodeName};
 use std::{convert::Infallible, path::PathBuf};
 
 #[derive(Debug, Args)]

@@ -1,8 +1,8 @@
 //! The arguments of the commands that look: `status`, `key`, `history`, `logs`, `env`, and of `run`.
 
 use super::args::SpecFlags;
-use crate::model::node::NodeName;
 use clap::{Args, ValueEnum};
+use rcluster_core::node::NodeName;
 use std::{convert::Infallible, ffi::OsString, path::PathBuf, time::Duration};
 
 pub(super) const STATUS: &str = "\

@@ -1,9 +1,9 @@
 //! Before data is deleted: the cluster's name is typed on a terminal; elsewhere `--yes` is needed.
 
 use super::args::Global;
-use crate::{
+use rcluster_core::{
     error::{Error, Result},
-    model::spec::ClusterName,
+    spec::ClusterName,
 };
 use std::io::{IsTerminal, Write};
 

@@ -7,17 +7,18 @@ mod command;
 mod confirm;
 mod settings;
 
-use crate::{
-    error::{Error, Kind, Result},
-    model::{hint::About, typed},
-    ops::drill::Stop,
-    output::{
-        failure,
-        screen::{Colour, ProgressForm, Screen, tell},
-    },
+use crate::output::{
+    failure,
+    screen::{Colour, ProgressForm, Screen, tell},
 };
 use args::{Cli, ColourArg, Command, Global, ProgressArg};
 use clap::Parser;
+use rcluster_core::{
+    error::{Error, Kind, Result},
+    hint::About,
+    text::typed,
+};
+use rcluster_ops::failover::Stop;
 use std::{ffi::OsString, process::ExitCode};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

@@ -1,15 +1,16 @@
 //! What was asked for, resolved once: flags over `RCLUSTER_*` environment over spec over defaults.
 
 use super::args::{Global, RuntimeArg, SpecFlags, TestArgs};
-use crate::{
+use rcluster_core::{
     error::{Error, Result},
-    model::{
-        node::Endpoint,
-        secret::Secret,
-        smoke::Thresholds,
-        spec::{Auto, PortChoice, RuntimeChoice, Spec},
-    },
-    ops::{run, session::Request},
+    node::Endpoint,
+    secret::Secret,
+    spec::{Auto, PortChoice, RuntimeChoice, Spec},
+    test::checks::Thresholds,
+};
+use rcluster_ops::{
+    cluster::session::Request,
+    run,
     store::{
         dotenv, spec_file,
         state::{Remembered, State},

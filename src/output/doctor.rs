@@ -1,11 +1,11 @@
 //! `doctor` for a person: a line for each check, and more only where something is to be done.
 
-use crate::{
-    model::count::count,
-    ops::doctor::Report,
-    plan::doctor::{Finding, Group, Tally, Verdict},
-};
 use console::style;
+use rcluster_core::{
+    doctor::{Finding, Group, Tally, Verdict},
+    text::count::count,
+};
+use rcluster_ops::doctor::Report;
 use std::fmt::Write as _;
 
 /// Before the second column: `  FAIL  `.
@@ -151,11 +151,12 @@ fn tally(tally: &Tally) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        model::{node::NodeName, spec::RuntimeKind},
-        ops::doctor::{SCHEMA, Subject},
-        plan::doctor::{Id, production},
+    use rcluster_core::{
+        doctor::{Id, production},
+        node::NodeName,
+        spec::RuntimeKind,
     };
+    use rcluster_ops::doctor::{SCHEMA, Subject};
 
     fn some() -> Report {
         let mut overcommit = Finding::new(

@@ -1,8 +1,8 @@
 //! An error, as a person or a program reads it: a short cause, the node's last lines, a hint.
 
 use super::screen::{Screen, print, tell};
-use crate::error::Error;
 use console::style;
+use rcluster_core::error::Error;
 use serde_json::json;
 use std::fmt::Write as _;
 

@@ -1,11 +1,11 @@
 //! Log lines with the node that wrote them in front.
 
 use super::screen::{Reader, Screen, print_to};
-use crate::{
-    error::{Error, Result},
-    model::node::NodeName,
-};
 use console::{Color, style};
+use rcluster_core::{
+    error::{Error, Result},
+    node::NodeName,
+};
 use serde_json::json;
 use std::{borrow::Cow, ops::ControlFlow};
 

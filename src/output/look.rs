@@ -1,15 +1,13 @@
 //! `key` and `history` for a person.
 
 use super::table::plain;
-use crate::{
-    model::count::count,
-    ops::{
-        history::{History, Run},
-        key::{Keys, Placement, Server},
-    },
-};
 use comfy_table::{Cell, CellAlignment, Table, presets::NOTHING};
 use console::style;
+use rcluster_core::text::count::count;
+use rcluster_ops::{
+    history::{History, Run},
+    key::{Keys, Placement, Server},
+};
 use std::fmt::Write as _;
 
 /// A paragraph for each key.
@@ -138,7 +136,8 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::slot::Slot, ops::key};
+    use rcluster_core::slot::Slot;
+    use rcluster_ops::key;
 
     #[test]
     fn keys_say_what_was_hashed() {

@@ -4,7 +4,7 @@
 //! pipe that is closed ends the output quietly.
 
 pub mod doctor;
-pub mod drill;
+pub mod failover;
 pub mod failure;
 pub mod logs;
 pub mod look;
@@ -12,6 +12,7 @@ pub mod monitor;
 pub mod progress;
 pub mod result;
 pub mod screen;
-pub mod smoke;
+
 pub mod table;
+pub mod test;
 pub mod watch;

@@ -1,13 +1,15 @@
 //! `monitor` where no person watches: a line per sample, events below it, or a document a line.
 
 use super::screen::Screen;
-use crate::{
-    error::{Error, Result},
-    model::{human, slot::SLOTS, watch::Level},
-    ops::monitor::sample::Sample,
-    plan::health,
-};
 use console::style;
+use rcluster_core::{
+    error::{Error, Result},
+    judge as health,
+    monitor::told::Level,
+    slot::SLOTS,
+    text::human,
+};
+use rcluster_ops::monitor::sample::Sample;
 use std::fmt::Write as _;
 
 /// Shows a sample.

@@ -1,12 +1,10 @@
 //! Listeners: what an operation tells, as a spinner, as plain lines, as JSON lines, or not at all.
 
 use super::screen::{ProgressForm, Screen, seconds, tell};
-use crate::{
-    model::count::count,
-    ops::event::{Event, Listener},
-};
 use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
+use rcluster_core::text::count::count;
+use rcluster_ops::cluster::event::{Event, Listener};
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},

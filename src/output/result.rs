@@ -5,13 +5,15 @@ use super::{
     screen::{Screen, print, seconds},
     table,
 };
-use crate::{
-    error::{Error, Result},
-    model::{count::count, human, launch::Launch, node::Endpoint, spec::Access},
-    ops::{image, init, up::Outcome},
-    plan::step::Plan,
-};
 use console::style;
+use rcluster_core::{
+    error::{Error, Result},
+    node::Endpoint,
+    plan::step::Plan,
+    spec::{Access, launch::Launch},
+    text::{count::count, human},
+};
+use rcluster_ops::{image, init, up::Outcome};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;

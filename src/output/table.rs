@@ -1,21 +1,21 @@
 //! `status` and `list` for a person.
 
 use super::screen::seconds;
-use crate::{
-    model::{
-        count::{count, part},
-        human::{age, bytes},
-        node::Role,
-        slot::SLOTS,
-    },
-    ops::{
-        list::Listing,
-        status::{NodeStatus, ShardStatus, Status, expected},
-    },
-    plan::health::{Problem, Severity, State},
-};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use console::style;
+use rcluster_core::{
+    judge::{Problem, Severity, State},
+    node::Role,
+    slot::SLOTS,
+    text::{
+        count::{count, part},
+        human::{age, bytes},
+    },
+};
+use rcluster_ops::{
+    list::Listing,
+    status::{NodeStatus, ShardStatus, Status, expected},
+};
 use std::fmt::Write as _;
 use std::time::Duration;
 

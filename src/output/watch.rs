@@ -5,12 +5,12 @@ use super::{
     screen::{Reader, Screen, print_to},
     table,
 };
-use crate::{
-    error::{Error, Result},
-    ops::status::Status,
-    plan::health,
-};
 use console::Term;
+use rcluster_core::{
+    error::{Error, Result},
+    judge as health,
+};
+use rcluster_ops::status::Status;
 use serde_json::json;
 use std::{fmt::Write as _, time::Duration};
 

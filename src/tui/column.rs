@@ -1,10 +1,8 @@
 //! The columns of the nodes: what each shows, how wide it is, and which give way on a small screen.
 
 use super::state::whole;
-use crate::{
-    model::{human, node::Role, slot::SLOTS},
-    ops::monitor::sample::{NodeSample, Sample},
-};
+use rcluster_core::{node::Role, slot::SLOTS, text::human};
+use rcluster_ops::monitor::sample::{NodeSample, Sample};
 use std::cmp::Ordering;
 
 /// A column.
@@ -129,7 +127,7 @@ impl Column {
             Endpoint => status.endpoint.to_string(),
             Column::Role => or_dash(status.role.map(|role| role.word().to_owned())),
             Column::State => match node.failing {
-                crate::model::nodes_text::Failure::Pfail if status.state == "silent" => {
+                rcluster_core::snapshot::nodes_text::Failure::Pfail if status.state == "silent" => {
                     "pfail".to_owned()
                 }
                 _ if status.up && status.link == Some("down") => "no link".to_owned(),

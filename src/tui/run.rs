@@ -6,12 +6,9 @@ use super::{
     theme::Theme,
     update::{Effect, Input, update},
 };
-use crate::{
-    error::Result,
-    model::{node::NodeName, watch::Details},
-    ops::monitor::{Inspector, feed::Feed},
-};
 use futures_util::StreamExt;
+use rcluster_core::{error::Result, monitor::told::Details, node::NodeName};
+use rcluster_ops::monitor::{Inspector, feed::Feed};
 use std::pin::{Pin, pin};
 
 type Inspection = Pin<Box<dyn Future<Output = (NodeName, Result<Details, String>)> + Send>>;
@@ -62,7 +59,7 @@ pub async fn run(feed: Feed, colour: bool) -> Result<()> {
     }
 }
 
-fn ask(inspector: Inspector, at: crate::model::node::Endpoint, node: NodeName) -> Inspection {
+fn ask(inspector: Inspector, at: rcluster_core::node::Endpoint, node: NodeName) -> Inspection {
     Box::pin(async move { inspector.inspect(at, node).await })
 }
 

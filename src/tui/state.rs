@@ -1,13 +1,11 @@
 //! Everything that is shown, and what a person chose to see.
 
 use super::{column::Column, theme::Theme};
-use crate::{
-    model::{
-        node::{Endpoint, NodeName},
-        watch::{Details, Event},
-    },
-    ops::monitor::sample::{NodeSample, Sample},
+use rcluster_core::{
+    monitor::told::{Details, Event},
+    node::{Endpoint, NodeName},
 };
+use rcluster_ops::monitor::sample::{NodeSample, Sample};
 use std::collections::VecDeque;
 
 /// How many points the sparklines remember.
@@ -239,7 +237,7 @@ impl State {
 /// Everything of a node that a filter may name.
 fn haystack(node: &NodeSample) -> String {
     let status = &node.status;
-    let role = status.role.map_or("", crate::model::node::Role::word);
+    let role = status.role.map_or("", rcluster_core::node::Role::word);
     let shard = status
         .shard
         .map_or_else(String::new, |shard| format!("shard{shard}"));

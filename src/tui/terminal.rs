@@ -1,11 +1,11 @@
 //! The terminal: taken over, and given back however the monitor ends.
 
 use super::{state::State, view};
-use crate::error::{Error, Result};
 use ratatui::{
     DefaultTerminal,
     crossterm::event::{self, Event, KeyEvent, KeyEventKind},
 };
+use rcluster_core::error::{Error, Result};
 use std::{
     sync::{
         Arc,

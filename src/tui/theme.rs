@@ -1,7 +1,7 @@
 //! How things are painted. Without colour, weight says what colour would have.
 
-use crate::model::watch::Level;
 use ratatui::style::{Color, Modifier, Style};
+use rcluster_core::monitor::told::Level;
 
 /// Whether to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

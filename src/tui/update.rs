@@ -1,11 +1,9 @@
 //! The only thing that changes the state: a pure function of it and of what came in.
 
 use super::state::{Behind, Drill, Mode, Source, State, Tab};
-use crate::{
-    model::{node::NodeName, watch::Details},
-    ops::monitor::sample::Sample,
-};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use rcluster_core::{monitor::told::Details, node::NodeName};
+use rcluster_ops::monitor::sample::Sample;
 
 /// What came in.
 pub(super) enum Input {

@@ -1,13 +1,10 @@
 //! What is rendered: `compose/` held equal to the templates, presets held to what they say.
 
-use rcluster::{
-    model::{
-        hint::About,
-        launch::Launch,
-        secret::Secret,
-        spec::{PortChoice, RuntimeChoice, RuntimeKind, Spec, default_directives},
-    },
+use rcluster_core::{
+    hint::About,
     render::{self, Place},
+    secret::Secret,
+    spec::{PortChoice, RuntimeChoice, RuntimeKind, Spec, default_directives, launch::Launch},
 };
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -1,7 +1,8 @@
 //! The real binary with a state folder, a name and ports of its own. What it started goes when the
 //! test ends, however it ends.
 
-use rcluster::{model::container::label, runtime::docker::Docker};
+use rcluster_core::spec::container::label;
+use rcluster_runtime::docker::Docker;
 use serde_json::Value;
 use std::{
     ffi::OsStr,

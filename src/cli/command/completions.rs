@@ -5,10 +5,10 @@ use crate::{
         Verdict,
         args::{Cli, CompletionArgs},
     },
-    error::Result,
     output::result,
 };
 use clap::CommandFactory;
+use rcluster_core::error::Result;
 
 pub(in crate::cli) fn run(args: &CompletionArgs) -> Result<Verdict> {
     let mut text = Vec::new();

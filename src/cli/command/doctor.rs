@@ -6,8 +6,6 @@ use crate::{
         args::{DoctorArgs, Global},
         settings,
     },
-    error::Result,
-    ops::doctor::{self, Fix, Wanted},
     output::{
         doctor as table,
         progress::Progress,
@@ -15,6 +13,8 @@ use crate::{
         screen::{Screen, columns},
     },
 };
+use rcluster_core::error::Result;
+use rcluster_ops::doctor::{self, Fix, Wanted};
 
 pub(in crate::cli) async fn run(
     global: &Global,

@@ -7,11 +7,10 @@ use crate::{
         args::Global,
         args_look::{EnvArgs, EnvFormat},
     },
-    error::Result,
-    ops::env,
     output::{result, screen::Screen},
-    render::env::Format,
 };
+use rcluster_core::{error::Result, render::env::Format};
+use rcluster_ops::env;
 
 pub(in crate::cli) async fn run(
     global: &Global,

@@ -8,24 +8,27 @@ use crate::{
         confirm::confirm,
         settings,
     },
+    output::{failover as show, progress::Progress, screen::Screen},
+};
+use rcluster_core::{
     error::{Error, Kind, Result},
-    model::{
-        drill::{Fault, Manner, Pick, Wanted, report::Report},
-        spec::ClusterName,
+    failover::{
+        report::Report,
+        words::{Fault, Manner, Pick, Wanted},
     },
-    ops::{
-        drill::{
-            Stop,
-            ground::{Ground, Seeds},
-            outline,
-            planned::{self, planned},
-            run::{Request, drill, refuse_strangers, side_by_side},
-        },
-        lifecycle,
-        session::{Purpose, Session},
-    },
-    output::{drill as show, progress::Progress, screen::Screen},
     render,
+    spec::ClusterName,
+};
+use rcluster_ops::{
+    cluster::session::{Purpose, Session},
+    failover::{
+        Stop,
+        ground::{Ground, Seeds},
+        outline,
+        planned::{self, planned},
+        run::{Request, drill, refuse_strangers, side_by_side},
+    },
+    lifecycle,
     store::state::write_public,
 };
 use std::time::Duration;

@@ -7,10 +7,10 @@ use crate::{
         args_look::HistoryArgs,
         settings,
     },
-    error::{Error, Result},
-    ops::history,
     output::{look, result, screen::Screen},
 };
+use rcluster_core::error::{Error, Result};
+use rcluster_ops::history;
 
 pub(in crate::cli) fn run(global: &Global, args: &HistoryArgs, screen: Screen) -> Result<Verdict> {
     if !global.seed.is_empty() {

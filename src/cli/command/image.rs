@@ -6,10 +6,10 @@ use crate::{
         args::{Global, ImageCommand, SpecFlags},
         settings,
     },
-    error::Result,
-    ops::image,
     output::{progress::Progress, result, screen::Screen},
 };
+use rcluster_core::error::Result;
+use rcluster_ops::image;
 
 pub(in crate::cli) async fn run(
     global: &Global,

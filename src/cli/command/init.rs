@@ -6,14 +6,14 @@ use crate::{
         args::{Global, InitArgs, SpecFlags},
         settings,
     },
-    error::Result,
-    ops::{
-        init::{self, Nodes},
-        lifecycle,
-        session::{Purpose, Session},
-        up::{self, Extent},
-    },
     output::{progress::Progress, result, screen::Screen},
+};
+use rcluster_core::error::Result;
+use rcluster_ops::{
+    cluster::session::{Purpose, Session},
+    init::{self, Nodes},
+    lifecycle,
+    up::{self, Extent},
 };
 
 pub(in crate::cli) async fn run(

@@ -3,11 +3,13 @@
 use super::source;
 use crate::{
     cli::{Verdict, args::Global, args_look::KeyArgs, say},
-    error::{Kind, Result},
-    model::slot::Slot,
-    ops::{key, status::Status},
     output::{look, result, screen::Screen},
 };
+use rcluster_core::{
+    error::{Kind, Result},
+    slot::Slot,
+};
+use rcluster_ops::{key, status::Status};
 use std::os::unix::ffi::OsStrExt;
 
 pub(in crate::cli) async fn run(

@@ -2,11 +2,10 @@
 
 use crate::{
     cli::{Verdict, say},
-    error::Result,
-    ops::list,
     output::{result, screen::Screen, table},
-    store::state::State,
 };
+use rcluster_core::error::Result;
+use rcluster_ops::{list, store::state::State};
 use serde_json::json;
 
 pub(in crate::cli) async fn run(screen: Screen) -> Result<Verdict> {

@@ -8,12 +8,12 @@ use crate::{
         args_look::LogsArgs,
         settings,
     },
-    error::Result,
-    ops::{
-        logs,
-        session::{Purpose, Session},
-    },
     output::{logs::Lines, screen::Screen},
+};
+use rcluster_core::error::Result;
+use rcluster_ops::{
+    cluster::session::{Purpose, Session},
+    logs,
 };
 
 pub(in crate::cli) async fn run(

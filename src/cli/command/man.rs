@@ -5,10 +5,10 @@ use crate::{
         Verdict,
         args::{Cli, ManArgs},
     },
-    error::{Error, Result},
     output::{result, screen::Screen},
 };
 use clap::CommandFactory;
+use rcluster_core::error::{Error, Result};
 use serde_json::json;
 
 pub(in crate::cli) fn run(args: &ManArgs, screen: Screen) -> Result<Verdict> {

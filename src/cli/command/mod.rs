@@ -25,14 +25,12 @@ pub(super) mod stop;
 pub(super) mod test;
 pub(super) mod up;
 
-use crate::{
-    cli::{
-        args::{Global, SpecFlags},
-        settings,
-    },
-    error::{Error, Result},
-    ops::status::source::Source,
+use crate::cli::{
+    args::{Global, SpecFlags},
+    settings,
 };
+use rcluster_core::error::{Error, Result};
+use rcluster_ops::status::source::Source;
 use std::time::Duration;
 
 /// How long a node may take to answer, unless said otherwise.

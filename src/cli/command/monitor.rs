@@ -6,17 +6,17 @@ use crate::{
         args::{Global, MonitorArgs, SpecFlags},
         settings,
     },
-    error::Result,
-    ops::{
-        monitor::{
-            Monitor,
-            feed::Feed,
-            recording::{Recorder, Replay},
-        },
-        session::{Purpose, Session},
-    },
     output::{monitor, screen::Screen},
     tui,
+};
+use rcluster_core::error::Result;
+use rcluster_ops::{
+    cluster::session::{Purpose, Session},
+    monitor::{
+        Monitor,
+        feed::Feed,
+        recording::{Recorder, Replay},
+    },
 };
 use std::time::Duration;
 

@@ -2,11 +2,13 @@
 
 use crate::{
     cli::{Verdict, args::NewArgs},
-    error::{Error, Result},
     output::{result, screen::Screen},
-    render::{Preset, presets},
-    store::{spec_file::nearest, state::write_public},
 };
+use rcluster_core::{
+    error::{Error, Result},
+    render::{Preset, presets},
+};
+use rcluster_ops::store::{spec_file::nearest, state::write_public};
 use serde_json::json;
 use std::path::Path;
 

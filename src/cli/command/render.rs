@@ -6,16 +6,15 @@ use crate::{
         args::{Global, RenderArgs},
         settings,
     },
-    error::{Error, Result},
-    model::{
-        count::count,
-        launch::Launch,
-        spec::{PortChoice, RuntimeChoice, RuntimeKind},
-    },
     output::{result, screen::Screen},
-    render,
-    store::state::{write_private, write_public},
 };
+use rcluster_core::{
+    error::{Error, Result},
+    render,
+    spec::{PortChoice, RuntimeChoice, RuntimeKind, launch::Launch},
+    text::count::count,
+};
+use rcluster_ops::store::state::{write_private, write_public};
 use serde_json::json;
 use std::fmt::Write as _;
 

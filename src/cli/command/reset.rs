@@ -8,12 +8,12 @@ use crate::{
         confirm::confirm,
         settings,
     },
-    error::Result,
-    ops::{
-        down, lifecycle, reset,
-        session::{Purpose, Session},
-    },
     output::{progress::Progress, result, screen::Screen},
+};
+use rcluster_core::error::Result;
+use rcluster_ops::{
+    cluster::session::{Purpose, Session},
+    down, lifecycle, reset,
 };
 
 pub(in crate::cli) async fn run(

@@ -8,12 +8,13 @@ use crate::{
         args_drill::RestartArgs,
         settings,
     },
-    error::Result,
-    ops::{
-        lifecycle, restart, rolling,
-        session::{Purpose, Session},
-    },
-    output::{drill, progress::Progress, result, screen::Screen},
+    output::{failover as drill, progress::Progress, result, screen::Screen},
+};
+use rcluster_core::error::Result;
+use rcluster_ops::{
+    cluster::session::{Purpose, Session},
+    failover::rolling,
+    lifecycle, restart,
 };
 
 pub(in crate::cli) async fn run(

@@ -3,12 +3,12 @@
 use super::refuse_seeds;
 use crate::{
     cli::{Verdict, args::Global, args_look::RunArgs, say, settings},
-    error::{Error, Result},
-    ops::{
-        run::{self, Ended, Run, Wish},
-        signals::Signals,
-    },
     output::{failure, progress::Progress, screen::Screen},
+};
+use rcluster_core::error::{Error, Result};
+use rcluster_ops::{
+    run::{self, Ended, Run, Wish},
+    signals::Signals,
 };
 use std::io::IsTerminal;
 

@@ -1,6 +1,7 @@
 //! `rcluster schema`
 
-use crate::{cli::Verdict, error::Result, model::spec::Spec, output::result};
+use crate::{cli::Verdict, output::result};
+use rcluster_core::{error::Result, spec::Spec};
 
 pub(in crate::cli) fn run() -> Result<Verdict> {
     result::json(&schemars::schema_for!(Spec))?;

@@ -7,13 +7,13 @@ use crate::{
         args::{Global, StartArgs},
         settings,
     },
-    error::Result,
-    ops::{
-        lifecycle,
-        session::{Purpose, Session},
-        up::{self, Extent},
-    },
     output::{progress::Progress, result, screen::Screen},
+};
+use rcluster_core::error::Result;
+use rcluster_ops::{
+    cluster::session::{Purpose, Session},
+    lifecycle,
+    up::{self, Extent},
 };
 
 pub(in crate::cli) async fn run(

@@ -3,8 +3,6 @@
 use super::source_within;
 use crate::{
     cli::{Verdict, args::Global, args_look::StatusArgs, settings},
-    error::Result,
-    ops::status::{healthy, source::Source},
     output::{
         progress::Progress,
         result,
@@ -13,6 +11,8 @@ use crate::{
         watch::Watch,
     },
 };
+use rcluster_core::error::Result;
+use rcluster_ops::status::{healthy, source::Source};
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 

@@ -7,13 +7,12 @@ use crate::{
         args::{Global, NodeArgs, SpecFlags},
         settings,
     },
-    error::Result,
-    ops::{
-        lifecycle,
-        session::{Purpose, Session},
-        stop,
-    },
     output::{progress::Progress, result, screen::Screen},
+};
+use rcluster_core::error::Result;
+use rcluster_ops::{
+    cluster::session::{Purpose, Session},
+    lifecycle, stop,
 };
 
 pub(in crate::cli) async fn run(

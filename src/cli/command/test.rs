@@ -6,17 +6,15 @@ use crate::{
         args::{Global, SpecFlags, TestArgs},
         settings,
     },
+    output::{progress::Progress, screen::Screen, test as smoke, test::Form},
+};
+use rcluster_core::{
     error::{Error, Result},
-    model::smoke::Check,
-    ops::{
-        session::{Purpose, Session},
-        test::{self, Options, Subject},
-    },
-    output::{
-        progress::Progress,
-        screen::Screen,
-        smoke::{self, Form},
-    },
+    test::checks::Check,
+};
+use rcluster_ops::{
+    cluster::session::{Purpose, Session},
+    test::{self, Options, Subject},
 };
 use std::{collections::BTreeSet, path::Path};
 

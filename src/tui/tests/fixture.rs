@@ -1,12 +1,10 @@
 //! Samples that tell a story: a healthy cluster, then one whose first master is frozen.
 
-use crate::{
-    model::{
-        info::Fields,
-        watch::{Details, SlowCall},
-    },
-    ops::monitor::sample::Sample,
+use rcluster_core::{
+    monitor::told::{Details, SlowCall},
+    snapshot::info::Fields,
 };
+use rcluster_ops::monitor::sample::Sample;
 use serde_json::{Value, json};
 
 /// When the story begins.

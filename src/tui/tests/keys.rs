@@ -1,18 +1,16 @@
 //! What keys do.
 
 use super::{fixture, press, seen, update};
-use crate::{
-    ops::monitor::sample::Sample,
-    tui::{
-        column::Column,
-        state::{Mode, State},
-        update::{Effect, Input},
-    },
+use crate::tui::{
+    column::Column,
+    state::{Mode, State},
+    update::{Effect, Input},
 };
 use ratatui::crossterm::event::{
     KeyCode::{Char, Down, End, Enter, Esc, Home, Up},
     KeyEvent, KeyModifiers,
 };
+use rcluster_ops::monitor::sample::Sample;
 
 fn names(state: &State) -> Vec<&str> {
     state

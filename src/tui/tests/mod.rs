@@ -10,12 +10,12 @@ use super::{
     update::{Effect, Input, update},
     view,
 };
-use crate::ops::monitor::sample::Sample;
 use ratatui::{
     Terminal,
     backend::TestBackend,
     crossterm::event::{KeyCode, KeyEvent, KeyModifiers},
 };
+use rcluster_ops::monitor::sample::Sample;
 
 /// A state that has seen these samples, on a terminal in UTC.
 fn seen(samples: impl IntoIterator<Item = Sample>) -> State {

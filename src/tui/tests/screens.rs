@@ -1,11 +1,9 @@
 //! What is drawn.
 
 use super::{fixture, press, screen, seen, update};
-use crate::{
-    model::node::NodeName,
-    tui::{state::State, update::Input},
-};
+use crate::tui::{state::State, update::Input};
 use ratatui::crossterm::event::KeyCode::{Char, Down, Enter, Tab};
+use rcluster_core::node::NodeName;
 
 /// At both sizes.
 fn snapshots(name: &str, state: &State) {

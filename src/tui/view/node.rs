@@ -1,14 +1,10 @@
 //! One node: what it is, and a page of what it says.
 
 use super::titled;
-use crate::{
-    model::{human, watch::Details},
-    ops::monitor::sample::NodeSample,
-    tui::{
-        column::Column,
-        state::{Drill, Source, State, Tab},
-        theme::Theme,
-    },
+use crate::tui::{
+    column::Column,
+    state::{Drill, Source, State, Tab},
+    theme::Theme,
 };
 use ratatui::{
     Frame,
@@ -16,6 +12,8 @@ use ratatui::{
     text::{Line, Span},
     widgets::Paragraph,
 };
+use rcluster_core::{monitor::told::Details, text::human};
+use rcluster_ops::monitor::sample::NodeSample;
 
 /// The facts above the page, in this order.
 const FACTS: [Column; 15] = [

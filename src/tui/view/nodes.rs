@@ -1,13 +1,10 @@
 //! The nodes: a row each, replicas under their master unless another order was chosen.
 
 use super::titled;
-use crate::{
-    ops::monitor::sample::{NodeSample, Sample},
-    tui::{
-        column::{Column, fitting, node_cell},
-        state::State,
-        theme::Theme,
-    },
+use crate::tui::{
+    column::{Column, fitting, node_cell},
+    state::State,
+    theme::Theme,
 };
 use ratatui::{
     Frame,
@@ -16,6 +13,7 @@ use ratatui::{
     text::{Line, Text},
     widgets::{Cell, Row, Table, TableState},
 };
+use rcluster_ops::monitor::sample::{NodeSample, Sample};
 use std::fmt::Write as _;
 
 /// How many lines it would like: a title, a heading, a row per node.

@@ -1,13 +1,14 @@
 //! The reason for everything that is not green, the worst first.
 
 use super::titled;
-use crate::{model::count::count, tui::state::State};
+use crate::tui::state::State;
 use ratatui::{
     Frame,
     layout::Rect,
     text::{Line, Span},
     widgets::Paragraph,
 };
+use rcluster_core::text::count::count;
 
 /// A line each, but never more than a quarter of the screen.
 pub(super) fn wanted_height(state: &State, screen: u16) -> u16 {

@@ -1,17 +1,15 @@
 //! All nodes together: memory, hits, traffic, skew; and two curves, of commands and of our probe.
 
 use super::titled;
-use crate::{
-    model::human,
-    ops::monitor::sample::Sample,
-    tui::state::{State, whole},
-};
+use crate::tui::state::{State, whole};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
     text::{Line, Span},
     widgets::{Paragraph, Sparkline},
 };
+use rcluster_core::text::human;
+use rcluster_ops::monitor::sample::Sample;
 
 /// How many lines it takes.
 pub(super) const HEIGHT: u16 = 5;

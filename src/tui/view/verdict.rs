@@ -1,16 +1,17 @@
 //! The first line: how it is; the second: what that is made of.
 
-use crate::{
-    model::{count::part, human, slot::SLOTS},
-    ops::status::expected,
-    tui::state::{Source, State},
-};
+use crate::tui::state::{Source, State};
 use ratatui::{
     Frame,
     layout::{Alignment, Rect},
     text::{Line, Span},
     widgets::Paragraph,
 };
+use rcluster_core::{
+    slot::SLOTS,
+    text::{count::part, human},
+};
+use rcluster_ops::status::expected;
 
 /// How many lines it takes.
 pub(super) const HEIGHT: u16 = 2;

@@ -2,7 +2,8 @@
 
 use super::told;
 use crate::rig::{On, Rig, run, runs};
-use rcluster::{model::spec::Spec, store::spec_file};
+use rcluster_core::spec::Spec;
+use rcluster_ops::store::spec_file;
 use serde_json::Value;
 use std::{
     fs,

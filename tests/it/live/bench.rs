@@ -1,17 +1,17 @@
 //! A cluster of a test's own on one runtime, cleaned up however the test ends.
 
 use crate::rig::{CLUSTERS, IMAGE, skip};
-use rcluster::{
-    model::{
+use rcluster_core::{
+    node::NodeName,
+    spec::{
+        ClusterName, RuntimeKind, Spec,
         launch::{Launch, NodeLaunch},
-        node::NodeName,
-        spec::{ClusterName, RuntimeKind, Spec},
     },
-    runtime::{
-        Runtime,
-        docker::{Docker, StandIn},
-        process::{Process, server},
-    },
+};
+use rcluster_runtime::{
+    Runtime,
+    docker::{Docker, StandIn},
+    process::{Process, server},
 };
 use std::{
     fmt::Write as _,
@@ -204,7 +204,7 @@ pub(super) async fn docker_or_skip(test: &str) -> Option<Docker> {
                 docker.build_standin(&wanted, &|_| ()).await.map(drop)
             })
             .await?;
-        Ok::<_, rcluster::error::Error>(docker)
+        Ok::<_, rcluster_core::error::Error>(docker)
     };
     match ready.await {
         Ok(docker) => Some(docker),

@@ -2,10 +2,8 @@
 //! started. The compose file here is as small as can be; the rendered one has its own tests.
 
 use super::bench::Bench;
-use rcluster::{
-    model::container::{self, CONF, DATA},
-    runtime::{RunState, Runtime, docker::Docker},
-};
+use rcluster_core::spec::container::{self, CONF, DATA};
+use rcluster_runtime::{RunState, Runtime, docker::Docker};
 use std::{fmt::Write as _, net::IpAddr, path::Path, process::Command, time::Duration};
 
 const GRACE: Duration = Duration::from_secs(5);

@@ -1,14 +1,14 @@
 //! The rendered files run with docker-compose and without rcluster.
 
 use super::{free_ports, runs, skip_docker};
-use rcluster::{
-    model::{
+use rcluster_core::{
+    render,
+    secret::Secret,
+    spec::{
+        RuntimeKind, Spec,
         container::{self, Shape, label},
         launch::Launch,
-        secret::Secret,
-        spec::{RuntimeKind, Spec},
     },
-    render,
 };
 use std::{
     collections::BTreeMap,

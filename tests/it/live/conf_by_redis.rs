@@ -2,14 +2,10 @@
 
 use super::{free_ports, runs};
 use crate::rendered::NASTY;
-use rcluster::{
-    model::{
-        directive,
-        launch::Launch,
-        secret::Secret,
-        spec::{RuntimeKind, Spec},
-    },
+use rcluster_core::{
     render::{self, Place},
+    secret::Secret,
+    spec::{RuntimeKind, Spec, directive, launch::Launch},
 };
 use std::{
     fs,

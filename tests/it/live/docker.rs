@@ -9,11 +9,11 @@ use bollard::{
     },
 };
 use futures_util::future::join_all;
-use rcluster::{
+use rcluster_core::{
     error::{Error, Kind},
-    model::{container, spec::RuntimeKind},
-    runtime::docker::StandIn,
+    spec::{RuntimeKind, container},
 };
+use rcluster_runtime::docker::StandIn;
 use std::{
     collections::HashMap,
     sync::Arc,

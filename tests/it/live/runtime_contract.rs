@@ -1,12 +1,9 @@
-//! What every runtime promises; see the documentation of `rcluster::runtime`.
+//! What every runtime promises; see the documentation of `rcluster_runtime`.
 
 use super::bench::Bench;
 use futures_util::future::join_all;
-use rcluster::{
-    error::Kind,
-    model::node::NodeName,
-    runtime::{RunState, Signal},
-};
+use rcluster_core::{error::Kind, node::NodeName};
+use rcluster_runtime::{RunState, Signal};
 use std::time::{Duration, Instant};
 
 const GRACE: Duration = Duration::from_secs(5);

@@ -1,13 +1,11 @@
 //! `up` from nothing.
 
 use super::{Verb, World, node, spec};
-use rcluster::{
-    model::{
-        node::Role,
-        spec::{NodeOverride, Spec},
-    },
-    runtime::fake::Addresses,
+use rcluster_core::{
+    node::Role,
+    spec::{NodeOverride, Spec},
 };
+use rcluster_testkit::runtime::Addresses;
 
 #[tokio::test(start_paused = true)]
 async fn up_makes_the_cluster_of_the_spec_and_then_has_nothing_to_do() {
@@ -48,7 +46,7 @@ async fn replicas_live_on_other_hosts_and_in_other_zones_than_their_masters() {
     world.run(Verb::Up).await.unwrap();
     world.assert_settled().await;
     let seen = world.seen().await;
-    let host = |name: &rcluster::model::node::NodeName| world.spec.nodes[name].host.clone();
+    let host = |name: &rcluster_core::node::NodeName| world.spec.nodes[name].host.clone();
     for (name, replica) in seen.iter().filter(|(_, seen)| seen.role == Role::Replica) {
         let master = seen
             .iter()

@@ -1,11 +1,8 @@
 //! Every command that changes something, killed after each of its steps: the next one finishes.
 
 use super::{Seen, Verb, World, node, spec};
-use rcluster::{
-    error::Kind,
-    model::{directive::Value, node::NodeName},
-    ops::context::Kill,
-};
+use rcluster_core::{error::Kind, node::NodeName, spec::directive::Value};
+use rcluster_ops::cluster::context::Kill;
 use std::collections::BTreeMap;
 
 /// What there is when the command is run.

@@ -6,28 +6,29 @@ mod killed;
 mod refusals;
 mod repairs;
 
-use rcluster::{
+use rcluster_core::{
     error::{Error, Kind},
-    model::{
-        node::{Endpoint, Epoch, NodeId, NodeName, Role},
-        secret::Secret,
-        slot::SlotSet,
-        spec::{Access, PortChoice, Spec},
-    },
-    ops::{
+    node::{Endpoint, Epoch, NodeId, NodeName, Role},
+    secret::Secret,
+    slot::SlotSet,
+    spec::{Access, PortChoice, Spec},
+};
+use rcluster_ops::{
+    cluster::{
         context::Kill,
         event::{Event, Listener},
-        lifecycle,
         session::{Request, Session},
-        up::{Extent, Outcome},
     },
-    runtime::{
-        Runtime, Signal,
-        fake::{Addresses, FakeRuntime, OnPower, Power, disk},
-    },
+    lifecycle,
     store::state::State,
-    wire::{Wire, fake::FakeWire},
+    up::{Extent, Outcome},
 };
+use rcluster_runtime::{Runtime, Signal};
+use rcluster_testkit::{
+    runtime::{Addresses, FakeRuntime, OnPower, Power, disk},
+    wire::FakeWire,
+};
+use rcluster_wire::Wire;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},

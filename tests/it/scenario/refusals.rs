@@ -1,16 +1,14 @@
 //! What is refused, and that nothing was touched when it was.
 
 use super::{Verb, World, node, refused, spec};
-use rcluster::{
+use rcluster_core::{
     error::Kind,
-    model::{
-        node::{Address, Endpoint},
-        secret::Secret,
-        spec::{PortChoice, Spec},
-    },
-    runtime::fake::Addresses,
-    wire::Wire,
+    node::{Address, Endpoint},
+    secret::Secret,
+    spec::{PortChoice, Spec},
 };
+use rcluster_testkit::runtime::Addresses;
+use rcluster_wire::Wire;
 
 impl World {
     /// What has been done to the nodes so far, by anybody.
@@ -192,7 +190,7 @@ async fn a_reset_that_is_refused_is_not_finished_later() {
 async fn a_reset_that_emptied_its_nodes_costs_no_later_data() {
     let world = World::default().formed().await;
     // Nine steps empty six nodes; killed just before the last of forming.
-    let kill = |steps| Some(rcluster::ops::context::Kill::after(steps, false));
+    let kill = |steps| Some(rcluster_ops::cluster::context::Kill::after(steps, false));
     let all = world.fork().run(Verb::Reset).await.unwrap();
     world
         .run_until(Verb::Reset, kill(all - 1))
@@ -244,7 +242,10 @@ async fn init_starts_nothing() {
 /// Nodes that somebody else started, named by address.
 mod seeds {
     use super::*;
-    use rcluster::ops::{context::Context, event::Silence, init};
+    use rcluster_ops::{
+        cluster::{context::Context, event::Silence},
+        init,
+    };
 
     fn strangers(count: u16) -> (World, Vec<Endpoint>) {
         let world = World::with_addresses(spec(3, 0), Addresses::Host);
@@ -272,7 +273,7 @@ mod seeds {
         world: &World,
         seeds: &[Endpoint],
         replicas: u16,
-    ) -> Result<usize, rcluster::error::Error> {
+    ) -> Result<usize, rcluster_core::error::Error> {
         let context = Context {
             runtime: &world.runtime,
             wire: &world.wire,
@@ -291,7 +292,7 @@ mod seeds {
     async fn empty_nodes_are_formed_and_keep_their_settings_even_over_a_kill() {
         for steps in 0.. {
             let (world, seeds) = strangers(6);
-            let kill = rcluster::ops::context::Kill::after(steps, steps % 2 == 1);
+            let kill = rcluster_ops::cluster::context::Kill::after(steps, steps % 2 == 1);
             let context = Context {
                 runtime: &world.runtime,
                 wire: &world.wire,

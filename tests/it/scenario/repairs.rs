@@ -2,17 +2,15 @@
 //! and nobody was failed over for it.
 
 use super::{Seen, Verb, World, node, spec};
-use rcluster::{
+use rcluster_core::{
     error::Kind,
-    model::{
-        directive::Value,
-        node::{NodeId, NodeName, Role},
-        slot::SLOTS,
-        spec::Spec,
-    },
-    ops::context::Kill,
-    runtime::{Runtime, Signal, fake::Addresses},
+    node::{NodeId, NodeName, Role},
+    slot::SLOTS,
+    spec::{Spec, directive::Value},
 };
+use rcluster_ops::cluster::context::Kill;
+use rcluster_runtime::{Runtime, Signal};
+use rcluster_testkit::runtime::Addresses;
 use std::collections::BTreeMap;
 
 /// What happens to a formed cluster in which node-1 is a master and node-4 its replica.
@@ -263,7 +261,7 @@ async fn settings_that_drifted_are_put_back() {
         ("save", ""),
     ];
     let drift = drift.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    rcluster::wire::Wire::config_set(&world.wire, &at, &drift)
+    rcluster_wire::Wire::config_set(&world.wire, &at, &drift)
         .await
         .unwrap();
     // The file is written again and the settings are set: two steps on one node.
@@ -305,7 +303,7 @@ async fn a_changed_spec_is_set_where_it_can_be_and_restarts_nodes_one_by_one_whe
 #[tokio::test(start_paused = true)]
 async fn a_spec_for_one_node_changes_that_node_only() {
     let mut world = World::default().formed().await;
-    let mut own = rcluster::model::spec::NodeOverride::default();
+    let mut own = rcluster_core::spec::NodeOverride::default();
     own.redis
         .insert("maxmemory".to_owned(), Value::Text("2gb".to_owned()));
     world.spec.nodes.insert(node(3), own);

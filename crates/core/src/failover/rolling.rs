@@ -1,0 +1,274 @@
+//! The order of a rolling restart: replicas first, then each master after somebody else took over,
+//! and the first masters lead again at the end.
+
+use crate::failover::{
+    act::{Act, Stage},
+    outline::{Heir, Outline, Restored, SCHEMA},
+    seats::{Move, moves},
+};
+use crate::{
+    failover::words::{Manner, Seats},
+    node::NodeName,
+    text::count::count,
+};
+
+/// One node's turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// Who is restarted.
+    pub node: NodeName,
+    /// Its shard's number.
+    pub shard: usize,
+    /// Who takes over before, if it leads; `Some(None)`: nobody can.
+    pub heir: Option<Option<NodeName>>,
+}
+
+/// All that is left to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// One node after another.
+    pub turns: Vec<Turn>,
+    /// The way back to the first masters.
+    pub way_back: Vec<Move>,
+}
+
+/// Decides; `heir` says which replica of a shard takes over. Only the first turn is carried out
+/// before this is asked again.
+pub fn order(
+    now: &[Seats],
+    done: &[NodeName],
+    masters: &[NodeName],
+    heir: impl Fn(&Seats) -> Option<NodeName>,
+) -> Order {
+    let mut seats = now.to_vec();
+    let mut turns = Vec::new();
+    for shard in &seats {
+        let left = shard.replicas.iter().filter(|node| !done.contains(node));
+        turns.extend(left.map(|node| Turn {
+            node: node.clone(),
+            shard: shard.shard,
+            heir: None,
+        }));
+    }
+    for shard in &mut seats {
+        if done.contains(&shard.master) {
+            continue;
+        }
+        let node = shard.master.clone();
+        let to = heir(shard);
+        if let Some(to) = &to {
+            shard.replicas.retain(|replica| replica != to);
+            shard.replicas.push(node.clone());
+            shard.replicas.sort();
+            shard.master = to.clone();
+        }
+        turns.push(Turn {
+            node,
+            shard: shard.shard,
+            heir: Some(to),
+        });
+    }
+    Order {
+        way_back: moves(&seats, &first_topology(&seats, masters)),
+        turns,
+    }
+}
+
+/// The shards with the masters that they had at first.
+pub fn first_topology(now: &[Seats], masters: &[NodeName]) -> Vec<Seats> {
+    now.iter()
+        .map(|seats| {
+            let mut nodes: Vec<NodeName> = seats.replicas.clone();
+            nodes.push(seats.master.clone());
+            let master = nodes.iter().find(|node| masters.contains(node));
+            let master = master.unwrap_or(&seats.master).clone();
+            nodes.retain(|node| *node != master);
+            nodes.sort();
+            Seats {
+                shard: seats.shard,
+                slots: seats.slots.clone(),
+                master,
+                replicas: nodes,
+            }
+        })
+        .collect()
+}
+
+/// The whole of it, for `--dry-run`; `masters` lead at the end, `done` were restarted before.
+pub fn outline(
+    cluster: String,
+    runtime: String,
+    order: &Order,
+    masters: &[NodeName],
+    done: usize,
+) -> Outline {
+    let failover = |shard: usize, from: &NodeName, to: &NodeName| Act::Failover {
+        shard,
+        from: from.clone(),
+        to: vec![to.clone()],
+        manner: Manner::Planned,
+    };
+    let settled = Act::Await {
+        what: "all views agree, every link is up, or it stops here".to_owned(),
+    };
+    let mut stages: Vec<Stage> = Vec::new();
+    let mut heirs = Vec::new();
+    for turn in &order.turns {
+        let title = match turn.heir {
+            None => "replicas, one after another",
+            Some(_) => "masters, each after a planned failover",
+        };
+        if stages.last().is_none_or(|stage| stage.title != title) {
+            stages.push(Stage {
+                title: title.to_owned(),
+                steps: Vec::new(),
+            });
+        }
+        let Some(stage) = stages.last_mut() else {
+            continue;
+        };
+        if let Some(Some(to)) = &turn.heir {
+            stage.steps.push(failover(turn.shard, &turn.node, to));
+            heirs.push(Heir {
+                shard: turn.shard,
+                from: turn.node.clone(),
+                to: vec![to.clone()],
+            });
+        }
+        stage.steps.push(Act::Restart {
+            node: turn.node.clone(),
+            shard: turn.shard,
+        });
+        stage.steps.push(settled.clone());
+    }
+    let leads = order.way_back.iter().filter_map(|step| match step {
+        Move::Lead { shard, from, to } => Some(failover(*shard, from, to)),
+        Move::Follow { .. } => None,
+    });
+    stages.push(Stage {
+        title: "way back".to_owned(),
+        steps: leads.collect(),
+    });
+    let mut notes = vec![
+        "every slot has a master all the while; writes to a shard pause for milliseconds at each failover".to_owned(),
+    ];
+    if done > 0 {
+        notes.insert(
+            0,
+            format!(
+                "it was interrupted after {}: this goes on from there",
+                count(done, "node")
+            ),
+        );
+    }
+    Outline {
+        schema: SCHEMA,
+        cluster,
+        runtime,
+        kind: "rolling restart",
+        fault: None,
+        shard: None,
+        victims: Vec::new(),
+        heirs,
+        node_timeout_ms: None,
+        predicted: None,
+        stages,
+        restored: Restored {
+            masters: masters.to_vec(),
+            ..Restored::default()
+        },
+        notes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slot::SlotRange;
+
+    fn shard(shard: usize, from: u16, master: &str, replicas: &[&str]) -> Seats {
+        Seats {
+            shard,
+            slots: SlotRange::new(from, from + 10).into_iter().collect(),
+            master: NodeName::new(master),
+            replicas: replicas.iter().map(|name| NodeName::new(*name)).collect(),
+        }
+    }
+
+    fn first(seats: &Seats) -> Option<NodeName> {
+        seats.replicas.first().cloned()
+    }
+
+    fn words(order: &Order) -> Vec<String> {
+        let turn = |turn: &Turn| match &turn.heir {
+            None => turn.node.to_string(),
+            Some(Some(heir)) => format!("{heir} for {}", turn.node),
+            Some(None) => format!("nobody for {}", turn.node),
+        };
+        order.turns.iter().map(turn).collect()
+    }
+
+    #[test]
+    fn replicas_go_first_and_masters_after_a_failover() {
+        let seats = [shard(1, 0, "a", &["d"]), shard(2, 20, "b", &["e", "f"])];
+        let masters = [NodeName::new("a"), NodeName::new("b")];
+        let order = order(&seats, &[], &masters, first);
+        assert_eq!(words(&order), ["d", "e", "f", "d for a", "e for b"]);
+        let back: Vec<&NodeName> = order
+            .way_back
+            .iter()
+            .filter_map(|step| match step {
+                Move::Lead { to, .. } => Some(to),
+                Move::Follow { .. } => None,
+            })
+            .collect();
+        assert_eq!(back, [&masters[0], &masters[1]]);
+    }
+
+    #[test]
+    fn a_master_without_a_heir_is_told_apart() {
+        let order = order(&[shard(1, 0, "a", &[])], &[], &[NodeName::new("a")], first);
+        assert_eq!(words(&order), ["nobody for a"]);
+    }
+
+    /// Only the first turn is carried out before the order is asked for again: it must be the one
+    /// that was printed.
+    #[test]
+    fn one_turn_at_a_time_is_the_order_that_was_printed() {
+        let mut seats = vec![
+            shard(1, 0, "a", &["d", "g"]),
+            shard(2, 20, "b", &["e"]),
+            shard(3, 40, "c", &["f"]),
+        ];
+        let masters = ["a", "b", "c"].map(NodeName::new);
+        let printed = order(&seats, &[], &masters, first);
+        let (mut done, mut lived) = (Vec::new(), Vec::new());
+        loop {
+            let now = order(&seats, &done, &masters, first);
+            let Some(turn) = now.turns.first().cloned() else {
+                assert_eq!(now.way_back, printed.way_back);
+                break;
+            };
+            if let Some(Some(heir)) = &turn.heir {
+                let shard = &mut seats[turn.shard - 1];
+                shard.replicas.retain(|node| node != heir);
+                shard.replicas.push(turn.node.clone());
+                shard.replicas.sort();
+                shard.master = heir.clone();
+            }
+            done.push(turn.node.clone());
+            lived.push(turn);
+        }
+        assert_eq!(lived, printed.turns);
+    }
+
+    #[test]
+    fn the_first_masters_are_wanted_back() {
+        let now = [shard(1, 0, "d", &["a"]), shard(2, 20, "b", &["e"])];
+        let masters = [NodeName::new("a"), NodeName::new("b")];
+        let first = first_topology(&now, &masters);
+        assert_eq!(first[0].master, masters[0]);
+        assert_eq!(first[0].replicas, [NodeName::new("d")]);
+        assert_eq!(first[1], now[1]);
+    }
+}

@@ -1,0 +1,344 @@
+//! The words of a drill: what is broken, what a client hears, what a node shows at a glance.
+
+use crate::{
+    node::{Address, Endpoint, Epoch, NodeName},
+    slot::SlotSet,
+    snapshot::nodes_text::View,
+};
+use serde::Serialize;
+use std::{fmt, time::Duration};
+
+/// What is broken on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fault {
+    /// SIGKILL to a master.
+    Crash,
+    /// SIGTERM to a master: it saves and ends.
+    Stop,
+    /// A master is frozen, and thawed once it was replaced.
+    Freeze,
+    /// A master is cut from the other nodes, but not from a client that sits beside it.
+    Partition,
+    /// A master is frozen and thawed in turn, never for as long as the others would mind.
+    Slow,
+    /// A master's disk is full.
+    #[serde(rename = "disk-full")]
+    DiskFull,
+    /// SIGKILL to a replica.
+    Replica,
+    /// SIGKILL to a master, then to the replica that took its place.
+    Double,
+    /// SIGKILL to a majority of the masters at once.
+    Majority,
+}
+
+impl Fault {
+    /// Every fault, in the order of the help.
+    pub const ALL: [Fault; 9] = [
+        Fault::Crash,
+        Fault::Stop,
+        Fault::Freeze,
+        Fault::Partition,
+        Fault::Slow,
+        Fault::DiskFull,
+        Fault::Replica,
+        Fault::Double,
+        Fault::Majority,
+    ];
+
+    /// As it is typed.
+    pub fn word(self) -> &'static str {
+        match self {
+            Fault::Crash => "crash",
+            Fault::Stop => "stop",
+            Fault::Freeze => "freeze",
+            Fault::Partition => "partition",
+            Fault::Slow => "slow",
+            Fault::DiskFull => "disk-full",
+            Fault::Replica => "replica",
+            Fault::Double => "double",
+            Fault::Majority => "majority",
+        }
+    }
+
+    /// What is done to the node.
+    pub fn signal(self) -> &'static str {
+        match self {
+            Fault::Crash | Fault::Replica | Fault::Double | Fault::Majority => "SIGKILL",
+            Fault::Stop => "SIGTERM",
+            Fault::Freeze => "freeze",
+            Fault::Partition => "disconnect",
+            Fault::Slow => "stutter",
+            Fault::DiskFull => "fill the disk",
+        }
+    }
+
+    /// Whether the old master can go on taking writes that nobody will keep.
+    pub fn leaves_an_old_master(self) -> bool {
+        matches!(self, Fault::Freeze | Fault::Partition)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// How a replica takes over when it is told to (`CLUSTER FAILOVER`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Manner {
+    /// The master agrees and waits for the replica: nothing is lost.
+    Planned,
+    /// Without the master, by a vote of the majority.
+    Force,
+    /// Without anybody's vote.
+    Takeover,
+}
+
+impl Manner {
+    /// The command's last word, if it has one.
+    pub fn argument(self) -> Option<&'static str> {
+        match self {
+            Manner::Planned => None,
+            Manner::Force => Some("FORCE"),
+            Manner::Takeover => Some("TAKEOVER"),
+        }
+    }
+}
+
+/// A shard by the names of its nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Seats {
+    /// Its number, from 1, in the order of the slots.
+    pub shard: usize,
+    /// Its slots.
+    pub slots: SlotSet,
+    /// Its master.
+    pub master: NodeName,
+    /// Its replicas, sorted.
+    pub replicas: Vec<NodeName>,
+}
+
+/// Where a node is dialled, and the names under which others speak of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// Where rcluster dials it.
+    pub dial: Endpoint,
+    /// What its peers use.
+    pub address: Address,
+}
+
+impl Door {
+    /// Whether MOVED to `to` means this node.
+    pub fn is(&self, to: &Endpoint) -> bool {
+        self.dial == *to
+            || (self.address.port == to.port
+                && (self.address.ip.to_string() == to.host || self.dial.port == to.port))
+    }
+}
+
+/// Why an attempt of a client was not acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Class {
+    /// MOVED.
+    #[serde(rename = "MOVED")]
+    Moved,
+    /// ASK.
+    #[serde(rename = "ASK")]
+    Ask,
+    /// CLUSTERDOWN.
+    #[serde(rename = "CLUSTERDOWN")]
+    ClusterDown,
+    /// TRYAGAIN.
+    #[serde(rename = "TRYAGAIN")]
+    TryAgain,
+    /// READONLY.
+    #[serde(rename = "READONLY")]
+    ReadOnly,
+    /// LOADING or MASTERDOWN.
+    #[serde(rename = "LOADING")]
+    Loading,
+    /// NOREPLICAS: `min-replicas-to-write` is not met.
+    #[serde(rename = "NOREPLICAS")]
+    NoReplicas,
+    /// No answer in time.
+    #[serde(rename = "timeout")]
+    Timeout,
+    /// Nobody listens: the command was never sent.
+    #[serde(rename = "refused")]
+    Refused,
+    /// The connection broke after the command was sent.
+    #[serde(rename = "broken")]
+    Broken,
+    /// Written, but fewer replicas than WAIT asked for had it in time.
+    #[serde(rename = "wait")]
+    Wait,
+    /// Any other error reply.
+    #[serde(rename = "other")]
+    Other,
+}
+
+impl Class {
+    /// As it stands in the report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Class::Moved => "MOVED",
+            Class::Ask => "ASK",
+            Class::ClusterDown => "CLUSTERDOWN",
+            Class::TryAgain => "TRYAGAIN",
+            Class::ReadOnly => "READONLY",
+            Class::Loading => "LOADING",
+            Class::NoReplicas => "NOREPLICAS",
+            Class::Timeout => "timeout",
+            Class::Refused => "refused",
+            Class::Broken => "broken",
+            Class::Wait => "wait",
+            Class::Other => "other",
+        }
+    }
+}
+
+/// What became of one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The node said that it did it.
+    Acked,
+    /// It was certainly not done.
+    Refused(Class),
+    /// Nobody knows: it may have been done.
+    Indeterminate(Class),
+}
+
+/// What one attempt heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Where MOVED pointed.
+    pub moved: Option<Endpoint>,
+}
+
+/// One attempt of a canary. Times are microseconds since the canaries began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Try {
+    /// Its number within its lane; the key ends in it and the value is it.
+    pub seq: u64,
+    /// When it was sent.
+    pub sent_us: u64,
+    /// How long it took.
+    pub took_us: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Try {
+    /// When its answer came.
+    pub fn done_us(&self) -> u64 {
+        self.sent_us.saturating_add(self.took_us)
+    }
+
+    /// Whether it was acknowledged.
+    pub fn acked(&self) -> bool {
+        self.outcome == Outcome::Acked
+    }
+}
+
+/// What a canary does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Errand {
+    /// Writes, following redirections as a cluster client does.
+    Write,
+    /// Reads, following redirections as a cluster client does.
+    Read,
+    /// Writes to one node and to no other, until that node sends it away.
+    Loyal,
+}
+
+/// All attempts of one canary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    /// The shard's number.
+    pub shard: usize,
+    /// What it does.
+    pub errand: Errand,
+    /// What its keys begin with; the sequence number follows.
+    pub prefix: String,
+    /// In the order in which they were sent.
+    pub tries: Vec<Try>,
+}
+
+impl Lane {
+    /// The key of an attempt.
+    pub fn key(&self, seq: u64) -> String {
+        format!("{}{seq}", self.prefix)
+    }
+}
+
+/// What a node shows in one quick look: `CLUSTER NODES` and the state from `CLUSTER INFO`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance {
+    /// Its view.
+    pub view: View,
+    /// `cluster_state:ok`.
+    pub ok: bool,
+    /// `cluster_current_epoch`.
+    pub epoch: Epoch,
+}
+
+/// Synchronizations that a master has served since it started (`INFO stats`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Syncs {
+    /// `sync_full`.
+    pub full: u64,
+    /// `sync_partial_ok`.
+    pub partial: u64,
+}
+
+/// What a replica's counters say of the elections that it stood for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PastElections {
+    /// Requests for votes that it has sent since it started.
+    pub requests: u64,
+    /// How long its connection to its master has been up, or down; it won no election meanwhile.
+    pub follows_for: Option<Duration>,
+}
+
+/// Which shard is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pick {
+    /// Any that can stand it.
+    Any,
+    /// By its number, from 1.
+    Number(usize),
+    /// By one of its nodes.
+    Node(NodeName),
+}
+
+impl std::str::FromStr for Pick {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text, text.parse()) {
+            ("", _) => Err("name a shard by its number or one of its nodes, or `any`".to_owned()),
+            ("any", _) => Ok(Pick::Any),
+            (_, Ok(0)) => Err("shards are numbered from 1".to_owned()),
+            (_, Ok(number)) => Ok(Pick::Number(number)),
+            _ => Ok(Pick::Node(NodeName::new(text))),
+        }
+    }
+}
+
+/// What was asked of a drill.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The longest write outage, in milliseconds.
+    pub max_rto_ms: Option<u64>,
+    /// The most acknowledged writes that may be lost; `None`: what the fault allows.
+    pub max_lost: Option<usize>,
+    /// Whether the first topology is to be back.
+    pub restore: bool,
+}

@@ -1,0 +1,144 @@
+//! A node with what it says, and what a set of them knows of each other.
+
+use crate::{
+    node::{Address, Epoch, NodeId, NodeName, Role},
+    slot::SlotSet,
+    snapshot::{nodes_text::ViewLine, report::Report},
+};
+
+/// A node with what it says.
+#[derive(Debug, Clone)]
+pub struct Seat<'a> {
+    /// Its name.
+    pub name: NodeName,
+    /// What its peers use.
+    pub address: Address,
+    /// The host it counts as living on.
+    pub host: String,
+    /// The zone it counts as living in.
+    pub zone: Option<String>,
+    /// What it says.
+    pub report: &'a Report,
+}
+
+impl Seat<'_> {
+    pub(super) fn me(&self) -> Option<&ViewLine> {
+        self.report.view.me()
+    }
+
+    pub(super) fn id(&self) -> &NodeId {
+        &self.report.view.myself
+    }
+
+    pub(super) fn slots(&self) -> SlotSet {
+        match self.me() {
+            Some(line) if line.role == Role::Master => line.slots.clone(),
+            _ => SlotSet::default(),
+        }
+    }
+
+    pub(super) fn is_replica(&self) -> bool {
+        self.me().is_some_and(|line| line.role == Role::Replica)
+    }
+
+    /// A replica whose link to its master is down, and that is not being synchronized.
+    pub(super) fn is_cut_off(&self) -> bool {
+        let replication = &self.report.info.replication;
+        self.is_replica() && !replication.link_up && !replication.syncing
+    }
+
+    /// A master without slots or keys: what may be given a role.
+    pub(super) fn is_blank(&self) -> bool {
+        !self.is_replica() && self.slots().is_empty() && self.report.info.keys == 0
+    }
+
+    /// A node that nothing was ever done to.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_blank()
+            && self.report.view.is_alone()
+            && self.report.cluster.current_epoch == Epoch(0)
+    }
+
+    pub(super) fn knows(&self, other: &Seat<'_>) -> bool {
+        self.report
+            .view
+            .line(other.id())
+            .is_some_and(|line| line.address == Some(other.address) || self.reaches(line))
+    }
+
+    /// Whether it has a link to that node. Where nobody has ever been heard, the link is one that is
+    /// being dialled, maybe in vain.
+    fn reaches(&self, line: &ViewLine) -> bool {
+        line.connected && self.report.cluster.messages_received > 0
+    }
+}
+
+/// Whether every node knows every other, and no handshake is under way; else what is missing.
+pub fn acquainted(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
+    for seat in seats {
+        let missing: Vec<&str> = seats
+            .iter()
+            .filter(|other| seat.id() != other.id() && !seat.knows(other))
+            .map(|other| other.name.as_str())
+            .collect();
+        if !missing.is_empty() {
+            return Err(format!(
+                "{} does not know {} yet",
+                seat.name,
+                missing.join(", ")
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the bus is at rest: every node has a link to every other, and no handshake is under way
+/// (a node that meets one that it knows already holds a nameless one for up to the node timeout);
+/// else what is missing.
+pub fn at_rest(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
+    for seat in seats {
+        if seat.report.view.handshakes > 0 {
+            return Err(format!("{} is still shaking hands", seat.name));
+        }
+        let linked = |other: &&Seat<'_>| {
+            let line = seat.report.view.line(other.id());
+            line.is_some_and(|line| line.connected)
+        };
+        if let Some(other) = seats.iter().find(|other| !linked(other)) {
+            return Err(format!("{} has no link to {} yet", seat.name, other.name));
+        }
+    }
+    Ok(())
+}
+
+/// Whether each slot has one owner, each node's word about itself counting; else who has not heard
+/// yet that another took over.
+pub fn one_owner_each(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
+    for (i, seat) in seats.iter().enumerate() {
+        let slots = seat.slots();
+        let shared = |other: &&Seat<'_>| slots.minus(&other.slots()) != slots;
+        if let Some(other) = seats[i + 1..].iter().find(shared) {
+            return Err(format!(
+                "{} and {} both own slots {slots}",
+                seat.name, other.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether every node of a formed cluster came back under another address, so that none can find
+/// any other: only a common start within their first seconds brings it back without a failover.
+pub fn all_lost(seats: &[Seat<'_>]) -> bool {
+    let formed = seats.iter().any(|seat| seat.report.view.nodes.len() > 1);
+    formed
+        && seats.iter().all(|seat| {
+            seat.report.view.nodes.iter().all(|line| {
+                line.id == *seat.id()
+                    || (!seat.reaches(line)
+                        && seats
+                            .iter()
+                            .all(|other| line.address != Some(other.address)))
+            })
+        })
+}

@@ -1,0 +1,185 @@
+//! What is told of a cluster that is watched: what happened, how much per second, how fast.
+
+use crate::node::NodeName;
+use serde::{Deserialize, Serialize};
+
+/// Something that changed between two looks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// What kind of thing.
+    pub kind: EventKind,
+    /// Good, bad or neither.
+    pub level: Level,
+    /// Which node, if it is about one.
+    pub node: Option<NodeName>,
+    /// One line that names the node.
+    pub text: String,
+}
+
+/// What kind of thing happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// The verdict is another one.
+    State,
+    /// More or fewer slots are served.
+    Slots,
+    /// The views differ, or agree again.
+    Views,
+    /// The highest epoch grew.
+    Epoch,
+    /// A replica became a master.
+    Failover,
+    /// A master became a replica, or a replica follows another master.
+    Role,
+    /// Somebody cannot reach a node (PFAIL).
+    Pfail,
+    /// A majority of masters agreed that a node failed (FAIL).
+    Fail,
+    /// Nobody thinks any more that a node fails.
+    Recovered,
+    /// A node does not answer us.
+    Silent,
+    /// It answers again.
+    Back,
+    /// A replica's link to its master went down or up.
+    Link,
+    /// A node was started anew.
+    Restart,
+    /// A node says `cluster_state:fail`, or `ok` again.
+    ClusterState,
+    /// A node that was not there before.
+    Joined,
+    /// A node that nobody knows any more.
+    Left,
+}
+
+impl EventKind {
+    /// A short word: `failover`, `pfail`.
+    pub fn word(self) -> &'static str {
+        match self {
+            EventKind::State => "state",
+            EventKind::Slots => "slots",
+            EventKind::Views => "views",
+            EventKind::Epoch => "epoch",
+            EventKind::Failover => "failover",
+            EventKind::Role => "role",
+            EventKind::Pfail => "pfail",
+            EventKind::Fail => "fail",
+            EventKind::Recovered => "recovered",
+            EventKind::Silent => "silent",
+            EventKind::Back => "back",
+            EventKind::Link => "link",
+            EventKind::Restart => "restart",
+            EventKind::ClusterState => "cluster",
+            EventKind::Joined => "joined",
+            EventKind::Left => "left",
+        }
+    }
+}
+
+/// Good, bad or neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// It got better.
+    Good,
+    /// Worth knowing.
+    Info,
+    /// It may get worse.
+    Warning,
+    /// It got worse.
+    Error,
+}
+
+/// What a node counts since it started, read at one time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counters {
+    /// When it was read; only differences matter.
+    pub at_micros: i64,
+    /// `run_id`: counters of two runs are not comparable.
+    pub run_id: String,
+    /// `total_commands_processed`.
+    pub commands: u64,
+    /// `keyspace_hits`.
+    pub hits: u64,
+    /// `keyspace_misses`.
+    pub misses: u64,
+    /// `total_net_input_bytes`.
+    pub net_in_bytes: u64,
+    /// `total_net_output_bytes`.
+    pub net_out_bytes: u64,
+    /// `evicted_keys`.
+    pub evicted: u64,
+}
+
+/// What happened per second between two looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
+    /// How far the two looks were apart.
+    pub seconds: f64,
+    /// Commands per second, less those of the monitor itself.
+    pub ops_per_sec: f64,
+    /// Look-ups that found their key.
+    pub hits: u64,
+    /// Look-ups that did not.
+    pub misses: u64,
+    /// Hits of these look-ups; null without look-ups.
+    pub hit_ratio: Option<f64>,
+    /// Bytes received per second.
+    pub net_in_bytes_per_sec: f64,
+    /// Bytes sent per second.
+    pub net_out_bytes_per_sec: f64,
+    /// Keys evicted for lack of memory.
+    pub evicted: u64,
+}
+
+/// How fast a node answered our PINGs lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// The last one, in microseconds.
+    pub last_us: u64,
+    /// Half of them took no longer.
+    pub p50_us: u64,
+    /// 99 of 100 took no longer.
+    pub p99_us: u64,
+    /// Of how many.
+    pub samples: usize,
+}
+
+/// How uneven the masters are: the fullest over the mean; 1.0 is even.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Skew {
+    /// Of used memory.
+    pub memory: Option<f64>,
+    /// Of keys.
+    pub keys: Option<f64>,
+    /// Of commands per second.
+    pub ops: Option<f64>,
+}
+
+/// What a person asks one node when something is odd.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Details {
+    /// INFO, line by line.
+    pub info: Vec<String>,
+    /// The slow log, the newest first.
+    pub slow: Vec<SlowCall>,
+    /// CLIENT LIST, a client a line.
+    pub clients: Vec<String>,
+}
+
+/// An entry of the slow log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlowCall {
+    /// When.
+    pub unix_seconds: i64,
+    /// How long it took.
+    pub micros: u64,
+    /// The command and its first argument.
+    pub command: String,
+    /// How many arguments it had.
+    pub arguments: usize,
+    /// Who called.
+    pub client: String,
+}

@@ -1,0 +1,237 @@
+//! What running nodes are configured with, against what the spec wants: the CONFIG SETs and
+//! restarts that make up the difference.
+
+use super::step::{Goal, Plan, Step};
+use crate::{
+    node::NodeName,
+    spec::{
+        directive::{self, Directives, Value},
+        launch::NodeLaunch,
+    },
+};
+use std::collections::BTreeMap;
+
+/// Redis's own defaults of what forming changes for a while (config.c of 7.0): without a word in
+/// the spec this is what they have to be again.
+const DEFAULTS: [(&str, &str); 3] = [
+    ("repl-diskless-sync-delay", "5"),
+    ("cluster-node-timeout", "15000"),
+    ("cluster-require-full-coverage", "yes"),
+];
+
+/// A running node: what it is to have, what it had at its last start as far as that is
+/// remembered, and what it says it has.
+#[derive(Debug, Clone)]
+pub struct Running<'a> {
+    /// The node as the spec wants it.
+    pub node: &'a NodeLaunch,
+    /// Directives that rcluster writes beside the spec's (`cluster-announce-hostname`, …).
+    pub own: Directives,
+    /// The directives it was last given.
+    pub given: Option<&'a Directives>,
+    /// CONFIG GET of everything in question.
+    pub live: &'a BTreeMap<String, String>,
+}
+
+/// Every directive that [`difference`] looks at, for CONFIG GET.
+pub fn names<'a>(node: &'a NodeLaunch, own: &'a Directives) -> Vec<&'a str> {
+    let spec = node.redis.keys().chain(own.keys()).map(String::as_str);
+    let mut names: Vec<&str> = spec.chain(DEFAULTS.iter().map(|(name, _)| *name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// What a setting has to be when nobody hurries: the spec's word, else Redis's default.
+pub fn settled(node: &NodeLaunch) -> BTreeMap<String, String> {
+    DEFAULTS
+        .into_iter()
+        .map(|(name, default)| {
+            let value = node.redis.get(name).and_then(Value::config_set);
+            (name.to_owned(), value.unwrap_or_else(|| default.to_owned()))
+        })
+        .collect()
+}
+
+/// CONFIG SETs, and restarts (one node after another) of those whose difference cannot be set.
+pub fn difference(nodes: &[Running<'_>]) -> Plan {
+    let mut writes = Vec::new();
+    let mut sets = Vec::new();
+    let mut restarts: Vec<(NodeName, u16, Vec<String>)> = Vec::new();
+    for Running {
+        node,
+        own,
+        given,
+        live,
+    } in nodes
+    {
+        let mut settings = Vec::new();
+        let mut stubborn = Vec::new();
+        let mut wanted: BTreeMap<String, Value> = settled(node)
+            .into_iter()
+            .map(|(name, value)| (name, Value::Text(value)))
+            .collect();
+        wanted.extend(
+            node.redis
+                .iter()
+                .chain(own)
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
+        for (name, value) in &wanted {
+            let differs = if directive::is_opaque(name) {
+                given.is_some_and(|given| given.get(name) != Some(value))
+            } else {
+                live.get(name)
+                    .is_some_and(|live| !value.is_live(name, live))
+            };
+            match value.config_set() {
+                Some(_) if differs && directive::needs_restart(name) => stubborn.push(name.clone()),
+                Some(value) if differs => settings.push((name.clone(), value)),
+                _ => {}
+            }
+        }
+        // A directive that the spec no longer has goes back to Redis's default, which only a
+        // start without it brings.
+        if let Some(given) = given {
+            stubborn.extend(
+                given
+                    .keys()
+                    .filter(|name| !wanted.contains_key(*name))
+                    .cloned(),
+            );
+        }
+        if !settings.is_empty() || !stubborn.is_empty() {
+            writes.push(Step::Configure {
+                node: node.name.clone(),
+            });
+        }
+        if stubborn.is_empty() && !settings.is_empty() {
+            sets.push(Step::Set {
+                node: node.name.clone(),
+                settings,
+            });
+        } else if !stubborn.is_empty() {
+            restarts.push((node.name.clone(), node.port, stubborn));
+        }
+    }
+    let mut plan = Plan::default();
+    // The file first: killed in between, the difference is still there to be seen.
+    plan.stage("write configuration", writes, Goal::None);
+    plan.stage("apply settings", sets, Goal::None);
+    for (node, port, names) in restarts {
+        plan.notes.push(format!(
+            "{node} has to be restarted for {}",
+            names.join(", ")
+        ));
+        let title = format!("restart {node}");
+        plan.stage(&title, vec![Step::Stop { node: node.clone() }], Goal::None);
+        let change = super::step::Change::Start;
+        plan.stage(
+            &title,
+            vec![Step::Ensure { node, port, change }],
+            Goal::Converged,
+        );
+    }
+    plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{RuntimeKind, Spec, launch::Launch};
+
+    fn live(changes: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let mut live: BTreeMap<String, String> = [
+            ("appendonly", "yes"),
+            ("appendfsync", "everysec"),
+            ("save", "900 1 300 10 60 10000"),
+            ("cluster-node-timeout", "15000"),
+            ("cluster-require-full-coverage", "no"),
+            ("maxmemory", "536870912"),
+            ("maxmemory-policy", "allkeys-lru"),
+            ("tcp-keepalive", "300"),
+            ("maxclients", "10000"),
+            ("repl-diskless-sync-delay", "5"),
+            ("io-threads", "1"),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+        live.extend(
+            changes
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
+        live
+    }
+
+    fn plan(redis: &[(&str, &str)], live: &BTreeMap<String, String>) -> Plan {
+        let mut launch = Launch::new(&Spec::default(), RuntimeKind::Process, 7000);
+        let given = launch.nodes[0].redis.clone();
+        for (name, value) in redis {
+            launch.nodes[0]
+                .redis
+                .insert((*name).into(), Value::Text((*value).into()));
+        }
+        difference(&[Running {
+            node: &launch.nodes[0],
+            own: Directives::new(),
+            given: Some(&given),
+            live,
+        }])
+    }
+
+    fn texts(plan: &Plan) -> Vec<String> {
+        plan.stages
+            .iter()
+            .flat_map(|stage| &stage.steps)
+            .map(Step::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn the_defaults_on_a_fresh_node_differ_in_nothing() {
+        assert!(plan(&[], &live(&[])).is_empty());
+    }
+
+    #[test]
+    fn what_can_be_set_is_written_and_then_set() {
+        let plan = plan(&[("maxmemory", "1gb")], &live(&[]));
+        assert_eq!(
+            texts(&plan),
+            [
+                "write redis.conf of node-1",
+                "node-1: CONFIG SET maxmemory \"1gb\""
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_killed_forming_left_hurried_is_put_back() {
+        let plan = plan(
+            &[],
+            &live(&[
+                ("cluster-node-timeout", "500"),
+                ("repl-diskless-sync-delay", "0"),
+            ]),
+        );
+        assert_eq!(
+            texts(&plan)[1],
+            "node-1: CONFIG SET cluster-node-timeout \"15000\" repl-diskless-sync-delay \"5\""
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_set_restarts_the_node_and_says_so() {
+        let plan = plan(&[("io-threads", "4")], &live(&[]));
+        assert_eq!(
+            texts(&plan),
+            [
+                "write redis.conf of node-1",
+                "stop node-1",
+                "start node-1 on port 7000"
+            ]
+        );
+        assert_eq!(plan.notes, ["node-1 has to be restarted for io-threads"]);
+    }
+}

@@ -1,0 +1,247 @@
+//! The words in which plans are written.
+
+use crate::{
+    node::{Epoch, NodeId, NodeName},
+    slot::SlotSet,
+};
+use serde::Serialize;
+use std::fmt;
+
+/// What is to be done, and in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// One after another; the steps of a stage run in parallel.
+    pub stages: Vec<Stage>,
+    /// What the user should know beside the steps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// Steps that do not depend on each other (unless they are `in_order`), and what has to hold before
+/// the next stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    /// What it is for: `start nodes`.
+    pub title: String,
+    /// Its steps.
+    pub steps: Vec<Step>,
+    /// What is waited for afterwards.
+    #[serde(skip_serializing_if = "Goal::is_none")]
+    pub until: Goal,
+    /// Whether each step waits for the one before it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub in_order: bool,
+}
+
+/// What a stage waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Goal {
+    /// Nothing.
+    None,
+    /// Every node answers and has its data in memory.
+    Answering,
+    /// Every node knows every other.
+    Acquainted,
+    /// No two nodes say that they own the same slot.
+    OneOwnerEach,
+    /// Every node reports ok, all views agree, every link of the bus and of replication is up.
+    Converged,
+}
+
+impl Goal {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_none(&self) -> bool {
+        *self == Goal::None
+    }
+}
+
+/// One thing that is done to one node, or to what all nodes share. Doing it twice does no harm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Step {
+    /// What all nodes share: image, network, folders.
+    Prepare,
+    /// The node exists and runs.
+    Ensure {
+        /// Which node.
+        node: NodeName,
+        /// Its client port.
+        port: u16,
+        /// What has to happen to it.
+        change: Change,
+    },
+    /// The node's redis.conf for its next start.
+    Configure {
+        /// Which node.
+        node: NodeName,
+    },
+    /// The node is stopped.
+    Stop {
+        /// Which node.
+        node: NodeName,
+    },
+    /// The node is removed.
+    Remove {
+        /// Which node.
+        node: NodeName,
+        /// Its data too.
+        volumes: bool,
+    },
+    /// What the nodes shared is removed.
+    Retire {
+        /// Left-over data too.
+        volumes: bool,
+    },
+    /// CONFIG SET on a running node.
+    Set {
+        /// Which node.
+        node: NodeName,
+        /// Directives and values.
+        settings: Vec<(String, String)>,
+    },
+    /// FLUSHALL.
+    Flush {
+        /// Which node.
+        node: NodeName,
+    },
+    /// CLUSTER RESET HARD.
+    Reset {
+        /// Which node.
+        node: NodeName,
+    },
+    /// CLUSTER ADDSLOTSRANGE.
+    AddSlots {
+        /// Which node.
+        node: NodeName,
+        /// Which slots.
+        slots: SlotSet,
+    },
+    /// CLUSTER SET-CONFIG-EPOCH.
+    SetEpoch {
+        /// Which node.
+        node: NodeName,
+        /// Its epoch.
+        epoch: Epoch,
+    },
+    /// CLUSTER MEET.
+    Meet {
+        /// Which node is told.
+        node: NodeName,
+        /// Whom it meets.
+        peers: Vec<NodeName>,
+    },
+    /// CLUSTER REPLICATE.
+    Replicate {
+        /// Which node becomes a replica.
+        node: NodeName,
+        /// Of which master.
+        master: NodeName,
+    },
+    /// CLUSTER FAILOVER TAKEOVER.
+    TakeOver {
+        /// Which replica becomes master.
+        node: NodeName,
+        /// Of which slots.
+        slots: SlotSet,
+        /// Not before it reports ok, knows these slots to be its master's, and has heard of this
+        /// epoch; `None`: at once.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        heard: Option<Epoch>,
+    },
+    /// CLUSTER FORGET.
+    Forget {
+        /// Which node forgets.
+        node: NodeName,
+        /// Whom.
+        gone: NodeId,
+    },
+}
+
+/// What has to happen so that a node exists and runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// It does not exist.
+    Create,
+    /// It is stopped.
+    Start,
+    /// It is frozen.
+    Thaw,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Prepare => f.write_str("prepare image, network and folders"),
+            Step::Ensure { node, port, change } => {
+                let verb = match change {
+                    Change::Create => "create and start",
+                    Change::Start => "start",
+                    Change::Thaw => "thaw",
+                };
+                write!(f, "{verb} {node} on port {port}")
+            }
+            Step::Configure { node } => write!(f, "write redis.conf of {node}"),
+            Step::Stop { node } => write!(f, "stop {node}"),
+            Step::Remove {
+                node,
+                volumes: true,
+            } => write!(f, "remove {node} and its data"),
+            Step::Remove {
+                node,
+                volumes: false,
+            } => write!(f, "remove {node}, keep its data"),
+            Step::Retire { volumes: true } => {
+                f.write_str("remove the network and all left-over data")
+            }
+            Step::Retire { volumes: false } => f.write_str("remove the network"),
+            Step::Set { node, settings } => {
+                write!(f, "{node}: CONFIG SET")?;
+                settings
+                    .iter()
+                    .try_for_each(|(name, value)| write!(f, " {name} {value:?}"))
+            }
+            Step::Flush { node } => write!(f, "{node}: FLUSHALL"),
+            Step::Reset { node } => write!(f, "{node}: CLUSTER RESET HARD"),
+            Step::AddSlots { node, slots } => write!(f, "{node}: CLUSTER ADDSLOTSRANGE {slots}"),
+            Step::SetEpoch { node, epoch } => write!(f, "{node}: CLUSTER SET-CONFIG-EPOCH {epoch}"),
+            Step::Meet { node, peers } => {
+                write!(f, "{node}: CLUSTER MEET")?;
+                peers.iter().try_for_each(|peer| write!(f, " {peer}"))
+            }
+            Step::Replicate { node, master } => write!(f, "{node}: CLUSTER REPLICATE {master}"),
+            Step::TakeOver { node, slots, .. } => {
+                write!(f, "{node}: CLUSTER FAILOVER TAKEOVER (slots {slots})")
+            }
+            Step::Forget { node, gone } => write!(f, "{node}: CLUSTER FORGET {gone}"),
+        }
+    }
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.stages.iter().all(|stage| stage.steps.is_empty())
+    }
+
+    /// How many steps there are.
+    pub fn step_count(&self) -> usize {
+        self.stages.iter().map(|stage| stage.steps.len()).sum()
+    }
+
+    /// Adds a stage, unless it would do nothing and wait for nothing.
+    pub fn stage(&mut self, title: &str, steps: Vec<Step>, until: Goal) {
+        if !steps.is_empty() {
+            self.stages.push(Stage {
+                title: title.to_owned(),
+                steps,
+                until,
+                in_order: false,
+            });
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What the nodes of a cluster say of themselves and of each other, parsed and never merged.
+
+pub mod info;
+pub mod nodes_text;
+pub mod report;
+pub mod topology;

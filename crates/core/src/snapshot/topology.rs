@@ -1,0 +1,204 @@
+//! What is: the shards of a cluster as its nodes describe them, and whether they agree.
+
+use super::nodes_text::{Failure, View};
+use crate::{
+    node::{Epoch, NodeId, NodeName, Role},
+    slot::SlotSet,
+};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A master with its replicas.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shard {
+    /// The master; `None` when the replicas' master is unknown to everybody who answered.
+    pub master: Option<NodeId>,
+    /// Its slots.
+    pub slots: SlotSet,
+    /// Its replicas, by id.
+    pub replicas: Vec<NodeId>,
+}
+
+/// A point on which two views differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Disagreement {
+    /// The node it is about.
+    pub about: NodeId,
+    /// What the views say, and whose they are: `"master of 0-5460" → [node-1, node-2]`.
+    pub opinions: BTreeMap<String, Vec<NodeName>>,
+}
+
+/// What a view says of one node: the part on which all views have to agree.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Opinion {
+    role: Role,
+    master: Option<NodeId>,
+    slots: SlotSet,
+    failure: Failure,
+}
+
+impl Opinion {
+    fn text(&self) -> String {
+        let failing = match self.failure {
+            Failure::None => "",
+            Failure::Pfail => ", not reachable",
+            Failure::Fail => ", failed",
+        };
+        match (&self.role, &self.master) {
+            (Role::Replica, Some(master)) => format!("replica of {}{failing}", master.short()),
+            (Role::Replica, None) => format!("replica of nobody{failing}"),
+            (Role::Master, _) if self.slots.is_empty() => format!("master without slots{failing}"),
+            (Role::Master, _) => format!("master of {}{failing}", self.slots),
+        }
+    }
+}
+
+/// Compares views: empty when every view says the same of every node.
+///
+/// Cost: one comparison per view and node; a hundred nodes are ten thousand comparisons.
+pub fn disagreements(views: &[(&NodeName, &View)]) -> Vec<Disagreement> {
+    let known: BTreeSet<&NodeId> = views
+        .iter()
+        .flat_map(|(_, view)| view.nodes.iter().map(|line| &line.id))
+        .collect();
+    let mut found = Vec::new();
+    for id in known {
+        let mut opinions: BTreeMap<Option<Opinion>, Vec<NodeName>> = BTreeMap::new();
+        for (name, view) in views {
+            let opinion = view.line(id).map(|line| Opinion {
+                role: line.role,
+                master: line.master.clone(),
+                slots: line.slots.clone(),
+                failure: line.failure,
+            });
+            opinions.entry(opinion).or_default().push((*name).clone());
+        }
+        if opinions.len() > 1 {
+            found.push(Disagreement {
+                about: id.clone(),
+                opinions: opinions
+                    .into_iter()
+                    .map(|(opinion, names)| {
+                        let text = opinion.map_or("unknown".to_owned(), |opinion| opinion.text());
+                        (text, names)
+                    })
+                    .collect(),
+            });
+        }
+    }
+    found
+}
+
+/// The shards, ordered by their lowest slot; masters without slots come last.
+///
+/// Each node's word about itself is taken first; nodes that did not answer are described by the
+/// view with the highest epoch among those that know them.
+pub fn shards(views: &[(&NodeName, &View)]) -> Vec<Shard> {
+    let mut lines: BTreeMap<&NodeId, (bool, Epoch, &super::nodes_text::ViewLine)> = BTreeMap::new();
+    for (_, view) in views {
+        for line in &view.nodes {
+            let own = line.id == view.myself;
+            let rank = (own, line.epoch);
+            match lines.get(&line.id) {
+                Some((known_own, epoch, _)) if (*known_own, *epoch) >= rank => {}
+                _ => {
+                    lines.insert(&line.id, (own, line.epoch, line));
+                }
+            }
+        }
+    }
+    let mut shards: BTreeMap<Option<&NodeId>, Shard> = BTreeMap::new();
+    for (_, _, line) in lines.values() {
+        let master = match line.role {
+            Role::Master => Some(&line.id),
+            Role::Replica => line
+                .master
+                .as_ref()
+                .filter(|master| lines.contains_key(master)),
+        };
+        let shard = shards.entry(master).or_insert_with(|| Shard {
+            master: master.cloned(),
+            slots: SlotSet::default(),
+            replicas: Vec::new(),
+        });
+        match line.role {
+            Role::Master => shard.slots = line.slots.clone(),
+            Role::Replica => shard.replicas.push(line.id.clone()),
+        }
+    }
+    let mut shards: Vec<Shard> = shards.into_values().collect();
+    shards.sort_by_key(|shard| {
+        let first = shard
+            .slots
+            .first()
+            .map_or(u16::MAX, crate::slot::Slot::number);
+        (shard.master.is_none(), first)
+    });
+    shards
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::nodes_text;
+
+    const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+    fn view(lines: &[String]) -> View {
+        nodes_text::parse(&lines.join("\n")).expect("a view")
+    }
+
+    fn line(id: &str, flags: &str, master: &str, slots: &str) -> String {
+        format!("{id} 127.0.0.1:7000@17000 {flags} {master} 0 0 1 connected {slots}")
+    }
+
+    #[test]
+    fn equal_views_agree_and_give_shards() {
+        let a = view(&[
+            line(A, "myself,master", "-", "0-16383"),
+            line(B, "slave", A, ""),
+        ]);
+        let b = view(&[
+            line(A, "master", "-", "0-16383"),
+            line(B, "myself,slave", A, ""),
+        ]);
+        let names = [NodeName::new("n1"), NodeName::new("n2")];
+        let views = [(&names[0], &a), (&names[1], &b)];
+        assert_eq!(disagreements(&views), []);
+        let shards = shards(&views);
+        assert_eq!(shards.len(), 1);
+        assert_eq!(shards[0].replicas.len(), 1);
+        assert_eq!(shards[0].slots.count(), 16384);
+    }
+
+    #[test]
+    fn a_view_that_lags_is_named_with_what_it_says() {
+        let a = view(&[
+            line(A, "myself,master", "-", "0-16383"),
+            line(B, "slave", A, ""),
+        ]);
+        let b = view(&[
+            line(A, "master", "-", "0-99"),
+            line(B, "myself,slave", A, ""),
+        ]);
+        let names = [NodeName::new("n1"), NodeName::new("n2")];
+        let found = disagreements(&[(&names[0], &a), (&names[1], &b)]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].about.as_str(), A);
+        assert_eq!(found[0].opinions["master of 0-99"], [names[1].clone()]);
+    }
+
+    #[test]
+    fn a_node_that_one_view_does_not_know_is_a_disagreement() {
+        let a = view(&[
+            line(A, "myself,master", "-", "0-16383"),
+            line(B, "slave", A, ""),
+        ]);
+        let b = view(&[line(B, "myself,slave", A, "")]);
+        let names = [NodeName::new("n1"), NodeName::new("n2")];
+        let found = disagreements(&[(&names[0], &a), (&names[1], &b)]);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].opinions.contains_key("unknown"));
+    }
+}

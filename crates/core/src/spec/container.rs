@@ -1,0 +1,191 @@
+//! What a node's container is, said once: the rendered compose file and the Docker runtime both
+//! read it from here, so that either can take over what the other started.
+
+use super::launch::{Launch, NodeLaunch};
+use crate::{node::NodeName, spec::ClusterName};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::net::IpAddr;
+
+/// Where redis.conf lies in the container, readable by root only.
+pub const CONF: &str = "/usr/local/etc/redis/redis.conf";
+
+/// Where a node keeps its data.
+pub const DATA: &str = "/data";
+
+/// Descriptors a node needs beside its clients (`CONFIG_MIN_RESERVED_FDS` in server.h), and room
+/// for the cluster bus: two links to each of up to 1000 peers.
+const RESERVED_FDS: u64 = 32 + 2000;
+
+/// Label keys of our own.
+pub mod label {
+    /// The cluster's name; every object of a cluster carries it.
+    pub const CLUSTER: &str = "rcluster.cluster";
+    /// The node's name; containers and volumes carry it.
+    pub const NODE: &str = "rcluster.node";
+    /// The node's client port.
+    pub const PORT: &str = "rcluster.port";
+    /// The node's bus port.
+    pub const BUS_PORT: &str = "rcluster.bus-port";
+    /// Hash of the container's shape.
+    pub const SPEC_HASH: &str = "rcluster.spec-hash";
+    /// Version of this set of labels.
+    pub const SCHEMA: &str = "rcluster.schema";
+    /// Who started it; absent on what compose started.
+    pub const OWNER: &str = "rcluster.owner";
+}
+
+/// The value of [`label::SCHEMA`].
+pub const SCHEMA: &str = "1";
+
+/// Seconds between two health checks.
+pub const HEALTH_INTERVAL_SECONDS: u64 = 10;
+
+/// Everything about a node's container that cannot change while it exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shape {
+    /// The image.
+    pub image: String,
+    /// The command, run as root by the image's entrypoint.
+    pub command: Vec<String>,
+    /// The health check, as an exec form.
+    pub health: Vec<String>,
+    /// The port that is published.
+    pub publish: Publish,
+    /// `nofile` limit, soft and hard.
+    pub nofile: u64,
+    /// Named volume for [`DATA`].
+    pub volume: String,
+    /// The network.
+    pub network: String,
+}
+
+/// A published port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Publish {
+    /// On which address of the host.
+    pub listen: IpAddr,
+    /// On which port of the host; `None`: one that Docker chooses.
+    pub host_port: Option<u16>,
+    /// Which port of the container.
+    pub container_port: u16,
+}
+
+impl Shape {
+    /// The shape of a node's container.
+    pub fn of(launch: &Launch, node: &NodeLaunch) -> Self {
+        Shape {
+            image: launch.image.clone(),
+            command: command(),
+            health: health(node.port),
+            publish: Publish {
+                listen: launch.listen,
+                host_port: launch.ports_differ().then_some(node.port),
+                container_port: node.port,
+            },
+            nofile: max_clients(node) + RESERVED_FDS,
+            volume: volume_name(&launch.name, &node.name),
+            network: network_name(&launch.name),
+        }
+    }
+
+    /// Sixteen hex digits that change when the shape does.
+    pub fn hash(&self) -> String {
+        let text = format!("{self:?}");
+        let digest = Sha256::digest(text.as_bytes());
+        let first = digest.iter().take(8);
+        first.fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    }
+}
+
+/// `<cluster>-<node>`, for people; things are found by label.
+pub fn container_name(cluster: &ClusterName, node: &NodeName) -> String {
+    format!("{cluster}-{node}")
+}
+
+/// The compose file's name of the network, and of the volume's prefix; the engine's name has the
+/// project in front, as compose does it.
+pub const NETWORK_KEY: &str = "cluster";
+
+/// The network's name in the engine.
+pub fn network_name(cluster: &ClusterName) -> String {
+    format!("{cluster}_{NETWORK_KEY}")
+}
+
+/// The compose file's name of a node's volume.
+pub fn volume_key(node: &NodeName) -> String {
+    format!("{node}-data")
+}
+
+/// The volume's name in the engine.
+pub fn volume_name(cluster: &ClusterName, node: &NodeName) -> String {
+    format!("{cluster}_{}", volume_key(node))
+}
+
+/// Labels that say which cluster and node something belongs to.
+pub fn labels(launch: &Launch, node: Option<&NodeLaunch>) -> Vec<(&'static str, String)> {
+    let mut labels = vec![
+        (label::CLUSTER, launch.name.to_string()),
+        (label::SCHEMA, SCHEMA.to_owned()),
+    ];
+    if let Some(node) = node {
+        labels.extend([
+            (label::NODE, node.name.to_string()),
+            (label::PORT, node.port.to_string()),
+            (label::BUS_PORT, node.bus_port.to_string()),
+        ]);
+    }
+    labels
+}
+
+/// redis.conf may hold the password, so on the host and in the container it is readable by its
+/// owner only; root copies it for the user that the image's entrypoint then drops to. The same
+/// command serves a file that was bind-mounted by compose and one that was put there by the API.
+fn command() -> Vec<String> {
+    let script = format!(
+        "umask 077 && cp {CONF} /run/redis.conf && chown redis /run/redis.conf \
+         && exec docker-entrypoint.sh redis-server /run/redis.conf"
+    );
+    vec!["sh".to_owned(), "-c".to_owned(), script]
+}
+
+/// A node that asks for a password is as alive as one that answers PONG: no secret is needed here.
+fn health(port: u16) -> Vec<String> {
+    let script = format!(
+        "case \"$(redis-cli -p {port} ping 2>&1)\" in *PONG*|*NOAUTH*) exit 0;; *) exit 1;; esac"
+    );
+    vec!["CMD".to_owned(), "sh".to_owned(), "-c".to_owned(), script]
+}
+
+/// The node's `maxclients`, Redis's own default (10000) when it is not a number.
+fn max_clients(node: &NodeLaunch) -> u64 {
+    node.redis
+        .get("maxclients")
+        .and_then(super::directive::Value::config_set)
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(10_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{RuntimeKind, Spec};
+
+    #[test]
+    fn the_hash_follows_the_shape_and_not_what_redis_can_be_told() {
+        let spec = Spec::default();
+        let launch = Launch::new(&spec, RuntimeKind::Docker, 6379);
+        let hash = |launch: &Launch| Shape::of(launch, &launch.nodes[0]).hash();
+        let mut other = launch.clone();
+        other.nodes[0].redis.shift_remove("maxmemory");
+        assert_eq!(hash(&launch), hash(&other));
+        other.image = "redis:7.4".into();
+        assert_ne!(hash(&launch), hash(&other));
+    }
+
+    #[test]
+    fn ten_thousand_clients_fit() {
+        let launch = Launch::new(&Spec::default(), RuntimeKind::Docker, 6379);
+        assert!(Shape::of(&launch, &launch.nodes[0]).nofile > 10_032);
+    }
+}

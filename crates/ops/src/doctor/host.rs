@@ -1,0 +1,248 @@
+//! Measuring this host and its engine.
+
+use futures_util::future::join;
+use rcluster_core::{
+    doctor::{
+        Finding, Id, host as judge,
+        host::{HUGE_PAGES, Needs, OVERCOMMIT, SOMAXCONN},
+    },
+    error::Result,
+    node::NodeName,
+    spec::{RuntimeKind, Spec, launch::Launch},
+};
+use rcluster_runtime::{
+    docker::{About, Docker},
+    host,
+    ports::{self, Taken},
+    process::server::{self, Server},
+};
+use std::path::{Path, PathBuf};
+
+/// What nodes could run on.
+pub(super) struct Tools {
+    engine: Result<Engine>,
+    image: String,
+    server: Result<Server>,
+}
+
+struct Engine {
+    docker: Docker,
+    about: About,
+    image: Result<bool>,
+}
+
+impl Tools {
+    /// Looks for all of it at once.
+    pub(super) async fn find(spec: &Spec) -> Self {
+        let engine = async {
+            let docker = Docker::connect().await?;
+            let (about, image) = join(docker.about(), docker.image_present(&spec.image)).await;
+            Ok(Engine {
+                about: about?,
+                image,
+                docker,
+            })
+        };
+        let (engine, server) = join(engine, server::find(&spec.redis_server)).await;
+        Tools {
+            engine,
+            image: spec.image.clone(),
+            server,
+        }
+    }
+
+    /// Where `runtime: auto` would start nodes, as far as that is known without pulling.
+    pub(super) fn kind(&self) -> RuntimeKind {
+        match (&self.engine, &self.server) {
+            (Ok(engine), Ok(_)) if !matches!(engine.image, Ok(true)) => RuntimeKind::Process,
+            (Ok(_), _) => RuntimeKind::Docker,
+            (Err(_), _) => RuntimeKind::Process,
+        }
+    }
+}
+
+/// What is to run here.
+pub(super) struct Site<'a> {
+    /// The cluster.
+    pub(super) launch: &'a Launch,
+    /// Its runtime, if that is settled.
+    pub(super) kind: Option<RuntimeKind>,
+    /// The nodes that do not run.
+    pub(super) starting: Vec<NodeName>,
+    /// `port: auto` is decided.
+    pub(super) ports_chosen: bool,
+    /// Bytes that its nodes use already.
+    pub(super) used: u64,
+    /// The cluster's folder.
+    pub(super) data: PathBuf,
+}
+
+/// Every check of the host.
+pub(super) async fn all(tools: &Tools, site: &Site<'_>) -> Vec<Finding> {
+    let Site {
+        launch,
+        kind,
+        starting,
+        ports_chosen,
+        used,
+        data,
+    } = site;
+    let settled = kind.unwrap_or(launch.runtime);
+    let nothing = kind.is_none() && tools.engine.is_err() && tools.server.is_err();
+    let docker = settled == RuntimeKind::Docker;
+    let needs = Needs::of(launch.nodes.iter());
+    let engine = tools.engine.as_ref();
+    let mut checks = vec![judge::engine(
+        docker || nothing,
+        engine.map(|engine| {
+            let About { version, api, .. } = &engine.about;
+            (engine.docker.place(), version.as_str(), api.as_str())
+        }),
+    )];
+    if let Ok(engine) = engine {
+        let present = engine.image.as_ref().map(|present| *present);
+        checks.push(judge::image(docker, &tools.image, present));
+    } else {
+        checks.push(Finding::skip(
+            Id::Image,
+            format!("{} on the engine", tools.image),
+            "no engine answers",
+        ));
+    }
+    checks.push(judged(!docker || nothing, tools.server.as_ref()));
+    checks.push(if !ports_chosen {
+        Finding::skip(Id::Ports, "free ports", "`port: auto` picks free ones")
+    } else if starting.is_empty() {
+        let (client, bus) = of(launch, |_| true);
+        let wanted = wanted(&client, &bus);
+        Finding::skip(Id::Ports, wanted, "every node runs and has its own")
+    } else {
+        ports(launch, starting).await
+    });
+    let elsewhere = match engine {
+        Ok(engine) if docker && !engine.docker.reaches_containers() => {
+            Some("the engine runs on a machine of its own")
+        }
+        Err(_) if docker => Some("no engine answers"),
+        _ => None,
+    };
+    let root = engine.ok().and_then(|engine| engine.about.root.as_deref());
+    if let Some(why) = elsewhere {
+        let there = |id| Finding::unknown(id, "as on a host of processes", why);
+        checks.extend([Id::Disk, Id::Memory, Id::Overcommit, Id::HugePages].map(there));
+    } else {
+        checks.push(match (docker, root) {
+            (true, Some(root)) => disk(Path::new(root), &needs),
+            (true, None) => Finding::unknown(
+                Id::Disk,
+                "room for the data",
+                "the engine does not say where it keeps data",
+            ),
+            (false, _) => disk(data, &needs),
+        });
+        checks.push(judge::memory(host::memory(), *used, &needs));
+        checks.push(judge::overcommit(host::kernel(OVERCOMMIT)));
+        checks.push(judge::huge_pages(host::kernel(HUGE_PAGES), &needs));
+    }
+    if docker {
+        let container = |id, wanted: &str, why: &str| Finding::skip(id, wanted, why);
+        checks.push(container(
+            Id::Nofile,
+            "maxclients and 32 more",
+            "rcluster gives every container the limit that its maxclients needs",
+        ));
+        checks.push(container(
+            Id::Somaxconn,
+            "tcp-backlog",
+            "every container has a network of its own, with the kernel's default of 4096",
+        ));
+    } else {
+        checks.push(judge::nofile(host::open_files(), &needs));
+        checks.push(judge::somaxconn(host::kernel(SOMAXCONN), &needs));
+    }
+    let order = |finding: &Finding| Id::ALL.iter().position(|id| *id == finding.id);
+    checks.sort_by_key(order);
+    checks
+}
+
+fn judged(
+    needed: bool,
+    server: std::result::Result<&Server, &rcluster_core::error::Error>,
+) -> Finding {
+    match server {
+        Ok(Server { path, version }) => {
+            judge::redis_server(needed, Ok((version, &path.display().to_string())))
+        }
+        Err(error) => judge::redis_server(needed, Err(error)),
+    }
+}
+
+/// Whether that program is a redis-server, and new enough.
+pub(super) async fn redis_server(needed: bool, program: &str) -> Finding {
+    judged(needed, server::find(program).await.as_ref())
+}
+
+/// Room where the data lies.
+pub(super) fn disk(folder: &Path, needs: &Needs) -> Finding {
+    judge::disk(
+        &folder.display().to_string(),
+        host::free_space(folder),
+        needs,
+    )
+}
+
+/// The ports on this host that these nodes are about to use, and who has them.
+pub(super) async fn ports(launch: &Launch, starting: &[NodeName]) -> Finding {
+    let (client, bus) = of(launch, |name| starting.contains(name));
+    let all: Vec<u16> = client.iter().chain(&bus).copied().collect();
+    let mut taken = Vec::new();
+    for Taken { port, by } in ports::taken(launch.listen, &all) {
+        taken.push((port, by));
+    }
+    // Only the first is named; and Docker's proxy holds ports for a container.
+    let mut named = Vec::new();
+    for (i, (port, by)) in taken.into_iter().enumerate() {
+        let by = match by {
+            Some(by) if i > 0 || !by.starts_with("docker-proxy") => by,
+            by if i == 0 => container(port)
+                .await
+                .or(by)
+                .unwrap_or_else(|| "a process of another user".to_owned()),
+            _ => "a process of another user".to_owned(),
+        };
+        named.push((port, by));
+    }
+    judge::ports(&client, &bus, &named)
+}
+
+async fn container(port: u16) -> Option<String> {
+    let name = Docker::connect().await.ok()?.culprit(port).await?;
+    Some(format!("container {name}"))
+}
+
+/// Client and bus ports on this host of the nodes that `pick` picks.
+fn of(launch: &Launch, pick: impl Fn(&NodeName) -> bool) -> (Vec<u16>, Vec<u16>) {
+    let nodes = || launch.nodes.iter().filter(|node| pick(&node.name));
+    match launch.runtime {
+        RuntimeKind::Process => (
+            nodes().map(|node| node.port).collect(),
+            nodes().map(|node| node.bus_port).collect(),
+        ),
+        // A container publishes its client port only, and none of its own if ports repeat.
+        RuntimeKind::Docker if launch.ports_differ() => {
+            (nodes().map(|node| node.port).collect(), Vec::new())
+        }
+        RuntimeKind::Docker | RuntimeKind::External => (Vec::new(), Vec::new()),
+    }
+}
+
+fn wanted(client: &[u16], bus: &[u16]) -> String {
+    match bus {
+        [] => format!("client {}", judge::ranges(client)),
+        bus => format!(
+            "client {}, bus {}",
+            judge::ranges(client),
+            judge::ranges(bus)
+        ),
+    }
+}

@@ -1,0 +1,275 @@
+//! `doctor`: typed checks of this host and of the nodes that run, each measured here and judged in
+//! `plan::doctor`. [`preflight`] is the part of them that `up` makes before it starts nodes.
+
+mod cluster;
+mod fix;
+mod host;
+pub mod preflight;
+mod production;
+
+use crate::cluster::{
+    event::Listener,
+    session::{Purpose, Request, Session},
+    survey::Survey,
+};
+use rcluster_core::{
+    doctor::{Finding, Tally, Verdict},
+    error::{Error, Kind, Result},
+    hint::About,
+    node::Endpoint,
+    secret::Secret,
+    spec::{PortChoice, RuntimeChoice, RuntimeKind, launch::Launch},
+};
+use rcluster_runtime::{Placed, RunState};
+use rcluster_wire::LiveWire;
+use serde::Serialize;
+
+/// Version of the document.
+pub const SCHEMA: u32 = 1;
+
+/// What is asked for besides the ordinary checks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The checklist before production.
+    pub production: bool,
+    /// Put right what can safely be put right.
+    pub fix: Fix,
+    /// Changes to this host's kernel settings are confirmed.
+    pub confirmed: bool,
+}
+
+/// Whether anything is put right.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Fix {
+    /// It is only looked at.
+    #[default]
+    No,
+    /// It is said what would be.
+    Say,
+    /// Yes.
+    Do,
+}
+
+/// Everything that was checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Version of this document.
+    pub schema: u32,
+    /// What it is about.
+    pub cluster: Subject,
+    /// No check failed.
+    pub ok: bool,
+    /// How many came out how.
+    pub summary: Tally,
+    /// The checks.
+    pub checks: Vec<Finding>,
+}
+
+/// The cluster that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Subject {
+    /// Its name, or the seed it was asked through.
+    pub name: String,
+    /// Where its nodes run, or would.
+    pub runtime: RuntimeKind,
+    /// How many of its nodes run.
+    pub running: usize,
+}
+
+impl Report {
+    fn new(cluster: Subject, mut checks: Vec<Finding>) -> Self {
+        let about = About::of(&cluster.name, cluster.runtime);
+        for finding in &mut checks {
+            let fix = finding.fix.as_ref().map(|fix| about.hint(fix));
+            finding.fix = fix.filter(|fix| !fix.is_empty());
+        }
+        let summary = Tally::of(&checks);
+        Report {
+            schema: SCHEMA,
+            cluster,
+            ok: summary.fail == 0,
+            summary,
+            checks,
+        }
+    }
+}
+
+/// Of this host, and of the cluster if it exists.
+pub async fn of_request(
+    request: Request,
+    wanted: Wanted,
+    listener: &dyn Listener,
+) -> Result<Report> {
+    let purpose = match wanted.fix {
+        Fix::Do => Purpose::Change,
+        Fix::No | Fix::Say => Purpose::Look,
+    };
+    let session = match Session::find(request.clone(), purpose).await {
+        Ok(session) => Some(session),
+        // No cluster, or no engine to ask: the checks of the host say more.
+        Err(error) if matches!(error.kind(), Kind::NoSuchCluster | Kind::Missing) => None,
+        Err(error) => return Err(error),
+    };
+    let mut report = check(&request, session.as_ref(), wanted).await?;
+    match wanted.fix {
+        Fix::No => return Ok(report),
+        Fix::Say => {
+            fix::say(&mut report.checks, session.is_some(), wanted);
+            return Ok(report);
+        }
+        Fix::Do => {}
+    }
+    let outcomes = fix::all(&report.checks, session.as_ref(), wanted, listener).await;
+    // What was put right is measured again, so that nothing is called right that is not.
+    let mut report = check(&request, session.as_ref(), wanted).await?;
+    for (id, outcome) in outcomes {
+        for finding in report.checks.iter_mut().filter(|finding| finding.id == id) {
+            match &outcome {
+                Ok(did) => finding.fixed = Some(did.clone()),
+                Err(why) => finding.declined = Some(why.clone()),
+            }
+        }
+    }
+    Ok(report)
+}
+
+async fn check(request: &Request, session: Option<&Session>, wanted: Wanted) -> Result<Report> {
+    let tools = host::Tools::find(&request.spec).await;
+    let placed = match session {
+        Some(session) => session.runtime.list(&session.launch.name).await?,
+        None => Vec::new(),
+    };
+    let existing = session.filter(|_| !placed.is_empty());
+    let kind = match existing {
+        Some(session) => Some(session.launch.runtime),
+        None => asked(request),
+    };
+    let launch = match existing {
+        Some(session) => session.launch.clone(),
+        None => intended(request, kind.unwrap_or_else(|| tools.kind())),
+    };
+    let chosen = existing.is_some()
+        || request.remembered.is_some()
+        || matches!(request.spec.port, PortChoice::First(_));
+    let starting = launch.nodes.iter().map(|node| &node.name).filter(|name| {
+        !placed
+            .iter()
+            .any(|placed| placed.node == **name && placed.state != RunState::Stopped)
+    });
+    let starting = starting.cloned().collect();
+    let seen = match existing {
+        Some(session) => ours(session, placed.clone()).await,
+        None => Vec::new(),
+    };
+    let site = host::Site {
+        launch: &launch,
+        kind,
+        starting,
+        ports_chosen: chosen,
+        used: cluster::memory(&seen),
+        data: request.state.cluster(&launch.name),
+    };
+    let mut checks = host::all(&tools, &site).await;
+    if let Some(session) = existing {
+        let wire = session.live();
+        let told = cluster::told(&wire, &seen).await;
+        checks.extend(cluster::all(&wire, &seen, &told, true).await);
+        if wanted.production {
+            checks.extend(production::all(&wire, &seen, &told, Some(session)).await);
+        }
+    } else if wanted.production {
+        return Err(Error::new(
+            Kind::NoSuchCluster,
+            format!("there is no running cluster {} to judge", launch.name),
+        )
+        .hint(
+            "`rcluster up` first; or `--seed HOST:PORT` for a cluster that rcluster did not start",
+        ));
+    }
+    let running = placed
+        .iter()
+        .filter(|placed| placed.state == RunState::Running)
+        .count();
+    let cluster = Subject {
+        name: launch.name.to_string(),
+        runtime: launch.runtime,
+        running,
+    };
+    Ok(Report::new(cluster, checks))
+}
+
+/// The nodes of a cluster of ours, and whoever they speak of.
+async fn ours(session: &Session, placed: Vec<Placed>) -> Vec<cluster::Seen> {
+    let wire = session.live();
+    let survey = Survey::of_placed(session, &wire, placed).await;
+    cluster::seen(&wire, &survey, Some(&session.launch)).await
+}
+
+/// The runtime that is settled already.
+fn asked(request: &Request) -> Option<RuntimeKind> {
+    match request.spec.runtime {
+        RuntimeChoice::Docker => Some(RuntimeKind::Docker),
+        RuntimeChoice::Process => Some(RuntimeKind::Process),
+        RuntimeChoice::Auto | RuntimeChoice::Swarm | RuntimeChoice::External => {
+            let remembered = request.remembered.as_ref();
+            remembered.map(|remembered| remembered.runtime)
+        }
+    }
+}
+
+/// The cluster as `up` would make it.
+fn intended(request: &Request, kind: RuntimeKind) -> Launch {
+    let remembered = request.remembered.as_ref();
+    let first = match request.spec.port {
+        PortChoice::First(first) => first,
+        PortChoice::Auto(_) => remembered.map_or(1, |remembered| remembered.first_port),
+    };
+    Launch::new(&request.spec, kind, first)
+}
+
+/// Of a cluster that rcluster did not start: what the wire tells. One seed has to answer.
+pub async fn of_seeds(
+    seeds: &[Endpoint],
+    user: Option<String>,
+    password: Option<Secret>,
+    wanted: Wanted,
+) -> Result<Report> {
+    if wanted.fix != Fix::No {
+        return Err(
+            Error::refused("--fix is for clusters that rcluster started, not for seeds")
+                .hint("leave --fix out: each finding says what to do"),
+        );
+    }
+    let wire = LiveWire::new(user, password);
+    let survey = Survey::of_seeds(&wire, seeds).await?;
+    let seen = cluster::seen(&wire, &survey, None).await;
+    let told = cluster::told(&wire, &seen).await;
+    let mut checks = cluster::all(&wire, &seen, &told, false).await;
+    if wanted.production {
+        checks.extend(production::all(&wire, &seen, &told, None).await);
+    }
+    let cluster = Subject {
+        name: survey.name,
+        runtime: survey.runtime,
+        running: seen.iter().filter(|node| node.answer.is_ok()).count(),
+    };
+    Ok(Report::new(cluster, checks))
+}
+
+/// The first check that an operation cannot go on with; the others are told as they come.
+fn refuse(findings: &[Finding], warn: impl Fn(String)) -> Result<()> {
+    for finding in findings {
+        match finding.verdict {
+            Verdict::Fail => return Err(finding.error()),
+            Verdict::Warn => {
+                let why = finding.why.as_deref().unwrap_or_default();
+                warn(format!(
+                    "{}, wanted is {}: {why}",
+                    finding.measured, finding.wanted
+                ));
+            }
+            Verdict::Pass | Verdict::Skip | Verdict::CouldNotCheck => {}
+        }
+    }
+    Ok(())
+}

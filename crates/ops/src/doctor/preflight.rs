@@ -1,0 +1,67 @@
+//! What can be seen to be wrong before anything is started: the cheap checks of `doctor`, made
+//! only when there is something to start.
+
+use super::{host, refuse};
+use crate::cluster::{
+    context::Context,
+    observe::{self, Observation},
+};
+use futures_util::future::join;
+use rcluster_core::{
+    doctor::{Finding, host as judge, host::Needs},
+    error::Result,
+    node::NodeName,
+    plan::step::Plan,
+    spec::launch::Launch,
+};
+use rcluster_runtime::RunState;
+
+/// Refuses what cannot work, and warns of what will hurt later.
+pub async fn check(context: &Context<'_>, launch: &Launch, starting: &[NodeName]) -> Result<()> {
+    if starting.is_empty() {
+        return Ok(());
+    }
+    // Boxed: what asks an engine for a culprit is large, and seldom runs.
+    let findings = Box::pin(measure(context, launch, starting)).await;
+    refuse(&findings, |text| context.warn(text))
+}
+
+/// Refuses when a node that runs does not accept the password, before others are started with it.
+/// Whoever is silent here is waited for later on.
+pub async fn password(context: &Context<'_>, launch: &Launch, started: &Plan) -> Result<()> {
+    if started.is_empty() {
+        return Ok(());
+    }
+    let placed = context.runtime.list(&launch.name).await?;
+    let running = placed
+        .into_iter()
+        .filter(|placed| placed.state == RunState::Running)
+        .filter_map(|placed| observe::member(launch, placed))
+        .collect::<Vec<_>>();
+    let seen = Observation::of(context.wire, &running).await;
+    seen.hopeless().map_or(Ok(()), Err)
+}
+
+async fn measure(context: &Context<'_>, launch: &Launch, starting: &[NodeName]) -> Vec<Finding> {
+    let here = launch
+        .nodes
+        .first()
+        .and_then(|node| context.runtime.folder(&launch.name, &node.name));
+    // The engine answered when it was chosen, and the runtime looks for its image itself.
+    let server = async {
+        match &here {
+            Some(_) => Some(host::redis_server(true, &launch.redis_server).await),
+            None => None,
+        }
+    };
+    let (ports, server) = join(host::ports(launch, starting), server).await;
+    let mut findings = vec![ports];
+    findings.extend(server);
+    if let Some(folder) = here {
+        let nodes = launch.nodes.iter();
+        let needs = Needs::of(nodes.filter(|node| starting.contains(&node.name)));
+        findings.push(host::disk(&folder, &needs));
+        findings.push(judge::memory(rcluster_runtime::host::memory(), 0, &needs));
+    }
+    findings
+}

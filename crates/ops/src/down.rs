@@ -1,0 +1,26 @@
+//! `down`: the nodes and their network go; with volumes the data goes too. Labels are enough.
+
+use crate::cluster::{apply::Applier, context::Context};
+use rcluster_core::{
+    error::Result,
+    node::NodeName,
+    plan::{step::Plan, teardown},
+    spec::{ClusterName, launch::Launch},
+};
+
+/// The removals that are needed.
+pub async fn plan(context: &Context<'_>, name: &ClusterName, volumes: bool) -> Result<Plan> {
+    let placed = context.runtime.list(name).await?;
+    let nodes: Vec<NodeName> = placed.into_iter().map(|node| node.node).collect();
+    Ok(teardown::down(&nodes, volumes))
+}
+
+/// Removes; says how many nodes there were.
+pub async fn down(context: &Context<'_>, name: &ClusterName, volumes: bool) -> Result<usize> {
+    let plan = plan(context, name, volumes).await?;
+    let launch = Launch::bare(name, context.runtime.kind());
+    let applier = Applier::new(context, &launch, None, Vec::new());
+    applier.apply(&plan).await?;
+    // The last step is about what they shared.
+    Ok(applier.done().saturating_sub(1))
+}

@@ -1,0 +1,100 @@
+//! A replica that stood for election not long ago must not be asked to take over yet.
+//!
+//! Redis keeps the votes of the last election (`failover_auth_count`) and begins a new one no sooner
+//! than four node timeouts later (`auth_retry_time`). Asked within two of them, it counts the old
+//! votes again, calls itself master under an old epoch, takes writes, and is sent back by the others
+//! a moment later: those writes are gone, and its master keeps its clients waiting for 5 s. Asked
+//! after that, it does nothing and the clients wait just as long. So it is let rest first.
+
+use super::scene::Scene;
+use crate::cluster::context::{Context, wire_failure};
+use rcluster_core::{error::Result, node::NodeName};
+use rcluster_wire::{LiveWire, failover::DrillWire};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// `auth_timeout` is two node timeouts, and at least this; `auth_retry_time` is twice that.
+const LEAST: Duration = Duration::from_secs(2);
+
+/// Ages of connections are told in whole seconds.
+const ROUNDING: Duration = Duration::from_secs(1);
+
+/// How much longer a replica has to rest before it may take over.
+pub(super) async fn left(
+    context: &Context<'_>,
+    scene: &Scene,
+    wire: &LiveWire,
+    node: &NodeName,
+) -> Result<Duration> {
+    let dial = &scene.member(node)?.dial;
+    let failed = |error| wire_failure(node, &error);
+    let past = wire.past_elections(dial).await.map_err(failed)?;
+    if past.requests == 0 {
+        return Ok(Duration::ZERO);
+    }
+    let name = "cluster-node-timeout";
+    let timeout = context.wire.config_get(dial, &[name]).await;
+    let timeout = timeout.map_err(failed)?;
+    let timeout = timeout.get(name).and_then(|text| text.parse().ok());
+    let retry = retry(Duration::from_millis(timeout.unwrap_or(15_000)));
+    // It has followed its master at least since its last election.
+    let since = past.follows_for.unwrap_or_default();
+    Ok((retry + ROUNDING).saturating_sub(since))
+}
+
+/// How much longer the longest of them has to rest.
+pub(super) async fn left_of_all(
+    context: &Context<'_>,
+    scene: &Scene,
+    wire: &LiveWire,
+    nodes: &[NodeName],
+) -> Result<Duration> {
+    let mut longest = Duration::ZERO;
+    for node in nodes {
+        longest = longest.max(left(context, scene, wire, node).await?);
+    }
+    Ok(longest)
+}
+
+/// Lets it rest, and says so.
+pub(super) async fn rest(
+    context: &Context<'_>,
+    scene: &Scene,
+    wire: &LiveWire,
+    node: &NodeName,
+) -> Result<()> {
+    let left = left(context, scene, wire, node).await?;
+    if !left.is_zero() {
+        context.note(why(node.as_str(), left));
+        sleep(left).await;
+    }
+    Ok(())
+}
+
+/// Why nothing happens for so long.
+pub(super) fn why(who: &str, left: Duration) -> String {
+    format!(
+        "{who} stood for election not long ago: waiting {} s, until Redis lets it stand again",
+        left.as_secs()
+    )
+}
+
+/// `auth_retry_time`.
+fn retry(node_timeout: Duration) -> Duration {
+    (node_timeout * 2).max(LEAST) * 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_node_timeouts_and_no_less_than_four_seconds() {
+        for (timeout, expected) in [(500, 4000), (1000, 4000), (5000, 20_000), (15_000, 60_000)] {
+            assert_eq!(
+                retry(Duration::from_millis(timeout)),
+                Duration::from_millis(expected)
+            );
+        }
+    }
+}

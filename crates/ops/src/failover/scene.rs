@@ -1,0 +1,207 @@
+//! Who is what right now, by name.
+
+use crate::cluster::{
+    context::{Context, Member},
+    observe::{self, Observation},
+};
+use rcluster_core::{
+    error::{Error, Result},
+    failover::{
+        seats,
+        words::{Door, Seats},
+    },
+    judge as health,
+    node::{Epoch, NodeId, NodeName},
+    snapshot::report::Report,
+    spec::launch::Launch,
+};
+use rcluster_runtime::wait::{Look, wait_until};
+use std::{collections::BTreeMap, time::Duration};
+
+/// How often a scene that is not yet as wanted is looked at.
+const POLL: Duration = Duration::from_millis(10);
+
+/// How long a look may be repeated that shows something amiss.
+const CALM: Duration = Duration::from_secs(2);
+
+/// The nodes that run, and what they say.
+pub struct Scene {
+    /// Whom was asked, and what they said.
+    pub seen: Observation,
+    /// The names of the nodes that answered, and of others as far as a port tells.
+    pub names: BTreeMap<NodeId, NodeName>,
+    /// The shards with slots.
+    pub seats: Vec<Seats>,
+}
+
+impl Scene {
+    /// Asks everybody who runs.
+    pub async fn look(context: &Context<'_>, launch: &Launch) -> Result<Self> {
+        let placed = context.runtime.list(&launch.name).await?;
+        let members: Vec<Member> = placed
+            .iter()
+            .filter_map(|placed| observe::member(launch, placed.clone()))
+            .collect();
+        let seen = Observation::of(context.wire, &members).await;
+        if let Some(error) = seen.hopeless() {
+            return Err(error);
+        }
+        let mut names: BTreeMap<NodeId, NodeName> = seen
+            .members
+            .iter()
+            .zip(&seen.answers)
+            .filter_map(|(member, answer)| {
+                let report = answer.as_ref().ok()?;
+                Some((report.view.myself.clone(), member.name.clone()))
+            })
+            .collect();
+        // A silent node is known by its port, where that is its own.
+        let silent: Vec<_> = placed
+            .iter()
+            .filter(|placed| !names.values().any(|name| *name == placed.node))
+            .collect();
+        for line in seen
+            .answers
+            .iter()
+            .flatten()
+            .flat_map(|report| &report.view.nodes)
+        {
+            let port = line.address.map(|address| address.port);
+            let mut fitting = silent.iter().filter(|placed| Some(placed.port) == port);
+            if let (Some(placed), None) = (fitting.next(), fitting.next()) {
+                names
+                    .entry(line.id.clone())
+                    .or_insert_with(|| placed.node.clone());
+            }
+        }
+        let seats = seats::seats(&health::assess(&seen.heard(), None).shards, &names);
+        Ok(Scene { seen, names, seats })
+    }
+
+    /// Nobody could be asked.
+    pub fn nobody() -> Self {
+        Scene {
+            seen: Observation {
+                members: Vec::new(),
+                answers: Vec::new(),
+            },
+            names: BTreeMap::new(),
+            seats: Vec::new(),
+        }
+    }
+
+    /// The same, a little more patiently: an answer that was late once is no reason to refuse.
+    pub async fn calm(context: &Context<'_>, launch: &Launch) -> Result<Self> {
+        let outcome = wait_until(POLL * 10, CALM, async || {
+            let scene = Scene::look(context, launch).await?;
+            Ok::<_, Error>(match scene.well() {
+                Ok(()) => Look::Ready(scene),
+                Err(_) => Look::Pending(scene),
+            })
+        })
+        .await?;
+        Ok(outcome.unwrap_or_else(|late| late.last))
+    }
+
+    /// Waits until all who run agree and all is well.
+    pub async fn settled(context: &Context<'_>, launch: &Launch, what: &str) -> Result<Self> {
+        let outcome = wait_until(POLL, context.deadline, async || {
+            let scene = Scene::look(context, launch).await?;
+            Ok::<_, Error>(match scene.well() {
+                Ok(()) => Look::Ready(scene),
+                Err(why) => Look::Pending(why),
+            })
+        })
+        .await?;
+        outcome.map_err(|late| {
+            Error::deadline(format!(
+                "{what}: not settled after {:.1} s; last seen: {}",
+                late.waited.as_secs_f32(),
+                late.last
+            ))
+            .hint("`rcluster status` shows what each node says; `rcluster up` repairs what it can")
+        })
+    }
+
+    /// Whether all who run agree and all is well; else the first thing that is not.
+    pub fn well(&self) -> Result<(), String> {
+        health::converged(&self.seen.heard())
+    }
+
+    /// The shard of a node.
+    pub fn shard_of(&self, node: &NodeName) -> Option<&Seats> {
+        self.seats
+            .iter()
+            .find(|seats| seats.master == *node || seats.replicas.contains(node))
+    }
+
+    /// A node that runs.
+    pub fn member(&self, node: &NodeName) -> Result<&Member> {
+        let mut members = self.seen.members.iter();
+        members.find(|member| member.name == *node).ok_or_else(|| {
+            Error::failed(format!("{node} does not run"))
+                .hint("`rcluster up` starts what does not run")
+        })
+    }
+
+    /// What a node said.
+    pub fn report(&self, node: &NodeName) -> Option<&Report> {
+        self.seen.report(node)
+    }
+
+    /// The id of a node that answered.
+    pub fn id(&self, node: &NodeName) -> Option<NodeId> {
+        let report = self.report(node)?;
+        Some(report.view.myself.clone())
+    }
+
+    /// How to reach the nodes of a shard, its master first.
+    pub fn doors(&self, seats: &Seats) -> Vec<Door> {
+        [&seats.master]
+            .into_iter()
+            .chain(&seats.replicas)
+            .filter_map(|name| self.member(name).ok())
+            .map(|member| Door {
+                dial: member.dial.clone(),
+                address: member.address,
+            })
+            .collect()
+    }
+
+    /// The highest epoch that anybody has seen.
+    pub fn epoch(&self) -> Epoch {
+        let answers = self.seen.answers.iter().flatten();
+        answers
+            .map(|report| report.cluster.current_epoch)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// How many bytes a replica is behind its master; `None` where one of them is silent or the
+    /// link is down.
+    pub fn lag(&self, seats: &Seats, replica: &NodeName) -> Option<u64> {
+        let of = &self.report(replica)?.info.replication;
+        let master = self.report(&seats.master)?.info.replication.offset;
+        of.link_up.then(|| master.saturating_sub(of.offset))
+    }
+
+    /// The replicas with the newest data of those whose link is up: who is expected to win.
+    pub fn favourites(&self, seats: &Seats) -> Vec<NodeName> {
+        let lag = |name: &&NodeName| self.lag(seats, name);
+        let least = seats.replicas.iter().filter_map(|name| lag(&name)).min();
+        let with = seats
+            .replicas
+            .iter()
+            .filter(|name| least.is_some() && lag(name) == least);
+        with.cloned().collect()
+    }
+
+    /// The replica with the newest data of those whose link is up.
+    pub fn best_replica(&self, seats: &Seats) -> Option<NodeName> {
+        let candidates = seats.replicas.iter();
+        candidates
+            .filter_map(|name| Some((self.lag(seats, name)?, name)))
+            .min()
+            .map(|(_, name)| name.clone())
+    }
+}

@@ -1,0 +1,394 @@
+//! The operations that change a cluster of ours, with what is remembered of it kept in step.
+//!
+//! What is about to be true is written down before the first change and corrected after the last,
+//! so that a run killed in between leaves enough for the next one to go on from.
+
+use super::{
+    down, reset, restart, stop,
+    up::{self, Extent, Outcome},
+};
+use crate::store::{
+    drill::Intent,
+    state::{Pending, Remembered},
+};
+use crate::{
+    cluster::{event::Listener, session::Session},
+    failover as drill,
+};
+use rcluster_core::{
+    error::{Kind, Result},
+    node::NodeName,
+    plan::start,
+    render,
+    spec::{RuntimeKind, launch::Launch},
+};
+use serde_json::json;
+
+/// `up`, `start` and `init` of a cluster of ours.
+pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
+    journaled(session, async {
+        refuse_resizing(session)?;
+        let drill = session.request.state.drill(&session.launch.name)?;
+        let finished =
+            finish(session, listener).await? + mend(session, listener, drill.as_ref()).await?;
+        let end = match extent {
+            Extent::Start(_) => End::Open,
+            Extent::Form | Extent::All => End::Settled,
+        };
+        let whole = extent == Extent::All;
+        let outcome = part(session, listener, None, end, async |context| {
+            up::up(
+                &context,
+                &session.launch,
+                before(session),
+                session.password(),
+                extent,
+            )
+            .await
+        })
+        .await?;
+        let given_back = match &drill {
+            Some(intent) if whole => give_back(session, listener, intent).await?,
+            _ => 0,
+        };
+        Ok(outcome.after(finished + given_back))
+    })
+    .await
+}
+
+/// What a drill left that was killed is put right, before another one notes its own masters, or a
+/// planned failover makes others lead.
+pub async fn finish_drill(session: &Session, listener: &dyn Listener) -> Result<()> {
+    let state = &session.request.state;
+    if state.drill(&session.launch.name)?.is_some() {
+        up(session, listener, Extent::All).await?;
+    }
+    Ok(())
+}
+
+/// What a killed drill froze or cut off is brought back before anything is asked of the nodes.
+async fn mend(session: &Session, listener: &dyn Listener, drill: Option<&Intent>) -> Result<usize> {
+    match drill {
+        Some(intent) => {
+            let context = session.context(listener);
+            drill::run::release(&context, &session.launch, intent).await
+        }
+        None => Ok(0),
+    }
+}
+
+/// Nothing of an interrupted drill or rolling restart is left to be done.
+fn forget_interrupted(session: &Session) -> Result<()> {
+    let (state, name) = (&session.request.state, &session.launch.name);
+    state.note_drill(name, None)?;
+    state.note_rolling(name, None)
+}
+
+/// The masters from before that drill lead again, and it is forgotten.
+async fn give_back(session: &Session, listener: &dyn Listener, intent: &Intent) -> Result<usize> {
+    let context = session.context(listener);
+    let done = drill::run::give_back(&context, session, intent).await?;
+    let state = &session.request.state;
+    state.note_drill(&session.launch.name, None)?;
+    Ok(done)
+}
+
+/// `restart`.
+pub async fn restart(
+    session: &Session,
+    listener: &dyn Listener,
+    only: &[NodeName],
+) -> Result<Outcome> {
+    journaled(session, async {
+        refuse_resizing(session)?;
+        let drill = session.request.state.drill(&session.launch.name)?;
+        let finished =
+            finish(session, listener).await? + mend(session, listener, drill.as_ref()).await?;
+        let outcome = part(session, listener, None, End::Settled, async |context| {
+            restart::restart(
+                &context,
+                &session.launch,
+                before(session),
+                session.password(),
+                only,
+            )
+            .await
+        })
+        .await?;
+        let given_back = match &drill {
+            Some(intent) => give_back(session, listener, intent).await?,
+            None => 0,
+        };
+        if only.is_empty() {
+            // Everybody was restarted now.
+            let state = &session.request.state;
+            state.note_rolling(&session.launch.name, None)?;
+        }
+        Ok(outcome.after(finished + given_back))
+    })
+    .await
+}
+
+/// `reset`: every node is emptied and formed anew.
+pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
+    refuse_unknown(session).await?;
+    journaled(session, async {
+        let drill = session.request.state.drill(&session.launch.name)?;
+        let removed = finish_removal(session, listener).await?
+            + mend(session, listener, drill.as_ref()).await?;
+        let emptied = empty(session, listener).await?;
+        let outcome = part(session, listener, None, End::Settled, async |context| {
+            up::up(
+                &context,
+                &session.launch,
+                before(session),
+                session.password(),
+                Extent::Form,
+            )
+            .await
+        })
+        .await?;
+        if let Some(intent) = &drill {
+            let context = session.context(listener);
+            drill::run::put_settings_back(&context, &session.launch, intent).await?;
+        }
+        forget_interrupted(session)?;
+        Ok(outcome.after(removed + emptied))
+    })
+    .await
+}
+
+/// `reset --hard`: nodes, network and data are removed and made anew.
+pub async fn reset_hard(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
+    refuse_unknown(session).await?;
+    journaled(session, async {
+        let removed = remove(session, listener).await?;
+        forget_interrupted(session)?;
+        let outcome = part(session, listener, None, End::Settled, async |context| {
+            up::up(
+                &context,
+                &session.launch,
+                None,
+                session.password(),
+                Extent::All,
+            )
+            .await
+        })
+        .await?;
+        Ok(outcome.after(removed))
+    })
+    .await
+}
+
+/// `stop`.
+pub async fn stop(session: &Session, listener: &dyn Listener, only: &[NodeName]) -> Result<usize> {
+    journaled(session, async {
+        // It is remembered further: the masters from before lead again at the next `up`.
+        let drill = session.request.state.drill(&session.launch.name)?;
+        mend(session, listener, drill.as_ref()).await?;
+        stop::stop(&session.context(listener), &session.launch.name, only).await
+    })
+    .await
+}
+
+/// `down`; with `volumes` the cluster is forgotten.
+pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> Result<usize> {
+    let name = &session.launch.name;
+    if is_unknown(session).await? {
+        // Not even a node, but maybe data that was kept.
+        return if session.runtime.retire(name, volumes).await? {
+            Ok(0)
+        } else {
+            Err(stop::no_such_cluster(name))
+        };
+    }
+    if !volumes {
+        return journaled(session, async {
+            let removed = down::down(&session.context(listener), name, false).await?;
+            // What it broke is gone.
+            forget_interrupted(session)?;
+            Ok(removed)
+        })
+        .await;
+    }
+    let removed = journaled(session, remove(session, listener)).await?;
+    session.request.state.forget(name)?;
+    Ok(removed)
+}
+
+/// Whether neither a node nor a memory of it is here.
+async fn is_unknown(session: &Session) -> Result<bool> {
+    let name = &session.launch.name;
+    // What is remembered now: `run` writes down what it is about to make.
+    Ok(session.request.state.load(name)?.is_none() && session.runtime.list(name).await?.is_empty())
+}
+
+async fn refuse_unknown(session: &Session) -> Result<()> {
+    if is_unknown(session).await? {
+        Err(stop::no_such_cluster(&session.launch.name))
+    } else {
+        Ok(())
+    }
+}
+
+/// A destruction that was confirmed and begun is finished before anything else is done.
+async fn finish(session: &Session, listener: &dyn Listener) -> Result<usize> {
+    if pending(session) == Some(Pending::Reset) {
+        session
+            .context(listener)
+            .note("a reset was interrupted: finishing it");
+        return empty(session, listener).await;
+    }
+    finish_removal(session, listener).await
+}
+
+async fn finish_removal(session: &Session, listener: &dyn Listener) -> Result<usize> {
+    if pending(session) != Some(Pending::Removal) {
+        return Ok(0);
+    }
+    session
+        .context(listener)
+        .note("a removal was interrupted: finishing it");
+    remove(session, listener).await
+}
+
+/// The nodes run and are empty. Only what empties them is pending meanwhile: a reset that is
+/// refused before, or fails after, must not cost anybody data later on.
+async fn empty(session: &Session, listener: &dyn Listener) -> Result<usize> {
+    let (launch, password) = (&session.launch, session.password());
+    let meanwhile = pending(session).filter(|pending| *pending == Pending::Reset);
+    let started = part(
+        session,
+        listener,
+        meanwhile,
+        End::Pending,
+        async |context| reset::start(&context, launch, password).await,
+    )
+    .await?;
+    let emptied = part(
+        session,
+        listener,
+        Some(Pending::Reset),
+        End::Open,
+        async |context| reset::empty(&context, launch, password).await,
+    )
+    .await?;
+    Ok(started + emptied)
+}
+
+/// Nodes, what they shared and their data are gone.
+async fn remove(session: &Session, listener: &dyn Listener) -> Result<usize> {
+    part(
+        session,
+        listener,
+        Some(Pending::Removal),
+        End::Pending,
+        async |context| down::down(&context, &session.launch.name, true).await,
+    )
+    .await
+}
+
+/// Nodes that are about to be emptied or removed may come back in any number.
+fn refuse_resizing(session: &Session) -> Result<()> {
+    match pending(session) {
+        Some(_) => Ok(()),
+        None => start::refuse_resizing(&session.launch, session.before.as_ref()),
+    }
+}
+
+fn pending(session: &Session) -> Option<Pending> {
+    session.request.remembered.as_ref()?.pending
+}
+
+/// The launch that was applied last to the nodes that there are.
+fn before(session: &Session) -> Option<&Launch> {
+    session
+        .before
+        .as_ref()
+        .filter(|_| pending(session) != Some(Pending::Removal))
+}
+
+/// What is true once a part of a change is done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Nothing new: what was pending meanwhile still is.
+    Pending,
+    /// Nothing is pending, but nodes may still run by the previous spec.
+    Open,
+    /// The spec is applied.
+    Settled,
+}
+
+/// Runs a part of a change: what is to be true is remembered before its first step.
+async fn part<T>(
+    session: &Session,
+    listener: &dyn Listener,
+    meanwhile: Option<Pending>,
+    end: End,
+    change: impl AsyncFnOnce(crate::cluster::context::Context<'_>) -> Result<T>,
+) -> Result<T> {
+    let before = || remember(session, meanwhile, false);
+    let mut context = session.context(listener);
+    context.remember = Some(&before);
+    let outcome = change(context).await?;
+    if end != End::Pending {
+        remember(session, None, end == End::Settled)?;
+    }
+    Ok(outcome)
+}
+
+async fn journaled<T>(session: &Session, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let journal = session.journal();
+    let outcome = work.await;
+    match &outcome {
+        Ok(_) => journal.write("done", json!({ "cluster": session.launch.name }))?,
+        // What does not exist has no journal.
+        Err(error) if error.kind() == Kind::NoSuchCluster => {}
+        Err(error) => {
+            // The error is what matters; a journal that cannot be written must not hide it.
+            let _ = journal.write(
+                "failed",
+                json!({ "kind": error.kind().word(), "cause": error.cause() }),
+            );
+        }
+    }
+    outcome
+}
+
+/// Writes down a cluster before anything of it is made, so that nobody else chooses its ports.
+pub fn promise(session: &Session) -> Result<()> {
+    remember(session, None, false)
+}
+
+/// Writes down the cluster as it is to be, and its rendered files.
+fn remember(session: &Session, pending: Option<Pending>, settled: bool) -> Result<()> {
+    let Session {
+        request, launch, ..
+    } = session;
+    let first_port = launch.nodes.first().map_or(1, |node| node.port);
+    let mut remembered = Remembered::new(&request.spec, launch.runtime, first_port);
+    remembered.pending = pending;
+    if !settled {
+        let applied = request.remembered.as_ref().map(Remembered::applied);
+        remembered.previous = applied
+            .filter(|applied| **applied != request.spec)
+            .cloned()
+            .map(Box::new);
+    }
+    let unchanged = request.state.load(&launch.name)?.as_ref() == Some(&remembered)
+        && request.state.password(&launch.name)?.as_ref() == session.password();
+    if unchanged {
+        return Ok(());
+    }
+    request
+        .state
+        .save_password(&launch.name, session.password())?;
+    if launch.runtime == RuntimeKind::Docker {
+        for file in render::files(launch, session.password())? {
+            request
+                .state
+                .save_rendered(&launch.name, &file.name, &file.text)?;
+        }
+    }
+    request.state.save(&remembered)
+}

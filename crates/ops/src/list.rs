@@ -1,0 +1,90 @@
+//! `list`: every cluster that this host or its engine knows of, by labels and pidfiles; the state
+//! folder only adds clusters whose nodes are removed and whose data was kept.
+
+use crate::store::state::State;
+use rcluster_core::{
+    error::Result,
+    spec::{ClusterName, RuntimeKind},
+};
+use rcluster_runtime::{Found, Runtime, docker::Docker, process::Process};
+use serde::Serialize;
+
+/// A cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// Its name.
+    pub name: ClusterName,
+    /// Where its nodes run.
+    pub runtime: RuntimeKind,
+    /// How many nodes exist.
+    pub nodes: usize,
+    /// How many of them run.
+    pub running: usize,
+    /// Its first client port.
+    pub first_port: Option<u16>,
+    /// Another user's, if it is not ours.
+    pub owner: Option<String>,
+}
+
+/// All clusters, and what could not be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listing {
+    /// By name.
+    pub clusters: Vec<Listed>,
+    /// Why docker was not asked, if it was not.
+    pub docker: Option<String>,
+}
+
+/// Lists.
+pub async fn list(state: &State) -> Result<Listing> {
+    let process = Process::new(state.clusters());
+    let (processes, docker) = tokio::join!(process.clusters(), containers());
+    let mut clusters: Vec<Listed> = processes?
+        .into_iter()
+        .map(|found| listed(found, RuntimeKind::Process))
+        .collect();
+    let docker = match docker {
+        Ok(found) => {
+            clusters.extend(
+                found
+                    .into_iter()
+                    .map(|found| listed(found, RuntimeKind::Docker)),
+            );
+            None
+        }
+        Err(error) => Some(error.cause()),
+    };
+    for name in state.names()? {
+        if clusters.iter().any(|cluster| cluster.name == name) {
+            continue;
+        }
+        // A damaged file must not hide the other clusters.
+        if let Ok(Some(remembered)) = state.load(&name) {
+            clusters.push(Listed {
+                name,
+                runtime: remembered.runtime,
+                nodes: 0,
+                running: 0,
+                first_port: Some(remembered.first_port),
+                owner: None,
+            });
+        }
+    }
+    clusters.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Listing { clusters, docker })
+}
+
+async fn containers() -> Result<Vec<Found>> {
+    Docker::connect().await?.clusters().await
+}
+
+fn listed(found: Found, runtime: RuntimeKind) -> Listed {
+    Listed {
+        name: found.name,
+        runtime,
+        nodes: found.nodes,
+        running: found.running,
+        first_port: found.first_port,
+        owner: found.foreign_owner,
+    }
+}

@@ -1,0 +1,82 @@
+//! Asking everybody: first how fast, then what.
+//!
+//! PINGs go out a few at a time and before the long answers, so that what is measured is the node
+//! and not our own reading of the others' answers.
+
+use super::roster::Member;
+use crate::cluster::survey;
+use futures_util::{
+    StreamExt,
+    future::{join, join_all},
+    stream,
+};
+use rcluster_wire::{LiveWire, WireError};
+use std::time::{Duration, Instant};
+
+/// How many PINGs are under way at a time.
+const PINGS: usize = 8;
+
+/// What a node answered.
+pub(super) struct Answer {
+    /// What it said.
+    pub(super) report: survey::Answer,
+    /// How long a PING took.
+    pub(super) ping: Option<Duration>,
+    /// When it answered: a silent node lets the others' answers wait, and rates are by time.
+    pub(super) at: Instant,
+}
+
+/// Asks all members, in their order.
+pub(super) async fn all(wire: &LiveWire, members: &[Member]) -> Vec<Answer> {
+    let numbered = || members.iter().enumerate();
+    // Who was silent is asked beside the others: waiting for it again would delay them.
+    let (lively, doubtful): (Vec<_>, Vec<_>) = numbered().partition(|(_, member)| member.answered);
+    let lively = async {
+        let pings = stream::iter(lively)
+            .map(async |(i, member)| (i, member, ping(wire, member).await))
+            .buffer_unordered(PINGS)
+            .collect::<Vec<_>>()
+            .await;
+        join_all(pings.into_iter().map(async |(i, member, ping)| match ping {
+            Ok(ping) => (i, observe(wire, member, ping).await),
+            Err(error) => (
+                i,
+                Answer {
+                    report: Some(Err(error)),
+                    ping: None,
+                    at: Instant::now(),
+                },
+            ),
+        }))
+        .await
+    };
+    let doubtful = join_all(
+        doubtful
+            .into_iter()
+            .map(async |(i, member)| (i, observe(wire, member, None).await)),
+    );
+    let (mut answers, others) = join(lively, doubtful).await;
+    answers.extend(others);
+    answers.sort_by_key(|(i, _)| *i);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+/// A node that is loading answers no PING, but has something to say.
+async fn ping(wire: &LiveWire, member: &Member) -> Result<Option<Duration>, WireError> {
+    match &member.asked.dial {
+        Some(dial) if !member.asked.is_frozen() => match wire.ping(dial).await {
+            Ok(took) => Ok(Some(took)),
+            Err(WireError::Loading { .. }) => Ok(None),
+            Err(error) => Err(error),
+        },
+        _ => Ok(None),
+    }
+}
+
+async fn observe(wire: &LiveWire, member: &Member, ping: Option<Duration>) -> Answer {
+    Answer {
+        report: member.asked.observe(wire).await,
+        ping,
+        at: Instant::now(),
+    }
+}

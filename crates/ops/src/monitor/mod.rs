@@ -1,0 +1,136 @@
+//! `monitor`: a sample per interval, each with what happened since the one before.
+//!
+//! What it costs a node: four commands a sample (PING, CLUSTER NODES, CLUSTER INFO, INFO) on one
+//! connection that is kept, and three more (INFO, SLOWLOG GET, CLIENT LIST) on the one node that a
+//! person looks into. The runtime is asked again only when a node is silent or every 15 seconds.
+//!
+//! A node that does not answer costs its own deadline and nobody else's: it is asked beside the
+//! others, and the sample is complete when all have answered or had their time. Nodes are
+//! remembered, not seeds: any that answers leads to the others.
+
+mod ask;
+mod build;
+pub mod feed;
+pub mod recording;
+mod roster;
+pub mod sample;
+
+use crate::cluster::{session::Session, survey::Survey};
+use build::Memory;
+use rcluster_core::{
+    error::Result,
+    monitor::told::Details,
+    node::{Endpoint, NodeName},
+    secret::Secret,
+};
+use rcluster_wire::{LiveWire, live::CALL_DEADLINE};
+use roster::Roster;
+use sample::Sample;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Interval, MissedTickBehavior};
+
+/// Commands that a sample sends to each node.
+pub const COMMANDS_PER_SAMPLE: u64 = 4;
+
+/// A cluster that is watched.
+pub struct Monitor {
+    wire: Arc<LiveWire>,
+    roster: Roster,
+    memory: Memory,
+    clock: Interval,
+}
+
+impl Monitor {
+    /// A cluster of ours. Exit 6 if there is none, 2 if the password is wrong.
+    pub async fn of_session(session: Session, every: Duration) -> Result<Self> {
+        let wire = wire(
+            session.request.user.clone(),
+            session.request.password.clone(),
+            every,
+        );
+        // Says what is wrong, in the same words as `status`, before there is a screen to say it on.
+        let survey = Survey::of_session(&session, &wire).await?.let_in()?;
+        let memory = Memory::new(survey.replicas);
+        let Session {
+            runtime, launch, ..
+        } = session;
+        let roster = Roster::of_runtime(runtime, launch.name);
+        Ok(Monitor::new(wire, roster, memory, every))
+    }
+
+    /// Any cluster, through seeds of which one has to answer.
+    pub async fn of_seeds(
+        seeds: &[Endpoint],
+        user: Option<String>,
+        password: Option<Secret>,
+        every: Duration,
+    ) -> Result<Self> {
+        let wire = wire(user, password, every);
+        let survey = Survey::of_seeds(&wire, seeds).await?.let_in()?;
+        let roster = Roster::of_survey(survey);
+        Ok(Monitor::new(wire, roster, Memory::new(None), every))
+    }
+
+    fn new(wire: LiveWire, roster: Roster, memory: Memory, every: Duration) -> Self {
+        let mut clock = tokio::time::interval(every);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Monitor {
+            wire: Arc::new(wire),
+            roster,
+            memory,
+            clock,
+        }
+    }
+
+    /// The next sample, when its time has come. A cluster that does not answer is a sample too.
+    pub async fn next(&mut self) -> Sample {
+        self.clock.tick().await;
+        let start = tokio::time::Instant::now();
+        self.roster.refresh().await;
+        let mut answers = ask::all(&self.wire, self.roster.members()).await;
+        let strangers = self.roster.learn(&answers);
+        if strangers > 0 {
+            let members = self.roster.members();
+            let new = &members[members.len() - strangers..];
+            answers.extend(ask::all(&self.wire, new).await);
+        }
+        self.roster.remember(&mut answers);
+        self.memory.sample(
+            &self.roster,
+            answers,
+            start.elapsed(),
+            jiff::Timestamp::now(),
+        )
+    }
+
+    /// For looking into a node while samples go on.
+    pub fn inspector(&self) -> Inspector {
+        Inspector {
+            wire: self.wire.clone(),
+        }
+    }
+}
+
+/// A call gets most of an interval, at most a second: a silent node never makes samples pile up.
+fn wire(user: Option<String>, password: Option<Secret>, every: Duration) -> LiveWire {
+    let deadline = (every * 4 / 5).clamp(Duration::from_millis(250), CALL_DEADLINE);
+    LiveWire::new(user, password).deadline(deadline)
+}
+
+/// Looks into one node.
+#[derive(Clone)]
+pub struct Inspector {
+    wire: Arc<LiveWire>,
+}
+
+impl Inspector {
+    /// INFO, slow log and clients of a node, or why not, in a sentence.
+    pub async fn inspect(
+        &self,
+        at: Endpoint,
+        node: NodeName,
+    ) -> (NodeName, Result<Details, String>) {
+        let details = self.wire.details(&at).await;
+        (node, details.map_err(|error| error.to_string()))
+    }
+}

@@ -1,0 +1,299 @@
+//! `run`: a cluster for the length of a command.
+//!
+//! The cluster has a name and ports of its own and goes when the command ends, however it ends. Only
+//! SIGKILL leaves it behind: then `list` shows it, and the next `run` names it.
+
+use super::{env, evidence, lifecycle, signals::Signals, status, up::Extent};
+use crate::cluster::{
+    event::{Event, Listener},
+    session::{Purpose, Request, Session},
+};
+use crate::store::{lock::Lock, state::State};
+use rcluster_core::{
+    error::{Error, Kind, Result},
+    node::Endpoint,
+    spec::ClusterName,
+};
+use rcluster_runtime::{
+    command::{self, Ask, CannotStart, Running},
+    wait::{Look, wait_until},
+};
+use std::{ffi::OsString, future::ready, path::PathBuf, time::Duration};
+use tokio::time::Instant;
+
+/// How long a command may take to end once it was asked to; then it is asked less kindly.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Variables that would lead an rcluster within the command to another cluster.
+const ASTRAY: &[&str] = &["RCLUSTER_FILE", "RCLUSTER_SEED", "RCLUSTER_RUNTIME"];
+
+/// A cluster that is up, for a command.
+pub struct Run {
+    session: Session,
+    started: jiff::Timestamp,
+    endpoints: Vec<Endpoint>,
+    interrupted: bool,
+}
+
+/// What becomes of the evidence.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// Where to; `None`: under the state folder.
+    pub folder: Option<PathBuf>,
+    /// Also of a command that succeeded.
+    pub always: bool,
+}
+
+/// How a command ended.
+pub struct Ended {
+    /// Its exit code; 128+n after signal n, 126 or 127 if it could not be run.
+    pub code: u8,
+    /// Why it could not be run.
+    pub error: Option<Error>,
+}
+
+impl Ended {
+    fn cannot(start: CannotStart) -> Self {
+        Ended {
+            code: start.exit_code(),
+            error: Some(start.into_error()),
+        }
+    }
+}
+
+/// Whether the command is a program at all: nobody waits for a cluster to hear that it is misspelt.
+pub fn check(words: &[OsString]) -> std::result::Result<(), Ended> {
+    command::check(words).map_err(Ended::cannot)
+}
+
+/// A name that nobody has.
+pub fn name(state: &State, base: &ClusterName) -> ClusterName {
+    let now = jiff::Timestamp::now();
+    let mut number = u64::from(now.subsec_nanosecond().unsigned_abs())
+        .wrapping_add(now.as_second().unsigned_abs().wrapping_mul(1_000_003))
+        .wrapping_add(u64::from(std::process::id()).wrapping_mul(7_919));
+    loop {
+        let name = base.for_run(number);
+        if !state.cluster(&name).exists() {
+            return name;
+        }
+        number = number.wrapping_add(1);
+    }
+}
+
+/// Clusters of runs that were killed: nobody changes them, and nobody will end them.
+pub fn left_behind(state: &State) -> Result<Vec<ClusterName>> {
+    let mut names = state.names()?;
+    names.retain(|name| name.is_of_run() && Lock::take(state, name, "rcluster run").is_ok());
+    Ok(names)
+}
+
+impl Run {
+    /// Brings the cluster up. What was begun is removed again if that fails or is interrupted.
+    pub async fn start(
+        request: Request,
+        wish: &Wish,
+        signals: &mut Signals,
+        listener: &dyn Listener,
+    ) -> Result<Self> {
+        for name in left_behind(&request.state)? {
+            let text = format!(
+                "cluster {name} is left of a run that was killed; `rcluster down -c {name} --volumes --yes` removes it"
+            );
+            listener.hear(Event::Note { text });
+        }
+        let session = tokio::select! {
+            session = create(request, listener) => session?,
+            _ = signals.next() => return Err(interrupted()),
+        };
+        let mut run = Run {
+            session,
+            started: jiff::Timestamp::now(),
+            endpoints: Vec::new(),
+            interrupted: false,
+        };
+        let up = async {
+            lifecycle::up(&run.session, listener, Extent::All).await?;
+            let status = status::of_session(&run.session).await?;
+            Ok(env::endpoints(&status))
+        };
+        let up = tokio::select! {
+            up = up => up,
+            _ = signals.next() => Err(interrupted()),
+        };
+        match up {
+            Ok(endpoints) => {
+                run.endpoints = endpoints;
+                Ok(run)
+            }
+            Err(error) => {
+                run.interrupted = error.kind() == Kind::Interrupted;
+                let code = error.kind().exit_code();
+                // The error is what matters; what else goes wrong is told on the way.
+                match run.end(code, wish, signals, listener).await {
+                    Err(worse) if worse.kind() == Kind::Interrupted => Err(worse),
+                    _ => Err(error),
+                }
+            }
+        }
+    }
+
+    /// The cluster's name.
+    pub fn name(&self) -> &ClusterName {
+        &self.session.launch.name
+    }
+
+    /// What a client dials.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// Runs the command to its end; its exit code. `terminal`: Ctrl-C reaches the command without us,
+    /// and what it makes of it is its own business.
+    pub async fn command(
+        &mut self,
+        words: &[OsString],
+        terminal: bool,
+        signals: &mut Signals,
+    ) -> Result<Ended> {
+        let mut running = match command::start(words, &self.variables(), ASTRAY) {
+            Ok(running) => running,
+            Err(cannot) => return Ok(Ended::cannot(cannot)),
+        };
+        let mut asked = 0;
+        let mut patience: Option<Instant> = None;
+        loop {
+            let lost = async {
+                match patience {
+                    Some(until) => tokio::time::sleep_until(until).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                code = running.wait() => return Ok(Ended { code: code?, error: None }),
+                ask = signals.next() => {
+                    if terminal && matches!(ask, Ask::Interrupt | Ask::Quit) {
+                        continue;
+                    }
+                    self.interrupted = true;
+                    asked += 1;
+                    insist(&running, ask, asked)?;
+                    patience = Some(Instant::now() + GRACE);
+                }
+                () = lost => {
+                    asked += 1;
+                    insist(&running, Ask::Terminate, asked)?;
+                    patience = Some(Instant::now() + GRACE);
+                }
+            }
+        }
+    }
+
+    fn variables(&self) -> Vec<(String, String)> {
+        let request = &self.session.request;
+        let known = env::variables(&self.endpoints, None, request.password.as_ref());
+        let mut variables: Vec<(String, String)> = known
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        let mut set = |name: &str, value: String| variables.push((name.to_owned(), value));
+        set("RCLUSTER_CLUSTER", self.name().to_string());
+        let root = request.state.root().display().to_string();
+        set("RCLUSTER_STATE_DIR", root);
+        if let Some(password) = &request.password {
+            // redis-cli's own.
+            set("REDISCLI_AUTH", password.reveal().to_owned());
+        }
+        variables
+    }
+
+    /// Keeps the evidence, if it is to be kept, and removes the cluster. Where the evidence is.
+    pub async fn end(
+        self,
+        code: u8,
+        wish: &Wish,
+        signals: &mut Signals,
+        listener: &dyn Listener,
+    ) -> Result<Option<PathBuf>> {
+        let name = self.name().clone();
+        let leave = format!("`rcluster down -c {name} --volumes --yes` removes what is left");
+        let mut asked = usize::from(self.interrupted);
+        let work = async {
+            let kept = if code != 0 || wish.always {
+                self.evidence(code, wish, listener).await
+            } else {
+                None
+            };
+            lifecycle::down(&self.session, listener, true).await?;
+            self.session.request.state.forget_lock(&name)?;
+            Ok(kept)
+        };
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                outcome = &mut work => return outcome.map_err(|error: Error| {
+                    let kind = error.kind();
+                    Error::new(kind, format!("cluster {name} is not removed: {}", error.cause())).hint(&leave)
+                }),
+                _ = signals.next() => {
+                    asked += 1;
+                    if asked > 1 {
+                        return Err(Error::new(Kind::Interrupted, format!("cluster {name} is left behind")).hint(&leave));
+                    }
+                    let text = "removing the cluster; once more to leave it behind".to_owned();
+                    listener.hear(Event::Note { text });
+                }
+            }
+        }
+    }
+
+    async fn evidence(&self, code: u8, wish: &Wish, listener: &dyn Listener) -> Option<PathBuf> {
+        let state = &self.session.request.state;
+        let folder = wish
+            .folder
+            .clone()
+            .unwrap_or_else(|| state.runs().join(self.name().as_str()));
+        match evidence::collect(&self.session, &folder, self.started, code).await {
+            Ok(()) => Some(folder),
+            Err(error) => {
+                let text = format!("the evidence is not complete: {}", error.cause());
+                listener.hear(Event::Warning { text });
+                folder.is_dir().then_some(folder)
+            }
+        }
+    }
+}
+
+/// Asks a command to end: the first time as we were asked, then less kindly.
+fn insist(running: &Running, ask: Ask, times: u32) -> Result<()> {
+    running.ask(match times {
+        1 => ask,
+        2 if ask != Ask::Kill => Ask::Terminate,
+        _ => Ask::Kill,
+    })
+}
+
+fn interrupted() -> Error {
+    Error::new(Kind::Interrupted, "interrupted").hint("nothing is left; run it again")
+}
+
+/// Two runs at once must not choose the same ports: until what was chosen is remembered, nobody
+/// else chooses.
+async fn create(request: Request, listener: &dyn Listener) -> Result<Session> {
+    let state = request.state.clone();
+    let deadline = request.deadline;
+    let choosing = wait_until(Duration::from_millis(50), deadline, || {
+        ready(Lock::take_ports(&state).map(|lock| match lock {
+            Some(lock) => Look::Ready(lock),
+            None => Look::Pending(()),
+        }))
+    })
+    .await?;
+    let choosing = choosing.map_err(|_| {
+        Error::deadline("other runs keep choosing ports").hint("`rcluster list` shows them")
+    })?;
+    let session = Session::create(request, Purpose::Change, listener).await?;
+    lifecycle::promise(&session)?;
+    drop(choosing);
+    Ok(session)
+}

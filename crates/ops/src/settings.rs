@@ -1,0 +1,93 @@
+//! Bringing running nodes to the spec's settings.
+
+use crate::cluster::{
+    context::{Context, Member, wire_failure},
+    observe::Observation,
+};
+use futures_util::future::join_all;
+use rcluster_core::{
+    error::{Error, Result},
+    form::Afterwards,
+    plan::{
+        settings::{self, Running},
+        step::Plan,
+    },
+    secret::Secret,
+    spec::{
+        directive::{Directives, Value},
+        launch::{Launch, NodeLaunch},
+    },
+};
+
+/// What each node is to be set to once forming is over.
+pub fn afterwards(launch: &Launch) -> Afterwards {
+    launch
+        .nodes
+        .iter()
+        .map(|node| (node.name.clone(), settings::settled(node)))
+        .collect()
+}
+
+/// Directives that rcluster writes and that can change while a node runs.
+pub(super) fn own(launch: &Launch) -> Directives {
+    let text = |value: &str| Value::Text(value.to_owned());
+    let mut own = Directives::new();
+    match launch.announced_hostname() {
+        Some(hostname) => {
+            own.insert("cluster-announce-hostname".to_owned(), text(&hostname));
+            own.insert(
+                "cluster-preferred-endpoint-type".to_owned(),
+                text("hostname"),
+            );
+        }
+        None => {
+            own.insert("cluster-announce-hostname".to_owned(), text(""));
+            own.insert("cluster-preferred-endpoint-type".to_owned(), text("ip"));
+        }
+    }
+    own
+}
+
+/// Compares every running node with the spec. `before` is the launch that was applied last.
+pub async fn difference(
+    context: &Context<'_>,
+    launch: &Launch,
+    before: Option<&Launch>,
+    password: Option<&Secret>,
+    seen: &Observation,
+) -> Result<Plan> {
+    let own = own(launch);
+    let nodes: Vec<(&NodeLaunch, &Member)> = seen
+        .members
+        .iter()
+        .filter_map(|member| Some((launch.node(&member.name)?, member)))
+        .collect();
+    let asked = nodes.iter().map(|(node, member)| {
+        let mut names = settings::names(node, &own);
+        names.push("requirepass");
+        async move { context.wire.config_get(&member.dial, &names).await }
+    });
+    let mut lives = Vec::new();
+    for (answer, (node, _)) in join_all(asked).await.into_iter().zip(&nodes) {
+        let mut live = answer.map_err(|error| wire_failure(&node.name, &error))?;
+        let has = live.remove("requirepass").unwrap_or_default();
+        if has != password.map(Secret::reveal).unwrap_or_default() {
+            return Err(Error::refused(format!("{} has another password than the spec asks for", node.name))
+                .hint("changing the password of a running cluster is not supported yet: `rcluster down` and `rcluster up` keep the data"));
+        }
+        lives.push(live);
+    }
+    let running: Vec<Running<'_>> = nodes
+        .iter()
+        .zip(&lives)
+        .map(|((node, _), live)| Running {
+            node,
+            own: own.clone(),
+            given: before
+                .and_then(|before| before.node(&node.name))
+                .map(|node| &node.redis),
+            live,
+        })
+        .collect();
+    Ok(settings::difference(&running))
+}

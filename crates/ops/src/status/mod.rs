@@ -1,0 +1,194 @@
+//! `status`: every node asked at once, the views compared, one verdict.
+//!
+//! The document is the contract of `status --json`; a field is added, never renamed.
+
+pub(super) mod compose;
+pub mod healthy;
+pub mod source;
+
+use crate::cluster::{session::Session, survey::Survey};
+use rcluster_core::{
+    error::Result,
+    judge::{Heard, Problem, State},
+    node::{Address, Endpoint, Epoch, NodeId, NodeName, Role},
+    slot::SlotRange,
+};
+use rcluster_wire::LiveWire;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Version of the document.
+pub const SCHEMA: u32 = 1;
+
+/// One of a few fixed words. (An alias: serde would take `&'static str` for a borrow of its input.)
+pub type Word = &'static str;
+
+/// Everything there is to say.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// Version of this document.
+    pub schema: u32,
+    /// The cluster as a whole.
+    pub cluster: ClusterStatus,
+    /// Its shards, ordered by slot.
+    pub shards: Vec<ShardStatus>,
+    /// Its nodes: by shard, the master first.
+    pub nodes: Vec<NodeStatus>,
+    /// What is not as it should be, worst first.
+    pub problems: Vec<Problem>,
+}
+
+/// The cluster as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterStatus {
+    /// Its name, or the seed it was asked through.
+    pub name: String,
+    /// Where its nodes run.
+    pub runtime: String,
+    /// The verdict.
+    pub state: State,
+    /// Slots that have an owner.
+    pub slots_assigned: u16,
+    /// Slots whose owner answers.
+    pub slots_ok: u16,
+    /// Nodes that any view knows.
+    pub known_nodes: usize,
+    /// Masters that answer.
+    pub masters: usize,
+    /// Replicas that answer.
+    pub replicas: usize,
+    /// The highest epoch that any node has seen.
+    pub epoch: Epoch,
+    /// Whether all views say the same.
+    pub views_agree: bool,
+    /// When the node that started last did so: nothing was restarted since.
+    pub since: Option<jiff::Timestamp>,
+}
+
+/// A shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardStatus {
+    /// Its number, from 1, in the order of the slots.
+    pub index: usize,
+    /// Its slots.
+    pub slots: Vec<SlotRange>,
+    /// Its master's name.
+    pub master: Option<NodeName>,
+    /// Its replicas' names.
+    pub replicas: Vec<NodeName>,
+    /// Keys on its master.
+    pub keys: u64,
+}
+
+/// A node. What only a node that answers can say is null for one that does not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Its id.
+    pub id: Option<NodeId>,
+    /// Its name.
+    pub name: NodeName,
+    /// What clients dial.
+    pub endpoint: Endpoint,
+    /// Master or replica, as it says itself, else as the others say.
+    pub role: Option<Role>,
+    /// The number of its shard.
+    pub shard: Option<usize>,
+    /// Whether it answered.
+    pub up: bool,
+    /// `ok`, `fail`, `loading`, `silent`, `paused`, `stopped`.
+    #[serde(deserialize_with = "word")]
+    pub state: Word,
+    /// Of a replica: `up`, `down`, `syncing`.
+    #[serde(deserialize_with = "some_word")]
+    pub link: Option<Word>,
+    /// What its peers use.
+    pub address: Option<Address>,
+    /// Keys it holds.
+    pub keys: Option<u64>,
+    /// `used_memory`.
+    pub memory_used_bytes: Option<u64>,
+    /// `maxmemory`; 0: no limit.
+    pub memory_max_bytes: Option<u64>,
+    /// `instantaneous_ops_per_sec`.
+    pub ops_per_sec: Option<u64>,
+    /// `connected_clients`.
+    pub clients: Option<u64>,
+    /// Hits of look-ups since it started; null without look-ups.
+    pub hit_ratio: Option<f64>,
+    /// Its replication offset.
+    pub repl_offset: Option<u64>,
+    /// Of a replica: how many bytes it is behind its master.
+    pub lag_bytes: Option<u64>,
+    /// Of a replica: seconds since its master last heard what it has, else since it last heard from
+    /// its master.
+    pub lag_seconds: Option<u64>,
+    /// Seconds since it started.
+    pub uptime_seconds: Option<u64>,
+    /// Its Redis version.
+    pub version: Option<String>,
+    /// Container id or pid.
+    pub runtime_id: Option<String>,
+}
+
+/// How many masters and replicas there should be to answer: a master without slots that is gone
+/// was replaced, and is missed by nobody.
+pub fn expected(shards: &[ShardStatus]) -> (usize, usize) {
+    let serving = shards.iter().filter(|shard| !shard.slots.is_empty());
+    serving.fold((0, 0), |(masters, replicas), shard| {
+        (masters + 1, replicas + shard.replicas.len())
+    })
+}
+
+impl Status {
+    /// Exit 0 or 4.
+    pub fn is_ok(&self) -> bool {
+        self.cluster.state == State::Ok
+    }
+}
+
+/// Every word of [`NodeStatus::state`] and [`NodeStatus::link`].
+const WORDS: [Word; 9] = [
+    "ok", "fail", "loading", "silent", "paused", "stopped", "up", "down", "syncing",
+];
+
+/// A recorded word; one that this version does not know reads `unknown`.
+fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Word, D::Error> {
+    Ok(some_word(deserializer)?.unwrap_or("unknown"))
+}
+
+fn some_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Word>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.map(|text| {
+        let mut words = WORDS.into_iter();
+        words.find(|word| **word == *text).unwrap_or("unknown")
+    }))
+}
+
+/// The status of a cluster of ours.
+pub async fn of_session(session: &Session) -> Result<Status> {
+    let survey = Survey::of_session(session, &*session.wire).await?;
+    Ok(survey.let_in()?.status())
+}
+
+/// The status of any cluster, through seeds of which one has to answer.
+async fn through(seeds: &[Endpoint], wire: &LiveWire) -> Result<Status> {
+    let survey = Survey::of_seeds(wire, seeds).await?;
+    Ok(survey.let_in()?.status())
+}
+
+impl Survey {
+    /// What they say together.
+    pub(super) fn status(&self) -> Status {
+        compose::compose(
+            &self.name,
+            self.runtime,
+            &self.asked,
+            &self.answers,
+            self.replicas,
+        )
+    }
+
+    /// As the health check wants it.
+    pub(super) fn heard(&self) -> Vec<Heard<'_>> {
+        compose::heard(&self.asked, &self.answers)
+    }
+}

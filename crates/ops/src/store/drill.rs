@@ -1,0 +1,117 @@
+//! What a drill is about to break, so that `up` can mend it if the drill is killed; and how far a
+//! rolling restart has come, so that it can go on.
+
+use super::state::{State, create_private, write_private};
+use rcluster_core::{
+    error::{Error, Result},
+    node::NodeName,
+    spec::ClusterName,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{fs, io, path::Path};
+
+/// What a drill does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The nodes that it kills, freezes or cuts off.
+    pub nodes: Vec<NodeName>,
+    /// The masters before, if they are to lead again.
+    pub masters: Vec<NodeName>,
+    /// Directives that it changed, as they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<(NodeName, Vec<(String, String)>)>,
+}
+
+/// How far a rolling restart has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rolling {
+    /// The masters before, by shard.
+    pub masters: Vec<NodeName>,
+    /// The nodes that were restarted.
+    pub done: Vec<NodeName>,
+}
+
+impl State {
+    /// A drill that has begun and not ended.
+    pub fn drill(&self, name: &ClusterName) -> Result<Option<Intent>> {
+        read(&self.cluster(name).join("drill.json"))
+    }
+
+    /// Notes a drill before it breaks anything; `None`: everything is mended.
+    pub fn note_drill(&self, name: &ClusterName, intent: Option<&Intent>) -> Result<()> {
+        note(self, name, "drill.json", intent)
+    }
+
+    /// A rolling restart that has begun and not ended.
+    pub fn rolling(&self, name: &ClusterName) -> Result<Option<Rolling>> {
+        read(&self.cluster(name).join("rolling.json"))
+    }
+
+    /// Notes how far a rolling restart has come; `None`: it is over.
+    pub fn note_rolling(&self, name: &ClusterName, rolling: Option<&Rolling>) -> Result<()> {
+        note(self, name, "rolling.json", rolling)
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            Error::failed(format!("{} is damaged", path.display()))
+                .source(error)
+                .hint("remove it; `rcluster status` shows whether a node has to be brought back")
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(cannot("reading", path, error)),
+    }
+}
+
+fn note<T: Serialize>(
+    state: &State,
+    name: &ClusterName,
+    file: &str,
+    what: Option<&T>,
+) -> Result<()> {
+    let folder = state.cluster(name);
+    let path = folder.join(file);
+    let Some(what) = what else {
+        return match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(cannot("removing", &path, error))
+            }
+            _ => Ok(()),
+        };
+    };
+    let text = serde_json::to_vec_pretty(what)
+        .map_err(|error| Error::failed(format!("writing {file}")).source(error))?;
+    create_private(&folder)?;
+    write_private(&path, &text)
+}
+
+fn cannot(doing: &str, path: &Path, error: io::Error) -> Error {
+    Error::failed(format!("{doing} {}", path.display()))
+        .source(error)
+        .hint("the state folder has to be writable; RCLUSTER_STATE_DIR names another one")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_noted_stays_until_it_is_mended() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = State::at(folder.path().join("state"));
+        let name: ClusterName = "a".parse().expect("a name");
+        assert_eq!(state.drill(&name).expect("nothing"), None);
+        state.note_drill(&name, None).expect("nothing to remove");
+        let intent = Intent {
+            nodes: vec![NodeName::new("node-1")],
+            masters: Vec::new(),
+            settings: Vec::new(),
+        };
+        state.note_drill(&name, Some(&intent)).expect("noted");
+        assert_eq!(state.drill(&name).expect("read"), Some(intent));
+        state.note_drill(&name, None).expect("removed");
+        assert_eq!(state.drill(&name).expect("nothing"), None);
+    }
+}

@@ -1,0 +1,107 @@
+//! Removing every key that the run may have written.
+
+use super::{Edges, stage::Stage};
+use futures_util::future::join_all;
+use rcluster_core::{
+    data::Command,
+    node::Endpoint,
+    test::{Fault, Measured, precise},
+};
+use rcluster_wire::{DataWire, WireError};
+use std::time::Duration;
+
+/// What is left on a shard.
+pub(super) struct Left {
+    shard: String,
+    /// Keys that may still be there, and why.
+    keys: usize,
+    why: Option<String>,
+    /// Nothing was written there.
+    untouched: Option<String>,
+}
+
+impl Left {
+    pub(super) fn measured(self) -> Measured {
+        let seen = match (self.untouched, self.why) {
+            (Some(why), _) => Err(Fault::Skipped(format!("nothing was written: {why}"))),
+            (None, None) => Ok((0.0, "0 keys left".to_owned())),
+            (None, Some(why)) => {
+                let text = format!("{} keys may be left: {why}", self.keys);
+                Ok((precise(self.keys), text))
+            }
+        };
+        (self.shard, seen)
+    }
+}
+
+/// Whether nothing is left.
+pub(super) fn all_gone(left: &[Left]) -> bool {
+    left.iter().all(|left| left.why.is_none())
+}
+
+/// Removes them on all shards side by side; what is not done within `bound` is left.
+pub(super) async fn clean(stage: &Stage, edges: Edges<'_>, bound: Duration) -> Vec<Left> {
+    let work = stage.shards.iter().map(async |shard| {
+        let (Some(keys), Some(endpoint), None) = (&shard.keys, &shard.endpoint, &shard.blocked)
+        else {
+            return Left {
+                shard: shard.name.clone(),
+                keys: 0,
+                why: None,
+                untouched: shard.blocked.clone().or(Some("it has no slots".to_owned())),
+            };
+        };
+        let keys: Vec<String> = keys.written().cloned().collect();
+        let (keys, why) =
+            match tokio::time::timeout(bound, unlink(edges.data, endpoint, &keys)).await {
+                Ok(Ok(())) => (0, None),
+                Ok(Err((left, why))) => (left, Some(why)),
+                Err(_) => (
+                    keys.len(),
+                    Some(format!("no answer within {} s", bound.as_secs())),
+                ),
+            };
+        Left {
+            shard: shard.name.clone(),
+            keys,
+            why,
+            untouched: None,
+        }
+    });
+    join_all(work).await
+}
+
+/// UNLINKs one by one, so that keys of several slots may go in one pipeline. Follows MOVED once:
+/// a failover may have happened in between.
+async fn unlink(
+    wire: &dyn DataWire,
+    at: &Endpoint,
+    keys: &[String],
+) -> Result<(), (usize, String)> {
+    let commands = keys.iter().cloned().map(Command::Unlink);
+    let commands: Vec<Command> = commands.collect();
+    let whole = |error: WireError| (keys.len(), error.to_string());
+    let replies = wire.batch(at, &commands).await.map_err(whole)?;
+    let mut moved: Option<Endpoint> = None;
+    let mut failed = Ok(());
+    let mut left = 0;
+    for error in replies.into_iter().filter_map(Result::err) {
+        left += 1;
+        match error {
+            WireError::Moved { to, .. } => moved = Some(to),
+            error => failed = Err(error.to_string()),
+        }
+    }
+    match (failed, moved) {
+        (Err(why), _) => Err((left, why)),
+        (Ok(()), None) => Ok(()),
+        (Ok(()), Some(to)) => {
+            let replies = wire.batch(&to, &commands).await.map_err(whole)?;
+            let left = replies.iter().filter(|reply| reply.is_err()).count();
+            match left {
+                0 => Ok(()),
+                _ => Err((left, "its slots moved while the test ran".to_owned())),
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Making a node run, and telling why it does not.
+
+use super::{
+    Docker,
+    container::Created,
+    fault::{bounded, reason},
+    find::{Container, Phase},
+};
+use bollard::{
+    errors::Error as Fault,
+    models::ContainerState,
+    query_parameters::{InspectContainerOptions, RemoveContainerOptions, StopContainerOptions},
+};
+use rcluster_core::{
+    error::{Error, Result},
+    node::NodeName,
+    spec::{
+        ClusterName,
+        launch::{Launch, NodeLaunch},
+    },
+};
+use std::time::Duration;
+
+/// How often a node is looked for again when others create or remove it meanwhile.
+const ATTEMPTS: u32 = 20;
+
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How many lines of a dead node's log are shown.
+const LAST_LINES: usize = 12;
+
+impl Docker {
+    /// See [`crate::Runtime::ensure`].
+    pub(super) async fn ensure_node(
+        &self,
+        launch: &Launch,
+        node: &NodeLaunch,
+        conf: &str,
+    ) -> Result<bool> {
+        for _ in 0..ATTEMPTS {
+            let Some(found) = self.node(&launch.name, &node.name).await? else {
+                if let Created::Yes(id) = self.create(launch, node).await? {
+                    self.upload_conf(&id, node.name.as_str(), conf).await?;
+                    if self.run_or_forget(launch, node, &id).await? {
+                        return Ok(true);
+                    }
+                    continue;
+                }
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
+            self.own(&launch.name, found.labels())?;
+            match found.phase {
+                Phase::Running => return Ok(false),
+                Phase::Paused => return self.unpause(&found).await,
+                Phase::Restarting | Phase::Stopped => {
+                    if found.phase == Phase::Restarting {
+                        self.halt(&found.id).await;
+                    }
+                    self.put_conf(&found, conf).await?;
+                    if self.run_or_forget(launch, node, &found.id).await? {
+                        return Ok(true);
+                    }
+                }
+                Phase::Going => {
+                    self.finish_removal(&found.id).await;
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        Err(Error::failed(format!(
+            "the container of {} of cluster '{}' is being removed and does not go",
+            node.name, launch.name
+        ))
+        .hint("look at it with `docker ps -a`"))
+    }
+
+    /// See [`crate::Runtime::start`].
+    pub(super) async fn start_node(&self, cluster: &ClusterName, node: &NodeName) -> Result<bool> {
+        let found = self.node_or_none_such(cluster, node).await?;
+        self.own(cluster, found.labels())?;
+        match found.phase {
+            Phase::Running => Ok(false),
+            Phase::Paused => self.unpause(&found).await,
+            Phase::Restarting | Phase::Stopped | Phase::Going => {
+                if found.phase == Phase::Restarting {
+                    self.halt(&found.id).await;
+                }
+                let port = self.placed(&found).port;
+                self.run(&found.id, node, Some(port)).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Starts a container; one that never ran is removed if it cannot be. False: another attempt may
+    /// succeed.
+    async fn run_or_forget(&self, launch: &Launch, node: &NodeLaunch, id: &str) -> Result<bool> {
+        let Err(error) = self.run(id, &node.name, Some(node.port)).await else {
+            return Ok(true);
+        };
+        self.forget_unstarted(id).await;
+        if !is_torn(&error) {
+            return Err(error);
+        }
+        self.single_out(&launch.name).await?;
+        Ok(false)
+    }
+
+    /// Thaws a container; one that is not frozen is fine.
+    pub(super) async fn unpause(&self, found: &Container) -> Result<bool> {
+        match bounded(self.api.unpause_container(&found.id)).await {
+            Ok(()) => Ok(true),
+            Err(fault) if reason(&fault).contains("not paused") => Ok(false),
+            Err(fault) => Err(self.fault(format!("resuming {}", found.node), &fault)),
+        }
+    }
+
+    /// Starts a container and sees whether it stays up.
+    async fn run(&self, id: &str, node: &NodeName, port: Option<u16>) -> Result<()> {
+        if let Err(fault) = bounded(self.api.start_container(id, None)).await {
+            return Err(self.not_started(node, port, &fault).await);
+        }
+        let since = self.look(id, node).await?.0.started_at.unwrap_or_default();
+        self.watch_start(id, &since).await;
+        let (state, restarts) = self.look(id, node).await?;
+        if state.running == Some(true) && state.restarting != Some(true) && restarts == 0 {
+            return Ok(());
+        }
+        // Or its restart policy would have it die again and again.
+        self.halt(id).await;
+        let lines = self.tail(id, LAST_LINES).await.unwrap_or_default();
+        let why = if state.oom_killed == Some(true) {
+            "it was out of memory".to_owned()
+        } else {
+            format!("exit code {}", state.exit_code.unwrap_or_default())
+        };
+        Err(
+            Error::failed(format!("the container of {node} died at its start ({why})"))
+                .hint(
+                    "its last log lines say why; mostly it is a directive in `redis:` of the spec",
+                )
+                .log(node.as_str(), lines),
+        )
+    }
+
+    /// Its state, and how often its restart policy has brought it back since it was started.
+    async fn look(&self, id: &str, node: &NodeName) -> Result<(ContainerState, i64)> {
+        let options = None::<InspectContainerOptions>;
+        let what = format!("looking at {node}");
+        let seen = self
+            .call(what, self.api.inspect_container(id, options))
+            .await?;
+        let restarts = seen.restart_count.unwrap_or_default();
+        Ok((seen.state.unwrap_or_default(), restarts))
+    }
+
+    async fn not_started(&self, node: &NodeName, port: Option<u16>, fault: &Fault) -> Error {
+        let reason = reason(fault);
+        let starting = format!("starting {node}");
+        let lower = reason.to_lowercase();
+        let taken = lower.contains("port is already allocated")
+            || lower.contains("ports are not available")
+            || (lower.contains("bind") && lower.contains("address already in use"));
+        if taken {
+            let port = port.unwrap_or_default();
+            let holder = match self.culprit(port).await {
+                Some(name) => format!("by container {name}"),
+                None => "on the engine's host".to_owned(),
+            };
+            return Error::refused(format!("{starting}: port {port} is in use {holder}"))
+                .hint("`--port auto` picks free ports, or choose others: `port:` in the spec");
+        }
+        let error = self.fault(&starting, fault);
+        if lower.contains("cannot assign requested address") {
+            return error.hint("`listen:` in the spec must be an address of the engine's host");
+        }
+        if lower.contains("rlimit") {
+            return error
+                .hint("the engine may not open so many files: lower `maxclients` in the spec");
+        }
+        if lower.contains("address already in use") {
+            return error
+                .hint("another container in the cluster's network has this node's address");
+        }
+        error
+    }
+
+    /// A container that never ran holds nothing; without it, other ports can be tried.
+    async fn forget_unstarted(&self, id: &str) {
+        let seen = bounded(
+            self.api
+                .inspect_container(id, None::<InspectContainerOptions>),
+        );
+        let state = seen.await.ok().and_then(|seen| seen.state);
+        let never_ran = state
+            .and_then(|state| state.started_at)
+            .is_some_and(|at| at.starts_with("0001-"));
+        if never_ran {
+            self.finish_removal(id).await;
+        }
+    }
+
+    /// Best effort: whoever needs it gone looks again.
+    async fn finish_removal(&self, id: &str) {
+        let options = RemoveContainerOptions {
+            force: true,
+            ..RemoveContainerOptions::default()
+        };
+        let _ = bounded(self.api.remove_container(id, Some(options))).await;
+    }
+
+    /// Ends a container that dies and comes back, best effort.
+    async fn halt(&self, id: &str) {
+        let now = StopContainerOptions {
+            t: Some(0),
+            ..StopContainerOptions::default()
+        };
+        let _ = bounded(self.api.stop_container(id, Some(now))).await;
+    }
+}
+
+/// Whether a container could not be started because there are two networks of the cluster's name,
+/// or because the one that it was created for has just been removed for that reason.
+fn is_torn(error: &Error) -> bool {
+    let cause = error.cause().to_lowercase();
+    cause.contains("is ambiguous")
+        || cause.contains("no configured subnet")
+        || (cause.contains("network") && cause.contains("not found"))
+}

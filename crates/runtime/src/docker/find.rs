@@ -1,0 +1,360 @@
+//! What exists: found by label, in one call.
+
+use super::{
+    Docker,
+    fault::bounded,
+    labels::{Labels, ONEOFF, cluster_of, filter, filter_all, node_of},
+};
+use crate::{Found, Placed, RunState};
+use bollard::{
+    models::{ContainerSummary, ContainerSummaryStateEnum as State, PortSummary},
+    query_parameters::{ListContainersOptions, ListVolumesOptions},
+};
+use rcluster_core::{
+    error::{Error, Kind, Result},
+    node::{Address, NodeName},
+    spec::{
+        ClusterName,
+        container::{self, label},
+    },
+};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
+
+/// A node's container.
+#[derive(Debug, Clone)]
+pub(super) struct Container {
+    /// Its id.
+    pub(super) id: String,
+    /// Which node it is.
+    pub(super) node: NodeName,
+    /// Whether it runs.
+    pub(super) phase: Phase,
+    summary: ContainerSummary,
+}
+
+/// Whether a container runs, with what [`RunState`] does not tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Running,
+    Paused,
+    /// It dies and is started again and again.
+    Restarting,
+    Stopped,
+    /// Its removal has begun.
+    Going,
+}
+
+impl Container {
+    fn of(summary: ContainerSummary) -> Option<Container> {
+        let labels = summary.labels.as_ref()?;
+        if labels.get(ONEOFF).is_some_and(|oneoff| oneoff == "True") {
+            return None;
+        }
+        let phase = match summary.state? {
+            State::RUNNING => Phase::Running,
+            State::PAUSED => Phase::Paused,
+            State::RESTARTING => Phase::Restarting,
+            State::REMOVING | State::DEAD => Phase::Going,
+            _ => Phase::Stopped,
+        };
+        Some(Container {
+            id: summary.id.clone()?,
+            node: node_of(Some(labels))?,
+            phase,
+            summary,
+        })
+    }
+
+    /// Its labels.
+    pub(super) fn labels(&self) -> Option<&Labels> {
+        self.summary.labels.as_ref()
+    }
+
+    /// Its name in the engine.
+    pub(super) fn name(&self) -> String {
+        name(&self.summary)
+    }
+
+    /// Whether something of the host is mounted over redis.conf, as compose does it.
+    pub(super) fn conf_is_mounted(&self) -> bool {
+        self.mounted_at(container::CONF).is_some()
+    }
+
+    /// Whether its data is in the volume that goes with it.
+    pub(super) fn has_own_volume(&self, cluster: &ClusterName) -> bool {
+        let volume = container::volume_name(cluster, &self.node);
+        self.mounted_at(container::DATA)
+            .is_some_and(|name| name == volume)
+    }
+
+    /// The name of what is mounted at `path` or above it (empty for a bind mount).
+    fn mounted_at(&self, path: &str) -> Option<&str> {
+        let mounts = self.summary.mounts.as_ref()?;
+        let mount = mounts.iter().find(|mount| {
+            let target = mount.destination.as_deref().unwrap_or_default();
+            path.strip_prefix(target.trim_end_matches('/'))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })?;
+        Some(mount.name.as_deref().unwrap_or_default())
+    }
+
+    /// Whether it is in the network of that name; a stopped container stays in its networks.
+    pub(super) fn is_in(&self, network: &str) -> bool {
+        let settings = self.summary.network_settings.as_ref();
+        let networks = settings.and_then(|settings| settings.networks.as_ref());
+        networks.is_some_and(|networks| networks.contains_key(network))
+    }
+
+    fn port(&self, key: &str) -> Option<u16> {
+        self.labels()?.get(key)?.parse().ok()
+    }
+
+    fn ports(&self) -> &[PortSummary] {
+        self.summary.ports.as_deref().unwrap_or_default()
+    }
+
+    /// Its address in the cluster's network, or in the one that it is in.
+    fn ip(&self) -> Option<IpAddr> {
+        let networks = self.summary.network_settings.as_ref()?.networks.as_ref()?;
+        let cluster = cluster_of(self.labels())?;
+        let own = container::network_name(&cluster);
+        let addresses: BTreeMap<bool, &str> = networks
+            .iter()
+            .filter_map(|(name, network)| Some((*name != own, network.ip_address.as_deref()?)))
+            .filter(|(_, ip)| !ip.is_empty())
+            .collect();
+        addresses.values().next()?.parse().ok()
+    }
+}
+
+fn name(summary: &ContainerSummary) -> String {
+    let names = summary.names.as_deref().unwrap_or_default();
+    let first = names.first().map(String::as_str).unwrap_or_default();
+    first.trim_start_matches('/').to_owned()
+}
+
+/// `node-2` before `node-10`.
+fn natural(name: &str) -> Vec<(u64, String)> {
+    let mut key = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, tail) = rest.split_at(digits);
+        let text = tail
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(tail.len());
+        let (text, tail) = tail.split_at(text);
+        key.push((number.parse().unwrap_or(0), text.to_owned()));
+        rest = tail;
+    }
+    key
+}
+
+impl Docker {
+    /// The nodes of a cluster that exist, in natural order.
+    pub(super) async fn nodes(&self, cluster: &ClusterName) -> Result<Vec<Container>> {
+        let labels = [(label::CLUSTER, cluster.as_str())];
+        self.containers(&labels, &format!("listing the nodes of '{cluster}'"))
+            .await
+    }
+
+    /// One node, if it exists.
+    pub(super) async fn node(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+    ) -> Result<Option<Container>> {
+        let labels = [
+            (label::CLUSTER, cluster.as_str()),
+            (label::NODE, node.as_str()),
+        ];
+        let all = self
+            .containers(&labels, &format!("looking for {node} of '{cluster}'"))
+            .await?;
+        Ok(all.into_iter().next())
+    }
+
+    /// One node, or exit 6.
+    pub(super) async fn node_or_none_such(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+    ) -> Result<Container> {
+        self.node(cluster, node).await?.ok_or_else(|| {
+            Error::new(
+                Kind::NoSuchCluster,
+                format!("there is no container for {node} of cluster '{cluster}'"),
+            )
+            .hint(format!("`rcluster -c {cluster} up` creates it"))
+        })
+    }
+
+    async fn containers(&self, labels: &[(&str, &str)], what: &str) -> Result<Vec<Container>> {
+        let options = ListContainersOptions {
+            all: true,
+            filters: Some(filter(labels)),
+            ..ListContainersOptions::default()
+        };
+        let summaries = self
+            .call(what, self.api.list_containers(Some(options)))
+            .await?;
+        let mut all: Vec<Container> = summaries.into_iter().filter_map(Container::of).collect();
+        // Two of one node (somebody copied our labels): the one with the right name comes first.
+        all.sort_by_cached_key(|found| {
+            let right = cluster_of(found.labels())
+                .map(|cluster| container::container_name(&cluster, &found.node));
+            (
+                natural(found.node.as_str()),
+                right.is_none_or(|right| right != found.name()),
+                found.id.clone(),
+            )
+        });
+        all.dedup_by(|later, first| later.node == first.node);
+        Ok(all)
+    }
+
+    /// The node as the runtime's users see it.
+    pub(super) fn placed(&self, found: &Container) -> Placed {
+        let state = match found.phase {
+            Phase::Running => RunState::Running,
+            Phase::Paused => RunState::Paused,
+            Phase::Restarting | Phase::Stopped | Phase::Going => RunState::Stopped,
+        };
+        let inner = found.ports().iter().map(|port| port.private_port).min();
+        let port = found.port(label::PORT).or(inner).unwrap_or_default();
+        let bus_port = found
+            .port(label::BUS_PORT)
+            .unwrap_or_else(|| port.saturating_add(rcluster_core::node::BUS_OFFSET));
+        let alive = state != RunState::Stopped;
+        let address = found
+            .ip()
+            .filter(|_| alive)
+            .map(|ip| Address { ip, port, bus_port });
+        let dial = alive
+            .then(|| self.dial(found.ports(), port))
+            .flatten()
+            .or_else(|| {
+                let address = address.filter(|_| self.reaches_containers)?;
+                Some(SocketAddr::new(address.ip, address.port))
+            });
+        Placed {
+            node: found.node.clone(),
+            state,
+            port,
+            bus_port,
+            dial,
+            address,
+            runtime_id: found.id.clone(),
+            shape: found
+                .labels()
+                .and_then(|labels| labels.get(label::SPEC_HASH))
+                .cloned(),
+        }
+    }
+
+    /// Where a published port is reached from here.
+    fn dial(&self, ports: &[PortSummary], port: u16) -> Option<SocketAddr> {
+        let published = ports
+            .iter()
+            .filter(|published| published.private_port == port)
+            .filter_map(|published| {
+                let ip: IpAddr = match published.ip.as_deref() {
+                    None | Some("") => Ipv4Addr::UNSPECIFIED.into(),
+                    Some(ip) => ip.parse().ok()?,
+                };
+                Some(SocketAddr::new(ip, published.public_port?))
+            })
+            .min_by_key(|published| !published.is_ipv4())?;
+        let ip = match (published.ip(), self.remote) {
+            (ip, None) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            (ip, Some(_)) if ip.is_loopback() => return None,
+            (ip, Some(remote)) if ip.is_unspecified() => remote.ip?,
+            (ip, _) => ip,
+        };
+        Some(SocketAddr::new(ip, published.port()))
+    }
+
+    /// Every cluster with a container or a volume on this engine.
+    pub(super) async fn all_clusters(&self) -> Result<Vec<Found>> {
+        let containers = ListContainersOptions {
+            all: true,
+            filters: Some(filter_all()),
+            ..ListContainersOptions::default()
+        };
+        let volumes = ListVolumesOptions {
+            filters: Some(filter_all()),
+        };
+        let (containers, volumes) = futures_util::future::join(
+            bounded(self.api.list_containers(Some(containers))),
+            bounded(self.api.list_volumes(Some(volumes))),
+        )
+        .await;
+        let wrong = |fault| self.fault("listing clusters", &fault);
+        let mut clusters: BTreeMap<ClusterName, Found> = BTreeMap::new();
+        let mut note = |labels: Option<&Labels>, container: Option<&Container>| {
+            let Some(name) = cluster_of(labels) else {
+                return;
+            };
+            let found = clusters.entry(name.clone()).or_insert_with(|| Found {
+                name,
+                foreign_owner: None,
+                nodes: 0,
+                running: 0,
+                first_port: None,
+            });
+            found.foreign_owner = found
+                .foreign_owner
+                .take()
+                .or_else(|| self.foreign_owner(labels));
+            if let Some(container) = container {
+                found.nodes += 1;
+                found.running += usize::from(container.phase == Phase::Running);
+                let port = container.port(label::PORT);
+                found.first_port = found.first_port.into_iter().chain(port).min();
+            }
+        };
+        for container in containers
+            .map_err(wrong)?
+            .into_iter()
+            .filter_map(Container::of)
+        {
+            note(container.labels(), Some(&container));
+        }
+        for volume in volumes.map_err(wrong)?.volumes.unwrap_or_default() {
+            note(Some(&volume.labels), None);
+        }
+        Ok(clusters.into_values().collect())
+    }
+
+    /// Which container publishes a port of the host, if one does.
+    pub async fn culprit(&self, port: u16) -> Option<String> {
+        let running = bounded(
+            self.api
+                .list_containers(Some(ListContainersOptions::default())),
+        );
+        running.await.ok()?.into_iter().find_map(|container| {
+            let mut ports = container.ports.iter().flatten();
+            ports
+                .any(|published| published.public_port == Some(port))
+                .then(|| name(&container))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_comes_after_two() {
+        let mut names = vec!["node-10", "node-2", "redis-7000", "node-1", "3a", "a"];
+        names.sort_by_key(|name| natural(name));
+        assert_eq!(
+            names,
+            ["a", "node-1", "node-2", "node-10", "redis-7000", "3a"]
+        );
+    }
+}

@@ -1,0 +1,425 @@
+//! Nodes that exist in memory only: the [`Runtime`] of tests.
+//!
+//! It keeps the trait's contract and runs nothing. Whoever wants its nodes to answer couples it
+//! with something that does, by a hook that hears of every change of power.
+
+use async_trait::async_trait;
+use rcluster_core::{
+    error::{Error, Kind, Result},
+    node::{Address, NodeName},
+    spec::{
+        ClusterName, RuntimeKind,
+        launch::{Launch, NodeLaunch},
+    },
+};
+use rcluster_runtime::{Capabilities, Found, OnProgress, Placed, RunState, Runtime, Signal};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// What happens to a node; `disk` names its data: `cluster/node`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Power {
+    /// It starts, with the data of its disk if there is any.
+    On {
+        /// Whose.
+        disk: String,
+        /// Where it is dialled.
+        dial: SocketAddr,
+        /// What its peers use.
+        address: Address,
+        /// Its redis.conf.
+        conf: String,
+    },
+    /// It ends; its data stays.
+    Off {
+        /// Whose.
+        disk: String,
+    },
+    /// It is frozen.
+    Freeze {
+        /// Whose.
+        disk: String,
+    },
+    /// It is thawed.
+    Thaw {
+        /// Whose.
+        disk: String,
+    },
+    /// Its data is removed.
+    Wipe {
+        /// Whose.
+        disk: String,
+    },
+}
+
+/// Hears [`Power`].
+pub type OnPower = Box<dyn Fn(Power) + Send + Sync>;
+
+/// Which addresses nodes get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addresses {
+    /// This host's: all nodes on loopback.
+    Host,
+    /// One of its own for each node, always the same.
+    Fixed,
+    /// One of its own for each node, another one at each creation.
+    Moving,
+}
+
+/// The runtime. A clone is a handle to the same nodes.
+#[derive(Clone)]
+pub struct FakeRuntime {
+    addresses: Addresses,
+    power: Arc<OnPower>,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Clone, Default)]
+struct Inner {
+    nodes: BTreeMap<ClusterName, BTreeMap<NodeName, Node>>,
+    /// Clusters whose network exists.
+    prepared: BTreeSet<ClusterName>,
+    /// Data, of nodes that exist and of others.
+    disks: BTreeSet<(ClusterName, NodeName)>,
+    doomed: BTreeSet<NodeName>,
+    creations: u8,
+    changes: usize,
+}
+
+#[derive(Clone)]
+struct Node {
+    number: u16,
+    state: RunState,
+    listen: IpAddr,
+    address: Address,
+    shape: String,
+    conf: String,
+}
+
+impl FakeRuntime {
+    /// An empty host; `power` hears what happens to nodes.
+    pub fn new(addresses: Addresses, power: OnPower) -> Self {
+        FakeRuntime {
+            addresses,
+            power: Arc::new(power),
+            inner: Arc::default(),
+        }
+    }
+
+    /// Another host, like this one in everything but who hears of it.
+    #[must_use]
+    pub fn fork(&self, power: OnPower) -> Self {
+        FakeRuntime {
+            addresses: self.addresses,
+            power: Arc::new(power),
+            inner: Arc::new(Mutex::new(self.lock().clone())),
+        }
+    }
+
+    /// How often a verb changed something.
+    pub fn changes(&self) -> usize {
+        self.lock().changes
+    }
+
+    /// The node dies whenever it is started from now on.
+    pub fn doom(&self, node: &NodeName) {
+        self.lock().doomed.insert(node.clone());
+    }
+
+    /// The redis.conf that the node reads at its next start.
+    pub fn conf(&self, cluster: &ClusterName, node: &NodeName) -> Option<String> {
+        Some(self.lock().nodes.get(cluster)?.get(node)?.conf.clone())
+    }
+
+    /// Whether anything of the cluster is left: a node, a network, data.
+    pub fn has_traces(&self, cluster: &ClusterName) -> bool {
+        let inner = self.lock();
+        inner.prepared.contains(cluster)
+            || inner
+                .nodes
+                .get(cluster)
+                .is_some_and(|nodes| !nodes.is_empty())
+            || inner.disks.iter().any(|(of, _)| of == cluster)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A failed assertion of another thread is that thread's.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn address(&self, creations: u8, launch: &Launch, node: &NodeLaunch) -> Address {
+        let number = u8::try_from(node.number).unwrap_or(u8::MAX);
+        let ip = match self.addresses {
+            Addresses::Host => launch.listen,
+            Addresses::Fixed => Ipv4Addr::new(10, 77, 0, number).into(),
+            Addresses::Moving => Ipv4Addr::new(10, 77, creations, number).into(),
+        };
+        Address {
+            ip,
+            port: node.port,
+            bus_port: node.bus_port,
+        }
+    }
+
+    /// Starts a node that exists and is stopped.
+    fn power_on(&self, inner: &mut Inner, cluster: &ClusterName, name: &NodeName) -> Result<()> {
+        if inner.doomed.contains(name) {
+            return Err(Error::failed(format!("{name} ended while it started"))
+                .log(name.as_str(), vec!["# Fatal error, can't start".to_owned()]));
+        }
+        let node = inner.existing(cluster, name)?;
+        node.state = RunState::Running;
+        (self.power)(Power::On {
+            disk: disk(cluster, name),
+            dial: SocketAddr::new(node.listen, node.address.port),
+            address: node.address,
+            conf: node.conf.clone(),
+        });
+        inner.disks.insert((cluster.clone(), name.clone()));
+        inner.changes += 1;
+        Ok(())
+    }
+
+    fn thaw(&self, inner: &mut Inner, cluster: &ClusterName, name: &NodeName) -> Result<()> {
+        inner.existing(cluster, name)?.state = RunState::Running;
+        inner.changes += 1;
+        (self.power)(Power::Thaw {
+            disk: disk(cluster, name),
+        });
+        Ok(())
+    }
+
+    fn power_off(&self, inner: &mut Inner, cluster: &ClusterName, name: &NodeName) -> bool {
+        let Ok(node) = inner.existing(cluster, name) else {
+            return false;
+        };
+        if node.state == RunState::Stopped {
+            return false;
+        }
+        node.state = RunState::Stopped;
+        inner.changes += 1;
+        (self.power)(Power::Off {
+            disk: disk(cluster, name),
+        });
+        true
+    }
+
+    fn wipe(&self, inner: &mut Inner, cluster: &ClusterName, name: &NodeName) -> bool {
+        let existed = inner.disks.remove(&(cluster.clone(), name.clone()));
+        if existed {
+            inner.changes += 1;
+            (self.power)(Power::Wipe {
+                disk: disk(cluster, name),
+            });
+        }
+        existed
+    }
+}
+
+impl Inner {
+    fn existing(&mut self, cluster: &ClusterName, name: &NodeName) -> Result<&mut Node> {
+        let nodes = self.nodes.entry(cluster.clone()).or_default();
+        nodes.get_mut(name).ok_or_else(|| {
+            Error::new(
+                Kind::NoSuchCluster,
+                format!("{cluster} has no node {name} here"),
+            )
+        })
+    }
+
+    fn sorted(&self, cluster: &ClusterName) -> Vec<(&NodeName, &Node)> {
+        let mut nodes: Vec<_> = self.nodes.get(cluster).into_iter().flatten().collect();
+        nodes.sort_by_key(|(_, node)| node.number);
+        nodes
+    }
+}
+
+/// What a node's data is called.
+pub fn disk(cluster: &ClusterName, node: &NodeName) -> String {
+    format!("{cluster}/{node}")
+}
+
+#[async_trait]
+impl Runtime for FakeRuntime {
+    /// No port of this host is looked at for nodes of this kind.
+    fn kind(&self) -> RuntimeKind {
+        RuntimeKind::External
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            start: true,
+            pause: true,
+            volumes: true,
+            restarts_by_itself: false,
+            own_network: self.addresses != Addresses::Host,
+            partition: false,
+            fill_disk: false,
+        }
+    }
+
+    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String {
+        let Launch { image, listen, .. } = launch;
+        let NodeLaunch { port, bus_port, .. } = node;
+        format!("{image} {listen}:{port}@{bus_port}")
+    }
+
+    async fn prepare(&self, launch: &Launch, _: OnProgress<'_>) -> Result<bool> {
+        let mut inner = self.lock();
+        let new = inner.prepared.insert(launch.name.clone());
+        inner.changes += usize::from(new);
+        Ok(new)
+    }
+
+    async fn ensure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<bool> {
+        let mut inner = self.lock();
+        let cluster = &launch.name;
+        match inner
+            .existing(cluster, &node.name)
+            .map(|existing| existing.state)
+        {
+            Ok(RunState::Running) => return Ok(false),
+            Ok(RunState::Paused) => {
+                return self.thaw(&mut inner, cluster, &node.name).map(|()| true);
+            }
+            Ok(RunState::Stopped) => {
+                conf.clone_into(&mut inner.existing(cluster, &node.name)?.conf);
+            }
+            Err(_) => {
+                if !inner.prepared.contains(cluster) {
+                    return Err(Error::failed(format!("{cluster} has no network")));
+                }
+                inner.creations = inner.creations.wrapping_add(1);
+                let created = Node {
+                    number: node.number,
+                    state: RunState::Stopped,
+                    listen: launch.listen,
+                    address: self.address(inner.creations, launch, node),
+                    shape: self.shape(launch, node),
+                    conf: conf.to_owned(),
+                };
+                let nodes = inner.nodes.entry(cluster.clone()).or_default();
+                nodes.insert(node.name.clone(), created);
+            }
+        }
+        self.power_on(&mut inner, cluster, &node.name)
+            .map(|()| true)
+    }
+
+    async fn configure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<()> {
+        let mut inner = self.lock();
+        conf.clone_into(&mut inner.existing(&launch.name, &node.name)?.conf);
+        inner.changes += 1;
+        Ok(())
+    }
+
+    async fn start(&self, cluster: &ClusterName, node: &NodeName) -> Result<bool> {
+        let mut inner = self.lock();
+        match inner.existing(cluster, node)?.state {
+            RunState::Running => Ok(false),
+            RunState::Paused => self.thaw(&mut inner, cluster, node).map(|()| true),
+            RunState::Stopped => self.power_on(&mut inner, cluster, node).map(|()| true),
+        }
+    }
+
+    async fn stop(&self, cluster: &ClusterName, node: &NodeName, _: Duration) -> Result<bool> {
+        Ok(self.power_off(&mut self.lock(), cluster, node))
+    }
+
+    async fn remove(&self, cluster: &ClusterName, node: &NodeName, volumes: bool) -> Result<bool> {
+        let mut inner = self.lock();
+        self.power_off(&mut inner, cluster, node);
+        let nodes = inner.nodes.entry(cluster.clone()).or_default();
+        let existed = nodes.remove(node).is_some();
+        inner.changes += usize::from(existed);
+        Ok((volumes && self.wipe(&mut inner, cluster, node)) || existed)
+    }
+
+    async fn retire(&self, cluster: &ClusterName, volumes: bool) -> Result<bool> {
+        let mut inner = self.lock();
+        if let Some((node, _)) = inner.sorted(cluster).first() {
+            return Err(Error::refused(format!("{node} of {cluster} still exists")));
+        }
+        let mut changed = inner.prepared.remove(cluster);
+        inner.changes += usize::from(changed);
+        if volumes {
+            let left: Vec<_> = inner
+                .disks
+                .iter()
+                .filter(|(of, _)| of == cluster)
+                .cloned()
+                .collect();
+            for (_, node) in left {
+                changed |= self.wipe(&mut inner, cluster, &node);
+            }
+        }
+        Ok(changed)
+    }
+
+    async fn list(&self, cluster: &ClusterName) -> Result<Vec<Placed>> {
+        let inner = self.lock();
+        let placed = |(name, node): (&NodeName, &Node)| {
+            let lives = node.state != RunState::Stopped;
+            Placed {
+                node: name.clone(),
+                state: node.state,
+                port: node.address.port,
+                bus_port: node.address.bus_port,
+                dial: lives.then(|| SocketAddr::new(node.listen, node.address.port)),
+                address: lives.then_some(node.address),
+                runtime_id: if lives {
+                    disk(cluster, name)
+                } else {
+                    String::new()
+                },
+                shape: Some(node.shape.clone()),
+            }
+        };
+        Ok(inner.sorted(cluster).into_iter().map(placed).collect())
+    }
+
+    async fn clusters(&self) -> Result<Vec<Found>> {
+        let inner = self.lock();
+        let found = |(name, nodes): (&ClusterName, &BTreeMap<NodeName, Node>)| Found {
+            name: name.clone(),
+            foreign_owner: None,
+            nodes: nodes.len(),
+            running: nodes
+                .values()
+                .filter(|node| node.state == RunState::Running)
+                .count(),
+            first_port: nodes.values().map(|node| node.address.port).min(),
+        };
+        let some = inner.nodes.iter().filter(|(_, nodes)| !nodes.is_empty());
+        Ok(some.map(found).collect())
+    }
+
+    async fn logs(&self, cluster: &ClusterName, node: &NodeName, _: usize) -> Result<Vec<String>> {
+        self.lock().existing(cluster, node)?;
+        Ok(vec!["* Ready to accept connections".to_owned()])
+    }
+
+    async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {
+        let mut inner = self.lock();
+        let existing = inner.existing(cluster, node)?;
+        match (signal, existing.state) {
+            (Signal::Kill, _) => Ok(self.power_off(&mut inner, cluster, node)),
+            (Signal::Pause, RunState::Running) => {
+                existing.state = RunState::Paused;
+                inner.changes += 1;
+                (self.power)(Power::Freeze {
+                    disk: disk(cluster, node),
+                });
+                Ok(true)
+            }
+            (Signal::Resume, RunState::Paused) => {
+                self.thaw(&mut inner, cluster, node).map(|()| true)
+            }
+            (Signal::Pause | Signal::Resume, _) => Ok(false),
+        }
+    }
+}

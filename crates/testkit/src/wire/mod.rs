@@ -1,0 +1,350 @@
+//! Nodes that exist in memory only: the [`Wire`] of tests.
+//!
+//! A small simulation of Redis Cluster nodes, true to cluster.c of 7.0 in what forming, resetting
+//! and repairing depend on: who refuses which command, how knowledge spreads, who loses slots to
+//! whom, when a node reports `ok`. It knows no clock: whatever takes Redis seconds takes rounds of
+//! gossip here, one after every call, and the node timeout passes when [`FakeWire::outlast_timeout`]
+//! is called. Left out: keys (only counted), open slots, and the wait of a master that got its
+//! first slots late.
+
+mod bus;
+mod node;
+
+use async_trait::async_trait;
+use bus::Bus;
+use node::{Node, Refusal, State};
+use rcluster_core::{
+    node::{Address, Endpoint, Epoch, NodeId, Role},
+    slot::{Slot, SlotSet},
+    snapshot::report::{Announced, Report},
+};
+use rcluster_wire::{Wire, WireError, WireResult};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// The wire. A clone is a handle to the same nodes.
+#[derive(Clone, Default)]
+pub struct FakeWire {
+    password: Option<String>,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Clone, Default)]
+struct Inner {
+    bus: Bus,
+    late: BTreeMap<String, Duration>,
+    commands: Vec<String>,
+}
+
+impl FakeWire {
+    /// A handle to the same nodes that gives another password.
+    #[must_use]
+    pub fn with_password(&self, password: Option<&str>) -> Self {
+        FakeWire {
+            password: password.map(str::to_owned),
+            inner: Arc::clone(&self.inner),
+        }
+    }
+
+    /// Other nodes, like these in everything.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        FakeWire {
+            password: self.password.clone(),
+            inner: Arc::new(Mutex::new(self.lock().clone())),
+        }
+    }
+
+    /// Starts a node with what is on its disk, which is new if nothing is.
+    pub fn boot(&self, disk: &str, dial: Endpoint, address: Address, conf: &str) {
+        let Inner { bus, .. } = &mut *self.lock();
+        if !bus.nodes.contains_key(disk) {
+            let node = Node::blank(bus.fresh_id(), dial.clone(), address);
+            bus.nodes.insert(disk.to_owned(), node);
+        }
+        if let Some(node) = bus.nodes.get_mut(disk) {
+            node.boot(dial, address, conf);
+        }
+    }
+
+    /// Ends a node; its disk stays.
+    pub fn halt(&self, disk: &str) {
+        self.set(disk, State::Off);
+    }
+
+    /// Freezes a node: it takes connections and answers nothing.
+    pub fn freeze(&self, disk: &str) {
+        self.set(disk, State::Frozen);
+    }
+
+    /// From now on a node says how it is only after so long.
+    pub fn delay(&self, disk: &str, by: Duration) {
+        self.lock().late.insert(disk.to_owned(), by);
+    }
+
+    /// Thaws it.
+    pub fn thaw(&self, disk: &str) {
+        self.set(disk, State::On);
+    }
+
+    /// Removes a node with its disk.
+    pub fn wipe(&self, disk: &str) {
+        self.lock().bus.nodes.remove(disk);
+    }
+
+    /// Every node has been up for so many more seconds.
+    pub fn age(&self, seconds: u64) {
+        let nodes = &mut self.lock().bus.nodes;
+        for node in nodes.values_mut() {
+            node.uptime += seconds;
+        }
+    }
+
+    /// The node timeout passes: failures are agreed upon, and elections held.
+    pub fn outlast_timeout(&self) {
+        self.lock().bus.outlast_timeout();
+    }
+
+    /// Clients write keys to a node.
+    pub fn write(&self, disk: &str, keys: u64) {
+        if let Some(node) = self.lock().bus.nodes.get_mut(disk) {
+            node.keys += keys;
+        }
+    }
+
+    /// A node loses its slots (DELSLOTS on every node).
+    pub fn lose_slots(&self, disk: &str) {
+        let nodes = &mut self.lock().bus.nodes;
+        let Some(id) = nodes.get(disk).map(|node| node.id.clone()) else {
+            return;
+        };
+        let lines = nodes.values_mut().filter_map(|node| node.view.get_mut(&id));
+        lines.for_each(|line| line.slots = SlotSet::default());
+    }
+
+    /// The commands that changed something, or tried to, in order: `127.0.0.1:7000 CLUSTER MEET`.
+    pub fn commands(&self) -> Vec<String> {
+        self.lock().commands.clone()
+    }
+
+    fn set(&self, disk: &str, state: State) {
+        if let Some(node) = self.lock().bus.nodes.get_mut(disk) {
+            node.state = state;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A failed assertion of another thread is that thread's.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reaches the node at an endpoint, if it answers this password; then a round passes.
+    fn call<T>(
+        &self,
+        at: &Endpoint,
+        ask: impl FnOnce(&mut Inner, &str) -> WireResult<T>,
+    ) -> WireResult<T> {
+        let inner = &mut *self.lock();
+        let answer = match self.reach(inner, at) {
+            Ok(disk) => ask(inner, &disk),
+            Err(error) => Err(error),
+        };
+        inner.bus.round();
+        answer
+    }
+
+    /// How long the node at an endpoint keeps a look waiting.
+    fn late(&self, at: &Endpoint) -> Duration {
+        let inner = self.lock();
+        let mut nodes = inner.bus.nodes.iter();
+        let disk = nodes.find(|(_, node)| is_at(node, at));
+        let late = disk.and_then(|(disk, _)| inner.late.get(disk));
+        late.copied().unwrap_or_default()
+    }
+
+    fn reach(&self, inner: &mut Inner, at: &Endpoint) -> WireResult<String> {
+        let mut nodes = inner.bus.nodes.iter_mut();
+        let found = nodes.find(|(_, node)| is_at(node, at));
+        let at = at.clone();
+        let Some((disk, node)) = found else {
+            let why = "Connection refused".to_owned();
+            return Err(WireError::Unreachable { at, why });
+        };
+        if node.state == State::Frozen {
+            return Err(WireError::Silent { at, millis: 1000 });
+        }
+        let given = self.password.as_deref();
+        let reply = match (node.setting("requirepass"), given) {
+            ("", None) => None,
+            ("", Some(_)) => Some(
+                "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+            ),
+            (wanted, Some(given)) if wanted == given => None,
+            (_, Some(_)) => Some("WRONGPASS invalid username-password pair or user is disabled."),
+            (_, None) => Some("NOAUTH Authentication required."),
+        };
+        if let Some(reply) = reply {
+            let reply = reply.to_owned();
+            return Err(WireError::Auth { at, reply });
+        }
+        if node.loading > 0 {
+            node.loading -= 1;
+            return Err(WireError::Loading { at });
+        }
+        Ok(disk.clone())
+    }
+
+    /// A command that changes a node.
+    fn command<T>(
+        &self,
+        at: &Endpoint,
+        command: &str,
+        change: impl FnOnce(&mut Bus, &str) -> Result<T, Refusal>,
+    ) -> WireResult<T> {
+        self.call(at, |inner, disk| {
+            inner.commands.push(format!("{at} {command}"));
+            change(&mut inner.bus, disk).map_err(|refusal| {
+                let (at, reply) = (at.clone(), format!("ERR {refusal}"));
+                if refusal.starts_with("Unknown node") {
+                    return WireError::UnknownNode { at, reply };
+                }
+                WireError::Reply {
+                    at,
+                    command: command.to_owned(),
+                    reply,
+                }
+            })
+        })
+    }
+
+    /// A command that changes this node only.
+    fn on_node<T>(
+        &self,
+        at: &Endpoint,
+        command: &str,
+        change: impl FnOnce(&mut Node) -> Result<T, Refusal>,
+    ) -> WireResult<T> {
+        self.command(at, command, |bus, disk| match bus.nodes.get_mut(disk) {
+            Some(node) => change(node),
+            None => Err("no such node".to_owned()),
+        })
+    }
+}
+
+fn is_at(node: &Node, at: &Endpoint) -> bool {
+    let address = Endpoint::new(node.address.ip.to_string(), node.address.port);
+    node.state != State::Off && (node.dial == *at || address == *at)
+}
+
+#[async_trait]
+impl Wire for FakeWire {
+    async fn observe(&self, at: &Endpoint) -> WireResult<Report> {
+        tokio::time::sleep(self.late(at)).await;
+        self.call(at, |inner, disk| {
+            let Inner { bus, .. } = inner;
+            let node = &bus.nodes[disk];
+            let handshakes = bus.meets.iter().filter(|(from, _)| from == disk).count();
+            Ok(node.report(handshakes, &bus.links(node)))
+        })
+    }
+
+    async fn add_slots(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<()> {
+        self.on_node(at, "CLUSTER ADDSLOTSRANGE", |node| node.add_slots(slots))
+    }
+
+    async fn set_epoch(&self, at: &Endpoint, epoch: Epoch) -> WireResult<()> {
+        self.on_node(at, "CLUSTER SET-CONFIG-EPOCH", |node| node.set_epoch(epoch))
+    }
+
+    async fn meet(&self, at: &Endpoint, peers: &[Address]) -> WireResult<()> {
+        self.command(at, "CLUSTER MEET", |bus, disk| {
+            bus.meets
+                .extend(peers.iter().map(|peer| (disk.to_owned(), *peer)));
+            Ok(())
+        })
+    }
+
+    async fn replicate(&self, at: &Endpoint, master: &NodeId) -> WireResult<()> {
+        self.on_node(at, "CLUSTER REPLICATE", |node| node.replicate(master))
+    }
+
+    async fn take_over(&self, at: &Endpoint) -> WireResult<()> {
+        self.on_node(at, "CLUSTER FAILOVER", |node| {
+            if node.me().role == Role::Replica {
+                bus::take_over(node);
+            }
+            Ok(())
+        })
+    }
+
+    async fn flush(&self, at: &Endpoint) -> WireResult<()> {
+        self.on_node(at, "FLUSHALL", |node| {
+            if node.me().role == Role::Replica {
+                return Err("READONLY You can't write against a read only replica.".to_owned());
+            }
+            node.keys = 0;
+            Ok(())
+        })
+    }
+
+    async fn reset(&self, at: &Endpoint) -> WireResult<()> {
+        self.command(at, "CLUSTER RESET", |bus, disk| {
+            let id = bus.fresh_id();
+            bus.nodes
+                .get_mut(disk)
+                .map_or(Ok(()), |node| node.reset(id))
+        })
+    }
+
+    async fn forget(&self, at: &Endpoint, gone: &NodeId) -> WireResult<()> {
+        self.on_node(at, "CLUSTER FORGET", |node| node.forget(gone))
+    }
+
+    async fn config_get(
+        &self,
+        at: &Endpoint,
+        names: &[&str],
+    ) -> WireResult<BTreeMap<String, String>> {
+        self.call(at, |inner, disk| {
+            let config = &inner.bus.nodes[disk].config;
+            let known = |name: &&str| Some(((*name).to_owned(), config.get(*name)?.clone()));
+            Ok(names.iter().filter_map(known).collect())
+        })
+    }
+
+    async fn config_set(&self, at: &Endpoint, settings: &[(String, String)]) -> WireResult<()> {
+        self.on_node(at, "CONFIG SET", |node| node.config_set(settings))
+    }
+
+    async fn announced(&self, at: &Endpoint) -> WireResult<Vec<Announced>> {
+        self.call(at, |inner, disk| Ok(inner.bus.nodes[disk].announced()))
+    }
+
+    async fn probe(&self, at: &Endpoint, key: &str, _: &str) -> WireResult<()> {
+        self.call(at, |inner, disk| {
+            let node = &inner.bus.nodes[disk];
+            let slot = Slot::of_key(key.as_bytes());
+            let at = at.clone();
+            let down = |reply: &str| WireError::ClusterDown {
+                at: at.clone(),
+                reply: reply.to_owned(),
+            };
+            if !node.is_ok() {
+                return Err(down("CLUSTERDOWN The cluster is down"));
+            }
+            let owner = node.view.iter().find(|(_, peer)| peer.slots.contains(slot));
+            match owner {
+                None => Err(down("CLUSTERDOWN Hash slot not served")),
+                Some((id, _)) if *id == node.id => Ok(()),
+                Some((id, _)) => Err(WireError::Moved {
+                    slot: slot.number(),
+                    to: node.endpoint(id),
+                    at,
+                }),
+            }
+        })
+    }
+}

@@ -1,6 +1,0 @@
-//! Deciding what two looks at a cluster mean: events, rates, percentiles, skew.
-
-pub mod events;
-pub mod facts;
-pub mod latency;
-pub mod rates;
