@@ -9,6 +9,7 @@ use crate::cluster::{
 };
 use crate::store::state::State;
 use futures_util::future::join_all;
+use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
     error::{Error, Kind, Result},
     form::{self, Afterwards, HURRIED},
@@ -19,7 +20,7 @@ use rcluster_core::{
     text::count::count,
 };
 use rcluster_runtime::external::External;
-use rcluster_wire::{LiveWire, WireError};
+use rcluster_wire::LiveWire;
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 /// What `init` on named nodes did.

@@ -2,6 +2,7 @@
 
 use super::doctor::preflight;
 use crate::cluster::context::Context;
+use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{
     error::{Error, Kind, Result},
     form::Seat,
@@ -17,10 +18,7 @@ use rcluster_core::{
     },
     spec::launch::Launch,
 };
-use rcluster_runtime::{
-    RunState,
-    wait::{Look, wait_until},
-};
+use rcluster_runtime::wait::{Look, wait_until};
 use std::time::Duration;
 
 /// An engine that starts a container takes about so long.

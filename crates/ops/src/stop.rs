@@ -1,13 +1,13 @@
 //! `stop`: every node (or those that are named) ends; nothing is removed.
 
 use crate::cluster::{apply::Applier, context::Context};
+use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{
     error::{Error, Kind, Result},
     node::NodeName,
     plan::{step::Plan, teardown},
     spec::{ClusterName, launch::Launch},
 };
-use rcluster_runtime::RunState;
 
 /// The stops that are needed.
 pub async fn plan(context: &Context<'_>, name: &ClusterName, only: &[NodeName]) -> Result<Plan> {

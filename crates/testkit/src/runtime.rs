@@ -4,6 +4,7 @@
 //! with something that does, by a hook that hears of every change of power.
 
 use async_trait::async_trait;
+use rcluster_core::snapshot::place::{Capabilities, Placed, RunState};
 use rcluster_core::{
     error::{Error, Kind, Result},
     node::{Address, NodeName},
@@ -12,7 +13,7 @@ use rcluster_core::{
         launch::{Launch, NodeLaunch},
     },
 };
-use rcluster_runtime::{Capabilities, Found, OnProgress, Placed, RunState, Runtime, Signal};
+use rcluster_runtime::{Found, OnProgress, Runtime, Signal};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},

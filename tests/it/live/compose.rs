@@ -2,8 +2,9 @@
 //! started. The compose file here is as small as can be; the rendered one has its own tests.
 
 use super::bench::Bench;
+use rcluster_core::snapshot::place::RunState;
 use rcluster_core::spec::container::{self, CONF, DATA};
-use rcluster_runtime::{RunState, Runtime, docker::Docker};
+use rcluster_runtime::{Runtime, docker::Docker};
 use std::{fmt::Write as _, net::IpAddr, path::Path, process::Command, time::Duration};
 
 const GRACE: Duration = Duration::from_secs(5);

@@ -2,8 +2,9 @@
 
 use super::bench::Bench;
 use futures_util::future::join_all;
+use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{error::Kind, node::NodeName};
-use rcluster_runtime::{RunState, Signal};
+use rcluster_runtime::Signal;
 use std::time::{Duration, Instant};
 
 const GRACE: Duration = Duration::from_secs(5);

@@ -1,6 +1,8 @@
 //! What the nodes of a cluster say of themselves and of each other, parsed and never merged.
 
+pub mod answer;
 pub mod info;
 pub mod nodes_text;
+pub mod place;
 pub mod report;
 pub mod topology;

@@ -7,6 +7,8 @@ use super::{
     observe::{self, Observation},
 };
 use futures_util::future::join_all;
+use rcluster_core::snapshot::answer::WireError;
+use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{
     error::{Error, Kind, Result},
     form, judge as health,
@@ -17,10 +19,9 @@ use rcluster_core::{
     spec::launch::Launch,
 };
 use rcluster_runtime::{
-    Progress, RunState,
+    Progress,
     wait::{Look, TimedOut, wait_until},
 };
-use rcluster_wire::WireError;
 use std::{
     cell::{Cell, RefCell},
     time::{Duration, Instant},

@@ -2,6 +2,7 @@
 
 use super::event::{Event, Listener};
 use crate::store::audit::Journal;
+use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
     error::{Error, Kind, Result},
     node::{Address, Endpoint, NodeName},
@@ -11,7 +12,7 @@ use rcluster_core::{
     text::human::said,
 };
 use rcluster_runtime::Runtime;
-use rcluster_wire::{Wire, WireError};
+use rcluster_wire::Wire;
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,

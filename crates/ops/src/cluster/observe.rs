@@ -2,6 +2,8 @@
 
 use super::context::{Context, Member, wire_failure};
 use futures_util::future::join_all;
+use rcluster_core::snapshot::answer::WireError;
+use rcluster_core::snapshot::place::{Placed, RunState};
 use rcluster_core::{
     error::{Error, Result},
     form::Seat,
@@ -10,11 +12,8 @@ use rcluster_core::{
     snapshot::report::Report,
     spec::launch::Launch,
 };
-use rcluster_runtime::{
-    Placed, RunState,
-    wait::{Look, wait_until},
-};
-use rcluster_wire::{Wire, WireError};
+use rcluster_runtime::wait::{Look, wait_until};
+use rcluster_wire::Wire;
 use std::{convert::Infallible, time::Duration};
 
 /// How often those are asked again who did not answer.

@@ -7,14 +7,15 @@ use super::session::Session;
 use crate::store::state::Pending;
 use crate::{init, stop::no_such_cluster};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use rcluster_core::snapshot::answer::{WireError, WireResult};
+use rcluster_core::snapshot::place::{Placed, RunState};
 use rcluster_core::{
     error::{Error, Kind, Result},
     node::{Address, Endpoint, NodeId, NodeName},
     snapshot::{nodes_text::ViewLine, report::Report},
     spec::RuntimeKind,
 };
-use rcluster_runtime::{Placed, RunState};
-use rcluster_wire::{Wire, WireError, WireResult};
+use rcluster_wire::Wire;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A node to be asked, with what is known of it beforehand.

@@ -6,6 +6,7 @@ use super::{
     context::{Context, Member, wire_failure},
 };
 use futures_util::future::join_all;
+use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
     error::{Error, Result},
     node::Endpoint,
@@ -13,7 +14,6 @@ use rcluster_core::{
     slot::{Slot, SlotRange, SlotSet},
 };
 use rcluster_runtime::wait::{Look, wait_until};
-use rcluster_wire::WireError;
 use std::time::Duration;
 
 /// How long a shard may say CLUSTERDOWN, MOVED or nothing before that is believed.

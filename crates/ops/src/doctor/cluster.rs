@@ -2,6 +2,7 @@
 
 use crate::cluster::{survey::Survey, verify::key_in};
 use futures_util::future::{join, join_all};
+use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
     doctor::{
         Finding, cluster as judge,
@@ -11,7 +12,7 @@ use rcluster_core::{
     snapshot::report::Report,
     spec::launch::Launch,
 };
-use rcluster_wire::{LiveWire, Wire, WireError};
+use rcluster_wire::{LiveWire, Wire};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime, UNIX_EPOCH},

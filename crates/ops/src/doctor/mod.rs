@@ -12,6 +12,7 @@ use crate::cluster::{
     session::{Purpose, Request, Session},
     survey::Survey,
 };
+use rcluster_core::snapshot::place::{Placed, RunState};
 use rcluster_core::{
     doctor::{Finding, Tally, Verdict},
     error::{Error, Kind, Result},
@@ -20,7 +21,6 @@ use rcluster_core::{
     secret::Secret,
     spec::{PortChoice, RuntimeChoice, RuntimeKind, launch::Launch},
 };
-use rcluster_runtime::{Placed, RunState};
 use rcluster_wire::LiveWire;
 use serde::Serialize;
 

@@ -7,6 +7,7 @@ use crate::cluster::{
     observe::{self, Observation},
 };
 use futures_util::future::join;
+use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{
     doctor::{Finding, host as judge, host::Needs},
     error::Result,
@@ -14,7 +15,6 @@ use rcluster_core::{
     plan::step::Plan,
     spec::launch::Launch,
 };
-use rcluster_runtime::RunState;
 
 /// Refuses what cannot work, and warns of what will hurt later.
 pub async fn check(context: &Context<'_>, launch: &Launch, starting: &[NodeName]) -> Result<()> {

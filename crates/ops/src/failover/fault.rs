@@ -2,13 +2,14 @@
 
 use crate::cluster::{apply::GRACE, context::Context};
 use futures_util::future::join_all;
+use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{
     error::{Error, Result},
     failover::words::Fault,
     node::NodeName,
     spec::launch::Launch,
 };
-use rcluster_runtime::{RunState, Signal};
+use rcluster_runtime::Signal;
 use std::time::Duration;
 
 /// How long bringing one node back may take.

@@ -5,13 +5,14 @@ use crate::{
     cluster::{context::Context, event::Listener, session::Session, survey::Survey},
     init,
 };
+use rcluster_core::snapshot::place::{Placed, RunState};
 use rcluster_core::{
     error::{Error, Result},
     node::{Address, BUS_OFFSET, Endpoint},
     secret::Secret,
     spec::{ClusterName, RuntimeKind, launch::Launch},
 };
-use rcluster_runtime::{Placed, RunState, external::External};
+use rcluster_runtime::external::External;
 use rcluster_wire::LiveWire;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

@@ -3,6 +3,7 @@
 
 use super::scene::Scene;
 use crate::cluster::context::{Context, wire_failure};
+use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
     error::{Error, Result},
     failover::{
@@ -13,7 +14,7 @@ use rcluster_core::{
     spec::launch::Launch,
 };
 use rcluster_runtime::wait::{Look, wait_until};
-use rcluster_wire::{LiveWire, WireError, failover::DrillWire};
+use rcluster_wire::{LiveWire, failover::DrillWire};
 use std::time::{Duration, Instant};
 
 /// How often the new master is looked at.

@@ -2,6 +2,7 @@
 
 use super::{planned::picked, run::Request, scene::Scene};
 use crate::cluster::context::{Context, wire_failure};
+use rcluster_core::snapshot::place::Capabilities;
 use rcluster_core::{
     error::{Error, Result},
     failover::{
@@ -12,7 +13,6 @@ use rcluster_core::{
     node::NodeName,
     text::count::count,
 };
-use rcluster_runtime::Capabilities;
 use std::collections::BTreeMap;
 
 /// A replica that is further behind than this is not in sync.

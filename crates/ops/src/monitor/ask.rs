@@ -10,7 +10,8 @@ use futures_util::{
     future::{join, join_all},
     stream,
 };
-use rcluster_wire::{LiveWire, WireError};
+use rcluster_core::snapshot::answer::WireError;
+use rcluster_wire::LiveWire;
 use std::time::{Duration, Instant};
 
 /// How many PINGs are under way at a time.

@@ -2,12 +2,13 @@
 
 use super::ask::Answer;
 use crate::cluster::survey::{self, Asked, Survey};
+use rcluster_core::snapshot::place::{Placed, RunState};
 use rcluster_core::{
     node::{Endpoint, NodeId, NodeName},
     snapshot::{nodes_text::ViewLine, report::Report},
     spec::{ClusterName, RuntimeKind},
 };
-use rcluster_runtime::{Placed, RunState, Runtime};
+use rcluster_runtime::Runtime;
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},

@@ -2,6 +2,8 @@
 
 use super::{ClusterStatus, NodeStatus, SCHEMA, ShardStatus, Status};
 use crate::cluster::survey::{self, Answer, Asked};
+use rcluster_core::snapshot::answer::WireError;
+use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{
     hint::About,
     judge as health,
@@ -15,8 +17,6 @@ use rcluster_core::{
     },
     spec::RuntimeKind,
 };
-use rcluster_runtime::RunState;
-use rcluster_wire::WireError;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn compose(

@@ -2,12 +2,13 @@
 
 use super::{Edges, stage::Stage};
 use futures_util::future::join_all;
+use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
     data::Command,
     node::Endpoint,
     test::{Fault, Measured, precise},
 };
-use rcluster_wire::{DataWire, WireError};
+use rcluster_wire::DataWire;
 use std::time::Duration;
 
 /// What is left on a shard.

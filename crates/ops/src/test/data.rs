@@ -5,6 +5,7 @@ use super::{
     suite::Target,
 };
 use futures_util::future::join_all;
+use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
     data::{Command, Reply},
     node::Endpoint,
@@ -14,7 +15,7 @@ use rcluster_core::{
     },
 };
 use rcluster_runtime::wait::{Look, wait_until};
-use rcluster_wire::{DataWire, WireError};
+use rcluster_wire::DataWire;
 use std::time::Duration;
 
 /// How long after [`SOON`] a key may still be there.

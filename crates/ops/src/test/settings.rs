@@ -5,6 +5,7 @@ use super::{
     stage::{Node, Stage},
 };
 use futures_util::future::join_all;
+use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
     spec::launch::Launch,
     test::{
@@ -12,7 +13,6 @@ use rcluster_core::{
         settings::{DIRECTIVES, Live, NodeSettings},
     },
 };
-use rcluster_wire::WireError;
 
 /// Every node that answers; the others are skipped.
 pub(super) async fn ask(

@@ -2,13 +2,14 @@
 
 use super::{data::VALUE, suite::Target};
 use hdrhistogram::Histogram;
+use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
     data::Command,
     node::Endpoint,
     snapshot::info::Fields,
     test::{Fault, number, script},
 };
-use rcluster_wire::{DataWire, WireError};
+use rcluster_wire::DataWire;
 use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 

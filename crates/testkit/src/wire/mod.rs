@@ -13,12 +13,13 @@ mod node;
 use async_trait::async_trait;
 use bus::Bus;
 use node::{Node, Refusal, State};
+use rcluster_core::snapshot::answer::{WireError, WireResult};
 use rcluster_core::{
     node::{Address, Endpoint, Epoch, NodeId, Role},
     slot::{Slot, SlotSet},
     snapshot::report::{Announced, Report},
 };
-use rcluster_wire::{Wire, WireError, WireResult};
+use rcluster_wire::Wire;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},

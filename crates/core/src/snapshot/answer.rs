@@ -1,0 +1,118 @@
+//! What comes of a call on a node when it is not what was asked for, as far as callers tell apart.
+
+use crate::node::Endpoint;
+
+/// Why a call on a node failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// Nobody listens there, or the connection broke.
+    #[error("{at} does not answer ({why})")]
+    Unreachable {
+        /// Which endpoint.
+        at: Endpoint,
+        /// What the connection said.
+        why: String,
+    },
+    /// Connected, but no answer within the deadline: frozen, overloaded, or not Redis.
+    #[error("{at} did not answer within {millis} ms")]
+    Silent {
+        /// Which endpoint.
+        at: Endpoint,
+        /// The deadline.
+        millis: u128,
+    },
+    /// NOAUTH, WRONGPASS or NOPERM.
+    #[error("{at} {} ({reply})", refusal(reply))]
+    Auth {
+        /// Which endpoint.
+        at: Endpoint,
+        /// What it said.
+        reply: String,
+    },
+    /// The node is still reading its data from disk.
+    #[error("{at} is still loading its data")]
+    Loading {
+        /// Which endpoint.
+        at: Endpoint,
+    },
+    /// MOVED: another node serves the slot.
+    #[error("{at} says that slot {slot} is served by {to}")]
+    Moved {
+        /// Which endpoint.
+        at: Endpoint,
+        /// The slot.
+        slot: u16,
+        /// Where it says the slot is.
+        to: Endpoint,
+    },
+    /// CLUSTERDOWN.
+    #[error("{at} says that the cluster is down ({reply})")]
+    ClusterDown {
+        /// Which endpoint.
+        at: Endpoint,
+        /// What it said.
+        reply: String,
+    },
+    /// `ERR Unknown node …`: the node has not heard of that id yet.
+    #[error("{at} does not know the node yet ({reply})")]
+    UnknownNode {
+        /// Which endpoint.
+        at: Endpoint,
+        /// What it said.
+        reply: String,
+    },
+    /// Any other error reply.
+    #[error("{at} answered {command} with: {reply}")]
+    Reply {
+        /// Which endpoint.
+        at: Endpoint,
+        /// The command.
+        command: String,
+        /// What it said.
+        reply: String,
+    },
+    /// The answer is not what this command answers.
+    #[error("{at} gave an answer to {command} that cannot be read: {why}")]
+    Unreadable {
+        /// Which endpoint.
+        at: Endpoint,
+        /// The command.
+        command: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// A password that is right may still not be enough.
+fn refusal(reply: &str) -> &'static str {
+    if reply.starts_with(NOPERM) {
+        "does not permit that to this user"
+    } else {
+        "does not accept the password"
+    }
+}
+
+/// How a node begins to say that a user may not call a command.
+const NOPERM: &str = "NOPERM";
+
+impl WireError {
+    /// Whether the node knows the user, who may not do what was asked for.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, WireError::Auth { reply, .. } if reply.starts_with(NOPERM))
+    }
+
+    /// Whether trying again may help, without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            WireError::Unreachable { .. }
+                | WireError::Silent { .. }
+                | WireError::Loading { .. }
+                | WireError::ClusterDown { .. }
+                | WireError::UnknownNode { .. }
+        )
+    }
+}
+
+/// Shorthand.
+pub type WireResult<T> = std::result::Result<T, WireError>;
