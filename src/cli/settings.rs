@@ -9,7 +9,7 @@ use rcluster_core::{
     test::checks::Thresholds,
 };
 use rcluster_ops::{
-    cluster::session::Request,
+    cluster::handle::Request,
     run,
     store::{
         dotenv, spec_file,
@@ -30,9 +30,12 @@ struct Base {
     remembered: Option<Remembered>,
 }
 
-/// Everything a command on a cluster needs.
+/// Everything a command on a cluster needs, be it ours or behind seeds.
 pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
     let state = State::locate()?;
+    if !global.seed.is_empty() {
+        return behind_seeds(global, state);
+    }
     let Base {
         mut spec,
         folder,
@@ -52,9 +55,30 @@ pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
     Ok(Request {
         state,
         spec,
+        seeds: Vec::new(),
         remembered,
         password,
         user: None,
+        argv: argv(),
+        deadline: deadline(global),
+    })
+}
+
+/// Of a cluster that rcluster did not start: of a spec that is named or found only the thresholds of
+/// `test` count.
+fn behind_seeds(global: &Global, state: State) -> Result<Request> {
+    let (seeds, user) = seeds(global)?;
+    let mut spec = Spec::default();
+    if let Some((found, _)) = found(global)? {
+        spec.test = found.test;
+    }
+    Ok(Request {
+        state,
+        spec,
+        seeds,
+        remembered: None,
+        password: password(global, &Spec::default(), None)?,
+        user,
         argv: argv(),
         deadline: deadline(global),
     })
@@ -83,6 +107,7 @@ pub(super) fn fresh(global: &Global, flags: &SpecFlags, command: &[OsString]) ->
     Ok(Request {
         state,
         spec,
+        seeds: Vec::new(),
         remembered: None,
         password,
         user: None,
@@ -148,14 +173,6 @@ pub(super) fn thresholds(spec: &Thresholds, args: &TestArgs) -> Result<Threshold
     match thresholds.problems().into_iter().next() {
         None => Ok(thresholds),
         Some((key, what, hint)) => Err(Error::usage(format!("test.{key}: {what}")).hint(hint)),
-    }
-}
-
-/// The thresholds for a cluster that rcluster did not start: of the spec that is named or found.
-pub(super) fn seed_thresholds(global: &Global) -> Result<Thresholds> {
-    match found(global)? {
-        Some((spec, _)) => Ok(spec.test),
-        None => Ok(Thresholds::default()),
     }
 }
 
@@ -245,7 +262,7 @@ fn spec_password(spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
 }
 
 /// Seeds, and the user that they name.
-pub(super) fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Option<String>)> {
+fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Option<String>)> {
     let mut endpoints = Vec::new();
     let mut user = None;
     for text in &global.seed {
@@ -280,11 +297,6 @@ pub(super) fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Option<String>)> 
         );
     }
     Ok((endpoints, user))
-}
-
-/// The password for seeds.
-pub(super) fn seed_password(global: &Global) -> Result<Option<Secret>> {
-    password(global, &Spec::default(), None)
 }
 
 /// What was typed. Nothing on rcluster's command line is secret: passwords come by file or environment.

@@ -1,6 +1,6 @@
 //! `rcluster env`
 
-use super::source;
+use super::cluster;
 use crate::{
     cli::{
         Verdict,
@@ -17,8 +17,8 @@ pub(in crate::cli) async fn run(
     args: &EnvArgs,
     screen: Screen,
 ) -> Result<Verdict> {
-    let source = source(global).await?;
-    let env = env::of(&source, format(args.format), args.show_secrets).await?;
+    let cluster = cluster(global).await?;
+    let env = env::of(&cluster, format(args.format), args.show_secrets).await?;
     match &env.text {
         Some(text) if !screen.json => result::put(text)?,
         _ => result::json(&env)?,

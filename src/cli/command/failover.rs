@@ -20,10 +20,10 @@ use rcluster_core::{
     spec::ClusterName,
 };
 use rcluster_ops::{
-    cluster::session::{Purpose, Session},
+    cluster::handle::{Cluster, Purpose},
     failover::{
         Stop,
-        ground::{Ground, Seeds},
+        ground::Ground,
         outline,
         planned::{self, planned},
         run::{Request, drill, refuse_strangers, side_by_side},
@@ -46,12 +46,11 @@ pub(in crate::cli) async fn run(
         if drills {
             return Err(refuse_strangers(fault));
         }
-        let (seeds, user) = settings::seeds(global)?;
-        let password = settings::seed_password(global)?;
-        let deadline = settings::deadline(global);
-        let seeds = Seeds::find(&seeds, user, password, deadline).await?;
+        let request = settings::request(global, &SpecFlags::default())?;
+        let mut cluster = Cluster::behind_seeds(request)?;
+        cluster.list_nodes().await?;
         let progress = Progress::new(screen);
-        let ground = seeds.ground(&progress);
+        let ground = Ground::of(&cluster, &progress);
         return in_peace(global, args, screen, stop, &ground, &progress).await;
     }
     let purpose = if global.dry_run {
@@ -60,7 +59,7 @@ pub(in crate::cli) async fn run(
         Purpose::Change
     };
     let request = settings::request(global, &SpecFlags::default())?;
-    let session = Session::find(request, purpose).await?;
+    let session = Cluster::find(request, purpose).await?;
     if drills && global.dry_run {
         let progress = Progress::new(screen);
         let request = request_of(args, fault)?;
@@ -75,7 +74,7 @@ pub(in crate::cli) async fn run(
     if !global.dry_run {
         lifecycle::finish_drill(&session, &progress).await?;
     }
-    let ground = Ground::ours(&session, &progress);
+    let ground = Ground::of(&session, &progress);
     in_peace(global, args, screen, stop, &ground, &progress).await
 }
 
@@ -151,7 +150,7 @@ fn request_of(args: &FailoverArgs, fault: Fault) -> Result<Request> {
 }
 
 async fn drills_in_a_row(
-    session: &Session,
+    session: &Cluster,
     args: &FailoverArgs,
     fault: Fault,
     screen: Screen,

@@ -1,6 +1,6 @@
 //! `rcluster key`
 
-use super::source;
+use super::cluster;
 use crate::{
     cli::{Verdict, args::Global, args_look::KeyArgs, say},
     output::{look, result, screen::Screen},
@@ -9,7 +9,10 @@ use rcluster_core::{
     error::{Kind, Result},
     slot::Slot,
 };
-use rcluster_ops::{key, status::Status};
+use rcluster_ops::{
+    key,
+    status::{self, Status},
+};
 use std::os::unix::ffi::OsStrExt;
 
 pub(in crate::cli) async fn run(
@@ -35,7 +38,7 @@ pub(in crate::cli) async fn run(
 
 /// Who serves the slots. A cluster that was named has to be there; without one the slot is enough.
 async fn status(global: &Global, screen: Screen) -> Result<Option<Status>> {
-    let status = async { source(global).await?.status().await }.await;
+    let status = async { status::of(&cluster(global).await?).await }.await;
     let named = global.cluster.is_some() || global.file.is_some() || !global.seed.is_empty();
     match status {
         Ok(status) => Ok(Some(status)),

@@ -1,22 +1,19 @@
 //! `rcluster monitor`
 
+use super::cluster;
 use crate::{
     cli::{
         Verdict,
-        args::{Global, MonitorArgs, SpecFlags},
-        settings,
+        args::{Global, MonitorArgs},
     },
     output::{monitor, screen::Screen},
     tui,
 };
 use rcluster_core::error::Result;
-use rcluster_ops::{
-    cluster::session::{Purpose, Session},
-    monitor::{
-        Monitor,
-        feed::Feed,
-        recording::{Recorder, Replay},
-    },
+use rcluster_ops::monitor::{
+    Monitor,
+    feed::Feed,
+    recording::{Recorder, Replay},
 };
 use std::time::Duration;
 
@@ -53,12 +50,6 @@ async fn feed(global: &Global, args: &MonitorArgs) -> Result<Feed> {
     }
     let recorder = args.record.as_deref().map(Recorder::create).transpose()?;
     let every = Duration::from_millis(args.interval);
-    let monitor = if global.seed.is_empty() {
-        let request = settings::request(global, &SpecFlags::default())?;
-        Monitor::of_session(Session::find(request, Purpose::Look).await?, every).await?
-    } else {
-        let (seeds, user) = settings::seeds(global)?;
-        Monitor::of_seeds(&seeds, user, settings::seed_password(global)?, every).await?
-    };
+    let monitor = Monitor::of(cluster(global).await?, every).await?;
     Ok(Feed::live(monitor, recorder))
 }

@@ -1,6 +1,6 @@
 //! `rcluster status`
 
-use super::source_within;
+use super::cluster_within;
 use crate::{
     cli::{Verdict, args::Global, args_look::StatusArgs, settings},
     output::{
@@ -12,7 +12,10 @@ use crate::{
     },
 };
 use rcluster_core::error::Result;
-use rcluster_ops::status::{healthy, source::Source};
+use rcluster_ops::{
+    cluster::handle::Cluster,
+    status::{self, healthy},
+};
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
@@ -21,17 +24,17 @@ pub(in crate::cli) async fn run(
     args: &StatusArgs,
     screen: Screen,
 ) -> Result<Verdict> {
-    let source = source_within(global, args.node_timeout).await?;
+    let cluster = cluster_within(global, args.node_timeout).await?;
     if args.watch {
-        return watch(&source, args.interval, screen).await;
+        return watch(&cluster, args.interval, screen).await;
     }
     let status = if args.wait {
         let progress = Progress::new(screen);
-        let waited = healthy::wait(&source, settings::deadline(global), &progress).await;
+        let waited = healthy::wait(&cluster, settings::deadline(global), &progress).await;
         progress.finish();
         waited?
     } else {
-        source.status().await?
+        status::of(&cluster).await?
     };
     result::show(screen, &table::status(&status, screen.width), &status)?;
     Ok(if status.is_ok() {
@@ -42,13 +45,13 @@ pub(in crate::cli) async fn run(
 }
 
 /// Until Ctrl-C, or until nobody reads any more. What cannot be asked now may answer again.
-async fn watch(source: &Source, every: Duration, screen: Screen) -> Result<Verdict> {
+async fn watch(cluster: &Cluster, every: Duration, screen: Screen) -> Result<Verdict> {
     let mut watch = Watch::new(screen, every);
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if watch.show(&source.status().await)? == Reader::Gone {
+        if watch.show(&status::of(cluster).await)? == Reader::Gone {
             return Ok(Verdict::Fine);
         }
     }

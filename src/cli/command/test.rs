@@ -13,8 +13,8 @@ use rcluster_core::{
     test::checks::Check,
 };
 use rcluster_ops::{
-    cluster::session::{Purpose, Session},
-    test::{self, Options, Subject},
+    cluster::handle::{Cluster, Purpose},
+    test::{self, Options},
 };
 use std::{collections::BTreeSet, path::Path};
 
@@ -26,24 +26,11 @@ pub(in crate::cli) async fn run(
 ) -> Result<Verdict> {
     let checks = checks(args)?;
     let progress = Progress::new(screen);
-    let (subject, thresholds);
-    let session;
-    if global.seed.is_empty() {
-        let request = settings::request(global, &SpecFlags::default())?;
-        thresholds = settings::thresholds(&request.spec.test, args)?;
-        session = Session::find(request, Purpose::Look).await?;
-        subject = Subject::Ours(&session);
-    } else {
-        let (seeds, user) = settings::seeds(global)?;
-        thresholds = settings::thresholds(&settings::seed_thresholds(global)?, args)?;
-        subject = Subject::Seeds {
-            seeds,
-            user,
-            password: settings::seed_password(global)?,
-        };
-    }
+    let request = settings::request(global, &SpecFlags::default())?;
+    let thresholds = settings::thresholds(&request.spec.test, args)?;
+    let cluster = Cluster::reach(request, Purpose::Look).await?;
     let options = Options { thresholds, checks };
-    let report = test::run(&subject, &options, &progress, async || signals.next().await).await?;
+    let report = test::run(&cluster, &options, &progress, async || signals.next().await).await?;
     progress.finish();
     if let Some(path) = &args.junit {
         write(path, &smoke::junit(&report)?)?;

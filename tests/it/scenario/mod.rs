@@ -17,7 +17,7 @@ use rcluster_ops::{
     cluster::{
         context::Kill,
         event::{Event, Listener},
-        session::{Request, Session},
+        handle::{Cluster as Session, Request},
     },
     lifecycle,
     store::state::State,
@@ -162,6 +162,7 @@ impl World {
         let state = self.state();
         let name = &self.spec.name;
         let request = Request {
+            seeds: Vec::new(),
             remembered: state.load(name).unwrap(),
             spec: self.spec.clone(),
             password: self.password.clone(),

@@ -103,6 +103,8 @@ ids! {
     Somaxconn = "somaxconn", Host;
     /// Every node answers.
     Answers = "answers", Cluster;
+    /// The judge finds nothing wrong with the cluster.
+    Health = "health", Cluster;
     /// The nodes' clocks agree with ours.
     Clock = "clock", Cluster;
     /// What clients are told to dial can be dialled from here.

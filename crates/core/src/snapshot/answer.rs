@@ -1,6 +1,10 @@
 //! What comes of a call on a node when it is not what was asked for, as far as callers tell apart.
 
-use crate::node::Endpoint;
+use crate::{
+    error::{Error, Kind},
+    node::{Endpoint, NodeName},
+    text::human::said,
+};
 
 /// Why a call on a node failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -113,6 +117,31 @@ impl WireError {
         )
     }
 }
+
+impl WireError {
+    /// The same as an error of an operation on this node, with something to do.
+    pub fn failure(&self, node: &NodeName) -> Error {
+        let kind = match self {
+            WireError::Auth { .. } => Kind::Usage,
+            _ => Kind::Failed,
+        };
+        let hint = match self {
+            error if error.is_forbidden() => LOOKING,
+            WireError::Auth { .. } => {
+                "give the password that the nodes were started with: --password-file FILE, REDIS_PASSWORD, or `password_file:` in the spec"
+            }
+            WireError::Unreachable { .. } | WireError::Silent { .. } => {
+                "`rcluster status` shows which nodes answer; `rcluster up` brings back the others"
+            }
+            WireError::Loading { .. } => "it is reading its data; try again in a moment",
+            _ => "`rcluster status` shows what each node says",
+        };
+        Error::new(kind, said(node.as_str(), &self.to_string())).hint(hint)
+    }
+}
+
+/// What a user has to be allowed for anything to be said about a cluster.
+pub const LOOKING: &str = "allow the user to look: `ACL SETUSER NAME +ping +info +cluster`";
 
 /// Shorthand.
 pub type WireResult<T> = std::result::Result<T, WireError>;

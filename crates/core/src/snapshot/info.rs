@@ -82,6 +82,12 @@ pub struct NodeInfo {
     pub memory_used_bytes: u64,
     /// `maxmemory`; 0: no limit.
     pub memory_max_bytes: u64,
+    /// `maxmemory_policy`.
+    pub memory_policy: String,
+    /// `aof_last_write_status` is `err`.
+    pub aof_write_failed: bool,
+    /// `rdb_last_bgsave_status` is `err`.
+    pub rdb_save_failed: bool,
     /// `connected_clients`.
     pub clients: u64,
     /// `instantaneous_ops_per_sec`.
@@ -174,6 +180,12 @@ impl NodeInfo {
             uptime_seconds: fields.number("uptime_in_seconds"),
             memory_used_bytes: fields.number("used_memory"),
             memory_max_bytes: fields.number("maxmemory"),
+            memory_policy: fields
+                .text("maxmemory_policy")
+                .unwrap_or_default()
+                .to_owned(),
+            aof_write_failed: fields.text("aof_last_write_status") == Some("err"),
+            rdb_save_failed: fields.text("rdb_last_bgsave_status") == Some("err"),
             clients: fields.number("connected_clients"),
             ops_per_sec: fields.number("instantaneous_ops_per_sec"),
             run_id: fields.text("run_id").unwrap_or_default().to_owned(),

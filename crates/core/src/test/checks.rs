@@ -19,6 +19,8 @@ pub enum Check {
     OpenSlots,
     /// All nodes say the same of each other.
     ViewAgreement,
+    /// The judge finds nothing wrong with the cluster.
+    Health,
     /// SET, GET, INCR, EXPIRE and DEL on every shard, through the announced endpoint.
     ReadWrite,
     /// Several keys at once where a hash tag puts them into one slot, and a refusal where not.
@@ -45,12 +47,13 @@ pub enum Check {
 
 impl Check {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Check; 16] = [
+    pub const ALL: [Check; 17] = [
         Check::Connectivity,
         Check::ClusterState,
         Check::SlotCoverage,
         Check::OpenSlots,
         Check::ViewAgreement,
+        Check::Health,
         Check::ReadWrite,
         Check::HashTags,
         Check::Moved,
@@ -72,6 +75,7 @@ impl Check {
             Check::SlotCoverage => "slot-coverage",
             Check::OpenSlots => "open-slots",
             Check::ViewAgreement => "view-agreement",
+            Check::Health => "health",
             Check::ReadWrite => "read-write",
             Check::HashTags => "hash-tags",
             Check::Moved => "moved",
@@ -94,6 +98,7 @@ impl Check {
             Check::SlotCoverage => "every slot has an owner that answers",
             Check::OpenSlots => "no slot is half moved",
             Check::ViewAgreement => "all nodes say the same of each other",
+            Check::Health => "nothing is wrong with the cluster, as `status` judges it",
             Check::ReadWrite => {
                 "SET, GET, INCR, EXPIRE and DEL on every shard, through the announced endpoint"
             }

@@ -394,6 +394,7 @@ fn hint(check: Check) -> &'static str {
         Check::ViewAgreement => {
             "gossip settles this within seconds: test again; `rcluster status` names who differs"
         }
+        Check::Health => "`rcluster status` says what to do about each finding",
         Check::ReadWrite => {
             "`rcluster status` shows which masters answer; clients dial what nodes announce: see `access:`"
         }

@@ -2,7 +2,7 @@
 //! labels, and only then what this host can do.
 
 use super::event::{Event, Listener};
-use crate::stop::no_such_cluster;
+use super::handle::no_such_cluster;
 use crate::store::state::{Remembered, State};
 use rcluster_core::{
     error::{Error, Result},

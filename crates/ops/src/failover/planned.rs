@@ -227,10 +227,9 @@ pub(super) fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
 
 fn no_such_node(scene: &Scene, name: &NodeName) -> Error {
     let known: Vec<&str> = scene
-        .seen
-        .members
-        .iter()
-        .map(|member| member.name.as_str())
+        .snapshot
+        .members()
+        .map(|node| node.name.as_str())
         .collect();
     Error::usage(format!("no shard has a node {name}"))
         .hint(format!("its nodes are {}", known.join(", ")))

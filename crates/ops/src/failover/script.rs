@@ -236,7 +236,7 @@ impl<'a> Script<'a> {
     }
 
     fn living(&self, hit: &[NodeName]) -> Vec<NodeName> {
-        let members = self.scene.seen.members.iter();
+        let members = self.scene.members().into_iter();
         let names = members.map(|member| member.name.clone());
         names.filter(|name| !hit.contains(name)).collect()
     }

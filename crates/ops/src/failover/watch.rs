@@ -45,7 +45,7 @@ impl Watch {
     pub(super) fn start(scene: &Scene, nodes: &[NodeName], wire: &impl Fn() -> LiveWire) -> Self {
         let (tell, looks) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
-        for member in &scene.seen.members {
+        for member in &scene.members() {
             if nodes.contains(&member.name) {
                 tasks.spawn(one(
                     wire(),

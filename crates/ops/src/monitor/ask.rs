@@ -4,13 +4,13 @@
 //! and not our own reading of the others' answers.
 
 use super::roster::Member;
-use crate::cluster::survey;
+use crate::cluster::look;
 use futures_util::{
     StreamExt,
     future::{join, join_all},
     stream,
 };
-use rcluster_core::snapshot::answer::WireError;
+use rcluster_core::snapshot::{self, answer::WireError};
 use rcluster_wire::LiveWire;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ const PINGS: usize = 8;
 /// What a node answered.
 pub(super) struct Answer {
     /// What it said.
-    pub(super) report: survey::Answer,
+    pub(super) report: snapshot::Answer,
     /// How long a PING took.
     pub(super) ping: Option<Duration>,
     /// When it answered: a silent node lets the others' answers wait, and rates are by time.
@@ -64,8 +64,8 @@ pub(super) async fn all(wire: &LiveWire, members: &[Member]) -> Vec<Answer> {
 
 /// A node that is loading answers no PING, but has something to say.
 async fn ping(wire: &LiveWire, member: &Member) -> Result<Option<Duration>, WireError> {
-    match &member.asked.dial {
-        Some(dial) if !member.asked.is_frozen() => match wire.ping(dial).await {
+    match &member.node.dial {
+        Some(dial) if !member.node.is_frozen() => match wire.ping(dial).await {
             Ok(took) => Ok(Some(took)),
             Err(WireError::Loading { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -76,7 +76,7 @@ async fn ping(wire: &LiveWire, member: &Member) -> Result<Option<Duration>, Wire
 
 async fn observe(wire: &LiveWire, member: &Member, ping: Option<Duration>) -> Answer {
     Answer {
-        report: member.asked.observe(wire).await,
+        report: look::observe(wire, &member.node).await,
         ping,
         at: Instant::now(),
     }

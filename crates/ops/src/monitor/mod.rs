@@ -15,13 +15,12 @@ pub mod recording;
 mod roster;
 pub mod sample;
 
-use crate::cluster::{session::Session, survey::Survey};
+use crate::cluster::handle::Cluster;
 use build::Memory;
 use rcluster_core::{
     error::Result,
     monitor::told::Details,
     node::{Endpoint, NodeName},
-    secret::Secret,
 };
 use rcluster_wire::{LiveWire, live::CALL_DEADLINE};
 use roster::Roster;
@@ -41,34 +40,14 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// A cluster of ours. Exit 6 if there is none, 2 if the password is wrong.
-    pub async fn of_session(session: Session, every: Duration) -> Result<Self> {
-        let wire = wire(
-            session.request.user.clone(),
-            session.request.password.clone(),
-            every,
-        );
+    /// Of a cluster, ours or behind seeds. Exit 6 if there is none, 2 if the password is wrong.
+    pub async fn of(cluster: Cluster, every: Duration) -> Result<Self> {
+        let wire = cluster.live().deadline(node_deadline(every));
         // Says what is wrong, in the same words as `status`, before there is a screen to say it on.
-        let survey = Survey::of_session(&session, &wire).await?.let_in()?;
-        let memory = Memory::new(survey.replicas);
-        let Session {
-            runtime, launch, ..
-        } = session;
-        let roster = Roster::of_runtime(runtime, launch.name);
-        Ok(Monitor::new(wire, roster, memory, every))
-    }
-
-    /// Any cluster, through seeds of which one has to answer.
-    pub async fn of_seeds(
-        seeds: &[Endpoint],
-        user: Option<String>,
-        password: Option<Secret>,
-        every: Duration,
-    ) -> Result<Self> {
-        let wire = wire(user, password, every);
-        let survey = Survey::of_seeds(&wire, seeds).await?.let_in()?;
-        let roster = Roster::of_survey(survey);
-        Ok(Monitor::new(wire, roster, Memory::new(None), every))
+        let snapshot = cluster.look_by(&wire).await?.let_in()?;
+        let wanted = cluster.wanted().launch.cloned();
+        let roster = Roster::new(cluster, snapshot);
+        Ok(Monitor::new(wire, roster, Memory::new(wanted), every))
     }
 
     fn new(wire: LiveWire, roster: Roster, memory: Memory, every: Duration) -> Self {
@@ -95,12 +74,9 @@ impl Monitor {
             answers.extend(ask::all(&self.wire, new).await);
         }
         self.roster.remember(&mut answers);
-        self.memory.sample(
-            &self.roster,
-            answers,
-            start.elapsed(),
-            jiff::Timestamp::now(),
-        )
+        let took = start.elapsed();
+        let now = jiff::Timestamp::now();
+        self.memory.sample(&self.roster, answers, took, now)
     }
 
     /// For looking into a node while samples go on.
@@ -112,9 +88,8 @@ impl Monitor {
 }
 
 /// A call gets most of an interval, at most a second: a silent node never makes samples pile up.
-fn wire(user: Option<String>, password: Option<Secret>, every: Duration) -> LiveWire {
-    let deadline = (every * 4 / 5).clamp(Duration::from_millis(250), CALL_DEADLINE);
-    LiveWire::new(user, password).deadline(deadline)
+fn node_deadline(every: Duration) -> Duration {
+    (every * 4 / 5).clamp(Duration::from_millis(250), CALL_DEADLINE)
 }
 
 /// Looks into one node.

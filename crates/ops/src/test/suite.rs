@@ -111,6 +111,7 @@ impl<'a> Suite<'a> {
             observed::slot_coverage(self.stage.owned, self.stage.served, slots),
             observed::open_slots(seen),
             observed::view_agreement(&self.stage.differences),
+            observed::health(&self.stage.verdict.findings),
             observed::replica_links(seen, slots, self.stage.replicas),
             observed::replica_lag(seen, most),
         ];
