@@ -93,7 +93,7 @@ fn sources() -> BTreeMap<String, String> {
             if path.ends_with("/target") {
             } else if entry.path().is_dir() {
                 below(root, &path, found);
-            } else if path.ends_with(".rs") {
+            } else if entry.path().extension().is_some_and(|end| end == "rs") {
                 found.insert(path, fs::read_to_string(entry.path()).unwrap());
             }
         }
