@@ -1,12 +1,11 @@
 //! What was asked for, resolved once: flags over `RCLUSTER_*` environment over spec over defaults.
 
-use super::args::{Global, RuntimeArg, SpecFlags, TestArgs};
+use super::args::{Global, RuntimeArg, SpecFlags};
 use rcluster_core::{
     error::{Error, Result},
     node::Endpoint,
     secret::Secret,
     spec::{Auto, PortChoice, RuntimeChoice, Spec},
-    test::checks::Thresholds,
 };
 use rcluster_ops::{
     cluster::handle::Request,
@@ -160,22 +159,6 @@ fn base(global: &Global, state: &State) -> Result<Base> {
     })
 }
 
-/// What `test` holds a cluster to: flags over the spec's.
-pub(super) fn thresholds(spec: &Thresholds, args: &TestArgs) -> Result<Thresholds> {
-    let mut thresholds = spec.clone();
-    set(&mut thresholds.latency_p99_ms, args.latency_p99_ms);
-    set(&mut thresholds.latency_samples, args.latency_samples);
-    set(&mut thresholds.hit_ratio_percent, args.hit_ratio_percent);
-    set(&mut thresholds.lag_bytes, args.lag_bytes);
-    set(&mut thresholds.wait_ms, args.wait_ms);
-    set(&mut thresholds.persistence, args.persistence);
-    set(&mut thresholds.maxclients, args.maxclients.map(Some));
-    match thresholds.problems().into_iter().next() {
-        None => Ok(thresholds),
-        Some((key, what, hint)) => Err(Error::usage(format!("test.{key}: {what}")).hint(hint)),
-    }
-}
-
 /// The spec file that is named, else the nearest one from here upward, and where it lies.
 fn found(global: &Global) -> Result<Option<(Spec, PathBuf)>> {
     let found = match &global.file {
@@ -224,7 +207,8 @@ fn override_with(spec: &mut Spec, global: &Global, flags: &SpecFlags) {
     set(&mut spec.redis_server, redis_server);
 }
 
-fn set<T>(field: &mut T, flag: Option<T>) {
+/// The flag, if it was given.
+pub(super) fn set<T>(field: &mut T, flag: Option<T>) {
     if let Some(value) = flag {
         *field = value;
     }

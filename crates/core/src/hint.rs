@@ -407,9 +407,8 @@ impl About {
         let mut words = vec!["rcluster".to_owned()];
         match (&command.cluster, self) {
             _ if command.verb.target() == Target::Nothing => {}
-            (Some(name), _) => words.push(format!("-c {name}")),
             (None, About::Ours(name)) if name == DEFAULT => {}
-            (None, About::Ours(name)) => words.push(format!("-c {name}")),
+            (Some(name), _) | (None, About::Ours(name)) => words.push(format!("-c {name}")),
             (None, About::File(path)) => words.push(format!("-f {path}")),
             (None, About::Seed(seed)) => words.push(format!("--seed {seed}")),
         }

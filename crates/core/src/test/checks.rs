@@ -1,4 +1,4 @@
-//! The smoke test: its checks, and what it holds a cluster to (`test:` in the spec).
+//! `test`: its checks, and what it holds a cluster to (`test:` in the spec).
 
 use crate::text::decimal::Decimal;
 use schemars::JsonSchema;

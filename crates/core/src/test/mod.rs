@@ -1,4 +1,4 @@
-//! The smoke test's decisions: which keys it uses, what it sends, and what each measurement means.
+//! The decisions of `test`: which keys it uses, what it sends, and what each measurement means.
 //!
 //! A check has a measured value and a limit; a failure says both. It is made of parts (a node, a
 //! shard, a replica), each with a verdict of its own.

@@ -23,7 +23,7 @@ const EXPIRED: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(5);
 
 /// What is written.
-pub(super) const VALUE: &str = "rcluster smoke test";
+pub(super) const VALUE: &str = "rcluster test";
 
 /// SET, GET, INCR, EXPIRE and DEL; a key that was let expire is gone.
 pub(super) async fn read_write(wire: &dyn DataWire, target: &Target<'_>) -> Result<String, Fault> {

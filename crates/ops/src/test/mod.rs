@@ -1,4 +1,4 @@
-//! `test`: the smoke suite. It looks at every node, and writes and reads on every shard, through
+//! `test`: proves that a cluster works. It looks at every node, and writes and reads on every shard, through
 //! the endpoints that a client is told; shards are tried side by side.
 //!
 //! Its keys begin with one prefix ([`rcluster_core::test::keys::PREFIX`]), are removed at the end,
