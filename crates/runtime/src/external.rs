@@ -46,7 +46,6 @@ impl Runtime for External {
             restarts_by_itself: false,
             own_network: false,
             partition: false,
-            fill_disk: false,
         }
     }
 

@@ -259,7 +259,6 @@ impl Runtime for FakeRuntime {
             restarts_by_itself: false,
             own_network: self.addresses != Addresses::Host,
             partition: false,
-            fill_disk: false,
         }
     }
 

@@ -30,7 +30,6 @@ pub(super) async fn strike(
         Fault::Freeze => runtime.signal(name, node, Signal::Pause).await,
         // What follows is the slowing down itself.
         Fault::Slow => Ok(true),
-        Fault::DiskFull => Err(Error::refused("--fault disk-full: nobody can do that here")),
         Fault::Stop => runtime.stop(name, node, GRACE).await,
         Fault::Partition => runtime.disconnect(name, node).await,
     });

@@ -132,7 +132,6 @@ impl Runtime for Docker {
             restarts_by_itself: true,
             own_network: true,
             partition: true,
-            fill_disk: false,
         }
     }
 

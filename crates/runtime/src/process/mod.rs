@@ -352,7 +352,6 @@ impl Runtime for Process {
             restarts_by_itself: false,
             own_network: false,
             partition: false,
-            fill_disk: false,
         }
     }
 
