@@ -13,7 +13,7 @@ use rcluster_core::{
         launch::{Launch, NodeLaunch},
     },
 };
-use rcluster_runtime::{Found, OnProgress, Runtime, Signal};
+use rcluster_runtime::{Faults, Found, OnProgress, Partition, Runtime, Signal};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -262,6 +262,10 @@ impl Runtime for FakeRuntime {
         }
     }
 
+    fn faults(&self) -> Option<&dyn Faults> {
+        Some(self)
+    }
+
     fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String {
         let Launch { image, listen, .. } = launch;
         let NodeLaunch { port, bus_port, .. } = node;
@@ -402,7 +406,10 @@ impl Runtime for FakeRuntime {
         self.lock().existing(cluster, node)?;
         Ok(vec!["* Ready to accept connections".to_owned()])
     }
+}
 
+#[async_trait]
+impl Faults for FakeRuntime {
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {
         let mut inner = self.lock();
         let existing = inner.existing(cluster, node)?;
@@ -421,5 +428,9 @@ impl Runtime for FakeRuntime {
             }
             (Signal::Pause | Signal::Resume, _) => Ok(false),
         }
+    }
+
+    fn partition(&self) -> Option<&dyn Partition> {
+        None
     }
 }
