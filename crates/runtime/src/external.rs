@@ -1,6 +1,6 @@
 //! Nodes that somebody else started: they can be looked at and formed, not started or stopped.
 
-use super::{Capabilities, Faults, Found, OnProgress, Placed, Runtime};
+use super::{Capabilities, Faults, Found, OnProgress, Placed, Runtime, ShapeHash};
 use async_trait::async_trait;
 use rcluster_core::{
     error::{Error, Result},
@@ -53,8 +53,8 @@ impl Runtime for External {
         None
     }
 
-    fn shape(&self, _launch: &Launch, _node: &NodeLaunch) -> String {
-        String::new()
+    fn shape(&self, _launch: &Launch, _node: &NodeLaunch) -> ShapeHash {
+        String::new().into()
     }
 
     async fn prepare(&self, _launch: &Launch, _progress: OnProgress<'_>) -> Result<bool> {

@@ -33,7 +33,7 @@ pub use faults::{Beside, Faults, Partition, Signal};
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use log_line::{LogLine, LogLines};
-use rcluster_core::snapshot::place::{Capabilities, Placed, RunState};
+use rcluster_core::snapshot::place::{Capabilities, Placed, RunState, ShapeHash};
 use rcluster_core::{
     error::Result,
     node::NodeName,
@@ -100,7 +100,7 @@ pub trait Runtime: Send + Sync {
 
     /// A hash of everything about a node that cannot change while it exists (image, published
     /// ports, command, …); configuration that Redis can be told is not part of it.
-    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String;
+    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> ShapeHash;
 
     /// Makes what all nodes share: image, network, folders. Nothing is removed or replaced.
     async fn prepare(&self, launch: &Launch, progress: OnProgress<'_>) -> Result<bool>;

@@ -4,7 +4,7 @@
 //! with something that does, by a hook that hears of every change of power.
 
 use async_trait::async_trait;
-use rcluster_core::snapshot::place::{Capabilities, Placed, RunState};
+use rcluster_core::snapshot::place::{Capabilities, Placed, RunState, ShapeHash};
 use rcluster_core::{
     error::{Error, Kind, Result},
     node::{Address, NodeName},
@@ -266,10 +266,10 @@ impl Runtime for FakeRuntime {
         Some(self)
     }
 
-    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String {
+    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> ShapeHash {
         let Launch { image, listen, .. } = launch;
         let NodeLaunch { port, bus_port, .. } = node;
-        format!("{image} {listen}:{port}@{bus_port}")
+        format!("{image} {listen}:{port}@{bus_port}").into()
     }
 
     async fn prepare(&self, launch: &Launch, _: OnProgress<'_>) -> Result<bool> {
@@ -303,7 +303,7 @@ impl Runtime for FakeRuntime {
                     state: RunState::Stopped,
                     listen: launch.listen,
                     address: self.address(inner.creations, launch, node),
-                    shape: self.shape(launch, node),
+                    shape: self.shape(launch, node).current,
                     conf: conf.to_owned(),
                 };
                 let nodes = inner.nodes.entry(cluster.clone()).or_default();

@@ -83,7 +83,7 @@ async fn a_second_ensure_changes_nothing(bench: &Bench) {
     assert_eq!(placed.state, RunState::Running);
     assert_eq!(
         placed.shape.as_deref(),
-        Some(bench.runtime.shape(&bench.launch, node).as_str())
+        Some(bench.runtime.shape(&bench.launch, node).current.as_str())
     );
     assert_eq!(bench.ask(1, "PING").await, "+PONG");
     assert!(!bench.prepare().await);

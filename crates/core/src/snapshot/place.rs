@@ -42,8 +42,35 @@ pub struct Placed {
     pub address: Option<Address>,
     /// Container id or pid; empty while there is neither.
     pub runtime_id: String,
-    /// Hash of what can only be changed by creating it anew (see `Runtime::shape`).
+    /// Hash of what can only be changed by creating it anew (see [`ShapeHash`]), as it was when
+    /// the node was created.
     pub shape: Option<String>,
+}
+
+/// A hash of everything about a node that cannot change while it exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShapeHash {
+    /// What a node that is created now is marked with.
+    pub current: String,
+    /// What earlier versions of rcluster marked a node of the same shape with.
+    pub earlier: Vec<String>,
+}
+
+impl ShapeHash {
+    /// Whether a node with this mark has this shape.
+    pub fn is(&self, mark: &str) -> bool {
+        self.current == mark || self.earlier.iter().any(|earlier| earlier == mark)
+    }
+}
+
+impl From<String> for ShapeHash {
+    /// A hash that was never written in another way.
+    fn from(current: String) -> Self {
+        ShapeHash {
+            current,
+            earlier: Vec::new(),
+        }
+    }
 }
 
 /// Whether a node runs.

@@ -36,7 +36,8 @@ pub use inspect_image::ImageCheck;
 pub use standin::{BuiltImage, StandIn};
 
 use super::{
-    Beside, Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, Runtime, Signal,
+    Beside, Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, Runtime,
+    ShapeHash, Signal,
 };
 use async_trait::async_trait;
 use rcluster_core::{
@@ -141,8 +142,8 @@ impl Runtime for Docker {
         Some(self)
     }
 
-    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String {
-        Shape::of(launch, node).hash()
+    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> ShapeHash {
+        Shape::of(launch, node).hashes()
     }
 
     async fn prepare(&self, launch: &Launch, progress: OnProgress<'_>) -> Result<bool> {

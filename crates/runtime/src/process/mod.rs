@@ -11,7 +11,8 @@ mod pidfile;
 pub mod server;
 
 use super::{
-    Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, RunState, Runtime, Signal,
+    Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, RunState, Runtime,
+    ShapeHash, Signal,
 };
 use crate::wait::{Look, wait_until};
 use async_trait::async_trait;
@@ -292,6 +293,7 @@ impl Process {
     }
 }
 
+/// Made anew at each look from what `node.json` says, so it needs no version.
 fn shape(listen: IpAddr, port: u16, bus_port: u16) -> String {
     format!("{listen}:{port}:{bus_port}")
 }
@@ -365,8 +367,8 @@ impl Runtime for Process {
         Some(self.at(cluster, node).path().to_owned())
     }
 
-    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String {
-        shape(launch.listen, node.port, node.bus_port)
+    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> ShapeHash {
+        shape(launch.listen, node.port, node.bus_port).into()
     }
 
     async fn prepare(&self, launch: &Launch, _progress: OnProgress<'_>) -> Result<bool> {
