@@ -4,6 +4,9 @@ use crate::node::{Address, NodeName};
 use serde::Serialize;
 use std::net::SocketAddr;
 
+/// The name of the machine that rcluster itself runs on, as a node's place gives it.
+pub const THIS_HOST: &str = "localhost";
+
 /// What a runtime can do, as data, so that nobody asks which one it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[expect(
@@ -36,15 +39,36 @@ pub struct Placed {
     pub port: u16,
     /// Its bus port.
     pub bus_port: u16,
-    /// Where rcluster itself dials it: a published loopback port. `None` unless it runs or is paused.
+    /// The machine it runs on: [`THIS_HOST`], or the name or address of another one.
+    pub host: String,
+    /// Whether it is in the cluster's network. A node that runs and is not has been cut off:
+    /// neither its peers nor rcluster reach it, and it has no `dial` and no `address`.
+    pub connected: bool,
+    /// Where rcluster itself dials it: a published loopback port. `None` unless it runs or is
+    /// paused, and is connected.
     pub dial: Option<SocketAddr>,
-    /// What its peers use. `None` unless it runs or is paused.
+    /// What its peers use. `None` unless it runs or is paused, and is connected.
     pub address: Option<Address>,
+    /// How it ended, if it is stopped and the runtime knows.
+    pub exit: Option<Exit>,
     /// Container id or pid; empty while there is neither.
     pub runtime_id: String,
     /// Hash of what can only be changed by creating it anew (see [`ShapeHash`]), as it was when
     /// the node was created.
     pub shape: Option<String>,
+}
+
+/// How a node's process ended, as the runtime saw it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Exit {
+    /// Its exit code; 128 and more: a signal's number, plus 128.
+    pub code: Option<i64>,
+    /// The kernel ended it because it was out of memory.
+    pub out_of_memory: bool,
+    /// Why it could not be started at all, in the runtime's words.
+    pub error: Option<String>,
+    /// When it ended, as RFC 3339 has it.
+    pub at: Option<String>,
 }
 
 /// A hash of everything about a node that cannot change while it exists.

@@ -136,8 +136,10 @@ pub fn member(launch: &Launch, placed: Placed) -> Option<Member> {
     Some(Member {
         dial: placed.dial?.into(),
         address: placed.address?,
-        // Nodes without a word in the spec share this host, whatever addresses they have.
-        host: node.and_then(|node| node.host.clone()).unwrap_or_default(),
+        // What the spec says wins: it may know of racks and machines that the runtime does not see.
+        host: node
+            .and_then(|node| node.host.clone())
+            .unwrap_or(placed.host),
         zone: node.and_then(|node| node.zone.clone()),
         name: placed.node,
     })

@@ -188,8 +188,7 @@ impl Runtime for Docker {
     }
 
     async fn list(&self, cluster: &ClusterName) -> Result<Vec<Placed>> {
-        let nodes = self.nodes(cluster).await?;
-        Ok(nodes.iter().map(|node| self.placed(node)).collect())
+        self.all_placed(cluster).await
     }
 
     async fn clusters(&self) -> Result<Vec<Found>> {

@@ -24,6 +24,7 @@ use nix::{
 };
 use orphan::Orphan;
 use pidfile::Holder;
+use rcluster_core::snapshot::place::THIS_HOST;
 use rcluster_core::{
     error::{Error, Kind, Result},
     node::{Address, NodeName},
@@ -126,6 +127,10 @@ impl Process {
             state,
             port: card.port,
             bus_port: card.bus_port,
+            host: THIS_HOST.to_owned(),
+            connected: true,
+            // Nobody waits for a process that has outlived the rcluster that started it.
+            exit: None,
             dial: alive.then_some(SocketAddr::new(ip, card.port)),
             address: alive.then_some(Address {
                 ip,
