@@ -16,7 +16,7 @@ use rcluster_core::{
     node::{Address, BUS_OFFSET, Endpoint, NodeName},
     plan::step::{Goal, Plan, Step},
     secret::Secret,
-    spec::{ClusterName, RuntimeKind, launch::Launch},
+    spec::launch::Launch,
     text::count::count,
 };
 use rcluster_runtime::external::External;
@@ -104,8 +104,7 @@ pub async fn init(
     }
     let seen = Observation::complete(context, &members).await;
     let plan = form::form(&seen.seats()?, usize::from(replicas), &afterwards)?;
-    let name: ClusterName = "external".parse().map_err(Error::usage)?;
-    let launch = Launch::bare(&name, RuntimeKind::External);
+    let launch = Launch::foreign();
     let applier = Applier::new(context, &launch, None, members.clone());
     applier.apply(&plan).await?;
     applier

@@ -20,7 +20,7 @@ use rcluster_core::{
     node::NodeName,
     plan::start,
     render,
-    spec::{RuntimeKind, launch::Launch},
+    spec::launch::Launch,
 };
 use serde_json::json;
 
@@ -383,7 +383,7 @@ fn remember(session: &Session, pending: Option<Pending>, settled: bool) -> Resul
     request
         .state
         .save_password(&launch.name, session.password())?;
-    if launch.runtime == RuntimeKind::Docker {
+    if launch.can.containers {
         for file in render::files(launch, session.password())? {
             request
                 .state

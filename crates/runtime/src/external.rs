@@ -39,14 +39,7 @@ impl Runtime for External {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            start: false,
-            pause: false,
-            volumes: false,
-            restarts_by_itself: false,
-            own_network: false,
-            partition: false,
-        }
+        self.kind().capabilities()
     }
 
     fn faults(&self) -> Option<&dyn Faults> {

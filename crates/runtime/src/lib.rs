@@ -105,7 +105,8 @@ pub trait Runtime: Send + Sync {
     /// Makes what all nodes share: image, network, folders. Nothing is removed or replaced.
     async fn prepare(&self, launch: &Launch, progress: OnProgress<'_>) -> Result<bool>;
 
-    /// Makes one node exist and run: creates, starts or thaws it. `conf` is its redis.conf; it is
+    /// Makes one node exist, run and be in the cluster's network: creates, starts, thaws or
+    /// reconnects it. `conf` is its redis.conf; it is
     /// written before the node is created or started, and left alone if the node already runs.
     async fn ensure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<bool>;
 

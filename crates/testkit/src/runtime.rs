@@ -262,19 +262,20 @@ pub fn disk(cluster: &ClusterName, node: &NodeName) -> String {
 
 #[async_trait]
 impl Runtime for FakeRuntime {
-    /// No port of this host is looked at for nodes of this kind.
+    /// They are none of rcluster's kinds.
     fn kind(&self) -> RuntimeKind {
         RuntimeKind::External
     }
 
     fn capabilities(&self) -> Capabilities {
+        let own_network = self.addresses != Addresses::Host;
         Capabilities {
             start: true,
             pause: true,
             volumes: true,
-            restarts_by_itself: false,
-            own_network: self.addresses != Addresses::Host,
-            partition: self.addresses != Addresses::Host,
+            own_network,
+            partition: own_network,
+            ..Capabilities::NONE
         }
     }
 

@@ -343,6 +343,7 @@ async fn what_is_not_there_is_said(bench: &Bench) {
 
 async fn what_it_can_do_is_what_it_has(bench: &Bench) {
     let can = bench.runtime.capabilities();
+    assert_eq!(can, bench.runtime.kind().capabilities());
     assert_eq!(can.pause, bench.runtime.faults().is_some());
     assert_eq!(can.partition, faults(bench).partition().is_some());
     if let Some(partition) = faults(bench).partition() {
@@ -356,6 +357,9 @@ async fn what_it_can_do_is_what_it_has(bench: &Bench) {
         assert_eq!((cut.dial, cut.address), (None, None));
         assert!(partition.reconnect(&bench.launch, node).await.unwrap());
         assert!(!partition.reconnect(&bench.launch, node).await.unwrap());
+        assert!(partition.disconnect(cluster, node).await.unwrap());
+        assert!(bench.ensure(1).await);
+        assert!(!bench.ensure(1).await);
         assert!(place(bench, 1).await.connected);
         assert_eq!(bench.ask(1, "PING").await, "+PONG");
     }

@@ -22,10 +22,28 @@ pub struct Capabilities {
     pub volumes: bool,
     /// It brings the nodes back by itself after a reboot.
     pub restarts_by_itself: bool,
+    /// Nodes run on the machine that rcluster runs on: its ports, memory and disk are theirs.
+    pub this_host: bool,
+    /// A node is a container of an image: its files are inside, and a compose file can describe it.
+    pub containers: bool,
     /// A node has an address of its own, other than the one that is published.
     pub own_network: bool,
     /// It can cut a node off from the others while the node runs on.
     pub partition: bool,
+}
+
+impl Capabilities {
+    /// Nodes that somebody else started can do nothing of this.
+    pub const NONE: Capabilities = Capabilities {
+        start: false,
+        pause: false,
+        volumes: false,
+        restarts_by_itself: false,
+        this_host: false,
+        containers: false,
+        own_network: false,
+        partition: false,
+    };
 }
 
 /// One node as the runtime sees it.

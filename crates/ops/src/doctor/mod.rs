@@ -19,7 +19,7 @@ use rcluster_core::{
     hint::About,
     node::Endpoint,
     secret::Secret,
-    spec::{PortChoice, RuntimeChoice, RuntimeKind, launch::Launch},
+    spec::{PortChoice, RuntimeKind, launch::Launch},
 };
 use rcluster_wire::LiveWire;
 use serde::Serialize;
@@ -207,14 +207,9 @@ async fn ours(session: &Session, placed: Vec<Placed>) -> Vec<cluster::Seen> {
 
 /// The runtime that is settled already.
 fn asked(request: &Request) -> Option<RuntimeKind> {
-    match request.spec.runtime {
-        RuntimeChoice::Docker => Some(RuntimeKind::Docker),
-        RuntimeChoice::Process => Some(RuntimeKind::Process),
-        RuntimeChoice::Auto | RuntimeChoice::Swarm | RuntimeChoice::External => {
-            let remembered = request.remembered.as_ref();
-            remembered.map(|remembered| remembered.runtime)
-        }
-    }
+    let remembered = request.remembered.as_ref();
+    let lives = remembered.map(|remembered| remembered.runtime);
+    request.spec.runtime.kind().or(lives)
 }
 
 /// The cluster as `up` would make it.

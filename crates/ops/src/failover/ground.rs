@@ -7,10 +7,10 @@ use crate::{
 };
 use rcluster_core::snapshot::place::{Placed, RunState};
 use rcluster_core::{
-    error::{Error, Result},
+    error::Result,
     node::{Address, BUS_OFFSET, Endpoint},
     secret::Secret,
-    spec::{ClusterName, RuntimeKind, launch::Launch},
+    spec::{ClusterName, launch::Launch},
 };
 use rcluster_runtime::external::External;
 use rcluster_wire::LiveWire;
@@ -93,11 +93,10 @@ impl Seeds {
                 shape: None,
             });
         }
-        let name: ClusterName = "external".parse().map_err(Error::usage)?;
         Ok(Seeds {
             runtime: External::of(nodes),
             wire,
-            launch: Launch::bare(&name, RuntimeKind::External),
+            launch: Launch::foreign(),
             wires: Arc::new(wires),
             deadline,
         })

@@ -115,7 +115,7 @@ impl Container {
 
     /// Whether it is in the cluster's network, or will be at its start: until then Docker may know
     /// the network by its id only.
-    fn is_connected(&self) -> bool {
+    pub(super) fn is_connected(&self) -> bool {
         let settings = self.summary.network_settings.as_ref();
         let networks = settings.and_then(|settings| settings.networks.as_ref());
         let any = networks.is_some_and(|networks| !networks.is_empty());

@@ -129,12 +129,8 @@ impl Runtime for Docker {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            start: true,
-            pause: true,
-            volumes: true,
-            restarts_by_itself: true,
-            own_network: true,
-            partition: true,
+            this_host: self.is_local(),
+            ..self.kind().capabilities()
         }
     }
 

@@ -354,14 +354,7 @@ impl Runtime for Process {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            start: true,
-            pause: true,
-            volumes: true,
-            restarts_by_itself: false,
-            own_network: false,
-            partition: false,
-        }
+        self.kind().capabilities()
     }
 
     fn faults(&self) -> Option<&dyn Faults> {
