@@ -62,7 +62,8 @@ pub(in crate::cli) async fn run(
 
 fn checks(args: &TestArgs) -> Result<BTreeSet<Check>> {
     let checks: BTreeSet<Check> = Check::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|check| args.only.is_empty() || args.only.contains(check))
         .filter(|check| !args.skip.contains(check))
         .collect();

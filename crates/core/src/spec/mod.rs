@@ -219,8 +219,9 @@ pub enum RuntimeChoice {
 }
 
 /// A runtime that has been decided on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum RuntimeKind {
     /// Containers of one Docker Engine.
     Docker,
@@ -265,16 +266,6 @@ impl RuntimeKind {
             },
             RuntimeKind::External => Capabilities::NONE,
         }
-    }
-}
-
-impl fmt::Display for RuntimeKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            RuntimeKind::Docker => "docker",
-            RuntimeKind::Process => "process",
-            RuntimeKind::External => "external",
-        })
     }
 }
 
