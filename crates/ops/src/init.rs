@@ -16,7 +16,7 @@ use rcluster_core::{
     node::{Address, BUS_OFFSET, Endpoint},
     plan::step::{Goal, Plan, Step},
     snapshot::{Member, Seen, Snapshot},
-    spec::{ClusterName, RuntimeKind, launch::Launch},
+    spec::{RuntimeKind, launch::Launch},
     text::count::count,
 };
 use std::collections::BTreeMap;
@@ -71,8 +71,7 @@ pub async fn init(
     }
     let seen = look::patiently(context, &seen).await;
     let plan = form::form(&seen.seats()?, usize::from(replicas), &afterwards)?;
-    let name: ClusterName = "external".parse().map_err(Error::usage)?;
-    let launch = Launch::bare(&name, RuntimeKind::External);
+    let launch = Launch::foreign();
     let mut applier = Applier::new(context, &launch, None).having_seen(seen.clone());
     applier.apply(&plan).await?;
     applier

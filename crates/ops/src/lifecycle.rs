@@ -21,7 +21,7 @@ use rcluster_core::{
     node::NodeName,
     plan::start,
     render,
-    spec::{RuntimeKind, launch::Launch},
+    spec::launch::Launch,
 };
 use serde_json::json;
 
@@ -384,7 +384,7 @@ fn remember(session: &Session, pending: Option<Pending>, settled: bool) -> Resul
     request
         .state
         .save_password(&launch.name, session.password())?;
-    if launch.runtime == RuntimeKind::Docker {
+    if launch.can.containers {
         for file in render::files(launch, session.password())? {
             request
                 .state

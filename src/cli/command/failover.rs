@@ -127,8 +127,6 @@ enum FaultArg {
     Partition,
     /// A master stutters: frozen and thawed in turn
     Slow,
-    /// A master's disk is full (no runtime can do that yet: it says why)
-    DiskFull,
     /// SIGKILL to a replica
     Replica,
     /// A master, then the replica that took over
@@ -334,7 +332,6 @@ fn fault(typed: FaultArg) -> Fault {
         FaultArg::Freeze => Fault::Freeze,
         FaultArg::Partition => Fault::Partition,
         FaultArg::Slow => Fault::Slow,
-        FaultArg::DiskFull => Fault::DiskFull,
         FaultArg::Replica => Fault::Replica,
         FaultArg::Double => Fault::Double,
         FaultArg::Majority => Fault::Majority,

@@ -141,7 +141,8 @@ fn over(spec: &Thresholds, args: &Test) -> Result<Thresholds> {
 
 fn checks(args: &Test) -> Result<BTreeSet<Check>> {
     let checks: BTreeSet<Check> = Check::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|check| args.only.is_empty() || args.only.contains(check))
         .filter(|check| !args.skip.contains(check))
         .collect();

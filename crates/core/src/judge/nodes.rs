@@ -52,7 +52,9 @@ fn missing(scene: &Scene<'_>) -> Vec<Finding> {
 /// Why nothing was heard of a node.
 fn absence(node: &Seen) -> Finding {
     let why = node.silence().unwrap_or_default();
-    let state = node.placed.as_ref().map(|placed| placed.state);
+    let placed = node.placed.as_ref();
+    let state = placed.map(|placed| placed.state);
+    let cut_off = placed.is_some_and(|placed| !placed.connected);
     let (id, what, hint) = match (state, node.refusal()) {
         (Some(RunState::Stopped), _) => (
             Id::NodeStopped,
@@ -64,7 +66,7 @@ fn absence(node: &Seen) -> Finding {
             "is frozen",
             hint![Verb::Up, " starts what is stopped and thaws what is frozen"],
         ),
-        (Some(RunState::Running), None) => (
+        (Some(RunState::Running), refusal) if cut_off || refusal.is_none() => (
             Id::NodeCutOff,
             "is not connected to the cluster's network",
             hint![Verb::Up, " connects it"],

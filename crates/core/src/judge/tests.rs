@@ -53,6 +53,9 @@ fn node(launch: &Launch, i: usize) -> Seen {
         state: RunState::Running,
         port,
         bus_port: port + 10_000,
+        host: "here".to_owned(),
+        connected: true,
+        exit: None,
         dial: Some(([127, 0, 0, 1], port).into()),
         address: Some(address),
         runtime_id: "1".to_owned(),
@@ -238,7 +241,10 @@ fn why_nothing_is_heard_of_a_node() {
             |node| node.placed.as_mut().expect("placed").state = RunState::Paused,
             Id::NodeFrozen,
         ),
-        (|node| node.dial = None, Id::NodeCutOff),
+        (
+            |node| node.placed.as_mut().expect("placed").connected = false,
+            Id::NodeCutOff,
+        ),
         (|node| node.placed = None, Id::NodeSilent),
         (|node| node.answer = None, Id::NodeCutOff),
     ];

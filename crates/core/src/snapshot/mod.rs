@@ -91,8 +91,10 @@ impl Seen {
             id: None,
             endpoint: None,
             address: placed.address,
-            // Nodes without a word in the spec share this host, whatever addresses they have.
-            host: node.and_then(|node| node.host.clone()).unwrap_or_default(),
+            // What the spec says wins: it may know of racks and machines that the runtime does not see.
+            host: node
+                .and_then(|node| node.host.clone())
+                .unwrap_or_else(|| placed.host.clone()),
             zone: node.and_then(|node| node.zone.clone()),
             placed: Some(placed),
             stranger: false,

@@ -20,9 +20,9 @@ use rcluster_core::{
     secret::Secret,
     snapshot::{
         Snapshot,
-        place::{Placed, RunState},
+        place::{Capabilities, Placed, RunState},
     },
-    spec::{Access, ClusterName, PortChoice, RuntimeKind, Spec, launch::Launch},
+    spec::{Access, ClusterName, PortChoice, Spec, launch::Launch},
 };
 use rcluster_runtime::{Runtime, docker::Docker, external::External, ports};
 use rcluster_wire::{LiveWire, Wire};
@@ -98,8 +98,7 @@ impl Cluster {
 
     /// The cluster behind the seeds of the request. Nobody is asked yet.
     pub fn behind_seeds(request: Request) -> Result<Self> {
-        let name: ClusterName = "external".parse().map_err(Error::usage)?;
-        let launch = Launch::bare(&name, RuntimeKind::External);
+        let launch = Launch::foreign();
         let runtime = Box::new(External::default());
         Ok(Cluster::new(
             request,
@@ -125,14 +124,14 @@ impl Cluster {
         )
         .await?;
         let kind = runtime.kind();
-        refuse_access(&request.spec, kind).await?;
+        refuse_access(&request.spec, &*runtime).await?;
         let existing = runtime.list(&request.spec.name).await?;
         let first = match request.spec.port {
             PortChoice::First(first) => first,
             PortChoice::Auto(_) => match (&request.remembered, existing.first()) {
                 (Some(remembered), _) => remembered.first_port,
                 (None, Some(node)) => node.port,
-                (None, None) => free_ports(&request, kind)?,
+                (None, None) => free_ports(&request, runtime.capabilities())?,
             },
         };
         let launch = Launch::new(&request.spec, kind, first);
@@ -194,9 +193,11 @@ impl Cluster {
         request: Request,
         runtime: Box<dyn Runtime>,
         reason: String,
-        launch: Launch,
+        mut launch: Launch,
         lock: Option<Lock>,
     ) -> Self {
+        // This very runtime knows better than its kind: an engine may be on another host.
+        launch.can = runtime.capabilities();
         Cluster {
             wire: Box::new(LiveWire::new(
                 request.user.clone(),
@@ -280,6 +281,9 @@ impl Cluster {
                 state: RunState::Running,
                 port: address.port,
                 bus_port: address.bus_port,
+                host: ip.to_string(),
+                connected: true,
+                exit: None,
                 dial: Some(SocketAddr::new(ip, dial.port)),
                 address: Some(address),
                 runtime_id: String::new(),
@@ -405,21 +409,22 @@ fn lock(request: &Request, purpose: Purpose) -> Result<Option<Lock>> {
 }
 
 /// What clients are told has to be something that they can dial.
-async fn refuse_access(spec: &Spec, kind: RuntimeKind) -> Result<()> {
-    match kind {
-        RuntimeKind::Docker => choose::refuse_loopback_elsewhere(&Docker::connect().await?, spec),
-        RuntimeKind::Process | RuntimeKind::External if spec.access == Access::Network => {
-            Err(Error::usage(
-                "`access: network` is about a network of containers; processes share this host's",
-            )
-            .hint("use `access: host`, or `runtime: docker`"))
-        }
-        RuntimeKind::Process | RuntimeKind::External => Ok(()),
+async fn refuse_access(spec: &Spec, runtime: &dyn Runtime) -> Result<()> {
+    let can = runtime.capabilities();
+    if !can.own_network && spec.access == Access::Network {
+        return Err(Error::usage(
+            "`access: network` is about a network of containers; processes share this host's",
+        )
+        .hint("use `access: host`, or `runtime: docker`"));
     }
+    if can.containers && !can.this_host {
+        return choose::refuse_loopback_elsewhere(&Docker::connect().await?, spec);
+    }
+    Ok(())
 }
 
 /// A block of ports that nobody has, and that no other cluster of ours will want back.
-fn free_ports(request: &Request, kind: RuntimeKind) -> Result<u16> {
+fn free_ports(request: &Request, can: Capabilities) -> Result<u16> {
     let Request { state, spec, .. } = request;
     let mut reserved = BTreeSet::new();
     for name in state.names()? {
@@ -427,10 +432,11 @@ fn free_ports(request: &Request, kind: RuntimeKind) -> Result<u16> {
             reserved.extend(ports::of_launch(&other.launch()));
         }
     }
-    let (count, step) = match kind {
+    let (count, step) = if can.own_network && spec.port_step == 0 {
         // Docker chooses the ports on the host itself where all containers listen on the same one.
-        RuntimeKind::Docker if spec.port_step == 0 => (1, 1),
-        _ => (spec.node_count(), spec.port_step.max(1)),
+        (1, 1)
+    } else {
+        (spec.node_count(), spec.port_step.max(1))
     };
     ports::free_block(
         spec.listen,

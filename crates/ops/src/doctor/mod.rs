@@ -16,7 +16,7 @@ use rcluster_core::{
     error::{Error, Kind, Result},
     hint::About,
     snapshot::place::RunState,
-    spec::{PortChoice, RuntimeChoice, RuntimeKind, launch::Launch},
+    spec::{PortChoice, RuntimeKind, launch::Launch},
 };
 use serde::Serialize;
 
@@ -200,14 +200,9 @@ async fn check(request: &Request, ours: Option<&Cluster>, wanted: Wanted) -> Res
 
 /// The runtime that is settled already.
 fn asked(request: &Request) -> Option<RuntimeKind> {
-    match request.spec.runtime {
-        RuntimeChoice::Docker => Some(RuntimeKind::Docker),
-        RuntimeChoice::Process => Some(RuntimeKind::Process),
-        RuntimeChoice::Auto | RuntimeChoice::Swarm | RuntimeChoice::External => {
-            let remembered = request.remembered.as_ref();
-            remembered.map(|remembered| remembered.runtime)
-        }
-    }
+    let remembered = request.remembered.as_ref();
+    let lives = remembered.map(|remembered| remembered.runtime);
+    request.spec.runtime.kind().or(lives)
 }
 
 /// The cluster as `up` would make it.

@@ -13,7 +13,6 @@ use rcluster_core::{
     },
     node::{Endpoint, NodeId, Role},
     snapshot::Snapshot,
-    spec::RuntimeKind,
 };
 use rcluster_wire::{LiveWire, Wire};
 use std::collections::BTreeSet;
@@ -35,15 +34,16 @@ pub(super) async fn all(
         None => Err("rcluster keeps no journal of a cluster that it did not start".to_owned()),
     };
     let launch = ours.map(|session| &session.launch);
-    let docker = launch.filter(|launch| launch.runtime == RuntimeKind::Docker);
+    let published = launch.filter(|launch| launch.can.own_network);
     let endpoints: BTreeSet<Endpoint> = named.told.keys().map(|(_, told)| told.clone()).collect();
     let endpoints: Vec<Endpoint> = endpoints.into_iter().collect();
     vec![
         judge::password(&settings),
-        judge::bind(docker.map(|launch| launch.listen), &settings),
-        judge::volumes(launch.map(|launch| match launch.runtime {
-            RuntimeKind::Docker => "a named volume for every node, all on one engine",
-            RuntimeKind::Process | RuntimeKind::External => {
+        judge::bind(published.map(|launch| launch.listen), &settings),
+        judge::volumes(launch.map(|launch| {
+            if launch.can.containers {
+                "a named volume for every node, all on one engine"
+            } else {
                 "a folder of its own for every node, all on this host"
             }
         })),
