@@ -20,7 +20,7 @@ use rcluster_core::{
     text::count::count,
 };
 use rcluster_runtime::external::External;
-use rcluster_wire::LiveWire;
+use rcluster_wire::{LiveWire, Wire};
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 /// What `init` on named nodes did.
@@ -70,7 +70,7 @@ pub async fn dry_run(nodes: Nodes, listener: &dyn Listener) -> Result<Plan> {
 /// Nodes of somebody else cannot be started, and their changes are in nobody's journal.
 fn context<'a>(
     runtime: &'a External,
-    wire: &'a LiveWire,
+    wire: &'a dyn Wire,
     listener: &'a dyn Listener,
     deadline: Duration,
 ) -> Context<'a> {

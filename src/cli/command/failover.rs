@@ -48,7 +48,7 @@ pub(in crate::cli) async fn run(
         }
         let (seeds, login) = settings::seeds(global)?;
         let deadline = settings::deadline(global);
-        let seeds = Seeds::find(&seeds, login, deadline).await?;
+        let seeds = Seeds::find(&seeds, &login, deadline).await?;
         let progress = Progress::new(screen);
         let ground = seeds.ground(&progress);
         return in_peace(global, args, screen, stop, &ground, &progress).await;

@@ -29,7 +29,7 @@ use rcluster_testkit::{
     runtime::{Addresses, FakeRuntime, OnPower, Power, disk},
     wire::FakeWire,
 };
-use rcluster_wire::Wire;
+use rcluster_wire::Looks;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},

@@ -1,5 +1,6 @@
 //! What comes of a call on a node when it is not what was asked for, as far as callers tell apart.
 
+use super::refusal::Refusal;
 use crate::node::Endpoint;
 
 /// Why a call on a node failed.
@@ -28,6 +29,12 @@ pub enum WireError {
         at: Endpoint,
         /// What it said.
         reply: String,
+    },
+    /// It has as many clients as `maxclients` allows and hangs up on every other.
+    #[error("{at} takes no more clients (maxclients is reached)")]
+    Full {
+        /// Which endpoint.
+        at: Endpoint,
     },
     /// The node is still reading its data from disk.
     #[error("{at} is still loading its data")]
@@ -68,6 +75,8 @@ pub enum WireError {
         at: Endpoint,
         /// The command.
         command: String,
+        /// What it means by that.
+        refusal: Refusal,
         /// What it said.
         reply: String,
     },
@@ -107,6 +116,7 @@ impl WireError {
             self,
             WireError::Unreachable { .. }
                 | WireError::Silent { .. }
+                | WireError::Full { .. }
                 | WireError::Loading { .. }
                 | WireError::ClusterDown { .. }
                 | WireError::UnknownNode { .. }

@@ -4,5 +4,6 @@ pub mod answer;
 pub mod info;
 pub mod nodes_text;
 pub mod place;
+pub mod refusal;
 pub mod report;
 pub mod topology;

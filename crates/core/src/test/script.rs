@@ -26,12 +26,12 @@ pub type Line = (Command, Expected);
 
 /// SET, GET, INCR, EXPIRE and DEL; at its end the key that is to expire has [`SOON`] left.
 pub fn read_write(keys: &Keys, value: &str) -> Vec<Line> {
-    let text = |text: &str| Expected::Exactly(Reply::Text(Some(text.to_owned())));
+    let text = |text: &str| Expected::Exactly(Reply::Value(Some(text.into())));
     let number = |number| Expected::Exactly(Reply::Number(number));
     let done = || Expected::Exactly(Reply::Done);
-    let key = || keys.value.clone();
-    let counter = || keys.counter.clone();
-    let expiring = || keys.expiring.clone();
+    let key = || keys.value.clone().into_bytes();
+    let counter = || keys.counter.clone().into_bytes();
+    let expiring = || keys.expiring.clone().into_bytes();
     let lifetime = i64::try_from(LIFETIME.as_millis()).unwrap_or(i64::MAX);
     vec![
         (set(&keys.value, value), done()),
@@ -43,7 +43,7 @@ pub fn read_write(keys: &Keys, value: &str) -> Vec<Line> {
         (set(&keys.expiring, value), done()),
         (Command::Expire(expiring(), SOON), number(1)),
         (Command::Del(key()), number(1)),
-        (Command::Get(key()), Expected::Exactly(Reply::Text(None))),
+        (Command::Get(key()), Expected::Exactly(Reply::Value(None))),
         (Command::Del(counter()), number(1)),
     ]
 }
@@ -53,24 +53,24 @@ pub fn hash_tags(keys: &Keys, value: &str) -> Vec<Line> {
     let pairs = keys
         .tagged
         .iter()
-        .map(|key| (key.clone(), value.to_owned()));
+        .map(|key| (key.clone().into_bytes(), value.into()));
     let mut lines = vec![(
         Command::Mset(pairs.collect()),
         Expected::Exactly(Reply::Done),
     )];
     lines.extend(keys.tagged.iter().map(|key| {
         (
-            Command::Expire(key.clone(), LIFETIME),
+            Command::Expire(key.clone().into_bytes(), LIFETIME),
             Expected::Exactly(Reply::Number(1)),
         )
     }));
     lines.push((
-        Command::Mget(keys.tagged.to_vec()),
-        Expected::Exactly(Reply::Texts(vec![Some(value.to_owned()); 3])),
+        Command::Mget(bytes(&keys.tagged)),
+        Expected::Exactly(Reply::Values(vec![Some(value.into()); 3])),
     ));
     if let Some(elsewhere) = &keys.elsewhere {
         lines.push((
-            Command::Mget(vec![keys.tagged[0].clone(), elsewhere.clone()]),
+            Command::Mget(bytes([&keys.tagged[0], elsewhere])),
             Expected::Refused("CROSSSLOT"),
         ));
     }
@@ -86,10 +86,17 @@ pub fn preload(keys: &Keys, value: &str) -> Vec<Line> {
 /// A SET that goes by itself.
 pub fn set(key: &str, value: &str) -> Command {
     Command::Set {
-        key: key.to_owned(),
-        value: value.to_owned(),
+        key: key.into(),
+        value: value.into(),
         expire: LIFETIME,
     }
+}
+
+/// Keys as they are sent.
+pub fn bytes<'a>(keys: impl IntoIterator<Item = &'a String>) -> Vec<Vec<u8>> {
+    keys.into_iter()
+        .map(|key| key.clone().into_bytes())
+        .collect()
 }
 
 /// The first answer that is not the expected one. An error is the text of a refusal.
@@ -187,7 +194,7 @@ mod tests {
             hash_tags(&keys, "v"),
             preload(&keys, "v"),
         ];
-        let mut lasting: Vec<String> = Vec::new();
+        let mut lasting: Vec<Vec<u8>> = Vec::new();
         for (command, _) in lines.concat() {
             match command {
                 Command::Mset(pairs) => lasting.extend(pairs.into_iter().map(|(key, _)| key)),
@@ -199,7 +206,7 @@ mod tests {
                 _ => {}
             }
         }
-        assert_eq!(lasting, [] as [String; 0]);
+        assert_eq!(lasting, [] as [Vec<u8>; 0]);
     }
 
     #[test]

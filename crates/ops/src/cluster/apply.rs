@@ -7,8 +7,8 @@ use super::{
     observe::{self, Observation},
 };
 use futures_util::future::join_all;
-use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::snapshot::place::RunState;
+use rcluster_core::snapshot::{answer::WireError, refusal::Refusal};
 use rcluster_core::{
     error::{Error, Kind, Result},
     form, judge as health,
@@ -231,7 +231,11 @@ impl<'a> Applier<'a> {
         let outcome = wait_until(POLL, self.context.deadline, async || {
             match wire.reset(dial).await {
                 Ok(()) => Ok(Look::Ready(())),
-                Err(WireError::Reply { reply, .. }) if reply.contains("containing keys") => {
+                Err(WireError::Reply {
+                    refusal: Refusal::HoldsKeys,
+                    reply,
+                    ..
+                }) => {
                     wire.flush(dial)
                         .await
                         .map_err(|error| wire_failure(node, &error))?;
@@ -258,11 +262,11 @@ impl<'a> Applier<'a> {
                 Ok(()) => Ok(Look::Ready(())),
                 Err(error @ WireError::UnknownNode { .. }) => Ok(Look::Pending(error.to_string())),
                 // It has not heard yet that this one took over.
-                Err(WireError::Reply { reply, .. })
-                    if reply.contains("only replicate a master") =>
-                {
-                    Ok(Look::Pending(reply))
-                }
+                Err(WireError::Reply {
+                    refusal: Refusal::NotAMaster,
+                    reply,
+                    ..
+                }) => Ok(Look::Pending(reply)),
                 Err(error) => Err(wire_failure(node, &error)),
             }
         })
@@ -304,9 +308,11 @@ impl<'a> Applier<'a> {
         let outcome = wait_until(POLL, self.context.deadline, async || {
             match wire.forget(dial, gone).await {
                 Ok(()) => Ok(Look::Ready(())),
-                Err(WireError::Reply { reply, .. }) if reply.contains("forget my master") => {
-                    Ok(Look::Pending(reply))
-                }
+                Err(WireError::Reply {
+                    refusal: Refusal::MyMaster,
+                    reply,
+                    ..
+                }) => Ok(Look::Pending(reply)),
                 Err(error) => Err(wire_failure(node, &error)),
             }
         })

@@ -186,15 +186,15 @@ impl Session {
         }
     }
 
-    /// The real wire of this cluster, for what only looks and is not simulated in tests.
-    pub fn live(&self) -> LiveWire {
-        LiveWire::new(&self.request.login)
+    /// A wire of the same user that shares no connection with [`Session::wire`].
+    pub fn live(&self) -> Box<dyn Wire> {
+        self.wire.another()
     }
 
-    /// Makes further wires of the same user, for clients that share no connection.
-    pub fn wires(&self) -> impl Fn() -> LiveWire + Send + Sync + 'static {
-        let login = self.request.login.clone();
-        move || LiveWire::new(&login)
+    /// Makes further ones, for clients that share no connection with each other either.
+    pub fn wires(&self) -> impl Fn() -> Box<dyn Wire> + Send + Sync + 'static {
+        let wire = self.live();
+        move || wire.another()
     }
 
     /// The password, if there is one.

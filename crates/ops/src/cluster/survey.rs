@@ -320,6 +320,7 @@ fn id(answer: &Answer) -> Option<&NodeId> {
 mod tests {
     use super::*;
     use rcluster_testkit::wire::FakeWire;
+    use rcluster_wire::Changes;
     use std::time::Duration;
     use tokio::time::Instant;
 

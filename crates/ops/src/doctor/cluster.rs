@@ -12,7 +12,7 @@ use rcluster_core::{
     snapshot::report::Report,
     spec::launch::Launch,
 };
-use rcluster_wire::{LiveWire, Wire};
+use rcluster_wire::Wire;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -38,7 +38,7 @@ impl Seen {
 
     /// A node that is not where clients are told it is may be where its peers find it: then it is
     /// not the node that is wrong.
-    async fn or_directly(self, wire: &LiveWire, address: Address) -> Self {
+    async fn or_directly(self, wire: &dyn Wire, address: Address) -> Self {
         let direct = Endpoint::new(address.ip.to_string(), address.port);
         if self.answer.is_ok() || self.dial.as_ref() == Some(&direct) {
             return self;
@@ -55,7 +55,7 @@ impl Seen {
 }
 
 /// What a survey has found. `launch`: of nodes that rcluster started.
-pub(super) async fn seen(wire: &LiveWire, survey: &Survey, launch: Option<&Launch>) -> Vec<Seen> {
+pub(super) async fn seen(wire: &dyn Wire, survey: &Survey, launch: Option<&Launch>) -> Vec<Seen> {
     let heard = (0..).zip(survey.heard()).zip(&survey.asked);
     join_all(heard.map(async |((i, heard), asked)| {
         let address = survey.address(i);
@@ -96,7 +96,7 @@ pub(super) struct Named {
 }
 
 /// What any node tells clients: by CLUSTER SLOTS, and by MOVED for a key of every other shard.
-pub(super) async fn told(wire: &LiveWire, seen: &[Seen]) -> Named {
+pub(super) async fn told(wire: &dyn Wire, seen: &[Seen]) -> Named {
     let answering: Vec<(&NodeName, &Endpoint, &Report)> = seen
         .iter()
         .filter_map(|node| {
@@ -111,7 +111,7 @@ pub(super) async fn told(wire: &LiveWire, seen: &[Seen]) -> Named {
         let (by, dial, _) = answering
             .iter()
             .rfind(|(_, _, other)| other.view.myself != *id)?;
-        let to = wire.sends(dial, &key).await.ok()??;
+        let to = wire.sends(dial, key.as_bytes()).await.ok()??;
         Some(((id.clone(), to), (*by).clone()))
     }));
     let (tables, moved) = join(tables, moved).await;
@@ -133,7 +133,7 @@ pub(super) async fn told(wire: &LiveWire, seen: &[Seen]) -> Named {
 }
 
 /// Every check of the nodes. `ours`: rcluster started them.
-pub(super) async fn all(wire: &LiveWire, seen: &[Seen], named: &Named, ours: bool) -> Vec<Finding> {
+pub(super) async fn all(wire: &dyn Wire, seen: &[Seen], named: &Named, ours: bool) -> Vec<Finding> {
     let silent: Vec<(NodeName, String)> = seen
         .iter()
         .filter_map(|node| Some((node.node.clone(), node.answer.as_ref().err()?.clone())))
@@ -147,7 +147,7 @@ pub(super) async fn all(wire: &LiveWire, seen: &[Seen], named: &Named, ours: boo
 }
 
 /// Dials what clients are told. Of our own nodes that do not run nothing else is to be expected.
-pub(super) async fn dial(wire: &LiveWire, seen: &[Seen], named: &Named, ours: bool) -> Vec<Told> {
+pub(super) async fn dial(wire: &dyn Wire, seen: &[Seen], named: &Named, ours: bool) -> Vec<Told> {
     let name = |id: &NodeId| {
         let of = seen.iter().find(|node| {
             let report = node.answer.as_ref();
@@ -200,7 +200,7 @@ pub(super) async fn dial(wire: &LiveWire, seen: &[Seen], named: &Named, ours: bo
     dialled
 }
 
-async fn skews(wire: &LiveWire, seen: &[Seen]) -> Vec<Skew> {
+async fn skews(wire: &dyn Wire, seen: &[Seen]) -> Vec<Skew> {
     // One after the other: a queue of our own making would look like a slow clock.
     let mut skews = Vec::new();
     for node in seen {

@@ -124,19 +124,19 @@ async fn announce(session: &Session) -> Result<String> {
         .filter_map(|(name, value)| Some((name, value.config_set()?)))
         .collect();
     let placed = session.runtime.list(&launch.name).await?;
-    let wire = session.live();
+    let wire = &*session.wire;
     let mut seen = super::ours(session, placed).await;
     // Nodes that others added are left alone.
     seen.retain(|seen| launch.node(&seen.node).is_some());
     let mut set = 0;
     for (dial, _) in seen.iter().filter_map(cluster::Seen::answers) {
         let failed = |error| Error::failed(format!("announcing again: {error}"));
-        session.wire.config_set(dial, &own).await.map_err(failed)?;
+        wire.config_set(dial, &own).await.map_err(failed)?;
         set += 1;
     }
     let settled = wait_until(POLL, GOSSIP, async || {
-        let told = cluster::told(&wire, &seen).await;
-        let dialled = cluster::dial(&wire, &seen, &told, true).await;
+        let told = cluster::told(wire, &seen).await;
+        let dialled = cluster::dial(wire, &seen, &told, true).await;
         let right = |told: &rcluster_core::doctor::cluster::Told| {
             told.dialled == rcluster_core::doctor::cluster::Dialled::Right
         };

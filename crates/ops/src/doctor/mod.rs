@@ -171,11 +171,11 @@ async fn check(request: &Request, session: Option<&Session>, wanted: Wanted) -> 
     };
     let mut checks = host::all(&tools, &site).await;
     if let Some(session) = existing {
-        let wire = session.live();
-        let told = cluster::told(&wire, &seen).await;
-        checks.extend(cluster::all(&wire, &seen, &told, true).await);
+        let wire = &*session.wire;
+        let told = cluster::told(wire, &seen).await;
+        checks.extend(cluster::all(wire, &seen, &told, true).await);
         if wanted.production {
-            checks.extend(production::all(&wire, &seen, &told, Some(session)).await);
+            checks.extend(production::all(wire, &seen, &told, Some(session)).await);
         }
     } else if wanted.production {
         return Err(Error::new(
@@ -200,9 +200,9 @@ async fn check(request: &Request, session: Option<&Session>, wanted: Wanted) -> 
 
 /// The nodes of a cluster of ours, and whoever they speak of.
 async fn ours(session: &Session, placed: Vec<Placed>) -> Vec<cluster::Seen> {
-    let wire = session.live();
-    let survey = Survey::of_placed(session, &wire, placed).await;
-    cluster::seen(&wire, &survey, Some(&session.launch)).await
+    let wire = &*session.wire;
+    let survey = Survey::of_placed(session, wire, placed).await;
+    cluster::seen(wire, &survey, Some(&session.launch)).await
 }
 
 /// The runtime that is settled already.

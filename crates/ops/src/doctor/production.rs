@@ -14,7 +14,7 @@ use rcluster_core::{
     node::{Endpoint, NodeId, NodeName, Role},
     spec::RuntimeKind,
 };
-use rcluster_wire::{LiveWire, Wire};
+use rcluster_wire::Wire;
 use std::collections::BTreeSet;
 
 /// The name that `redis_exporter` gives to its connections.
@@ -22,7 +22,7 @@ const EXPORTER: &str = "redis_exporter";
 
 /// Every item of the list. `ours`: the cluster, if rcluster started it.
 pub(super) async fn all(
-    wire: &LiveWire,
+    wire: &dyn Wire,
     seen: &[Seen],
     named: &Named,
     ours: Option<&Session>,
@@ -59,7 +59,7 @@ pub(super) async fn all(
     ]
 }
 
-async fn settings(wire: &LiveWire, seen: &[Seen]) -> Vec<Settings> {
+async fn settings(wire: &dyn Wire, seen: &[Seen]) -> Vec<Settings> {
     join_all(seen.iter().map(async |node| Settings {
         node: node.node.clone(),
         live: match (&node.answer, node.answers()) {
@@ -74,7 +74,7 @@ async fn settings(wire: &LiveWire, seen: &[Seen]) -> Vec<Settings> {
     .await
 }
 
-async fn watched(wire: &LiveWire, seen: &[Seen]) -> Result<usize, String> {
+async fn watched(wire: &dyn Wire, seen: &[Seen]) -> Result<usize, String> {
     let dials = seen.iter().filter_map(Seen::answers).map(|(dial, _)| dial);
     let answers = join_all(dials.map(|dial| wire.client_names(dial))).await;
     let mut watched = 0;

@@ -13,8 +13,8 @@ use rcluster_core::{
     spec::{ClusterName, RuntimeKind, launch::Launch},
 };
 use rcluster_runtime::external::External;
-use rcluster_wire::LiveWire;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use rcluster_wire::{LiveWire, Wire};
+use std::{net::SocketAddr, time::Duration};
 
 /// A cluster, and how to reach it.
 pub struct Ground<'a> {
@@ -22,7 +22,6 @@ pub struct Ground<'a> {
     pub context: Context<'a>,
     /// The cluster.
     pub launch: &'a Launch,
-    wires: Arc<dyn Fn() -> LiveWire + Send + Sync>,
 }
 
 impl<'a> Ground<'a> {
@@ -31,36 +30,33 @@ impl<'a> Ground<'a> {
         Ground {
             context: session.context(listener),
             launch: &session.launch,
-            wires: Arc::new(session.wires()),
         }
     }
 
     /// A wire that shares no connection with others.
-    pub fn live(&self) -> LiveWire {
-        (self.wires)()
+    pub fn live(&self) -> Box<dyn Wire> {
+        self.context.wire.another()
     }
 
     /// Makes further ones.
-    pub fn wires(&self) -> impl Fn() -> LiveWire + Send + Sync + 'static {
-        let wires = Arc::clone(&self.wires);
-        move || wires()
+    pub fn wires(&self) -> impl Fn() -> Box<dyn Wire> + Send + Sync + 'static {
+        let wire = self.live();
+        move || wire.another()
     }
 }
 
 /// A cluster behind seeds.
 pub struct Seeds {
     runtime: External,
-    wire: LiveWire,
+    wire: Box<dyn Wire>,
     launch: Launch,
-    wires: Arc<dyn Fn() -> LiveWire + Send + Sync>,
     deadline: Duration,
 }
 
 impl Seeds {
     /// Asks the first seed that answers for all the others.
-    pub async fn find(seeds: &[Endpoint], login: Login, deadline: Duration) -> Result<Self> {
-        let wires = move || LiveWire::new(&login);
-        let wire = wires();
+    pub async fn find(seeds: &[Endpoint], login: &Login, deadline: Duration) -> Result<Self> {
+        let wire = LiveWire::new(login);
         let survey = Survey::of_seeds(&wire, seeds).await?;
         let mut nodes = Vec::new();
         for (asked, answer) in survey.asked.iter().zip(&survey.answers) {
@@ -88,9 +84,8 @@ impl Seeds {
         let name: ClusterName = "external".parse().map_err(Error::usage)?;
         Ok(Seeds {
             runtime: External::of(nodes),
-            wire,
+            wire: Box::new(wire),
             launch: Launch::bare(&name, RuntimeKind::External),
-            wires: Arc::new(wires),
             deadline,
         })
     }
@@ -105,7 +100,7 @@ impl Seeds {
         Ground {
             context: Context {
                 runtime: &self.runtime,
-                wire: &self.wire,
+                wire: &*self.wire,
                 listener,
                 // It has no state folder here.
                 journal: None,
@@ -114,7 +109,6 @@ impl Seeds {
                 kill: None,
             },
             launch: &self.launch,
-            wires: Arc::clone(&self.wires),
         }
     }
 }

@@ -23,7 +23,7 @@ use rcluster_core::{
     monitor::told::Details,
     node::{Endpoint, NodeName},
 };
-use rcluster_wire::{LiveWire, live::CALL_DEADLINE};
+use rcluster_wire::{CALL_DEADLINE, LiveWire, Wire};
 use roster::Roster;
 use sample::Sample;
 use std::{sync::Arc, time::Duration};
@@ -34,7 +34,7 @@ pub const COMMANDS_PER_SAMPLE: u64 = 4;
 
 /// A cluster that is watched.
 pub struct Monitor {
-    wire: Arc<LiveWire>,
+    wire: Arc<dyn Wire>,
     roster: Roster,
     memory: Memory,
     clock: Interval,
@@ -62,7 +62,7 @@ impl Monitor {
         Ok(Monitor::new(wire, roster, Memory::new(None), every))
     }
 
-    fn new(wire: LiveWire, roster: Roster, memory: Memory, every: Duration) -> Self {
+    fn new(wire: impl Wire + 'static, roster: Roster, memory: Memory, every: Duration) -> Self {
         let mut clock = tokio::time::interval(every);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Monitor {
@@ -78,12 +78,12 @@ impl Monitor {
         self.clock.tick().await;
         let start = tokio::time::Instant::now();
         self.roster.refresh().await;
-        let mut answers = ask::all(&self.wire, self.roster.members()).await;
+        let mut answers = ask::all(&*self.wire, self.roster.members()).await;
         let strangers = self.roster.learn(&answers);
         if strangers > 0 {
             let members = self.roster.members();
             let new = &members[members.len() - strangers..];
-            answers.extend(ask::all(&self.wire, new).await);
+            answers.extend(ask::all(&*self.wire, new).await);
         }
         self.roster.remember(&mut answers);
         self.memory.sample(
@@ -111,7 +111,7 @@ fn wire(login: &Login, every: Duration) -> LiveWire {
 /// Looks into one node.
 #[derive(Clone)]
 pub struct Inspector {
-    wire: Arc<LiveWire>,
+    wire: Arc<dyn Wire>,
 }
 
 impl Inspector {

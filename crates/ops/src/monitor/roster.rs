@@ -92,8 +92,7 @@ impl Roster {
         }
         source.listed = Some(Instant::now());
         let listing = source.runtime.list(&source.cluster);
-        let Ok(Ok(placed)) =
-            tokio::time::timeout(rcluster_wire::live::CALL_DEADLINE, listing).await
+        let Ok(Ok(placed)) = tokio::time::timeout(rcluster_wire::CALL_DEADLINE, listing).await
         else {
             return;
         };

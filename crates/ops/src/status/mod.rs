@@ -13,7 +13,7 @@ use rcluster_core::{
     node::{Address, Endpoint, Epoch, NodeId, NodeName, Role},
     slot::SlotRange,
 };
-use rcluster_wire::LiveWire;
+use rcluster_wire::Wire;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Version of the document.
@@ -170,7 +170,7 @@ pub async fn of_session(session: &Session) -> Result<Status> {
 }
 
 /// The status of any cluster, through seeds of which one has to answer.
-async fn through(seeds: &[Endpoint], wire: &LiveWire) -> Result<Status> {
+async fn through(seeds: &[Endpoint], wire: &dyn Wire) -> Result<Status> {
     let survey = Survey::of_seeds(wire, seeds).await?;
     Ok(survey.let_in()?.status())
 }

@@ -3,7 +3,7 @@
 use super::{Status, of_session, through};
 use crate::cluster::session::{Purpose, Request, Session};
 use rcluster_core::{error::Result, hint::About, login::Login, node::Endpoint, spec::Access};
-use rcluster_wire::LiveWire;
+use rcluster_wire::{LiveWire, Wire};
 use std::{
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -20,7 +20,7 @@ enum Whose {
     Any {
         seeds: Mutex<Vec<Endpoint>>,
         login: Login,
-        wire: LiveWire,
+        wire: Box<dyn Wire>,
     },
 }
 
@@ -42,7 +42,7 @@ impl Source {
             whose: Whose::Any {
                 seeds: Mutex::new(seeds),
                 login,
-                wire,
+                wire: Box::new(wire),
             },
         }
     }
@@ -53,7 +53,7 @@ impl Source {
             Whose::Ours(session) => of_session(session).await,
             Whose::Any { seeds, wire, .. } => {
                 let known = lock(seeds).clone();
-                let status = through(&known, wire).await?;
+                let status = through(&known, &**wire).await?;
                 let mut seeds = lock(seeds);
                 for node in status.nodes.iter().filter(|node| node.up) {
                     if !seeds.contains(&node.endpoint) {

@@ -24,7 +24,7 @@ use rcluster_core::{
         checks::{Check, Thresholds},
     },
 };
-use rcluster_wire::{DataWire, LiveWire, Wire};
+use rcluster_wire::{LiveWire, Wire};
 use serde::Serialize;
 use stage::Stage;
 use std::{
@@ -123,18 +123,11 @@ impl Report {
     }
 }
 
-/// How nodes are spoken to.
-#[derive(Clone, Copy)]
-struct Edges<'a> {
-    wire: &'a dyn Wire,
-    data: &'a dyn DataWire,
-}
-
 impl Subject<'_> {
-    fn wire(&self) -> LiveWire {
+    fn wire(&self) -> Box<dyn Wire> {
         match self {
-            Subject::Ours(session) => LiveWire::new(&session.request.login),
-            Subject::Seeds { login, .. } => LiveWire::new(login),
+            Subject::Ours(session) => session.live(),
+            Subject::Seeds { login, .. } => Box::new(LiveWire::new(login)),
         }
     }
 
@@ -165,16 +158,13 @@ pub async fn run(
 ) -> Result<Report> {
     let start = Instant::now();
     let wire = subject.wire();
-    let edges = Edges {
-        wire: &wire,
-        data: &wire,
-    };
+    let wire = &*wire;
     let stage = tokio::select! {
         biased;
         () = stop() => return Err(interrupted("nothing was written")),
-        stage = stage(subject, edges) => stage?,
+        stage = stage(subject, wire) => stage?,
     };
-    let mut suite = Suite::new(&stage, options, edges, subject.launch(), listener);
+    let mut suite = Suite::new(&stage, options, wire, subject.launch(), listener);
     let ended = tokio::select! {
         biased;
         () = stop() => false,
@@ -184,7 +174,7 @@ pub async fn run(
     let left = tokio::select! {
         biased;
         () = stop() => return Err(interrupted("its keys expire within two minutes")),
-        left = cleanup::clean(&stage, edges, CLEANUP) => left,
+        left = cleanup::clean(&stage, wire, CLEANUP) => left,
     };
     if !ended {
         return Err(interrupted(if cleanup::all_gone(&left) {
@@ -197,10 +187,10 @@ pub async fn run(
     Ok(Report::new(&stage, suite.outcomes(), start.elapsed()))
 }
 
-async fn stage(subject: &Subject<'_>, edges: Edges<'_>) -> Result<Stage> {
+async fn stage(subject: &Subject<'_>, wire: &dyn Wire) -> Result<Stage> {
     let begun = Instant::now();
-    let survey = subject.survey(edges.wire).await?;
-    Stage::set(&survey, edges.wire, &run_id(), begun).await
+    let survey = subject.survey(wire).await?;
+    Stage::set(&survey, wire, &run_id(), begun).await
 }
 
 fn interrupted(what: &str) -> Error {
