@@ -3,6 +3,7 @@
 use super::args::{Global, RuntimeArg, SpecFlags};
 use rcluster_core::{
     error::{Error, Result},
+    login::Login,
     node::Endpoint,
     secret::Secret,
     spec::{Auto, PortChoice, RuntimeChoice, Spec},
@@ -56,8 +57,7 @@ pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
         spec,
         seeds: Vec::new(),
         remembered,
-        password,
-        user: None,
+        login: Login::with(password),
         argv: argv(),
         deadline: deadline(global),
     })
@@ -66,7 +66,7 @@ pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
 /// Of a cluster that rcluster did not start: of a spec that is named or found only the thresholds of
 /// `test` count.
 fn behind_seeds(global: &Global, state: State) -> Result<Request> {
-    let (seeds, user) = seeds(global)?;
+    let (seeds, login) = seeds(global)?;
     let mut spec = Spec::default();
     if let Some((found, _)) = found(global)? {
         spec.test = found.test;
@@ -76,8 +76,7 @@ fn behind_seeds(global: &Global, state: State) -> Result<Request> {
         spec,
         seeds,
         remembered: None,
-        password: password(global, &Spec::default(), None)?,
-        user,
+        login,
         argv: argv(),
         deadline: deadline(global),
     })
@@ -108,8 +107,7 @@ pub(super) fn fresh(global: &Global, flags: &SpecFlags, command: &[OsString]) ->
         spec,
         seeds: Vec::new(),
         remembered: None,
-        password,
-        user: None,
+        login: Login::with(password),
         argv: argv.to_vec(),
         deadline: deadline(global),
     })
@@ -245,8 +243,8 @@ fn spec_password(spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
     dotenv::password(folder.unwrap_or(Path::new(".")))
 }
 
-/// Seeds, and the user that they name.
-fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Option<String>)> {
+/// Seeds, and as whom they are spoken to: the user that they name, with the password that was given.
+fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Login)> {
     let mut endpoints = Vec::new();
     let mut user = None;
     for text in &global.seed {
@@ -280,7 +278,8 @@ fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Option<String>)> {
                 .map_err(|why| Error::usage(format!("seed: {why}")))?,
         );
     }
-    Ok((endpoints, user))
+    let password = password(global, &Spec::default(), None)?;
+    Ok((endpoints, Login::of(user, password)))
 }
 
 /// What was typed. Nothing on rcluster's command line is secret: passwords come by file or environment.

@@ -8,6 +8,7 @@ pub mod info;
 pub mod names;
 pub mod nodes_text;
 pub mod place;
+pub mod refusal;
 pub mod report;
 pub mod topology;
 

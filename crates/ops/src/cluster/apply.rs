@@ -11,7 +11,7 @@ use rcluster_core::{
     plan::step::{Goal, Plan, Stage, Step},
     secret::Secret,
     slot::SlotSet,
-    snapshot::{Member, Snapshot, answer::WireError},
+    snapshot::{Member, Snapshot, answer::WireError, refusal::Refusal},
     spec::launch::Launch,
 };
 use rcluster_runtime::{
@@ -236,7 +236,11 @@ impl<'a> Applier<'a> {
         let outcome = wait_until(POLL, self.context.deadline, async || {
             match wire.reset(dial).await {
                 Ok(()) => Ok(Look::Ready(())),
-                Err(WireError::Reply { reply, .. }) if reply.contains("containing keys") => {
+                Err(WireError::Reply {
+                    refusal: Refusal::HoldsKeys,
+                    reply,
+                    ..
+                }) => {
                     wire.flush(dial)
                         .await
                         .map_err(|error| error.failure(node))?;
@@ -263,11 +267,11 @@ impl<'a> Applier<'a> {
                 Ok(()) => Ok(Look::Ready(())),
                 Err(error @ WireError::UnknownNode { .. }) => Ok(Look::Pending(error.to_string())),
                 // It has not heard yet that this one took over.
-                Err(WireError::Reply { reply, .. })
-                    if reply.contains("only replicate a master") =>
-                {
-                    Ok(Look::Pending(reply))
-                }
+                Err(WireError::Reply {
+                    refusal: Refusal::NotAMaster,
+                    reply,
+                    ..
+                }) => Ok(Look::Pending(reply)),
                 Err(error) => Err(error.failure(node)),
             }
         })
@@ -317,9 +321,11 @@ impl<'a> Applier<'a> {
         let outcome = wait_until(POLL, self.context.deadline, async || {
             match wire.forget(dial, gone).await {
                 Ok(()) => Ok(Look::Ready(())),
-                Err(WireError::Reply { reply, .. }) if reply.contains("forget my master") => {
-                    Ok(Look::Pending(reply))
-                }
+                Err(WireError::Reply {
+                    refusal: Refusal::MyMaster,
+                    reply,
+                    ..
+                }) => Ok(Look::Pending(reply)),
                 Err(error) => Err(error.failure(node)),
             }
         })

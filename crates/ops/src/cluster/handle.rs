@@ -16,6 +16,7 @@ use rcluster_core::{
     error::{Error, Kind, Result},
     hint::About,
     judge::Wanted,
+    login::Login,
     node::{Address, BUS_OFFSET, Endpoint},
     secret::Secret,
     snapshot::{
@@ -45,10 +46,8 @@ pub struct Request {
     pub seeds: Vec<Endpoint>,
     /// What is remembered of the cluster of that name.
     pub remembered: Option<Remembered>,
-    /// The password that was given, or the remembered one.
-    pub password: Option<Secret>,
-    /// The ACL user; `None`: the default user.
-    pub user: Option<String>,
+    /// As whom its nodes are spoken to; the password is the one that was given, or remembered.
+    pub login: Login,
     /// What was typed, for the journal and the lock.
     pub argv: Vec<String>,
     /// How long any single wait may take.
@@ -140,7 +139,7 @@ impl Cluster {
                 text: format!("cluster {} on the {kind} runtime: {reason}", launch.name),
             });
         }
-        if launch.listen.is_unspecified() && request.password.is_none() {
+        if launch.listen.is_unspecified() && request.login.secret.is_none() {
             listener.hear(Event::Warning {
                 text: format!("`listen: {}` without a password opens the data to every host that can reach this one", launch.listen),
             });
@@ -199,10 +198,7 @@ impl Cluster {
         // This very runtime knows better than its kind: an engine may be on another host.
         launch.can = runtime.capabilities();
         Cluster {
-            wire: Box::new(LiveWire::new(
-                request.user.clone(),
-                request.password.clone(),
-            )),
+            wire: Box::new(LiveWire::new(&request.login)),
             kill: None,
             journal: Journal::new(&request.state, &launch.name, request.argv.clone()),
             seeds: Mutex::new(request.seeds.clone()),
@@ -336,7 +332,7 @@ impl Cluster {
 
     /// The ACL user; `None`: the default user.
     pub fn user(&self) -> Option<&str> {
-        self.request.user.as_deref()
+        self.request.login.user.as_deref()
     }
 
     /// The file with the password, if it is remembered.
@@ -348,24 +344,24 @@ impl Cluster {
     /// With so long for a node to answer.
     #[must_use]
     pub fn patient(mut self, node_deadline: Duration) -> Self {
-        self.wire = Box::new(self.live().deadline(node_deadline));
+        self.wire = Box::new(LiveWire::new(&self.request.login).deadline(node_deadline));
         self
     }
 
-    /// The real wire of this cluster, for what only looks and is not simulated in tests.
-    pub fn live(&self) -> LiveWire {
-        LiveWire::new(self.request.user.clone(), self.request.password.clone())
+    /// A wire of the same user that shares no connection with [`Cluster::wire`].
+    pub fn live(&self) -> Box<dyn Wire> {
+        self.wire.another()
     }
 
-    /// Makes further wires of the same user, for clients that share no connection.
-    pub fn wires(&self) -> impl Fn() -> LiveWire + Send + Sync + 'static {
-        let (user, password) = (self.request.user.clone(), self.request.password.clone());
-        move || LiveWire::new(user.clone(), password.clone())
+    /// Makes further ones, for clients that share no connection with each other either.
+    pub fn wires(&self) -> impl Fn() -> Box<dyn Wire> + Send + Sync + 'static {
+        let wire = self.live();
+        move || wire.another()
     }
 
     /// The password, if there is one.
     pub fn password(&self) -> Option<&Secret> {
-        self.request.password.as_ref()
+        self.request.login.secret.as_ref()
     }
 
     /// The journal of this run.

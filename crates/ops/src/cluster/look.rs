@@ -13,7 +13,7 @@ use rcluster_core::{
     node::{Endpoint, NodeId},
     snapshot::{
         Answer, Seen, Snapshot,
-        answer::{LOOKING, WireError},
+        answer::{FULL, LOOKING, WireError},
         place::Placed,
         report::Report,
     },
@@ -139,6 +139,11 @@ pub fn no_seed(seeds: &[Endpoint], errors: &[WireError]) -> Error {
     let message = format!("{which}: {}", texts.join("; "));
     Error::new(kind, message).hint(if errors.iter().any(WireError::is_forbidden) {
         LOOKING
+    } else if errors
+        .iter()
+        .any(|error| matches!(error, WireError::Full { .. }))
+    {
+        FULL
     } else if refused {
         "give the password of the cluster: --password-file FILE or REDIS_PASSWORD"
     } else {
@@ -252,6 +257,7 @@ mod tests {
     use super::*;
     use rcluster_core::node::Address;
     use rcluster_testkit::wire::FakeWire;
+    use rcluster_wire::Changes;
     use std::time::Duration;
     use tokio::time::Instant;
 

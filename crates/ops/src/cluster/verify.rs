@@ -114,7 +114,11 @@ async fn probe(
     };
     let value = format!("{}-{}", std::process::id(), endpoint.port);
     let outcome = wait_until(POLL, SETTLE, async || {
-        match context.wire.probe(&endpoint, &key, &value).await {
+        match context
+            .wire
+            .probe(&endpoint, key.as_bytes(), value.as_bytes())
+            .await
+        {
             Ok(()) => Ok(Look::Ready(())),
             Err(
                 error @ (WireError::ClusterDown { .. }

@@ -13,7 +13,7 @@ use rcluster_core::{
     snapshot::{Seen, Snapshot, answer::WireError, names::Names, report::Report},
     spec::RuntimeKind,
 };
-use rcluster_wire::{LiveWire, Wire};
+use rcluster_wire::Wire;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -26,7 +26,7 @@ pub(super) fn answers(node: &Seen) -> Option<(&Endpoint, &Report)> {
 
 /// Nodes that are not where clients are told they are may be where their peers find them: then it
 /// is not the nodes that are wrong.
-pub(super) async fn or_directly(wire: &LiveWire, mut snapshot: Snapshot) -> Snapshot {
+pub(super) async fn or_directly(wire: &dyn Wire, mut snapshot: Snapshot) -> Snapshot {
     let names = Names::of(&snapshot);
     let elsewhere: Vec<Option<Endpoint>> = snapshot
         .nodes
@@ -75,7 +75,7 @@ pub(super) struct Named {
 }
 
 /// What any node tells clients: by CLUSTER SLOTS, and by MOVED for a key of every other shard.
-pub(super) async fn told(wire: &LiveWire, seen: &Snapshot) -> Named {
+pub(super) async fn told(wire: &dyn Wire, seen: &Snapshot) -> Named {
     let answering: Vec<(&NodeName, &Endpoint, &Report)> = seen
         .nodes
         .iter()
@@ -91,7 +91,7 @@ pub(super) async fn told(wire: &LiveWire, seen: &Snapshot) -> Named {
         let (by, dial, _) = answering
             .iter()
             .rfind(|(_, _, other)| other.view.myself != *id)?;
-        let to = wire.sends(dial, &key).await.ok()??;
+        let to = wire.sends(dial, key.as_bytes()).await.ok()??;
         Some(((id.clone(), to), (*by).clone()))
     }));
     let (tables, moved) = join(tables, moved).await;
@@ -114,7 +114,7 @@ pub(super) async fn told(wire: &LiveWire, seen: &Snapshot) -> Named {
 
 /// Every check of the nodes. `ours`: rcluster started them.
 pub(super) async fn all(
-    wire: &LiveWire,
+    wire: &dyn Wire,
     seen: &Snapshot,
     wanted: Wanted<'_>,
     named: &Named,
@@ -136,7 +136,7 @@ pub(super) async fn all(
 }
 
 /// Dials what clients are told. Of our own nodes that do not run nothing else is to be expected.
-pub(super) async fn dial(wire: &LiveWire, seen: &Snapshot, named: &Named, ours: bool) -> Vec<Told> {
+pub(super) async fn dial(wire: &dyn Wire, seen: &Snapshot, named: &Named, ours: bool) -> Vec<Told> {
     let name = |id: &NodeId| {
         let mut said = seen.said();
         let of = said.find(|(_, report)| report.view.myself == *id);
@@ -187,7 +187,7 @@ pub(super) async fn dial(wire: &LiveWire, seen: &Snapshot, named: &Named, ours: 
     dialled
 }
 
-async fn skews(wire: &LiveWire, seen: &Snapshot) -> Vec<Skew> {
+async fn skews(wire: &dyn Wire, seen: &Snapshot) -> Vec<Skew> {
     // One after the other: a queue of our own making would look like a slow clock.
     let mut skews = Vec::new();
     for node in &seen.nodes {

@@ -123,19 +123,19 @@ async fn announce(session: &Cluster) -> Result<String> {
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.config_set()?)))
         .collect();
-    let wire = session.live();
-    let mut seen = session.look_by(&wire).await?;
+    let wire = &*session.wire;
+    let mut seen = session.look().await?;
     // Nodes that others added are left alone.
     seen.nodes.retain(|node| launch.node(&node.name).is_some());
     let mut set = 0;
     for (dial, _) in seen.nodes.iter().filter_map(cluster::answers) {
         let failed = |error| Error::failed(format!("announcing again: {error}"));
-        session.wire.config_set(dial, &own).await.map_err(failed)?;
+        wire.config_set(dial, &own).await.map_err(failed)?;
         set += 1;
     }
     let settled = wait_until(POLL, GOSSIP, async || {
-        let told = cluster::told(&wire, &seen).await;
-        let dialled = cluster::dial(&wire, &seen, &told, true).await;
+        let told = cluster::told(wire, &seen).await;
+        let dialled = cluster::dial(wire, &seen, &told, true).await;
         let right = |told: &rcluster_core::doctor::cluster::Told| {
             told.dialled == rcluster_core::doctor::cluster::Dialled::Right
         };

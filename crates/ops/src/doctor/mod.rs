@@ -157,7 +157,7 @@ async fn check(request: &Request, ours: Option<&Cluster>, wanted: Wanted) -> Res
     });
     let starting = starting.cloned().collect();
     let seen = match existing {
-        Some(found) => Some(found.look_by(&found.live()).await?),
+        Some(found) => Some(found.look().await?),
         None => None,
     };
     let site = host::Site {
@@ -170,12 +170,12 @@ async fn check(request: &Request, ours: Option<&Cluster>, wanted: Wanted) -> Res
     };
     let mut checks = host::all(&tools, &site).await;
     if let (Some(found), Some(seen)) = (existing, seen) {
-        let wire = found.live();
-        let seen = cluster::or_directly(&wire, seen).await;
-        let told = cluster::told(&wire, &seen).await;
-        checks.extend(cluster::all(&wire, &seen, found.wanted(), &told).await);
+        let wire = &*found.wire;
+        let seen = cluster::or_directly(wire, seen).await;
+        let told = cluster::told(wire, &seen).await;
+        checks.extend(cluster::all(wire, &seen, found.wanted(), &told).await);
         if wanted.production {
-            checks.extend(production::all(&wire, &seen, &told, Some(found)).await);
+            checks.extend(production::all(wire, &seen, &told, Some(found)).await);
         }
     } else if wanted.production {
         return Err(Error::new(
@@ -223,13 +223,13 @@ async fn of_seeds(cluster: &Cluster, wanted: Wanted) -> Result<Report> {
                 .hint("leave --fix out: each finding says what to do"),
         );
     }
-    let wire = cluster.live();
-    let seen = cluster.look_by(&wire).await?;
-    let seen = cluster::or_directly(&wire, seen).await;
-    let told = cluster::told(&wire, &seen).await;
-    let mut checks = cluster::all(&wire, &seen, cluster.wanted(), &told).await;
+    let wire = &*cluster.wire;
+    let seen = cluster.look().await?;
+    let seen = cluster::or_directly(wire, seen).await;
+    let told = cluster::told(wire, &seen).await;
+    let mut checks = cluster::all(wire, &seen, cluster.wanted(), &told).await;
     if wanted.production {
-        checks.extend(production::all(&wire, &seen, &told, None).await);
+        checks.extend(production::all(wire, &seen, &told, None).await);
     }
     let subject = Subject {
         name: seen.name.clone(),

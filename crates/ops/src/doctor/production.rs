@@ -14,7 +14,7 @@ use rcluster_core::{
     node::{Endpoint, NodeId, Role},
     snapshot::Snapshot,
 };
-use rcluster_wire::{LiveWire, Wire};
+use rcluster_wire::Wire;
 use std::collections::BTreeSet;
 
 /// The name that `redis_exporter` gives to its connections.
@@ -22,7 +22,7 @@ const EXPORTER: &str = "redis_exporter";
 
 /// Every item of the list. `ours`: the cluster, if rcluster started it.
 pub(super) async fn all(
-    wire: &LiveWire,
+    wire: &dyn Wire,
     seen: &Snapshot,
     named: &Named,
     ours: Option<&Cluster>,
@@ -60,7 +60,7 @@ pub(super) async fn all(
     ]
 }
 
-async fn settings(wire: &LiveWire, seen: &Snapshot) -> Vec<Settings> {
+async fn settings(wire: &dyn Wire, seen: &Snapshot) -> Vec<Settings> {
     join_all(seen.nodes.iter().map(async |node| Settings {
         node: node.name.clone(),
         live: match (node.silence(), answers(node)) {
@@ -75,7 +75,7 @@ async fn settings(wire: &LiveWire, seen: &Snapshot) -> Vec<Settings> {
     .await
 }
 
-async fn watched(wire: &LiveWire, seen: &Snapshot) -> Result<usize, String> {
+async fn watched(wire: &dyn Wire, seen: &Snapshot) -> Result<usize, String> {
     let dials = seen.nodes.iter().filter_map(answers).map(|(dial, _)| dial);
     let names = join_all(dials.map(|dial| wire.client_names(dial))).await;
     let mut watched = 0;

@@ -3,8 +3,7 @@
 
 use crate::cluster::{context::Context, event::Listener, handle::Cluster};
 use rcluster_core::spec::launch::Launch;
-use rcluster_wire::LiveWire;
-use std::sync::Arc;
+use rcluster_wire::Wire;
 
 /// A cluster, and how to reach it.
 pub struct Ground<'a> {
@@ -12,7 +11,6 @@ pub struct Ground<'a> {
     pub context: Context<'a>,
     /// The cluster.
     pub launch: &'a Launch,
-    wires: Arc<dyn Fn() -> LiveWire + Send + Sync>,
 }
 
 impl<'a> Ground<'a> {
@@ -21,18 +19,17 @@ impl<'a> Ground<'a> {
         Ground {
             context: session.context(listener),
             launch: &session.launch,
-            wires: Arc::new(session.wires()),
         }
     }
 
     /// A wire that shares no connection with others.
-    pub fn live(&self) -> LiveWire {
-        (self.wires)()
+    pub fn live(&self) -> Box<dyn Wire> {
+        self.context.wire.another()
     }
 
     /// Makes further ones.
-    pub fn wires(&self) -> impl Fn() -> LiveWire + Send + Sync + 'static {
-        let wires = Arc::clone(&self.wires);
-        move || wires()
+    pub fn wires(&self) -> impl Fn() -> Box<dyn Wire> + Send + Sync + 'static {
+        let wire = self.live();
+        move || wire.another()
     }
 }

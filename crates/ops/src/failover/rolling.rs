@@ -58,7 +58,7 @@ pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outco
         rolling.done.push(turn.node);
         state.note_rolling(name, Some(&rolling))?;
     }
-    drill::restore(&context, &session.launch, &session.live(), &first).await?;
+    drill::restore(&context, &session.launch, &*session.live(), &first).await?;
     state.note_rolling(name, None)?;
     let scene = Scene::settled(&context, &session.launch, "waiting for the end").await?;
     outcome(session, &scene, rolling.done.len())
@@ -129,7 +129,7 @@ async fn one(session: &Session, context: &Context<'_>, turn: &Turn) -> Result<()
                 .hint("`rcluster status` shows the links; the same command goes on from here")
         })?;
         context.note(format!("{heir} takes over from {node}"));
-        drill::lead(context, launch, &session.live(), heir, Manner::Planned).await?;
+        drill::lead(context, launch, &*session.live(), heir, Manner::Planned).await?;
     }
     context.note(format!("restarting {node}"));
     session

@@ -17,7 +17,6 @@ use rcluster_core::{
     node::NodeName,
     slot::SlotSet,
 };
-use rcluster_wire::failover::DrillWire;
 use std::{
     cell::Cell,
     collections::BTreeSet,

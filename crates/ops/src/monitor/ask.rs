@@ -11,7 +11,7 @@ use futures_util::{
     stream,
 };
 use rcluster_core::snapshot::{self, answer::WireError};
-use rcluster_wire::LiveWire;
+use rcluster_wire::Wire;
 use std::time::{Duration, Instant};
 
 /// How many PINGs are under way at a time.
@@ -28,7 +28,7 @@ pub(super) struct Answer {
 }
 
 /// Asks all members, in their order.
-pub(super) async fn all(wire: &LiveWire, members: &[Member]) -> Vec<Answer> {
+pub(super) async fn all(wire: &dyn Wire, members: &[Member]) -> Vec<Answer> {
     let numbered = || members.iter().enumerate();
     // Who was silent is asked beside the others: waiting for it again would delay them.
     let (lively, doubtful): (Vec<_>, Vec<_>) = numbered().partition(|(_, member)| member.answered);
@@ -63,7 +63,7 @@ pub(super) async fn all(wire: &LiveWire, members: &[Member]) -> Vec<Answer> {
 }
 
 /// A node that is loading answers no PING, but has something to say.
-async fn ping(wire: &LiveWire, member: &Member) -> Result<Option<Duration>, WireError> {
+async fn ping(wire: &dyn Wire, member: &Member) -> Result<Option<Duration>, WireError> {
     match &member.node.dial {
         Some(dial) if !member.node.is_frozen() => match wire.ping(dial).await {
             Ok(took) => Ok(Some(took)),
@@ -74,7 +74,7 @@ async fn ping(wire: &LiveWire, member: &Member) -> Result<Option<Duration>, Wire
     }
 }
 
-async fn observe(wire: &LiveWire, member: &Member, ping: Option<Duration>) -> Answer {
+async fn observe(wire: &dyn Wire, member: &Member, ping: Option<Duration>) -> Answer {
     Answer {
         report: look::observe(wire, &member.node).await,
         ping,

@@ -22,7 +22,7 @@ use rcluster_core::{
     monitor::told::Details,
     node::{Endpoint, NodeName},
 };
-use rcluster_wire::{LiveWire, live::CALL_DEADLINE};
+use rcluster_wire::{CALL_DEADLINE, Wire};
 use roster::Roster;
 use sample::Sample;
 use std::{sync::Arc, time::Duration};
@@ -33,7 +33,7 @@ pub const COMMANDS_PER_SAMPLE: u64 = 4;
 
 /// A cluster that is watched.
 pub struct Monitor {
-    wire: Arc<LiveWire>,
+    wire: Arc<dyn Wire>,
     roster: Roster,
     memory: Memory,
     clock: Interval,
@@ -42,19 +42,20 @@ pub struct Monitor {
 impl Monitor {
     /// Of a cluster, ours or behind seeds. Exit 6 if there is none, 2 if the password is wrong.
     pub async fn of(cluster: Cluster, every: Duration) -> Result<Self> {
-        let wire = cluster.live().deadline(node_deadline(every));
+        let cluster = cluster.patient(node_deadline(every));
         // Says what is wrong, in the same words as `status`, before there is a screen to say it on.
-        let snapshot = cluster.look_by(&wire).await?.let_in()?;
+        let snapshot = cluster.look().await?.let_in()?;
+        let wire = Arc::from(cluster.live());
         let wanted = cluster.wanted().launch.cloned();
         let roster = Roster::new(cluster, snapshot);
         Ok(Monitor::new(wire, roster, Memory::new(wanted), every))
     }
 
-    fn new(wire: LiveWire, roster: Roster, memory: Memory, every: Duration) -> Self {
+    fn new(wire: Arc<dyn Wire>, roster: Roster, memory: Memory, every: Duration) -> Self {
         let mut clock = tokio::time::interval(every);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Monitor {
-            wire: Arc::new(wire),
+            wire,
             roster,
             memory,
             clock,
@@ -66,12 +67,12 @@ impl Monitor {
         self.clock.tick().await;
         let start = tokio::time::Instant::now();
         self.roster.refresh().await;
-        let mut answers = ask::all(&self.wire, self.roster.members()).await;
+        let mut answers = ask::all(&*self.wire, self.roster.members()).await;
         let strangers = self.roster.learn(&answers);
         if strangers > 0 {
             let members = self.roster.members();
             let new = &members[members.len() - strangers..];
-            answers.extend(ask::all(&self.wire, new).await);
+            answers.extend(ask::all(&*self.wire, new).await);
         }
         self.roster.remember(&mut answers);
         let took = start.elapsed();
@@ -95,7 +96,7 @@ fn node_deadline(every: Duration) -> Duration {
 /// Looks into one node.
 #[derive(Clone)]
 pub struct Inspector {
-    wire: Arc<LiveWire>,
+    wire: Arc<dyn Wire>,
 }
 
 impl Inspector {

@@ -12,7 +12,7 @@ use rcluster_core::{
     },
     spec::RuntimeKind,
 };
-use rcluster_wire::live::CALL_DEADLINE;
+use rcluster_wire::CALL_DEADLINE;
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},

@@ -132,7 +132,7 @@ fn node_status(node: &Seen, names: &Names<'_>, shard: Option<usize>) -> NodeStat
             acknowledged().or(replication.last_io_seconds)
         }),
         uptime_seconds: info.map(|info| info.uptime_seconds),
-        version: info.map(|info| info.version.clone()),
+        version: info.map(NodeInfo::shown_version),
         runtime_id: node
             .placed
             .as_ref()

@@ -21,7 +21,7 @@ use rcluster_core::{
         checks::{Check, Thresholds},
     },
 };
-use rcluster_wire::{DataWire, Wire};
+use rcluster_wire::Wire;
 use serde::Serialize;
 use stage::Stage;
 use std::{
@@ -107,13 +107,6 @@ impl Report {
     }
 }
 
-/// How nodes are spoken to.
-#[derive(Clone, Copy)]
-struct Edges<'a> {
-    wire: &'a dyn Wire,
-    data: &'a dyn DataWire,
-}
-
 /// Runs the suite. `stop` resolves when the user wants it to end: the first time, its keys are
 /// removed; the second time, that is cut off too.
 pub async fn run(
@@ -124,16 +117,13 @@ pub async fn run(
 ) -> Result<Report> {
     let start = Instant::now();
     let wire = cluster.live();
-    let edges = Edges {
-        wire: &wire,
-        data: &wire,
-    };
+    let wire = &*wire;
     let stage = tokio::select! {
         biased;
         () = stop() => return Err(interrupted("nothing was written")),
-        stage = stage(cluster, edges) => stage?,
+        stage = stage(cluster, wire) => stage?,
     };
-    let mut suite = Suite::new(&stage, options, edges, cluster.before.as_ref(), listener);
+    let mut suite = Suite::new(&stage, options, wire, cluster.before.as_ref(), listener);
     let ended = tokio::select! {
         biased;
         () = stop() => false,
@@ -143,7 +133,7 @@ pub async fn run(
     let left = tokio::select! {
         biased;
         () = stop() => return Err(interrupted("its keys expire within two minutes")),
-        left = cleanup::clean(&stage, edges, CLEANUP) => left,
+        left = cleanup::clean(&stage, wire, CLEANUP) => left,
     };
     if !ended {
         return Err(interrupted(if cleanup::all_gone(&left) {
@@ -156,10 +146,10 @@ pub async fn run(
     Ok(Report::new(&stage, suite.outcomes(), start.elapsed()))
 }
 
-async fn stage(cluster: &Cluster, edges: Edges<'_>) -> Result<Stage> {
+async fn stage(cluster: &Cluster, wire: &dyn Wire) -> Result<Stage> {
     let begun = Instant::now();
-    let snapshot = cluster.look_by(edges.wire).await?.let_in()?;
-    Stage::set(&snapshot, cluster.wanted(), edges.wire, &run_id(), begun).await
+    let snapshot = cluster.look_by(wire).await?.let_in()?;
+    Stage::set(&snapshot, cluster.wanted(), wire, &run_id(), begun).await
 }
 
 fn interrupted(what: &str) -> Error {
