@@ -31,7 +31,7 @@ impl World {
             to: None,
             manner: Manner::Planned,
         };
-        planned(&Ground::ours(&session, &self.heard), &request).await
+        planned(&Ground::of(&session, &self.heard), &request).await
     }
 
     /// `restart --rolling`; returns how many nodes it restarted.
