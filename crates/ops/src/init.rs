@@ -179,6 +179,11 @@ pub fn no_seed(seeds: &[Endpoint], errors: &[WireError]) -> Error {
         crate::cluster::context::LOOKING
     } else if refused {
         "give the password of the cluster: --password-file FILE or REDIS_PASSWORD"
+    } else if errors
+        .iter()
+        .any(|error| matches!(error, WireError::Full { .. }))
+    {
+        crate::cluster::context::FULL
     } else {
         "check the address, and that a redis-server in cluster mode listens there"
     })

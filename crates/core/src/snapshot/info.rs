@@ -72,9 +72,11 @@ impl ClusterInfo {
 /// What `INFO` says of one node, as far as rcluster looks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NodeInfo {
-    /// `redis_version`.
+    /// What kind of server it is: `redis`, or what `server_name` says (`valkey`).
+    pub server: String,
+    /// `valkey_version`, else `redis_version`, which a Valkey sets to the Redis that it speaks like.
     pub version: String,
-    /// `redis_mode` is `cluster`.
+    /// `redis_mode`, or a Valkey's `server_mode`, is `cluster`.
     pub cluster_mode: bool,
     /// Seconds since it started.
     pub uptime_seconds: u64,
@@ -168,9 +170,14 @@ impl Default for Replication {
 impl NodeInfo {
     /// From the fields of `INFO`.
     pub fn from_fields(fields: &Fields) -> Self {
+        let either = |first, second| {
+            let text = fields.text(first).or_else(|| fields.text(second));
+            text.unwrap_or_default()
+        };
         NodeInfo {
-            version: fields.text("redis_version").unwrap_or_default().to_owned(),
-            cluster_mode: fields.text("redis_mode") == Some("cluster"),
+            server: fields.text("server_name").unwrap_or("redis").to_owned(),
+            version: either("valkey_version", "redis_version").to_owned(),
+            cluster_mode: either("server_mode", "redis_mode") == "cluster",
             uptime_seconds: fields.number("uptime_in_seconds"),
             memory_used_bytes: fields.number("used_memory"),
             memory_max_bytes: fields.number("maxmemory"),
@@ -204,6 +211,17 @@ impl NodeInfo {
                     .filter_map(Attached::parse)
                     .collect(),
             },
+        }
+    }
+
+    /// The version as people are shown it: `7.0.15`, or `valkey 9.0.0` of what is not Redis.
+    pub fn shown_version(&self) -> String {
+        let NodeInfo {
+            server, version, ..
+        } = self;
+        match server.as_str() {
+            "" | "redis" => version.clone(),
+            server => format!("{server} {version}"),
         }
     }
 
@@ -245,6 +263,25 @@ mod tests {
         assert!(info.replication.link_up && info.cluster_mode);
         assert_eq!(info.keys, 7);
         assert_eq!(info.hit_ratio(), None);
+    }
+
+    #[test]
+    fn a_valkey_is_itself_and_runs_in_cluster_mode() {
+        let of = |text| NodeInfo::from_fields(&Fields::parse(text));
+        let nine = of(
+            "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.0.0\r\n\
+                       server_mode:cluster\r\n",
+        );
+        assert_eq!((&*nine.server, &*nine.version), ("valkey", "9.0.0"));
+        assert!(nine.cluster_mode && nine.shown_version() == "valkey 9.0.0");
+        let eight = of(
+            "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.0\r\n\
+                        redis_mode:cluster\r\nserver_mode:cluster\r\n",
+        );
+        assert!(eight.cluster_mode);
+        let redis = of("redis_version:7.0.15\r\nredis_mode:standalone\r\n");
+        assert_eq!((&*redis.server, &*redis.version), ("redis", "7.0.15"));
+        assert!(!redis.cluster_mode && redis.shown_version() == "7.0.15");
     }
 
     #[test]

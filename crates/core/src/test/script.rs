@@ -1,7 +1,13 @@
 //! What is said to a shard, and what it has to answer.
 
 use super::keys::Keys;
-use crate::data::{Command, Reply};
+use crate::{
+    data::{Command, Reply},
+    snapshot::{
+        answer::{WireError, WireResult},
+        refusal::Refusal,
+    },
+};
 use std::time::Duration;
 
 /// Every key goes by itself after this long, whatever happens to the run.
@@ -17,8 +23,8 @@ pub enum Expected {
     Exactly(Reply),
     /// A number from one to the other.
     Between(i64, i64),
-    /// An error that begins with this word.
-    Refused(&'static str),
+    /// A refusal, because the keys are in different slots.
+    CrossSlot,
 }
 
 /// A command with the answer that it has to get.
@@ -71,7 +77,7 @@ pub fn hash_tags(keys: &Keys, value: &str) -> Vec<Line> {
     if let Some(elsewhere) = &keys.elsewhere {
         lines.push((
             Command::Mget(bytes([&keys.tagged[0], elsewhere])),
-            Expected::Refused("CROSSSLOT"),
+            Expected::CrossSlot,
         ));
     }
     lines
@@ -99,14 +105,20 @@ pub fn bytes<'a>(keys: impl IntoIterator<Item = &'a String>) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The first answer that is not the expected one. An error is the text of a refusal.
-pub fn judge(lines: &[Line], replies: &[Result<Reply, String>]) -> Result<(), String> {
+/// The first answer that is not the expected one.
+pub fn judge(lines: &[Line], replies: &[WireResult<Reply>]) -> Result<(), String> {
     for (i, (command, expected)) in lines.iter().enumerate() {
         let word = command.word();
         match (expected, replies.get(i)) {
             (_, None) => return Err(format!("{word} was not answered")),
-            (Expected::Refused(code), Some(Err(refusal))) if refusal.contains(code) => {}
-            (_, Some(Err(refusal))) => return Err(refusal.clone()),
+            (
+                Expected::CrossSlot,
+                Some(Err(WireError::Reply {
+                    refusal: Refusal::CrossSlot,
+                    ..
+                })),
+            ) => {}
+            (_, Some(Err(error))) => return Err(error.to_string()),
             (Expected::Exactly(wanted), Some(Ok(got))) if wanted == got => {}
             (Expected::Exactly(wanted), Some(Ok(got))) => {
                 return Err(format!("{word} answered {got} instead of {wanted}"));
@@ -116,9 +128,9 @@ pub fn judge(lines: &[Line], replies: &[Result<Reply, String>]) -> Result<(), St
             (Expected::Between(from, to), Some(Ok(got))) => {
                 return Err(format!("{word} answered {got}, not from {from} to {to}"));
             }
-            (Expected::Refused(code), Some(Ok(got))) => {
+            (Expected::CrossSlot, Some(Ok(got))) => {
                 return Err(format!(
-                    "{word} answered {got}, and should refuse with {code}"
+                    "{word} answered {got}, and should refuse with CROSSSLOT"
                 ));
             }
         }
@@ -146,19 +158,26 @@ pub fn hit_ratio(before: (u64, u64), after: (u64, u64)) -> Result<(f64, u64), St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slot::{SlotRange, SlotSet};
+    use crate::{
+        node::Endpoint,
+        slot::{SlotRange, SlotSet},
+    };
 
     fn keys() -> Keys {
         let slots: SlotSet = SlotRange::new(0, 5460).into_iter().collect();
         Keys::choose("1", &slots).expect("keys")
     }
 
+    fn refused(reply: &str) -> WireError {
+        WireError::refused(&Endpoint::new("127.0.0.1", 7000), "MGET", reply)
+    }
+
     /// The answers of a shard that is well.
-    fn answers(lines: &[Line]) -> Vec<Result<Reply, String>> {
+    fn answers(lines: &[Line]) -> Vec<WireResult<Reply>> {
         let answer = |(_, expected): &Line| match expected {
             Expected::Exactly(reply) => Ok(reply.clone()),
             Expected::Between(_, to) => Ok(Reply::Number(*to)),
-            Expected::Refused(code) => Err(format!("{code} Keys in request …")),
+            Expected::CrossSlot => Err(refused("CROSSSLOT Keys in request …")),
         };
         lines.iter().map(answer).collect()
     }
@@ -179,8 +198,11 @@ mod tests {
                 wrong[i] = Ok(Reply::Number(-1));
                 let why = judge(&lines, &wrong).expect_err(word);
                 assert!(why.contains(word) && why.contains("-1"), "{why}");
-                wrong[i] = Err("READONLY no".to_owned());
-                assert_eq!(judge(&lines, &wrong), Err("READONLY no".to_owned()));
+                wrong[i] = Err(refused("READONLY no"));
+                assert_eq!(
+                    judge(&lines, &wrong),
+                    Err(refused("READONLY no").to_string())
+                );
                 assert!(judge(&lines, &right[..i]).is_err());
             }
         }

@@ -2,7 +2,7 @@
 
 use super::event::{Event, Listener};
 use crate::store::audit::Journal;
-use rcluster_core::snapshot::answer::WireError;
+use rcluster_core::snapshot::{answer::WireError, refusal::Refusal};
 use rcluster_core::{
     error::{Error, Kind, Result},
     node::{Address, Endpoint, NodeName},
@@ -122,11 +122,32 @@ pub fn wire_failure(node: &NodeName, error: &WireError) -> Error {
             "`rcluster status` shows which nodes answer; `rcluster up` brings back the others"
         }
         WireError::Loading { .. } => "it is reading its data; try again in a moment",
+        WireError::Full { .. } => FULL,
+        WireError::Reply { refusal, .. } => refused(*refusal),
         _ => "`rcluster status` shows what each node says",
     };
     let text = said(node.as_str(), &error.to_string());
     Error::new(kind, text).hint(hint)
 }
+
+/// What to do about an error reply.
+fn refused(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::CannotSave => {
+            "it cannot write to its disk, and takes no writes until it can: its log says why"
+        }
+        Refusal::OutOfMemory => {
+            "raise `maxmemory` under `redis:` in the spec, or choose a `maxmemory-policy` that evicts"
+        }
+        Refusal::NoSuchCommand => {
+            "it needs Redis 7.0 or later, with its commands under their own names (no `rename-command`)"
+        }
+        _ => "`rcluster status` shows what each node says",
+    }
+}
+
+/// What to do about a node that turns clients away.
+pub const FULL: &str = "close clients that nobody needs, or raise `maxclients`: `redis-cli CLIENT LIST` on its host names them";
 
 /// What a user has to be allowed for anything to be said about a cluster.
 pub const LOOKING: &str = "allow the user to look: `ACL SETUSER NAME +ping +info +cluster`";

@@ -208,7 +208,7 @@ fn node_status(
             acknowledged().or(replication.last_io_seconds)
         }),
         uptime_seconds: info.map(|info| info.uptime_seconds),
-        version: info.map(|info| info.version.clone()),
+        version: info.map(NodeInfo::shown_version),
         runtime_id: node
             .placed
             .as_ref()

@@ -74,10 +74,6 @@ async fn follow(wire: &dyn Wire, at: &Endpoint, lines: &[Line]) -> Result<(), Fa
         .batch(at, &commands)
         .await
         .map_err(|error| wanting(&error))?;
-    let replies: Vec<Result<Reply, String>> = replies
-        .into_iter()
-        .map(|reply| reply.map_err(|error| error.to_string()))
-        .collect();
     script::judge(lines, &replies).map_err(Fault::Wanting)
 }
 

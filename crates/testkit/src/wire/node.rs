@@ -323,6 +323,7 @@ impl Node {
                 messages_received: linked.len() as u64,
             },
             info: NodeInfo {
+                server: "redis".to_owned(),
                 version: "7.0.15".to_owned(),
                 cluster_mode: true,
                 uptime_seconds: self.uptime,
