@@ -5,6 +5,7 @@ mod forming;
 mod killed;
 mod refusals;
 mod repairs;
+mod takeover;
 
 use rcluster_core::{
     error::{Error, Kind},
@@ -160,6 +161,11 @@ impl World {
     }
 
     fn session(&self) -> Session {
+        self.session_on(&self.wire)
+    }
+
+    /// A run that speaks to the nodes over this handle.
+    fn session_on(&self, wire: &FakeWire) -> Session {
         let state = self.state();
         let name = &self.spec.name;
         let request = Request {
@@ -171,7 +177,7 @@ impl World {
             state,
         };
         let password = self.password.as_ref().map(Secret::reveal);
-        let wire = self.wire.with_password(password);
+        let wire = wire.with_password(password);
         Session::with(request, Box::new(self.runtime.clone()), Box::new(wire))
     }
 
