@@ -9,7 +9,7 @@ use crate::cluster::{
 };
 use crate::store::state::State;
 use futures_util::future::join_all;
-use rcluster_core::snapshot::answer::WireError;
+use rcluster_core::snapshot::{answer::WireError, capability::Capability};
 use rcluster_core::{
     error::{Error, Kind, Result},
     form::{self, Afterwards, HURRIED},
@@ -138,6 +138,7 @@ pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Me
     let asked = seeds.iter().map(|seed| async move {
         let heard = context.wire.observe(seed).await;
         let report = heard.map_err(|error| no_seed(std::slice::from_ref(seed), &[error]))?;
+        able(context, seed).await?;
         let bus_port = report
             .view
             .bus_port
@@ -157,6 +158,24 @@ pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Me
         })
     });
     join_all(asked).await.into_iter().collect()
+}
+
+/// Somebody else's server may be older, or have commands renamed away: better refused before
+/// anything is touched than half-way. Where the user may not ask, it is found out as it goes.
+async fn able(context: &Context<'_>, seed: &Endpoint) -> Result<()> {
+    let Ok(capabilities) = context.wire.capabilities(seed).await else {
+        return Ok(());
+    };
+    let lacking = capabilities.lacks(&Capability::ALL);
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let commands: Vec<&str> = lacking.iter().map(|lacks| lacks.command()).collect();
+    Err(
+        Error::refused(format!("{seed} does not know {}", commands.join(", "))).hint(
+            "nothing was touched; it needs Redis 7.0 or later, with its commands under their own names",
+        ),
+    )
 }
 
 /// None of these seeds answered as needed.
