@@ -4,7 +4,7 @@
 //! so that a run killed in between leaves enough for the next one to go on from.
 
 use super::{
-    down, reset, restart, stop,
+    down, reset, restart, rolling, stop,
     up::{self, Extent, Outcome},
 };
 use crate::store::{
@@ -13,7 +13,7 @@ use crate::store::{
 };
 use crate::{
     cluster::{event::Listener, session::Session},
-    failover as drill,
+    failover::{give_back, mend},
 };
 use rcluster_core::{
     error::{Kind, Result},
@@ -71,7 +71,7 @@ async fn mend(session: &Session, listener: &dyn Listener, drill: Option<&Intent>
     match drill {
         Some(intent) => {
             let context = session.context(listener);
-            drill::run::release(&context, &session.launch, intent).await
+            mend::release(&context, &session.launch, intent).await
         }
         None => Ok(0),
     }
@@ -87,7 +87,7 @@ fn forget_interrupted(session: &Session) -> Result<()> {
 /// The masters from before that drill lead again, and it is forgotten.
 async fn give_back(session: &Session, listener: &dyn Listener, intent: &Intent) -> Result<usize> {
     let context = session.context(listener);
-    let done = drill::run::give_back(&context, session, intent).await?;
+    let done = give_back::give_back(&context, session, intent).await?;
     let state = &session.request.state;
     state.note_drill(&session.launch.name, None)?;
     Ok(done)
@@ -129,6 +129,14 @@ pub async fn restart(
     .await
 }
 
+/// `restart --rolling`; what an interrupted one (or a drill) left down is started first.
+pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
+    if rolling::is_interrupted(session, listener)? {
+        up(session, listener, Extent::All).await?;
+    }
+    rolling::rolling(session, listener).await
+}
+
 /// `reset`: every node is emptied and formed anew.
 pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
     refuse_unknown(session).await?;
@@ -150,7 +158,7 @@ pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome
         .await?;
         if let Some(intent) = &drill {
             let context = session.context(listener);
-            drill::run::put_settings_back(&context, &session.launch, intent).await?;
+            mend::put_settings_back(&context, &session.launch, intent).await?;
         }
         forget_interrupted(session)?;
         Ok(outcome.after(removed + emptied))

@@ -21,12 +21,13 @@ use rcluster_core::{
 };
 use rcluster_ops::{
     cluster::session::{Purpose, Session},
-    failover::{
-        Stop,
-        ground::{Ground, Seeds},
-        outline,
-        planned::{self, planned},
+    drill::{
+        Stop, outline,
         run::{Request, drill, refuse_strangers, side_by_side},
+    },
+    failover::{
+        ground::{Ground, Seeds},
+        planned::{self, planned},
     },
     lifecycle,
     store::state::write_public,
@@ -166,6 +167,7 @@ async fn drills_in_a_row(
             let shards = last.topology_before.len().max(1);
             request.pick = Pick::Number(last.fault.shard % shards + 1);
         }
+        lifecycle::finish_drill(session, &progress).await?;
         let report = drill(session, &progress, &request, stop).await?;
         progress.finish();
         if args.repeat > 1 {

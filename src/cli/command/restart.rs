@@ -13,8 +13,7 @@ use crate::{
 use rcluster_core::error::Result;
 use rcluster_ops::{
     cluster::session::{Purpose, Session},
-    failover::rolling,
-    lifecycle, restart,
+    lifecycle, restart, rolling,
 };
 
 pub(in crate::cli) async fn run(
@@ -41,7 +40,7 @@ pub(in crate::cli) async fn run(
     }
     let session = Session::create(request, Purpose::Change, &progress).await?;
     let outcome = if args.rolling {
-        rolling::rolling(&session, &progress).await?
+        lifecycle::rolling(&session, &progress).await?
     } else {
         lifecycle::restart(&session, &progress, &args.nodes).await?
     };

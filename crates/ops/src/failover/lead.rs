@@ -1,15 +1,11 @@
-//! A replica takes over because it is told to; and the way back to a topology, one failover after
-//! another.
+//! A replica takes over because it is told to.
 
 use super::scene::Scene;
 use crate::cluster::context::{Context, wire_failure};
 use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
     error::{Error, Result},
-    failover::{
-        seats::{Move, moves},
-        words::{Manner, Seats},
-    },
+    failover::words::Manner,
     node::{Epoch, NodeName, Role},
     spec::launch::Launch,
 };
@@ -138,44 +134,4 @@ async fn in_sync(context: &Context<'_>, launch: &Launch, to: &NodeName) -> Resul
         Error::refused(format!("{to} cannot take over: {}", late.last))
             .hint("`rcluster status` shows its link; it has to be in sync before its master may go")
     })
-}
-
-/// Brings the wanted topology back: strays follow their master again, then one planned failover
-/// per shard. Returns how many moves it took.
-pub async fn restore(
-    context: &Context<'_>,
-    launch: &Launch,
-    wire: &LiveWire,
-    wanted: &[Seats],
-) -> Result<usize> {
-    let mut done = 0;
-    for _ in 0..=2 * wanted.len() {
-        let scene = Scene::settled(context, launch, "bringing the first topology back").await?;
-        let next = moves(&scene.seats, wanted);
-        if next.is_empty() {
-            return Ok(done);
-        }
-        for step in next {
-            match step {
-                Move::Follow { node, master } => {
-                    let of = scene
-                        .id(&master)
-                        .ok_or_else(|| Error::failed(format!("{master} does not answer")))?;
-                    let dial = &scene.member(&node)?.dial;
-                    context
-                        .wire
-                        .replicate(dial, &of)
-                        .await
-                        .map_err(|error| wire_failure(&node, &error))?;
-                }
-                Move::Lead { to, .. } => {
-                    lead(context, launch, wire, &to, Manner::Planned).await?;
-                }
-            }
-            done += 1;
-        }
-    }
-    Err(Error::failed("the first topology does not come back").hint(
-        "`rcluster status` shows who leads; `rcluster failover --planned --to NODE` changes it",
-    ))
 }

@@ -5,6 +5,7 @@ use super::{
     canary::{Canaries, Pace, discard, find},
     ground::Ground,
     lead::lead,
+    pick::{no_such_node, picked},
     rest,
     scene::Scene,
 };
@@ -193,47 +194,6 @@ fn turns(scene: &Scene, request: &Request) -> Result<Vec<(Seats, NodeName)>> {
             Ok((seats.clone(), to))
         })
         .collect()
-}
-
-/// The shard that was asked for.
-pub(super) fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
-    match pick {
-        Pick::Any => {
-            let with = scene
-                .seats
-                .iter()
-                .filter(|seats| scene.best_replica(seats).is_some());
-            let all: Vec<&Seats> = with.collect();
-            // Not by chance: `--dry-run` has to name the shard that is hit. A crash and the way back
-            // are two epochs, so that the next drill comes to the next shard.
-            let turn = usize::try_from(scene.epoch().0 / 2).unwrap_or(0);
-            all.get(turn % all.len().max(1)).copied().ok_or_else(|| {
-                Error::refused("no shard has a replica in sync")
-                    .hint("`rcluster status` shows the links; `replicas:` in the spec makes some")
-            })
-        }
-        Pick::Number(number) => {
-            let mut seats = scene.seats.iter();
-            seats.find(|seats| seats.shard == *number).ok_or_else(|| {
-                Error::usage(format!("there is no shard {number}"))
-                    .hint(format!("they are numbered from 1 to {}", scene.seats.len()))
-            })
-        }
-        Pick::Node(name) => scene
-            .shard_of(name)
-            .ok_or_else(|| no_such_node(scene, name)),
-    }
-}
-
-fn no_such_node(scene: &Scene, name: &NodeName) -> Error {
-    let known: Vec<&str> = scene
-        .seen
-        .members
-        .iter()
-        .map(|member| member.name.as_str())
-        .collect();
-    Error::usage(format!("no shard has a node {name}"))
-        .hint(format!("its nodes are {}", known.join(", ")))
 }
 
 fn millis(duration: Duration) -> f64 {

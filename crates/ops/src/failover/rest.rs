@@ -20,7 +20,7 @@ const LEAST: Duration = Duration::from_secs(2);
 const ROUNDING: Duration = Duration::from_secs(1);
 
 /// How much longer a replica has to rest before it may take over.
-pub(super) async fn left(
+pub async fn left(
     context: &Context<'_>,
     scene: &Scene,
     wire: &LiveWire,
@@ -43,7 +43,7 @@ pub(super) async fn left(
 }
 
 /// How much longer the longest of them has to rest.
-pub(super) async fn left_of_all(
+pub async fn left_of_all(
     context: &Context<'_>,
     scene: &Scene,
     wire: &LiveWire,
@@ -57,7 +57,7 @@ pub(super) async fn left_of_all(
 }
 
 /// Lets it rest, and says so.
-pub(super) async fn rest(
+pub async fn rest(
     context: &Context<'_>,
     scene: &Scene,
     wire: &LiveWire,
@@ -72,7 +72,7 @@ pub(super) async fn rest(
 }
 
 /// Why nothing happens for so long.
-pub(super) fn why(who: &str, left: Duration) -> String {
+pub fn why(who: &str, left: Duration) -> String {
     format!(
         "{who} stood for election not long ago: waiting {} s, until Redis lets it stand again",
         left.as_secs()

@@ -4,11 +4,7 @@
 
 use super::{
     account::{account, now_text},
-    canary::{Canaries, Pace, discard},
-    fault, lead,
     preflight::{Target, preflight, refuse_unable},
-    rest,
-    scene::Scene,
     script::Script,
     stop::Stop,
 };
@@ -18,7 +14,11 @@ use crate::{
         event::Listener,
         session::Session,
     },
-    lifecycle,
+    failover::{
+        canary::{Canaries, Pace, discard},
+        give_back, mend, rest,
+        scene::Scene,
+    },
     store::drill::Intent,
 };
 use rcluster_core::{
@@ -125,7 +125,8 @@ pub(super) async fn prepare(
     })
 }
 
-/// Runs one drill.
+/// Runs one drill. What an earlier one left that was killed has to be put right before
+/// (`lifecycle::finish_drill`): its masters are not those of this one.
 pub async fn drill(
     session: &Session,
     listener: &dyn Listener,
@@ -134,8 +135,6 @@ pub async fn drill(
 ) -> Result<Report> {
     let context = session.context(listener);
     let launch = &session.launch;
-    // Its masters are not those of an earlier drill that was killed.
-    lifecycle::finish_drill(session, listener).await?;
     let mut prepared = prepare(&context, launch, request).await?;
     let candidates = prepared.candidates();
     let left = rest::left_of_all(&context, &prepared.scene, &session.live(), &candidates).await?;
@@ -161,7 +160,7 @@ pub async fn drill(
         "drill",
         json!({ "fault": request.fault, "nodes": target.victims, "masters": intent.masters }),
     )?;
-    change(&context, &scene, &meanwhile).await?;
+    mend::change(&context, &scene, &meanwhile).await?;
     let began = now_text();
     announce(&context, &target, request);
     let canaries = Canaries::start(&scene, &target.shards, pace(request), session.wires());
@@ -190,7 +189,7 @@ pub async fn drill(
             Scene::nobody()
         }
     };
-    unfinished.extend(change(&context, &after, &intent.settings).await.err());
+    unfinished.extend(mend::change(&context, &after, &intent.settings).await.err());
     let mut report = account(
         session, request, &scene, &target, &after, &lanes, record, outcome, began,
     )
@@ -272,50 +271,12 @@ async fn put_right(
     scene: &Scene,
     intent: &Intent,
 ) -> Result<()> {
-    fault::mend(context, &session.launch, &intent.nodes).await?;
+    mend::mend(context, &session.launch, &intent.nodes).await?;
     Scene::settled(context, &session.launch, "bringing the nodes back").await?;
     if !intent.masters.is_empty() {
-        lead::restore(context, &session.launch, &session.live(), &scene.seats).await?;
+        give_back::restore(context, &session.launch, &session.live(), &scene.seats).await?;
     }
     Ok(())
-}
-
-/// Reconnects and thaws what a killed drill left. What it killed stays stopped: `up` starts it, and
-/// what only stops or removes nodes has no use for it. Returns how many nodes it changed.
-pub async fn release(context: &Context<'_>, launch: &Launch, intent: &Intent) -> Result<usize> {
-    context.note("a drill was interrupted: bringing back what it broke");
-    fault::release(context, launch, &intent.nodes).await
-}
-
-/// Puts back the directives that a killed drill changed.
-pub async fn put_settings_back(
-    context: &Context<'_>,
-    launch: &Launch,
-    intent: &Intent,
-) -> Result<usize> {
-    if !intent.settings.is_empty() {
-        let scene = Scene::settled(context, launch, "waiting for every node to agree").await?;
-        change(context, &scene, &intent.settings).await?;
-    }
-    Ok(intent.settings.len())
-}
-
-/// Lets the masters from before a drill that was killed lead again.
-pub async fn give_back(context: &Context<'_>, session: &Session, intent: &Intent) -> Result<usize> {
-    let launch = &session.launch;
-    let mut done = put_settings_back(context, launch, intent).await?;
-    for master in &intent.masters {
-        let scene = Scene::settled(context, launch, "waiting for every node to agree").await?;
-        let follows = scene
-            .shard_of(master)
-            .is_some_and(|seats| seats.master != *master);
-        if follows {
-            let manner = rcluster_core::failover::words::Manner::Planned;
-            lead::lead(context, launch, &session.live(), master, manner).await?;
-            done += 1;
-        }
-    }
-    Ok(done)
 }
 
 /// What a drill changes, and how it was.
@@ -349,15 +310,6 @@ async fn settings(
         before: vec![(node.clone(), now.into_iter().collect())],
         meanwhile: vec![(node, pairs.collect())],
     })
-}
-
-async fn change(context: &Context<'_>, scene: &Scene, settings: &Settings) -> Result<()> {
-    for (node, settings) in settings {
-        let dial = &scene.member(node)?.dial;
-        let set = context.wire.config_set(dial, settings).await;
-        set.map_err(|error| wire_failure(node, &error))?;
-    }
-    Ok(())
 }
 
 fn pace(request: &Request) -> Pace {

@@ -1,11 +1,11 @@
 //! What a drill would do, for `--dry-run`: the same look, the same preflight, the same target; and
 //! nothing is touched.
 
-use super::{
-    rest,
-    run::{Prepared, Request, prepare},
+use super::run::{Prepared, Request, prepare};
+use crate::{
+    cluster::{event::Listener, session::Session},
+    failover::rest,
 };
-use crate::cluster::{event::Listener, session::Session};
 use rcluster_core::{
     error::Result,
     failover::{

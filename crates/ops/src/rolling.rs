@@ -7,10 +7,8 @@
 use crate::store::drill::Rolling;
 use crate::{
     cluster::{apply::Applier, context::Context, event::Listener, session::Session},
-    failover as drill,
-    failover::Scene,
-    lifecycle,
-    up::{Extent, Outcome},
+    failover::{give_back, lead::lead, scene::Scene},
+    up::Outcome,
 };
 use rcluster_core::{
     error::{Error, Result},
@@ -25,21 +23,24 @@ use rcluster_core::{
 };
 use serde_json::json;
 
-/// Restarts every node, one after another.
-pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
-    let context = session.context(listener);
+/// Whether a rolling restart was interrupted and goes on now, or a drill was: a node may be down.
+pub fn is_interrupted(session: &Session, listener: &dyn Listener) -> Result<bool> {
     let (state, name) = (&session.request.state, &session.launch.name);
     let begun = state.rolling(name)?;
     if let Some(begun) = &begun {
-        context.note(format!(
+        session.context(listener).note(format!(
             "a rolling restart was interrupted after {}: going on",
             count(begun.done.len(), "node")
         ));
     }
-    if begun.is_some() || state.drill(name)?.is_some() {
-        // The node that it (or a drill) was at may be down.
-        lifecycle::up(session, listener, Extent::All).await?;
-    }
+    Ok(begun.is_some() || state.drill(name)?.is_some())
+}
+
+/// Restarts every node, one after another. What [`is_interrupted`] has to be up again.
+pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
+    let context = session.context(listener);
+    let (state, name) = (&session.request.state, &session.launch.name);
+    let begun = state.rolling(name)?;
     let scene = Scene::calm(&context, &session.launch).await?;
     scene.well().map_err(|why| {
         Error::refused(format!("the cluster is not well: {why}"))
@@ -58,7 +59,7 @@ pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outco
         rolling.done.push(turn.node);
         state.note_rolling(name, Some(&rolling))?;
     }
-    drill::restore(&context, &session.launch, &session.live(), &first).await?;
+    give_back::restore(&context, &session.launch, &session.live(), &first).await?;
     state.note_rolling(name, None)?;
     let scene = Scene::settled(&context, &session.launch, "waiting for the end").await?;
     outcome(session, &scene, rolling.done.len())
@@ -129,7 +130,7 @@ async fn one(session: &Session, context: &Context<'_>, turn: &Turn) -> Result<()
                 .hint("`rcluster status` shows the links; the same command goes on from here")
         })?;
         context.note(format!("{heir} takes over from {node}"));
-        drill::lead(context, launch, &session.live(), heir, Manner::Planned).await?;
+        lead(context, launch, &session.live(), heir, Manner::Planned).await?;
     }
     context.note(format!("restarting {node}"));
     session

@@ -2,10 +2,13 @@
 //! its shard, so that the last number it heard and the number that is there afterwards say how many
 //! acknowledged writes are gone.
 
-use super::{preflight::Target, scene::Scene};
-use crate::cluster::{
-    context::{Context, wire_failure},
-    session::Session,
+use super::preflight::Target;
+use crate::{
+    cluster::{
+        context::{Context, wire_failure},
+        session::Session,
+    },
+    failover::{canary, scene::Scene},
 };
 use rcluster_core::{
     error::{Error, Result},
@@ -63,7 +66,7 @@ impl Minority {
         let victim = &target.seats.master;
         let launch = &session.launch;
         let port = launch.node(victim).map_or(6379, |node| node.port);
-        let tag = super::canary::tag(&target.seats.slots);
+        let tag = canary::tag(&target.seats.slots);
         let key = format!("rcluster:drill:{{{tag}}}:{}:minority", std::process::id());
         let argv = ["redis-cli".to_owned(), "-p".to_owned(), port.to_string()];
         let secrets: Vec<(String, String)> = session

@@ -1,10 +1,13 @@
 //! The order of things: quiet, fault, watching, the look at the data, the return, the way back.
 
-use super::{canary::Canaries, fault, preflight::Target, run::Request, scene::Scene, watch::Watch};
-use crate::cluster::{
-    context::{Context, wire_failure},
-    event::Event,
-    session::Session,
+use super::{fault, preflight::Target, run::Request, watch::Watch};
+use crate::{
+    cluster::{
+        context::{Context, wire_failure},
+        event::Event,
+        session::Session,
+    },
+    failover::{canary::Canaries, mend, scene::Scene},
 };
 use rcluster_core::{
     error::{Error, Result},
@@ -461,7 +464,7 @@ impl<'a> Script<'a> {
             self.record.promoted = story.seen.promoted.as_ref().map(|(name, _)| name.clone());
         } else {
             self.say("bringing the masters back");
-            fault::mend(self.context, &self.session.launch, &self.target.victims).await?;
+            mend::mend(self.context, &self.session.launch, &self.target.victims).await?;
             self.listen(
                 watch,
                 story,

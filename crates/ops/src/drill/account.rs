@@ -1,10 +1,10 @@
 //! What a drill came to: the record and the canaries' logs, as a report.
 
-use super::{
-    canary::find_what_can_be, preflight::Target, run::Request, scene::Scene, script::Record,
-    watch::PERIOD,
+use super::{preflight::Target, run::Request, script::Record, watch::PERIOD};
+use crate::{
+    cluster::session::Session,
+    failover::{canary::find_what_can_be, scene::Scene},
 };
-use crate::cluster::session::Session;
 use nix::sys::resource::{UsageWho, getrusage};
 use rcluster_core::{
     error::{Kind, Result},

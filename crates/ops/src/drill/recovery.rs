@@ -1,6 +1,7 @@
 //! After the fault: the look at the data, the victim's return, the way back to the first topology.
 
-use super::{canary::find, fault, lead, scene::Scene, script::Script};
+use super::script::Script;
+use crate::failover::{canary::find, give_back, mend, scene::Scene};
 use rcluster_core::{
     error::{Error, Result},
     failover::{ledger, report::Instant as Seen, words::Fault},
@@ -47,7 +48,7 @@ impl Script<'_> {
         // The one with the newest data first.
         let thawed = Instant::now();
         for node in hit.iter().rev() {
-            fault::mend(self.context, launch, std::slice::from_ref(node)).await?;
+            mend::mend(self.context, launch, std::slice::from_ref(node)).await?;
         }
         if self.request.fault == Fault::Freeze {
             self.record.thaw_us = Some(self.canaries.at_us(thawed));
@@ -156,7 +157,7 @@ impl Script<'_> {
         }
         self.enter("way back: planned failovers to the first topology");
         let session = self.session;
-        lead::restore(
+        give_back::restore(
             self.context,
             &session.launch,
             &session.live(),

@@ -1,12 +1,16 @@
-//! Breaking nodes, and bringing them back: the only two things here that touch the runtime.
+//! Putting right what a drill broke or changed: while it runs, and after it was killed.
 
-use crate::cluster::{apply::GRACE, context::Context};
+use super::scene::Scene;
+use crate::{
+    cluster::context::{Context, wire_failure},
+    store::drill::Intent,
+};
 use futures_util::future::join_all;
-use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{
     error::{Error, Result},
-    failover::words::Fault,
+    failover::outline::Settings,
     node::NodeName,
+    snapshot::place::RunState,
     spec::launch::Launch,
 };
 use rcluster_runtime::Signal;
@@ -15,43 +19,9 @@ use std::time::Duration;
 /// How long bringing one node back may take.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// Breaks these nodes, all at once.
-pub(super) async fn strike(
-    context: &Context<'_>,
-    launch: &Launch,
-    fault: Fault,
-    nodes: &[NodeName],
-) -> Result<()> {
-    let (runtime, name) = (context.runtime, &launch.name);
-    let all = nodes.iter().map(async |node| match fault {
-        Fault::Crash | Fault::Replica | Fault::Double | Fault::Majority => {
-            runtime.signal(name, node, Signal::Kill).await
-        }
-        Fault::Freeze => runtime.signal(name, node, Signal::Pause).await,
-        // What follows is the slowing down itself.
-        Fault::Slow => Ok(true),
-        Fault::DiskFull => Err(Error::refused("--fault disk-full: nobody can do that here")),
-        Fault::Stop => runtime.stop(name, node, GRACE).await,
-        Fault::Partition => runtime.disconnect(name, node).await,
-    });
-    for (node, changed) in nodes.iter().zip(join_all(all).await) {
-        if !changed? {
-            return Err(Error::failed(format!(
-                "{node} was not there to be hit: somebody else ended or froze it"
-            ))
-            .hint("`rcluster status` shows it; `rcluster up` brings it back"));
-        }
-    }
-    Ok(())
-}
-
 /// Brings these nodes back: reconnected, thawed, started. Each within a bound, and none is left out
 /// because of another.
-pub(super) async fn mend(
-    context: &Context<'_>,
-    launch: &Launch,
-    nodes: &[NodeName],
-) -> Result<usize> {
+pub async fn mend(context: &Context<'_>, launch: &Launch, nodes: &[NodeName]) -> Result<usize> {
     each(nodes, async |node| {
         let connected = context.runtime.reconnect(launch, node).await?;
         let started = context.runtime.start(&launch.name, node).await?;
@@ -61,11 +31,7 @@ pub(super) async fn mend(
 }
 
 /// Reconnects and thaws those that run; whoever does not exist any more is left alone.
-pub(super) async fn release(
-    context: &Context<'_>,
-    launch: &Launch,
-    nodes: &[NodeName],
-) -> Result<usize> {
+async fn unfreeze(context: &Context<'_>, launch: &Launch, nodes: &[NodeName]) -> Result<usize> {
     let placed = context.runtime.list(&launch.name).await?;
     let there = placed.iter().filter(|placed| nodes.contains(&placed.node));
     let frozen = |node: &NodeName| {
@@ -99,4 +65,34 @@ async fn each(nodes: &[NodeName], work: impl AsyncFn(&NodeName) -> Result<bool>)
     );
     let outcomes: Vec<bool> = join_all(all).await.into_iter().collect::<Result<_>>()?;
     Ok(outcomes.into_iter().filter(|changed| *changed).count())
+}
+
+/// Reconnects and thaws what a killed drill left. What it killed stays stopped: `up` starts it, and
+/// what only stops or removes nodes has no use for it. Returns how many nodes it changed.
+pub async fn release(context: &Context<'_>, launch: &Launch, intent: &Intent) -> Result<usize> {
+    context.note("a drill was interrupted: bringing back what it broke");
+    unfreeze(context, launch, &intent.nodes).await
+}
+
+/// Puts back the directives that a killed drill changed.
+pub async fn put_settings_back(
+    context: &Context<'_>,
+    launch: &Launch,
+    intent: &Intent,
+) -> Result<usize> {
+    if !intent.settings.is_empty() {
+        let scene = Scene::settled(context, launch, "waiting for every node to agree").await?;
+        change(context, &scene, &intent.settings).await?;
+    }
+    Ok(intent.settings.len())
+}
+
+/// CONFIG SET on each of these nodes.
+pub async fn change(context: &Context<'_>, scene: &Scene, settings: &Settings) -> Result<()> {
+    for (node, settings) in settings {
+        let dial = &scene.member(node)?.dial;
+        let set = context.wire.config_set(dial, settings).await;
+        set.map_err(|error| wire_failure(node, &error))?;
+    }
+    Ok(())
 }
