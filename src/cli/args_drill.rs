@@ -104,8 +104,6 @@ pub(super) enum FaultArg {
     Partition,
     /// A master stutters: frozen and thawed in turn
     Slow,
-    /// A master's disk is full (no runtime can do that yet: it says why)
-    DiskFull,
     /// SIGKILL to a replica
     Replica,
     /// A master, then the replica that took over

@@ -13,7 +13,7 @@ use rcluster_core::{
         launch::{Launch, NodeLaunch},
     },
 };
-use rcluster_runtime::{Found, OnProgress, Runtime, Signal};
+use rcluster_runtime::{Faults, Found, OnProgress, Partition, Runtime, Signal};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -259,8 +259,11 @@ impl Runtime for FakeRuntime {
             restarts_by_itself: false,
             own_network: self.addresses != Addresses::Host,
             partition: false,
-            fill_disk: false,
         }
+    }
+
+    fn faults(&self) -> Option<&dyn Faults> {
+        Some(self)
     }
 
     fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String {
@@ -403,7 +406,10 @@ impl Runtime for FakeRuntime {
         self.lock().existing(cluster, node)?;
         Ok(vec!["* Ready to accept connections".to_owned()])
     }
+}
 
+#[async_trait]
+impl Faults for FakeRuntime {
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {
         let mut inner = self.lock();
         let existing = inner.existing(cluster, node)?;
@@ -422,5 +428,9 @@ impl Runtime for FakeRuntime {
             }
             (Signal::Pause | Signal::Resume, _) => Ok(false),
         }
+    }
+
+    fn partition(&self) -> Option<&dyn Partition> {
+        None
     }
 }

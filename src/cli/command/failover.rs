@@ -214,7 +214,6 @@ fn fault(typed: FaultArg) -> Fault {
         FaultArg::Freeze => Fault::Freeze,
         FaultArg::Partition => Fault::Partition,
         FaultArg::Slow => Fault::Slow,
-        FaultArg::DiskFull => Fault::DiskFull,
         FaultArg::Replica => Fault::Replica,
         FaultArg::Double => Fault::Double,
         FaultArg::Majority => Fault::Majority,

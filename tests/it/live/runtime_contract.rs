@@ -4,7 +4,7 @@ use super::bench::Bench;
 use futures_util::future::join_all;
 use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{error::Kind, node::NodeName};
-use rcluster_runtime::Signal;
+use rcluster_runtime::{Faults, Signal};
 use std::time::{Duration, Instant};
 
 const GRACE: Duration = Duration::from_secs(5);
@@ -52,6 +52,11 @@ promises! {
     one_is_ensured_by_many_at_once: "rt-race", 21100, 3;
     a_new_configuration_counts_from_the_next_start: "rt-conf", 21110, 3;
     what_is_not_there_is_said: "rt-none", 21120, 3;
+    what_it_can_do_is_what_it_has: "rt-can", 21130, 3;
+}
+
+fn faults(bench: &Bench) -> &dyn Faults {
+    bench.runtime.faults().expect("rcluster started its nodes")
 }
 
 async fn state(bench: &Bench, number: usize) -> RunState {
@@ -107,7 +112,7 @@ async fn a_frozen_node_is_thawed(bench: &Bench) {
     let node = bench.node_name(1);
     bench.prepare().await;
     bench.ensure(1).await;
-    let send = |signal| runtime.signal(cluster, node, signal);
+    let send = |signal| faults(bench).signal(cluster, node, signal);
     assert!(send(Signal::Pause).await.unwrap());
     assert!(!send(Signal::Pause).await.unwrap());
     assert_eq!(state(bench, 1).await, RunState::Paused);
@@ -126,16 +131,26 @@ async fn a_frozen_node_is_thawed(bench: &Bench) {
 }
 
 async fn a_killed_node_stays_down_and_comes_back_with_its_data(bench: &Bench) {
-    let (runtime, cluster) = (&bench.runtime, bench.name());
+    let cluster = bench.name();
     let node = bench.node_name(1);
     bench.prepare().await;
     bench.ensure(1).await;
     let id = bench.ask(1, "CLUSTER MYID").await;
-    assert!(runtime.signal(cluster, node, Signal::Kill).await.unwrap());
+    assert!(
+        faults(bench)
+            .signal(cluster, node, Signal::Kill)
+            .await
+            .unwrap()
+    );
     assert_eq!(state(bench, 1).await, RunState::Stopped);
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(state(bench, 1).await, RunState::Stopped);
-    assert!(!runtime.signal(cluster, node, Signal::Kill).await.unwrap());
+    assert!(
+        !faults(bench)
+            .signal(cluster, node, Signal::Kill)
+            .await
+            .unwrap()
+    );
     assert!(bench.ensure(1).await);
     assert_eq!(bench.ask(1, "CLUSTER MYID").await, id);
 }
@@ -299,7 +314,7 @@ async fn what_is_not_there_is_said(bench: &Bench) {
     let nobody = NodeName::new("node-99");
     let kinds = [
         runtime.start(cluster, &nobody).await.unwrap_err().kind(),
-        runtime
+        faults(bench)
             .signal(cluster, &nobody, Signal::Kill)
             .await
             .unwrap_err()
@@ -311,4 +326,20 @@ async fn what_is_not_there_is_said(bench: &Bench) {
     assert!(!runtime.remove(cluster, &nobody, true).await.unwrap());
     assert!(!runtime.retire(cluster, true).await.unwrap());
     assert!(runtime.list(cluster).await.unwrap().is_empty());
+}
+
+async fn what_it_can_do_is_what_it_has(bench: &Bench) {
+    let can = bench.runtime.capabilities();
+    assert_eq!(can.pause, bench.runtime.faults().is_some());
+    assert_eq!(can.partition, faults(bench).partition().is_some());
+    if let Some(partition) = faults(bench).partition() {
+        bench.prepare().await;
+        bench.ensure(1).await;
+        let (cluster, node) = (bench.name(), bench.node_name(1));
+        assert!(partition.disconnect(cluster, node).await.unwrap());
+        assert!(!partition.disconnect(cluster, node).await.unwrap());
+        assert!(partition.reconnect(&bench.launch, node).await.unwrap());
+        assert!(!partition.reconnect(&bench.launch, node).await.unwrap());
+        assert_eq!(bench.ask(1, "PING").await, "+PONG");
+    }
 }

@@ -23,7 +23,7 @@ use rcluster_ops::{
     store::state::State,
     up::{Extent, Outcome},
 };
-use rcluster_runtime::{Runtime, Signal};
+use rcluster_runtime::{Runtime, Signal, faults};
 use rcluster_testkit::{
     runtime::{Addresses, FakeRuntime, OnPower, Power, disk},
     wire::FakeWire,
@@ -278,7 +278,8 @@ impl World {
 
     async fn signal(&self, number: u16, signal: Signal) {
         assert!(
-            self.runtime
+            faults::of(&self.runtime)
+                .unwrap()
                 .signal(&self.spec.name, &node(number), signal)
                 .await
                 .unwrap()

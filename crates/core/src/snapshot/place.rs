@@ -23,8 +23,6 @@ pub struct Capabilities {
     pub own_network: bool,
     /// It can cut a node off from the others while the node runs on.
     pub partition: bool,
-    /// It can fill the disk of one node alone.
-    pub fill_disk: bool,
 }
 
 /// One node as the runtime sees it.

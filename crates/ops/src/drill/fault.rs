@@ -8,7 +8,10 @@ use rcluster_core::{
     node::NodeName,
     spec::launch::Launch,
 };
-use rcluster_runtime::Signal;
+use rcluster_runtime::{
+    Signal,
+    faults::{self, partition_of},
+};
 
 /// Breaks these nodes, all at once.
 pub(super) async fn strike(
@@ -18,16 +21,16 @@ pub(super) async fn strike(
     nodes: &[NodeName],
 ) -> Result<()> {
     let (runtime, name) = (context.runtime, &launch.name);
+    let faults = faults::of(runtime)?;
     let all = nodes.iter().map(async |node| match fault {
         Fault::Crash | Fault::Replica | Fault::Double | Fault::Majority => {
-            runtime.signal(name, node, Signal::Kill).await
+            faults.signal(name, node, Signal::Kill).await
         }
-        Fault::Freeze => runtime.signal(name, node, Signal::Pause).await,
+        Fault::Freeze => faults.signal(name, node, Signal::Pause).await,
         // What follows is the slowing down itself.
         Fault::Slow => Ok(true),
-        Fault::DiskFull => Err(Error::refused("--fault disk-full: nobody can do that here")),
         Fault::Stop => runtime.stop(name, node, GRACE).await,
-        Fault::Partition => runtime.disconnect(name, node).await,
+        Fault::Partition => partition_of(runtime)?.disconnect(name, node).await,
     });
     for (node, changed) in nodes.iter().zip(join_all(all).await) {
         if !changed? {

@@ -17,6 +17,7 @@ use rcluster_core::{
 };
 use rcluster_runtime::{
     Beside,
+    faults::partition_of,
     wait::{Look, wait_until},
 };
 use rcluster_wire::failover::DrillWire;
@@ -74,8 +75,7 @@ impl Minority {
             .map(|secret| ("REDISCLI_AUTH".to_owned(), secret.reveal().to_owned()))
             .into_iter()
             .collect();
-        let beside = context
-            .runtime
+        let beside = partition_of(context.runtime)?
             .beside(&launch.name, victim, &argv, &secrets)
             .await?;
         let heard = Arc::new(Mutex::new(Heard {

@@ -13,7 +13,7 @@ use rcluster_core::{
     snapshot::place::RunState,
     spec::launch::Launch,
 };
-use rcluster_runtime::Signal;
+use rcluster_runtime::{Faults, Signal, faults};
 use std::time::Duration;
 
 /// How long bringing one node back may take.
@@ -23,7 +23,7 @@ const BOUND: Duration = Duration::from_secs(60);
 /// because of another.
 pub async fn mend(context: &Context<'_>, launch: &Launch, nodes: &[NodeName]) -> Result<usize> {
     each(nodes, async |node| {
-        let connected = context.runtime.reconnect(launch, node).await?;
+        let connected = reconnect(context, launch, node).await?;
         let started = context.runtime.start(&launch.name, node).await?;
         Ok(connected || started)
     })
@@ -40,15 +40,22 @@ async fn unfreeze(context: &Context<'_>, launch: &Launch, nodes: &[NodeName]) ->
     };
     let there: Vec<NodeName> = there.map(|placed| placed.node.clone()).collect();
     each(&there, async |node| {
-        let connected = context.runtime.reconnect(launch, node).await?;
+        let connected = reconnect(context, launch, node).await?;
         let thawed = frozen(node)
-            && context
-                .runtime
+            && faults::of(context.runtime)?
                 .signal(&launch.name, node, Signal::Resume)
                 .await?;
         Ok(connected || thawed)
     })
     .await
+}
+
+/// Where no node can be cut off, none has to be connected again.
+async fn reconnect(context: &Context<'_>, launch: &Launch, node: &NodeName) -> Result<bool> {
+    match context.runtime.faults().and_then(Faults::partition) {
+        Some(partition) => partition.reconnect(launch, node).await,
+        None => Ok(false),
+    }
 }
 
 /// Does something to each node, all at once; returns how many it changed.

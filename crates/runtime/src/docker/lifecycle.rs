@@ -191,7 +191,7 @@ impl Docker {
         }
     }
 
-    /// See [`crate::Runtime::signal`].
+    /// See [`crate::Faults::signal`].
     pub(super) async fn signal_node(
         &self,
         cluster: &ClusterName,

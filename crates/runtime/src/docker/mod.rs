@@ -35,7 +35,9 @@ pub use about::About;
 pub use inspect_image::ImageCheck;
 pub use standin::{BuiltImage, StandIn};
 
-use super::{Beside, Capabilities, Found, LogLines, OnProgress, Placed, Runtime, Signal};
+use super::{
+    Beside, Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, Runtime, Signal,
+};
 use async_trait::async_trait;
 use rcluster_core::{
     error::Result,
@@ -132,8 +134,11 @@ impl Runtime for Docker {
             restarts_by_itself: true,
             own_network: true,
             partition: true,
-            fill_disk: false,
         }
+    }
+
+    fn faults(&self) -> Option<&dyn Faults> {
+        Some(self)
     }
 
     fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String {
@@ -210,11 +215,21 @@ impl Runtime for Docker {
         let found = self.node_or_none_such(cluster, node).await?;
         Ok(self.read_lines(cluster, found, tail, follow))
     }
+}
 
+#[async_trait]
+impl Faults for Docker {
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {
         self.signal_node(cluster, node, signal).await
     }
 
+    fn partition(&self) -> Option<&dyn Partition> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Partition for Docker {
     async fn disconnect(&self, cluster: &ClusterName, node: &NodeName) -> Result<bool> {
         self.cut_off(cluster, node).await
     }

@@ -10,7 +10,9 @@ mod orphan;
 mod pidfile;
 pub mod server;
 
-use super::{Capabilities, Found, LogLines, OnProgress, Placed, RunState, Runtime, Signal};
+use super::{
+    Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, RunState, Runtime, Signal,
+};
 use crate::wait::{Look, wait_until};
 use async_trait::async_trait;
 use folder::{Card, Folder, cannot};
@@ -352,8 +354,11 @@ impl Runtime for Process {
             restarts_by_itself: false,
             own_network: false,
             partition: false,
-            fill_disk: false,
         }
+    }
+
+    fn faults(&self) -> Option<&dyn Faults> {
+        Some(self)
     }
 
     fn folder(&self, cluster: &ClusterName, node: &NodeName) -> Option<PathBuf> {
@@ -542,7 +547,10 @@ impl Runtime for Process {
         let (folder, _) = self.existing(cluster, node)?;
         logs::lines(folder, tail, follow)
     }
+}
 
+#[async_trait]
+impl Faults for Process {
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {
         let (folder, _) = self.existing(cluster, node)?;
         let Some(pid) = Self::pid(&folder).await? else {
@@ -563,5 +571,10 @@ impl Runtime for Process {
                 Self::await_end(&folder, KILL_DEADLINE).await.map(|_| true)
             }
         }
+    }
+
+    /// The nodes share the host's network.
+    fn partition(&self) -> Option<&dyn Partition> {
+        None
     }
 }
