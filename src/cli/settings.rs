@@ -3,6 +3,7 @@
 use super::args::{Global, RuntimeArg, SpecFlags, TestArgs};
 use rcluster_core::{
     error::{Error, Result},
+    login::Login,
     node::Endpoint,
     secret::Secret,
     spec::{Auto, PortChoice, RuntimeChoice, Spec},
@@ -53,8 +54,7 @@ pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
         state,
         spec,
         remembered,
-        password,
-        user: None,
+        login: Login::with(password),
         argv: argv(),
         deadline: deadline(global),
     })
@@ -84,8 +84,7 @@ pub(super) fn fresh(global: &Global, flags: &SpecFlags, command: &[OsString]) ->
         state,
         spec,
         remembered: None,
-        password,
-        user: None,
+        login: Login::with(password),
         argv: argv.to_vec(),
         deadline: deadline(global),
     })
@@ -244,8 +243,8 @@ fn spec_password(spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
     dotenv::password(folder.unwrap_or(Path::new(".")))
 }
 
-/// Seeds, and the user that they name.
-pub(super) fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Option<String>)> {
+/// Seeds, and as whom they are spoken to: the user that they name, with the password that was given.
+pub(super) fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Login)> {
     let mut endpoints = Vec::new();
     let mut user = None;
     for text in &global.seed {
@@ -279,12 +278,8 @@ pub(super) fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Option<String>)> 
                 .map_err(|why| Error::usage(format!("seed: {why}")))?,
         );
     }
-    Ok((endpoints, user))
-}
-
-/// The password for seeds.
-pub(super) fn seed_password(global: &Global) -> Result<Option<Secret>> {
-    password(global, &Spec::default(), None)
+    let password = password(global, &Spec::default(), None)?;
+    Ok((endpoints, Login::of(user, password)))
 }
 
 /// What was typed. Nothing on rcluster's command line is secret: passwords come by file or environment.

@@ -3,6 +3,7 @@
 use super::status::{Status, source::Source};
 use rcluster_core::{
     error::{Error, Result},
+    login::Login,
     node::{Endpoint, NodeName, Role},
     render::env::{self, Client, Format},
     secret::Secret,
@@ -85,20 +86,22 @@ pub async fn of(source: &Source, format: Option<Format>, show_secrets: bool) -> 
         Some(session) => env::notes(&session.launch),
         None => env::foreign_notes(),
     };
-    let secret = source.password().filter(|_| show_secrets);
+    let Login { user, secret, .. } = source.login();
+    let needs_password = secret.is_some();
+    let secret = secret.as_ref().filter(|_| show_secrets);
     let password_file = source.password_file();
     let client = Client {
         cluster: &status.cluster.name,
         about: source.about(&status),
         nodes: &endpoints,
-        user: source.user(),
-        password: source.password().is_some(),
+        user: user.as_deref(),
+        password: needs_password,
         secret,
         password_file: password_file.as_deref(),
         notes: &notes,
     };
     let text = format.map(|format| env::env(format, &client)).transpose()?;
-    let variables = variables(&endpoints, source.user(), secret);
+    let variables = variables(&endpoints, user.as_deref(), secret);
     Ok(Env {
         schema: 1,
         variables: variables

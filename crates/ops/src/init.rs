@@ -13,9 +13,9 @@ use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
     error::{Error, Kind, Result},
     form::{self, Afterwards, HURRIED},
+    login::Login,
     node::{Address, BUS_OFFSET, Endpoint, NodeName},
     plan::step::{Goal, Plan, Step},
-    secret::Secret,
     spec::{ClusterName, RuntimeKind, launch::Launch},
     text::count::count,
 };
@@ -39,17 +39,15 @@ pub struct Nodes {
     pub seeds: Vec<Endpoint>,
     /// Replicas of each master.
     pub replicas: u16,
-    /// The ACL user.
-    pub user: Option<String>,
-    /// The password.
-    pub password: Option<Secret>,
+    /// As whom they are spoken to.
+    pub login: Login,
     /// How long any single wait may take.
     pub deadline: Duration,
 }
 
 /// Forms exactly these nodes into one cluster.
 pub async fn of_seeds(nodes: Nodes, listener: &dyn Listener) -> Result<Outcome> {
-    let wire = LiveWire::new(nodes.user, nodes.password);
+    let wire = LiveWire::new(&nodes.login);
     let (nobody, deadline) = (External::default(), nodes.deadline);
     let context = context(&nobody, &wire, listener, deadline);
     init(&context, &State::locate()?, &nodes.seeds, nodes.replicas).await
@@ -57,7 +55,7 @@ pub async fn of_seeds(nodes: Nodes, listener: &dyn Listener) -> Result<Outcome> 
 
 /// What [`of_seeds`] would do.
 pub async fn dry_run(nodes: Nodes, listener: &dyn Listener) -> Result<Plan> {
-    let wire = LiveWire::new(nodes.user, nodes.password);
+    let wire = LiveWire::new(&nodes.login);
     let (nobody, deadline) = (External::default(), nodes.deadline);
     let context = context(&nobody, &wire, listener, deadline);
     let members = members(&context, &nodes.seeds).await?;

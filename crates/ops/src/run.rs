@@ -191,7 +191,7 @@ impl Run {
 
     fn variables(&self) -> Vec<(String, String)> {
         let request = &self.session.request;
-        let known = env::variables(&self.endpoints, None, request.password.as_ref());
+        let known = env::variables(&self.endpoints, None, request.login.secret.as_ref());
         let mut variables: Vec<(String, String)> = known
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
@@ -200,7 +200,7 @@ impl Run {
         set("RCLUSTER_CLUSTER", self.name().to_string());
         let root = request.state.root().display().to_string();
         set("RCLUSTER_STATE_DIR", root);
-        if let Some(password) = &request.password {
+        if let Some(password) = &request.login.secret {
             // redis-cli's own.
             set("REDISCLI_AUTH", password.reveal().to_owned());
         }

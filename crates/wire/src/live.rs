@@ -3,6 +3,7 @@
 use super::{Wire, WireError, WireResult};
 use async_trait::async_trait;
 use rcluster_core::{
+    login::{Login, Tls},
     node::{Address, Endpoint, Epoch, NodeId},
     secret::Secret,
     slot::{SlotRange, SlotSet},
@@ -32,18 +33,16 @@ const HEAVY_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The real thing.
 pub struct LiveWire {
-    user: Option<String>,
-    password: Option<Secret>,
+    login: Login,
     deadline: Duration,
     connections: Mutex<HashMap<Endpoint, MultiplexedConnection>>,
 }
 
 impl LiveWire {
-    /// Calls as this user (ACL; `None`: the default user) with this password.
-    pub fn new(user: Option<String>, password: Option<Secret>) -> Self {
+    /// Calls with this login.
+    pub fn new(login: &Login) -> Self {
         LiveWire {
-            user,
-            password,
+            login: login.clone(),
             deadline: CALL_DEADLINE,
             connections: Mutex::default(),
         }
@@ -65,7 +64,7 @@ impl LiveWire {
     }
 
     pub(super) async fn connect(&self, at: &Endpoint) -> Result<MultiplexedConnection, RedisError> {
-        self.open(at, self.password.as_ref()).await
+        self.open(at, self.login.secret.as_ref()).await
     }
 
     /// Connects; with a password, it is one more round trip.
@@ -74,10 +73,11 @@ impl LiveWire {
         at: &Endpoint,
         password: Option<&Secret>,
     ) -> Result<MultiplexedConnection, RedisError> {
+        let Tls::Off = self.login.tls;
         let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
         if let Some(password) = password {
             settings = settings.set_password(password.reveal());
-            if let Some(user) = &self.user {
+            if let Some(user) = &self.login.user {
                 settings = settings.set_username(user);
             }
         }
@@ -126,12 +126,17 @@ impl LiveWire {
     /// The same for what only reads: the first time it goes out together with the password, so
     /// that a node far away is not asked twice. It is answered only where the password is accepted.
     async fn look(&self, at: &Endpoint, pipeline: &Pipeline) -> WireResult<Vec<Value>> {
-        let Some(password) = self.password.as_ref().filter(|_| !self.is_connected(at)) else {
+        let Some(password) = self
+            .login
+            .secret
+            .as_ref()
+            .filter(|_| !self.is_connected(at))
+        else {
             return self.send(at, pipeline, self.deadline).await;
         };
         let mut whole = Pipeline::with_capacity(pipeline.len() + 1);
         let auth = whole.cmd("AUTH");
-        if let Some(user) = &self.user {
+        if let Some(user) = &self.login.user {
             auth.arg(user);
         }
         auth.arg(password.reveal());
@@ -528,10 +533,10 @@ mod tests {
         ];
         let answer = texts.map(|text| format!("${}\r\n{text}\r\n", text.len()));
         let at = node(format!("+OK\r\n{}", answer.concat())).await;
-        let wire = LiveWire::new(
+        let wire = LiveWire::new(&Login::of(
             Some("ann".to_owned()),
             Secret::parse("secret").expect("a password"),
-        );
+        ));
         let report = wire.observe(&at).await.expect("a report");
         assert_eq!(report.view.myself.as_str(), id);
         assert!(report.cluster.ok && wire.is_connected(&at));
@@ -542,7 +547,7 @@ mod tests {
         let refusal = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
         let text = "+hello\r\n";
         let at = node(format!("{refusal}{text}{text}{text}")).await;
-        let wire = LiveWire::new(None, Secret::parse("wrong").expect("a password"));
+        let wire = LiveWire::new(&Login::with(Secret::parse("wrong").expect("a password")));
         let error = wire.observe(&at).await.expect_err("refused");
         assert!(
             matches!(&error, WireError::Auth { reply, .. } if reply.starts_with("WRONGPASS")),

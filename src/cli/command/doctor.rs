@@ -35,8 +35,8 @@ pub(in crate::cli) async fn run(
         let request = settings::request(global, &args.spec)?;
         doctor::of_request(request, wanted, &progress).await?
     } else {
-        let (seeds, user) = settings::seeds(global)?;
-        doctor::of_seeds(&seeds, user, settings::seed_password(global)?, wanted).await?
+        let (seeds, login) = settings::seeds(global)?;
+        doctor::of_seeds(&seeds, &login, wanted).await?
     };
     progress.finish();
     result::show(

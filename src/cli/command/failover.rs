@@ -47,10 +47,9 @@ pub(in crate::cli) async fn run(
         if drills {
             return Err(refuse_strangers(fault));
         }
-        let (seeds, user) = settings::seeds(global)?;
-        let password = settings::seed_password(global)?;
+        let (seeds, login) = settings::seeds(global)?;
         let deadline = settings::deadline(global);
-        let seeds = Seeds::find(&seeds, user, password, deadline).await?;
+        let seeds = Seeds::find(&seeds, login, deadline).await?;
         let progress = Progress::new(screen);
         let ground = seeds.ground(&progress);
         return in_peace(global, args, screen, stop, &ground, &progress).await;

@@ -42,12 +42,11 @@ pub(in crate::cli) async fn run(
         result::up(screen, &session.launch, &outcome, &progress, "init")?;
         return Ok(Verdict::Fine);
     }
-    let (seeds, user) = settings::seeds(global)?;
+    let (seeds, login) = settings::seeds(global)?;
     let nodes = Nodes {
         seeds,
         replicas: args.replicas.unwrap_or(1),
-        user,
-        password: settings::seed_password(global)?,
+        login,
         deadline: settings::deadline(global),
     };
     if global.dry_run {

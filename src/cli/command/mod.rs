@@ -47,9 +47,8 @@ async fn source_within(global: &Global, node_deadline: Duration) -> Result<Sourc
         let request = settings::request(global, &SpecFlags::default())?;
         return Source::ours(request, node_deadline).await;
     }
-    let (seeds, user) = settings::seeds(global)?;
-    let password = settings::seed_password(global)?;
-    Ok(Source::any(seeds, user, password, node_deadline))
+    let (seeds, login) = settings::seeds(global)?;
+    Ok(Source::any(seeds, login, node_deadline))
 }
 
 /// Commands that start, stop or remove nodes have nothing to do with nodes of somebody else.

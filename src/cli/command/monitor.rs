@@ -57,8 +57,8 @@ async fn feed(global: &Global, args: &MonitorArgs) -> Result<Feed> {
         let request = settings::request(global, &SpecFlags::default())?;
         Monitor::of_session(Session::find(request, Purpose::Look).await?, every).await?
     } else {
-        let (seeds, user) = settings::seeds(global)?;
-        Monitor::of_seeds(&seeds, user, settings::seed_password(global)?, every).await?
+        let (seeds, login) = settings::seeds(global)?;
+        Monitor::of_seeds(&seeds, &login, every).await?
     };
     Ok(Feed::live(monitor, recorder))
 }

@@ -34,13 +34,9 @@ pub(in crate::cli) async fn run(
         session = Session::find(request, Purpose::Look).await?;
         subject = Subject::Ours(&session);
     } else {
-        let (seeds, user) = settings::seeds(global)?;
+        let (seeds, login) = settings::seeds(global)?;
         thresholds = settings::thresholds(&settings::seed_thresholds(global)?, args)?;
-        subject = Subject::Seeds {
-            seeds,
-            user,
-            password: settings::seed_password(global)?,
-        };
+        subject = Subject::Seeds { seeds, login };
     }
     let options = Options { thresholds, checks };
     let report = test::run(&subject, &options, &progress, async || signals.next().await).await?;

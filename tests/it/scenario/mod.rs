@@ -8,6 +8,7 @@ mod repairs;
 
 use rcluster_core::{
     error::{Error, Kind},
+    login::Login,
     node::{Endpoint, Epoch, NodeId, NodeName, Role},
     secret::Secret,
     slot::SlotSet,
@@ -164,8 +165,7 @@ impl World {
         let request = Request {
             remembered: state.load(name).unwrap(),
             spec: self.spec.clone(),
-            password: self.password.clone(),
-            user: None,
+            login: Login::with(self.password.clone()),
             argv: vec!["rcluster".to_owned()],
             deadline: self.deadline,
             state,

@@ -12,6 +12,7 @@ use crate::store::{
 };
 use rcluster_core::{
     error::{Error, Result},
+    login::Login,
     secret::Secret,
     spec::{Access, PortChoice, RuntimeKind, Spec, launch::Launch},
 };
@@ -28,10 +29,8 @@ pub struct Request {
     pub spec: Spec,
     /// What is remembered of the cluster of that name.
     pub remembered: Option<Remembered>,
-    /// The password that was given, or the remembered one.
-    pub password: Option<Secret>,
-    /// The ACL user; `None`: the default user.
-    pub user: Option<String>,
+    /// As whom its nodes are spoken to; the password is the one that was given, or remembered.
+    pub login: Login,
     /// What was typed, for the journal and the lock.
     pub argv: Vec<String>,
     /// How long any single wait may take.
@@ -99,7 +98,7 @@ impl Session {
                 text: format!("cluster {} on the {kind} runtime: {reason}", launch.name),
             });
         }
-        if launch.listen.is_unspecified() && request.password.is_none() {
+        if launch.listen.is_unspecified() && request.login.secret.is_none() {
             listener.hear(Event::Warning {
                 text: format!("`listen: {}` without a password opens the data to every host that can reach this one", launch.listen),
             });
@@ -156,10 +155,7 @@ impl Session {
         lock: Option<Lock>,
     ) -> Self {
         Session {
-            wire: Box::new(LiveWire::new(
-                request.user.clone(),
-                request.password.clone(),
-            )),
+            wire: Box::new(LiveWire::new(&request.login)),
             kill: None,
             journal: Journal::new(&request.state, &launch.name, request.argv.clone()),
             before: request.remembered.as_ref().map(|remembered| {
@@ -192,18 +188,18 @@ impl Session {
 
     /// The real wire of this cluster, for what only looks and is not simulated in tests.
     pub fn live(&self) -> LiveWire {
-        LiveWire::new(self.request.user.clone(), self.request.password.clone())
+        LiveWire::new(&self.request.login)
     }
 
     /// Makes further wires of the same user, for clients that share no connection.
     pub fn wires(&self) -> impl Fn() -> LiveWire + Send + Sync + 'static {
-        let (user, password) = (self.request.user.clone(), self.request.password.clone());
-        move || LiveWire::new(user.clone(), password.clone())
+        let login = self.request.login.clone();
+        move || LiveWire::new(&login)
     }
 
     /// The password, if there is one.
     pub fn password(&self) -> Option<&Secret> {
-        self.request.password.as_ref()
+        self.request.login.secret.as_ref()
     }
 
     /// The journal of this run.

@@ -17,8 +17,8 @@ use rcluster_core::{
     doctor::{Finding, Tally, Verdict},
     error::{Error, Kind, Result},
     hint::About,
+    login::Login,
     node::Endpoint,
-    secret::Secret,
     spec::{PortChoice, RuntimeChoice, RuntimeKind, launch::Launch},
 };
 use rcluster_wire::LiveWire;
@@ -228,19 +228,14 @@ fn intended(request: &Request, kind: RuntimeKind) -> Launch {
 }
 
 /// Of a cluster that rcluster did not start: what the wire tells. One seed has to answer.
-pub async fn of_seeds(
-    seeds: &[Endpoint],
-    user: Option<String>,
-    password: Option<Secret>,
-    wanted: Wanted,
-) -> Result<Report> {
+pub async fn of_seeds(seeds: &[Endpoint], login: &Login, wanted: Wanted) -> Result<Report> {
     if wanted.fix != Fix::No {
         return Err(
             Error::refused("--fix is for clusters that rcluster started, not for seeds")
                 .hint("leave --fix out: each finding says what to do"),
         );
     }
-    let wire = LiveWire::new(user, password);
+    let wire = LiveWire::new(login);
     let survey = Survey::of_seeds(&wire, seeds).await?;
     let seen = cluster::seen(&wire, &survey, None).await;
     let told = cluster::told(&wire, &seen).await;

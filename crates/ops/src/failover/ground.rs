@@ -8,8 +8,8 @@ use crate::{
 use rcluster_core::snapshot::place::{Placed, RunState};
 use rcluster_core::{
     error::{Error, Result},
+    login::Login,
     node::{Address, BUS_OFFSET, Endpoint},
-    secret::Secret,
     spec::{ClusterName, RuntimeKind, launch::Launch},
 };
 use rcluster_runtime::external::External;
@@ -58,13 +58,8 @@ pub struct Seeds {
 
 impl Seeds {
     /// Asks the first seed that answers for all the others.
-    pub async fn find(
-        seeds: &[Endpoint],
-        user: Option<String>,
-        password: Option<Secret>,
-        deadline: Duration,
-    ) -> Result<Self> {
-        let wires = move || LiveWire::new(user.clone(), password.clone());
+    pub async fn find(seeds: &[Endpoint], login: Login, deadline: Duration) -> Result<Self> {
+        let wires = move || LiveWire::new(&login);
         let wire = wires();
         let survey = Survey::of_seeds(&wire, seeds).await?;
         let mut nodes = Vec::new();

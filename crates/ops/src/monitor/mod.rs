@@ -19,9 +19,9 @@ use crate::cluster::{session::Session, survey::Survey};
 use build::Memory;
 use rcluster_core::{
     error::Result,
+    login::Login,
     monitor::told::Details,
     node::{Endpoint, NodeName},
-    secret::Secret,
 };
 use rcluster_wire::{LiveWire, live::CALL_DEADLINE};
 use roster::Roster;
@@ -43,11 +43,7 @@ pub struct Monitor {
 impl Monitor {
     /// A cluster of ours. Exit 6 if there is none, 2 if the password is wrong.
     pub async fn of_session(session: Session, every: Duration) -> Result<Self> {
-        let wire = wire(
-            session.request.user.clone(),
-            session.request.password.clone(),
-            every,
-        );
+        let wire = wire(&session.request.login, every);
         // Says what is wrong, in the same words as `status`, before there is a screen to say it on.
         let survey = Survey::of_session(&session, &wire).await?.let_in()?;
         let memory = Memory::new(survey.replicas);
@@ -59,13 +55,8 @@ impl Monitor {
     }
 
     /// Any cluster, through seeds of which one has to answer.
-    pub async fn of_seeds(
-        seeds: &[Endpoint],
-        user: Option<String>,
-        password: Option<Secret>,
-        every: Duration,
-    ) -> Result<Self> {
-        let wire = wire(user, password, every);
+    pub async fn of_seeds(seeds: &[Endpoint], login: &Login, every: Duration) -> Result<Self> {
+        let wire = wire(login, every);
         let survey = Survey::of_seeds(&wire, seeds).await?.let_in()?;
         let roster = Roster::of_survey(survey);
         Ok(Monitor::new(wire, roster, Memory::new(None), every))
@@ -112,9 +103,9 @@ impl Monitor {
 }
 
 /// A call gets most of an interval, at most a second: a silent node never makes samples pile up.
-fn wire(user: Option<String>, password: Option<Secret>, every: Duration) -> LiveWire {
+fn wire(login: &Login, every: Duration) -> LiveWire {
     let deadline = (every * 4 / 5).clamp(Duration::from_millis(250), CALL_DEADLINE);
-    LiveWire::new(user, password).deadline(deadline)
+    LiveWire::new(login).deadline(deadline)
 }
 
 /// Looks into one node.

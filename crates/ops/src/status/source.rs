@@ -2,7 +2,7 @@
 
 use super::{Status, of_session, through};
 use crate::cluster::session::{Purpose, Request, Session};
-use rcluster_core::{error::Result, hint::About, node::Endpoint, secret::Secret, spec::Access};
+use rcluster_core::{error::Result, hint::About, login::Login, node::Endpoint, spec::Access};
 use rcluster_wire::LiveWire;
 use std::{
     path::PathBuf,
@@ -19,8 +19,7 @@ enum Whose {
     Ours(Box<Session>),
     Any {
         seeds: Mutex<Vec<Endpoint>>,
-        user: Option<String>,
-        password: Option<Secret>,
+        login: Login,
         wire: LiveWire,
     },
 }
@@ -29,8 +28,7 @@ impl Source {
     /// A cluster that rcluster started. Exit 6 if there is none.
     pub async fn ours(request: Request, node_deadline: Duration) -> Result<Self> {
         let mut session = Session::find(request, Purpose::Look).await?;
-        let Request { user, password, .. } = &session.request;
-        let wire = LiveWire::new(user.clone(), password.clone());
+        let wire = LiveWire::new(&session.request.login);
         session.wire = Box::new(wire.deadline(node_deadline));
         Ok(Source {
             whose: Whose::Ours(Box::new(session)),
@@ -38,18 +36,12 @@ impl Source {
     }
 
     /// Any cluster, through seeds.
-    pub fn any(
-        seeds: Vec<Endpoint>,
-        user: Option<String>,
-        password: Option<Secret>,
-        node_deadline: Duration,
-    ) -> Self {
-        let wire = LiveWire::new(user.clone(), password.clone()).deadline(node_deadline);
+    pub fn any(seeds: Vec<Endpoint>, login: Login, node_deadline: Duration) -> Self {
+        let wire = LiveWire::new(&login).deadline(node_deadline);
         Source {
             whose: Whose::Any {
                 seeds: Mutex::new(seeds),
-                user,
-                password,
+                login,
                 wire,
             },
         }
@@ -90,19 +82,11 @@ impl Source {
         }
     }
 
-    /// The ACL user; `None`: the default user.
-    pub fn user(&self) -> Option<&str> {
+    /// As whom its nodes are spoken to.
+    pub fn login(&self) -> &Login {
         match &self.whose {
-            Whose::Ours(session) => session.request.user.as_deref(),
-            Whose::Any { user, .. } => user.as_deref(),
-        }
-    }
-
-    /// The password, if there is one.
-    pub fn password(&self) -> Option<&Secret> {
-        match &self.whose {
-            Whose::Ours(session) => session.password(),
-            Whose::Any { password, .. } => password.as_ref(),
+            Whose::Ours(session) => &session.request.login,
+            Whose::Any { login, .. } => login,
         }
     }
 

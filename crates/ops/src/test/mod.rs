@@ -16,8 +16,8 @@ use crate::cluster::{event::Listener, session::Session, survey::Survey};
 use rcluster_core::{
     error::{Error, Kind, Result},
     hint::About,
+    login::Login,
     node::Endpoint,
-    secret::Secret,
     spec::launch::Launch,
     test::{
         Outcome, Verdict,
@@ -47,10 +47,8 @@ pub enum Subject<'a> {
     Seeds {
         /// The seeds.
         seeds: Vec<Endpoint>,
-        /// The ACL user.
-        user: Option<String>,
-        /// The password.
-        password: Option<Secret>,
+        /// As whom they are spoken to.
+        login: Login,
     },
 }
 
@@ -135,11 +133,8 @@ struct Edges<'a> {
 impl Subject<'_> {
     fn wire(&self) -> LiveWire {
         match self {
-            Subject::Ours(session) => LiveWire::new(
-                session.request.user.clone(),
-                session.request.password.clone(),
-            ),
-            Subject::Seeds { user, password, .. } => LiveWire::new(user.clone(), password.clone()),
+            Subject::Ours(session) => LiveWire::new(&session.request.login),
+            Subject::Seeds { login, .. } => LiveWire::new(login),
         }
     }
 
