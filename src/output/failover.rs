@@ -9,10 +9,10 @@ use console::style;
 use rcluster_core::{
     error::Result,
     failover::{
-        act::names,
         outline::Outline,
         report::{Instant, Latency, Planned, Report, Series, Verdict},
     },
+    plan::step::names,
     text::count::count,
 };
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -122,68 +122,37 @@ pub fn planned(screen: Screen, planned: &Planned) -> Result<()> {
 /// What is about to happen, for `--dry-run`.
 pub fn outline(screen: Screen, outline: &Outline) -> Result<()> {
     let mut text = String::new();
-    let about = |text: &mut String, what: &str, value: &str| {
+    let mut about = |what: &str, value: &str| {
         let _ = writeln!(text, "{what:<20}{value}");
     };
-    if let (Some(fault), Some(shard)) = (outline.fault, outline.shard) {
-        let victims = names(&outline.victims, ", ");
-        about(
-            &mut text,
-            "would break",
-            &format!(
-                "{} by {fault} ({}), shard {shard}",
-                style(victims).bold(),
-                fault.signal()
-            ),
-        );
-    }
-    for heir in outline.heirs.iter().filter(|_| outline.fault.is_some()) {
-        let to = match &heir.to[..] {
-            [] => "nobody is told to".to_owned(),
-            [only] => only.to_string(),
-            equal => format!("{} (equal data: chance decides)", names(equal, " or ")),
-        };
-        about(
-            &mut text,
-            "expected to win",
-            &format!("{to}, shard {}", heir.shard),
-        );
-    }
-    if let Some(timeout) = outline.node_timeout_ms {
-        about(&mut text, "node timeout", &format!("{timeout} ms"));
-    }
-    if let Some(predicted) = outline.predicted {
-        about(
-            &mut text,
-            "predicted",
-            &format!(
+    if let Some(hit) = &outline.drill {
+        let victims = style(names(&hit.victims, ", ")).bold();
+        let (fault, blow, shard) = (hit.fault, hit.fault.blow(), hit.shard);
+        let would = format!("{victims} by {fault} ({blow}), shard {shard}");
+        about("would break", &would);
+        for heir in &outline.heirs {
+            let to = match &heir.to[..] {
+                [] => "nobody is told to".to_owned(),
+                [only] => only.to_string(),
+                equal => format!("{} (equal data: chance decides)", names(equal, " or ")),
+            };
+            about("expected to win", &format!("{to}, shard {}", heir.shard));
+        }
+        about("node timeout", &format!("{} ms", hit.node_timeout_ms));
+        let predicted = match hit.predicted {
+            Some(predicted) => format!(
                 "suspected (PFAIL) from {}; a new master after {} ({} to {})",
                 clock(whole(predicted.node_timeout_ms)),
                 clock(whole(predicted.expected_ms)),
                 clock(whole(predicted.low_ms)),
                 clock(whole(predicted.high_ms))
             ),
-        );
-    } else if outline.fault.is_some() {
-        about(
-            &mut text,
-            "predicted",
-            "Redis does not fail over by itself after this",
-        );
-    }
-    if !text.is_empty() {
+            None => "Redis does not fail over by itself after this".to_owned(),
+        };
+        about("predicted", &predicted);
         text.push('\n');
     }
-    for stage in outline
-        .stages
-        .iter()
-        .filter(|stage| !stage.steps.is_empty())
-    {
-        let _ = writeln!(text, "{}", style(&stage.title).bold());
-        for step in &stage.steps {
-            let _ = writeln!(text, "  {step}");
-        }
-    }
+    text.push_str(&result::stages(&outline.plan));
     let restored = &outline.restored;
     let mut back = Vec::new();
     if !restored.nodes.is_empty() {
@@ -199,7 +168,7 @@ pub fn outline(screen: Screen, outline: &Outline) -> Result<()> {
     if !back.is_empty() {
         let _ = writeln!(text, "\nat the end: {}", back.join("; "));
     }
-    for note in &outline.notes {
+    for note in &outline.plan.notes {
         let _ = writeln!(text, "note: {note}");
     }
     result::show(screen, &text, outline)
@@ -207,15 +176,10 @@ pub fn outline(screen: Screen, outline: &Outline) -> Result<()> {
 
 fn text(report: &Report) -> String {
     let fault = &report.fault;
-    let nodes: Vec<&str> = fault
-        .nodes
-        .iter()
-        .map(rcluster_core::node::NodeName::as_str)
-        .collect();
     let mut text = format!(
         "{} {} of shard {} ({}, {}), node timeout {} ms\n\n",
         style(fault.kind).bold(),
-        nodes.join(", "),
+        names(&fault.nodes, ", "),
         fault.shard,
         report.cluster,
         report.runtime,

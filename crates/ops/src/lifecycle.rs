@@ -13,16 +13,15 @@ use crate::store::{
 };
 use crate::{
     cluster::{event::Listener, session::Session},
-    failover::{give_back, mend},
+    failover::{give_back, ground::Ground, mend},
 };
 use rcluster_core::{
-    error::{Kind, Result},
+    error::Result,
     node::NodeName,
     plan::start,
     render,
     spec::{RuntimeKind, launch::Launch},
 };
-use serde_json::json;
 
 /// `up`, `start` and `init` of a cluster of ours.
 pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
@@ -69,10 +68,7 @@ pub async fn finish_drill(session: &Session, listener: &dyn Listener) -> Result<
 /// What a killed drill froze or cut off is brought back before anything is asked of the nodes.
 async fn mend(session: &Session, listener: &dyn Listener, drill: Option<&Intent>) -> Result<usize> {
     match drill {
-        Some(intent) => {
-            let context = session.context(listener);
-            mend::release(&context, &session.launch, intent).await
-        }
+        Some(intent) => mend::release(&Ground::ours(session, listener), intent).await,
         None => Ok(0),
     }
 }
@@ -86,8 +82,7 @@ fn forget_interrupted(session: &Session) -> Result<()> {
 
 /// The masters from before that drill lead again, and it is forgotten.
 async fn give_back(session: &Session, listener: &dyn Listener, intent: &Intent) -> Result<usize> {
-    let context = session.context(listener);
-    let done = give_back::give_back(&context, session, intent).await?;
+    let done = give_back::give_back(&Ground::ours(session, listener), intent).await?;
     let state = &session.request.state;
     state.note_drill(&session.launch.name, None)?;
     Ok(done)
@@ -157,8 +152,7 @@ pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome
         })
         .await?;
         if let Some(intent) = &drill {
-            let context = session.context(listener);
-            mend::put_settings_back(&context, &session.launch, intent).await?;
+            mend::put_settings_back(&Ground::ours(session, listener), intent).await?;
         }
         forget_interrupted(session)?;
         Ok(outcome.after(removed + emptied))
@@ -346,20 +340,8 @@ async fn part<T>(
 }
 
 async fn journaled<T>(session: &Session, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let journal = session.journal();
     let outcome = work.await;
-    match &outcome {
-        Ok(_) => journal.write("done", json!({ "cluster": session.launch.name }))?,
-        // What does not exist has no journal.
-        Err(error) if error.kind() == Kind::NoSuchCluster => {}
-        Err(error) => {
-            // The error is what matters; a journal that cannot be written must not hide it.
-            let _ = journal.write(
-                "failed",
-                json!({ "kind": error.kind().word(), "cause": error.cause() }),
-            );
-        }
-    }
+    session.journal().end(&outcome)?;
     outcome
 }
 

@@ -4,21 +4,20 @@
 //! Between any two nodes everything has to be well, or it stops. How far it came is written down
 //! after each node, so that the same command goes on from there.
 
-use crate::store::drill::Rolling;
 use crate::{
-    cluster::{apply::Applier, context::Context, event::Listener, session::Session},
-    failover::{give_back, lead::lead, scene::Scene},
+    cluster::{context::Context, event::Listener, session::Session},
+    failover::{carry_out::carry_out, give_back, ground::Ground, scene::Scene},
+    store::drill::Rolling,
     up::Outcome,
 };
 use rcluster_core::{
     error::{Error, Result},
     failover::{
-        outline::Outline,
-        rolling::{self, Turn, first_topology, order},
-        words::Manner,
+        outline::{Heir, Outline, Restored, SCHEMA},
+        planned,
+        rolling::{self, Order, Turn, first_topology, order},
     },
     node::{Endpoint, NodeName},
-    plan::step::{Change, Goal, Plan, Step},
     text::count::count,
 };
 use serde_json::json;
@@ -38,61 +37,90 @@ pub fn is_interrupted(session: &Session, listener: &dyn Listener) -> Result<bool
 
 /// Restarts every node, one after another. What [`is_interrupted`] has to be up again.
 pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
-    let context = session.context(listener);
+    let ground = Ground::ours(session, listener);
     let (state, name) = (&session.request.state, &session.launch.name);
     let begun = state.rolling(name)?;
-    let scene = Scene::calm(&context, &session.launch).await?;
-    scene.well().map_err(|why| {
-        Error::refused(format!("the cluster is not well: {why}"))
-            .hint("a rolling restart begins with a healthy cluster: `rcluster up` repairs it")
-    })?;
+    let scene = Scene::calm(&ground).await?;
+    scene.well().map_err(|why| not_well(&why))?;
     refuse_lonely(&scene)?;
     let mut rolling = begun.unwrap_or_else(|| from_now(&scene));
     state.note_rolling(name, Some(&rolling))?;
     let first = first_topology(&scene.seats, &rolling.masters);
     loop {
-        let scene = Scene::settled(&context, &session.launch, "between two nodes").await?;
+        let scene = Scene::settled(&ground, "between two nodes").await?;
         let Some(turn) = left(&scene, &rolling).turns.into_iter().next() else {
             break;
         };
-        one(session, &context, &turn).await?;
+        tell(&ground.context, &turn)?;
+        let plan = turn.plan(port(&ground, &turn.node));
+        carry_out(&ground, &scene, &plan).await?;
         rolling.done.push(turn.node);
         state.note_rolling(name, Some(&rolling))?;
     }
-    give_back::restore(&context, &session.launch, &session.live(), &first).await?;
+    give_back::restore(&ground, &first).await?;
     state.note_rolling(name, None)?;
-    let scene = Scene::settled(&context, &session.launch, "waiting for the end").await?;
+    let scene = Scene::settled(&ground, "waiting for the end").await?;
     outcome(session, &scene, rolling.done.len())
 }
 
 /// What [`rolling()`] would do.
 pub async fn dry_run(session: &Session, listener: &dyn Listener) -> Result<Outline> {
-    let context = session.context(listener);
+    let ground = Ground::ours(session, listener);
     let (state, launch) = (&session.request.state, &session.launch);
     let begun = state.rolling(&launch.name)?;
     let mended = begun.is_some() || state.drill(&launch.name)?.is_some();
-    let scene = Scene::calm(&context, launch).await?;
-    let well = scene.well();
-    if let (Err(why), false) = (&well, mended) {
-        return Err(Error::refused(format!("the cluster is not well: {why}"))
-            .hint("a rolling restart begins with a healthy cluster: `rcluster up` repairs it"));
+    let scene = Scene::calm(&ground).await?;
+    let mut notes = Vec::new();
+    if let Err(why) = scene.well() {
+        if !mended {
+            return Err(not_well(&why));
+        }
+        notes.push(format!(
+            "the cluster is not well ({why}): first it is repaired as by `rcluster up`"
+        ));
     }
     refuse_lonely(&scene)?;
     let rolling = begun.unwrap_or_else(|| from_now(&scene));
-    let mut outline = rolling::outline(
-        launch.name.to_string(),
-        launch.runtime.to_string(),
-        &left(&scene, &rolling),
-        &rolling.masters,
-        rolling.done.len(),
-    );
-    if let Err(why) = well {
-        outline.notes.insert(
-            0,
-            format!("the cluster is not well ({why}): first it is repaired as by `rcluster up`"),
-        );
+    if !rolling.done.is_empty() {
+        notes.push(format!(
+            "it was interrupted after {}: this goes on from there",
+            count(rolling.done.len(), "node")
+        ));
     }
-    Ok(outline)
+    notes.extend([rolling::NOTE, planned::ANEW].map(str::to_owned));
+    let order = left(&scene, &rolling);
+    let mut plan = order.plan(|node| port(&ground, node));
+    plan.notes = notes;
+    Ok(Outline {
+        schema: SCHEMA,
+        cluster: launch.name.to_string(),
+        runtime: launch.runtime.to_string(),
+        kind: "rolling restart",
+        drill: None,
+        heirs: order.turns.into_iter().filter_map(heir).collect(),
+        plan,
+        restored: Restored {
+            masters: rolling.masters,
+            ..Restored::default()
+        },
+    })
+}
+
+fn heir(turn: Turn) -> Option<Heir> {
+    Some(Heir {
+        shard: turn.shard,
+        to: vec![turn.heir??],
+        from: turn.node,
+    })
+}
+
+fn not_well(why: &str) -> Error {
+    Error::refused(format!("the cluster is not well: {why}"))
+        .hint("a rolling restart begins with a healthy cluster: `rcluster up` repairs it")
+}
+
+fn port(ground: &Ground<'_>, node: &NodeName) -> u16 {
+    ground.launch.node(node).map_or(0, |node| node.port)
 }
 
 fn from_now(scene: &Scene) -> Rolling {
@@ -103,7 +131,7 @@ fn from_now(scene: &Scene) -> Rolling {
     }
 }
 
-fn left(scene: &Scene, rolling: &Rolling) -> rolling::Order {
+fn left(scene: &Scene, rolling: &Rolling) -> Order {
     order(&scene.seats, &rolling.done, &rolling.masters, |seats| {
         scene.best_replica(seats)
     })
@@ -121,36 +149,18 @@ fn refuse_lonely(scene: &Scene) -> Result<()> {
     }
 }
 
-/// One node: if it leads, somebody else takes over first.
-async fn one(session: &Session, context: &Context<'_>, turn: &Turn) -> Result<()> {
-    let (launch, node) = (&session.launch, &turn.node);
-    if let Some(heir) = &turn.heir {
-        let heir = heir.as_ref().ok_or_else(|| {
-            Error::failed(format!("no replica of {node} is in sync"))
-                .hint("`rcluster status` shows the links; the same command goes on from here")
-        })?;
-        context.note(format!("{heir} takes over from {node}"));
-        lead(context, launch, &session.live(), heir, Manner::Planned).await?;
+/// Says whose turn it is; refuses it where nobody could take over.
+fn tell(context: &Context<'_>, turn: &Turn) -> Result<()> {
+    let node = &turn.node;
+    match &turn.heir {
+        None => context.note(format!("restarting {node}")),
+        Some(Some(heir)) => context.note(format!("restarting {node}, once {heir} has taken over")),
+        Some(None) => {
+            return Err(Error::failed(format!("no replica of {node} is in sync"))
+                .hint("`rcluster status` shows the links; the same command goes on from here"));
+        }
     }
-    context.note(format!("restarting {node}"));
-    session
-        .journal()
-        .write("rolling", json!({ "node": node }))?;
-    let port = launch.node(node).map_or(0, |node| node.port);
-    let mut plan = Plan::default();
-    let stop = Step::Stop { node: node.clone() };
-    plan.stage(&format!("stop {node}"), vec![stop], Goal::None);
-    let ensure = Step::Ensure {
-        node: node.clone(),
-        port,
-        change: Change::Start,
-    };
-    plan.stage(&format!("start {node}"), vec![ensure], Goal::Answering);
-    let applier = Applier::new(context, launch, session.password(), Vec::new());
-    applier.apply(&plan).await?;
-    Scene::settled(context, launch, &format!("waiting for {node} to be back"))
-        .await
-        .map(drop)
+    Ok(())
 }
 
 fn outcome(session: &Session, scene: &Scene, changes: usize) -> Result<Outcome> {

@@ -22,8 +22,9 @@ use rcluster_core::{
 use rcluster_ops::{
     cluster::session::{Purpose, Session},
     drill::{
-        Stop, outline,
-        run::{Request, drill, refuse_strangers, side_by_side},
+        Stop,
+        prepare::{self, Request},
+        run::{drill, refuse_strangers, side_by_side},
     },
     failover::{
         ground::{Ground, Seeds},
@@ -64,7 +65,7 @@ pub(in crate::cli) async fn run(
     if drills && global.dry_run {
         let progress = Progress::new(screen);
         let request = request_of(args, fault)?;
-        let outline = outline::drill(&session, &progress, &request, args.repeat).await?;
+        let outline = prepare::dry_run(&session, &progress, &request, args.repeat).await?;
         progress.finish();
         return show::outline(screen, &outline).map(|()| Verdict::Fine);
     }

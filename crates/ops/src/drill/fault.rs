@@ -1,36 +1,26 @@
-//! How a node is hit.
+//! How nodes are hit.
 
-use crate::cluster::{apply::GRACE, context::Context};
+use crate::{cluster::apply::GRACE, failover::ground::Ground};
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
-    failover::words::Fault,
+    failover::words::Blow,
     node::NodeName,
-    spec::launch::Launch,
 };
 use rcluster_runtime::{
     Signal,
     faults::{self, partition_of},
 };
 
-/// Breaks these nodes, all at once.
-pub(super) async fn strike(
-    context: &Context<'_>,
-    launch: &Launch,
-    fault: Fault,
-    nodes: &[NodeName],
-) -> Result<()> {
-    let (runtime, name) = (context.runtime, &launch.name);
+/// Hits these nodes, all at once.
+pub(super) async fn strike(ground: &Ground<'_>, how: Blow, nodes: &[NodeName]) -> Result<()> {
+    let (runtime, name) = (ground.context.runtime, &ground.launch.name);
     let faults = faults::of(runtime)?;
-    let all = nodes.iter().map(async |node| match fault {
-        Fault::Crash | Fault::Replica | Fault::Double | Fault::Majority => {
-            faults.signal(name, node, Signal::Kill).await
-        }
-        Fault::Freeze => faults.signal(name, node, Signal::Pause).await,
-        // What follows is the slowing down itself.
-        Fault::Slow => Ok(true),
-        Fault::Stop => runtime.stop(name, node, GRACE).await,
-        Fault::Partition => partition_of(runtime)?.disconnect(name, node).await,
+    let all = nodes.iter().map(async |node| match how {
+        Blow::Kill => faults.signal(name, node, Signal::Kill).await,
+        Blow::End => runtime.stop(name, node, GRACE).await,
+        Blow::Freeze | Blow::Stutter => faults.signal(name, node, Signal::Pause).await,
+        Blow::CutOff => partition_of(runtime)?.disconnect(name, node).await,
     });
     for (node, changed) in nodes.iter().zip(join_all(all).await) {
         if !changed? {

@@ -1,7 +1,7 @@
 //! `failover` with a fault: one node is broken on purpose and the cluster is watched while it heals,
 //! from outside as a client and from inside through every node's view.
 //!
-//! - `preflight`: may this be broken; `outline`: the whole plan, before anything is touched
+//! - `preflight`: may this be broken; `prepare`: the whole plan, before anything is touched
 //! - `run`: one drill from its preflight to its report; `script`: carries out its plan
 //! - `fault`: how a node is hit; `slow`: a master that stutters; `minority`: a client beside a cut-off node
 //! - `watch`: quick looks at every node; `recovery`: the look at the data and the victim's return
@@ -10,8 +10,8 @@
 mod account;
 mod fault;
 mod minority;
-pub mod outline;
 mod preflight;
+pub mod prepare;
 mod recovery;
 pub mod run;
 mod script;

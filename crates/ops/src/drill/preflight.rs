@@ -1,6 +1,6 @@
 //! May this be broken? A drill that cannot succeed is refused before anything is touched.
 
-use super::run::Request;
+use super::prepare::Request;
 use crate::{
     cluster::context::{Context, wire_failure},
     failover::{pick::picked, scene::Scene},

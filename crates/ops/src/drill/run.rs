@@ -4,59 +4,29 @@
 
 use super::{
     account::{account, now_text},
-    preflight::{Target, preflight, refuse_unable},
+    preflight::refuse_unable,
+    prepare::{Prepared, Request, prepare},
     script::Script,
     stop::Stop,
 };
 use crate::{
-    cluster::{
-        context::{Context, wire_failure},
-        event::Listener,
-        session::Session,
-    },
+    cluster::{event::Listener, session::Session},
     failover::{
-        canary::{Canaries, Pace, discard},
-        give_back, mend, rest,
-        scene::Scene,
+        canary::discard, carry_out::carry_out, give_back, ground::Ground, mend, rest, scene::Scene,
     },
     store::drill::Intent,
 };
 use rcluster_core::{
     error::{Error, Kind, Result},
     failover::{
-        outline::Settings,
         report::{Left, Report, Series},
         verdict,
-        words::{Fault, Pick, Wanted},
+        words::Fault,
     },
-    node::NodeName,
-    spec::launch::Launch,
+    plan::step::{Plan, Stage, Step, names},
 };
 use rcluster_runtime::{Runtime, external::External};
 use serde_json::json;
-use std::time::Duration;
-
-/// What is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// What is broken.
-    pub fault: Fault,
-    /// Where.
-    pub pick: Pick,
-    /// How many replicas each canary's write waits for.
-    pub wait: u32,
-    /// Writes a second on the victim's shard.
-    pub rate: u32,
-    /// `min-replicas-to-write` of the victim during the drill.
-    pub min_replicas: Option<u32>,
-    /// After a majority is lost: replicas take over without a vote.
-    pub takeover: bool,
-    /// What counts as passed.
-    pub wanted: Wanted,
-}
-
-/// Replicas report each second: with less than this a busy one would count as gone.
-const MAX_LAG: &str = "2";
 
 /// Why nodes that somebody else started are not broken.
 pub fn refuse_strangers(fault: Fault) -> Error {
@@ -68,63 +38,6 @@ pub fn refuse_strangers(fault: Fault) -> Error {
     }
 }
 
-/// A drill that may begin.
-pub(super) struct Prepared {
-    /// Who is what.
-    pub(super) scene: Scene,
-    /// Who is hit.
-    pub(super) target: Target,
-    /// Directives that are changed meanwhile.
-    pub(super) meanwhile: Settings,
-    /// What has to be put right at the end.
-    pub(super) intent: Intent,
-}
-
-impl Prepared {
-    /// Everybody who may stand for election.
-    pub(super) fn candidates(&self) -> Vec<NodeName> {
-        match self.target.predicted {
-            Some(_) => self.target.seats.replicas.clone(),
-            None => Vec::new(),
-        }
-    }
-}
-
-/// Looks, and decides everything that can be decided before anything is touched.
-pub(super) async fn prepare(
-    context: &Context<'_>,
-    launch: &Launch,
-    request: &Request,
-) -> Result<Prepared> {
-    let scene = Scene::calm(context, launch).await?;
-    let mut target = preflight(context, &scene, request).await?;
-    let settings = settings(context, &scene, &mut target, request).await?;
-    let masters = scene.seats.iter().map(|seats| seats.master.clone());
-    let intent = Intent {
-        // A second victim is not known yet: it is one of the shard's own.
-        nodes: match request.fault {
-            Fault::Double => [&target.seats.master]
-                .into_iter()
-                .chain(&target.seats.replicas)
-                .cloned()
-                .collect(),
-            _ => target.victims.clone(),
-        },
-        masters: if request.wanted.restore {
-            masters.collect()
-        } else {
-            Vec::new()
-        },
-        settings: settings.before,
-    };
-    Ok(Prepared {
-        scene,
-        target,
-        meanwhile: settings.meanwhile,
-        intent,
-    })
-}
-
 /// Runs one drill. What an earlier one left that was killed has to be put right before
 /// (`lifecycle::finish_drill`): its masters are not those of this one.
 pub async fn drill(
@@ -133,42 +46,30 @@ pub async fn drill(
     request: &Request,
     stop: &Stop,
 ) -> Result<Report> {
-    let context = session.context(listener);
-    let launch = &session.launch;
-    let mut prepared = prepare(&context, launch, request).await?;
-    let candidates = prepared.candidates();
-    let left = rest::left_of_all(&context, &prepared.scene, &session.live(), &candidates).await?;
-    if !left.is_zero() {
-        context.note(rest::why("a replica of the shard", left));
-        tokio::select! {
-            () = tokio::time::sleep(left) => {}
-            () = stop.wanted() => {
-                return Err(Error::new(Kind::Interrupted, "interrupted").hint("nothing was touched"));
-            }
-        }
-        prepared = prepare(&context, launch, request).await?;
-    }
+    let ground = Ground::ours(session, listener);
+    let prepared = rested(&ground, request, stop).await?;
     let Prepared {
         scene,
         target,
-        meanwhile,
+        outline,
         intent,
-    } = prepared;
-    let state = &session.request.state;
-    state.note_drill(&launch.name, Some(&intent))?;
+    } = &prepared;
+    let (context, state) = (&ground.context, &session.request.state);
+    state.note_drill(ground.name(), Some(intent))?;
     session.journal().write(
         "drill",
         json!({ "fault": request.fault, "nodes": target.victims, "masters": intent.masters }),
     )?;
-    mend::change(&context, &scene, &meanwhile).await?;
     let began = now_text();
-    announce(&context, &target, request);
-    let canaries = Canaries::start(&scene, &target.shards, pace(request), session.wires());
-    let mut script = Script::new(&context, session, request, &scene, &target, canaries);
+    announce(&ground, &prepared, request);
+    let (stages, last) = match &outline.plan.stages[..] {
+        [stages @ .., last] => (stages, last.clone()),
+        [] => (&[][..], Stage::default()),
+    };
+    let mut script = Script::new(&ground, request, &prepared);
     let outcome = tokio::select! {
-        outcome = script.play() => outcome,
-        () = stop.wanted() => Err(Error::new(Kind::Interrupted, "interrupted")
-            .hint("everything that was broken is back; run the same command again for a whole drill")),
+        outcome = script.play(stages) => outcome,
+        () = stop.wanted() => Err(interrupted()),
     };
     // Whatever cannot be put right is told in the report, and left to `up`.
     let mut unfinished = Vec::new();
@@ -176,39 +77,36 @@ pub async fn drill(
         if error.kind() != Kind::Interrupted {
             context.note(format!("{}: bringing everything back", error.cause()));
         }
-        let put_right = put_right(&context, session, &scene, &intent).await;
-        unfinished.extend(put_right.err());
+        unfinished.extend(put_right(&ground, scene, intent).await.err());
     }
-    let interrupted = matches!(&outcome, Err(error) if error.kind() == Kind::Interrupted);
+    let is_interrupted = matches!(&outcome, Err(error) if error.kind() == Kind::Interrupted);
     let (record, canaries) = script.end();
     let lanes = canaries.finish().await;
-    let after = match Scene::look(&context, launch).await {
+    let after = match Scene::look(&ground).await {
         Ok(after) => after,
         Err(error) => {
             unfinished.push(error);
             Scene::nobody()
         }
     };
-    unfinished.extend(mend::change(&context, &after, &intent.settings).await.err());
+    unfinished.extend(put_settings_back(&ground, &after, last).await.err());
     let mut report = account(
-        session, request, &scene, &target, &after, &lanes, record, outcome, began,
+        &ground, request, &prepared, &after, &lanes, record, outcome, began,
     )
     .await;
-    if let Err(error) = discard(&after, &session.live(), &lanes).await {
+    if let Err(error) = discard(&after, &ground.live(), &lanes).await {
         let cause = error.cause();
         context.warn(format!(
             "the canaries' keys go by themselves within an hour: {cause}"
         ));
     }
     if unfinished.is_empty() {
-        state.note_drill(&launch.name, None)?;
+        state.note_drill(ground.name(), None)?;
     } else {
-        left_to_do(&mut report, &after, &intent, &unfinished);
+        left_to_do(&mut report, &after, intent, &unfinished);
     }
-    if interrupted && unfinished.is_empty() {
-        return Err(Error::new(Kind::Interrupted, "interrupted").hint(
-            "everything that was broken is back; run the same command again for a whole drill",
-        ));
+    if is_interrupted && unfinished.is_empty() {
+        return Err(interrupted());
     }
     session.journal().write(
         "drilled",
@@ -216,6 +114,40 @@ pub async fn drill(
                 "rto_write_ms": report.rto_write_ms, "lost": report.lost, "left": report.left }),
     )?;
     Ok(report)
+}
+
+fn interrupted() -> Error {
+    Error::new(Kind::Interrupted, "interrupted")
+        .hint("everything that was broken is back; run the same command again for a whole drill")
+}
+
+/// Everything is decided, and those who may stand for election have rested.
+async fn rested(ground: &Ground<'_>, request: &Request, stop: &Stop) -> Result<Prepared> {
+    let prepared = prepare(ground, request).await?;
+    let left = prepared.rest(ground).await?;
+    if left.is_zero() {
+        return Ok(prepared);
+    }
+    ground
+        .context
+        .note(rest::why("a replica of the shard", left));
+    tokio::select! {
+        () = tokio::time::sleep(left) => {}
+        () = stop.wanted() => {
+            return Err(Error::new(Kind::Interrupted, "interrupted").hint("nothing was touched"));
+        }
+    }
+    prepare(ground, request).await
+}
+
+/// The last stage of the plan, without the last look at the data, which the account takes.
+async fn put_settings_back(ground: &Ground<'_>, after: &Scene, mut last: Stage) -> Result<()> {
+    last.steps.retain(|step| *step != Step::LookForData);
+    let plan = Plan {
+        stages: vec![last],
+        ..Plan::default()
+    };
+    carry_out(ground, after, &plan).await.map(drop)
 }
 
 /// Says what was not put right, why, and by which command it is.
@@ -265,65 +197,17 @@ pub fn side_by_side(reports: Vec<Report>) -> Series {
 }
 
 /// Brings back what a drill broke that did not come to its end.
-async fn put_right(
-    context: &Context<'_>,
-    session: &Session,
-    scene: &Scene,
-    intent: &Intent,
-) -> Result<()> {
-    mend::mend(context, &session.launch, &intent.nodes).await?;
-    Scene::settled(context, &session.launch, "bringing the nodes back").await?;
+async fn put_right(ground: &Ground<'_>, scene: &Scene, intent: &Intent) -> Result<()> {
+    mend::mend(ground, &intent.nodes).await?;
+    Scene::settled(ground, "bringing the nodes back").await?;
     if !intent.masters.is_empty() {
-        give_back::restore(context, &session.launch, &session.live(), &scene.seats).await?;
+        give_back::restore(ground, &scene.seats).await?;
     }
     Ok(())
 }
 
-/// What a drill changes, and how it was.
-struct Changes {
-    before: Settings,
-    meanwhile: Settings,
-}
-
-/// Only of the victim: its heir has no replica at first and would refuse every write.
-async fn settings(
-    context: &Context<'_>,
-    scene: &Scene,
-    target: &mut Target,
-    request: &Request,
-) -> Result<Changes> {
-    let Some(least) = request.min_replicas else {
-        return Ok(Changes {
-            before: Vec::new(),
-            meanwhile: Vec::new(),
-        });
-    };
-    let node = target.seats.master.clone();
-    let dial = &scene.member(&node)?.dial;
-    let names = ["min-replicas-to-write", "min-replicas-max-lag"];
-    let now = context.wire.config_get(dial, &names).await;
-    let now = now.map_err(|error| wire_failure(&node, &error))?;
-    target.config.min_replicas = u64::from(least);
-    let wanted = [least.to_string(), MAX_LAG.to_owned()];
-    let pairs = names.into_iter().map(str::to_owned).zip(wanted);
-    Ok(Changes {
-        before: vec![(node.clone(), now.into_iter().collect())],
-        meanwhile: vec![(node, pairs.collect())],
-    })
-}
-
-fn pace(request: &Request) -> Pace {
-    let write = Duration::from_secs(1) / request.rate.max(1);
-    Pace {
-        write,
-        read: Some(write * 2),
-        others: 5,
-        wait: request.wait,
-    }
-}
-
-fn announce(context: &Context<'_>, target: &Target, request: &Request) {
-    let names: Vec<&str> = target.victims.iter().map(NodeName::as_str).collect();
+fn announce(ground: &Ground<'_>, prepared: &Prepared, request: &Request) {
+    let target = &prepared.target;
     let promise = match target.predicted {
         Some(predicted) => format!(
             ", node timeout {} ms: a new master is expected after {:.1} s ({:.1} to {:.1})",
@@ -334,10 +218,10 @@ fn announce(context: &Context<'_>, target: &Target, request: &Request) {
         ),
         None => String::new(),
     };
-    context.note(format!(
+    ground.context.note(format!(
         "drill: {} {} of shard {}{promise}",
         request.fault,
-        names.join(", "),
+        names(&target.victims, ", "),
         target.seats.shard
     ));
 }

@@ -1,29 +1,35 @@
-//! The order of things: quiet, fault, watching, the look at the data, the return, the way back.
+//! Carrying out the plan of a drill: its steps, and what is watched while its goals are reached.
 
-use super::{fault, preflight::Target, run::Request, watch::Watch};
+use super::{
+    fault,
+    minority::{self, Minority},
+    prepare::{Prepared, Request},
+    watch::{self, Watch},
+};
 use crate::{
-    cluster::{
-        context::{Context, wire_failure},
-        event::Event,
-        session::Session,
+    cluster::{apply::Applier, context::wire_failure, event::Event},
+    failover::{
+        canary::{Canaries, Pace},
+        ground::Ground,
+        mend,
+        scene::Scene,
     },
-    failover::{canary::Canaries, mend, scene::Scene},
 };
 use rcluster_core::{
     error::{Error, Result},
     failover::{
         ledger::{self, Found},
         report::{Instant as Seen, Slowed},
-        story::{Plot, Sample, Story},
-        words::{Errand, Fault, Manner, Seats},
+        story::{Plot, Sample, Seen as Shown, Story},
+        words::{Blow, Errand, Fault, Lane, Manner, Syncs, Try},
     },
-    node::NodeName,
+    node::{Endpoint, NodeName},
+    plan::step::{Goal, Stage, Step, names},
     slot::SlotSet,
 };
 use rcluster_wire::failover::DrillWire;
 use std::{
     cell::Cell,
-    collections::BTreeSet,
     time::{Duration, Instant},
 };
 use tokio::time::{interval, sleep};
@@ -43,6 +49,9 @@ const DOWN: Duration = Duration::from_secs(1);
 /// After the last change, so that the canaries see how it ended.
 const AFTERMATH: Duration = Duration::from_millis(300);
 
+/// How often progress is told while nothing happens.
+const TICK: Duration = Duration::from_millis(100);
+
 /// Clients that stay with a frozen master.
 const LOYAL_CLIENTS: usize = 8;
 
@@ -60,7 +69,7 @@ pub(super) struct Record {
     /// Everybody who was hit.
     pub(super) hit: Vec<NodeName>,
     /// What the views showed.
-    pub(super) seen: rcluster_core::failover::story::Seen,
+    pub(super) seen: Shown,
     /// Who leads now.
     pub(super) promoted: Option<NodeName>,
     /// When the watch ended, in the canaries' time.
@@ -86,43 +95,47 @@ pub(super) struct Record {
     /// How the victim was slowed down.
     pub(super) slowed: Option<Slowed>,
     /// What the client beside a partitioned master heard.
-    pub(super) minority: Option<super::minority::Heard>,
+    pub(super) minority: Option<minority::Heard>,
+}
+
+/// Every living node's view, and what it has shown so far.
+struct Watching {
+    watch: Watch,
+    story: Story,
 }
 
 /// A drill at work.
 pub(super) struct Script<'a> {
-    pub(super) context: &'a Context<'a>,
-    pub(super) session: &'a Session,
+    pub(super) ground: &'a Ground<'a>,
     pub(super) request: &'a Request,
-    pub(super) scene: &'a Scene,
-    pub(super) target: &'a Target,
+    pub(super) prepared: &'a Prepared,
     pub(super) canaries: Canaries,
-    pub(super) minority: Option<super::minority::Minority>,
+    pub(super) minority: Option<Minority>,
     pub(super) record: Record,
+    /// Who leads the shard before the return, and how often it had synchronized others by then.
+    pub(super) leader: Option<(Endpoint, Syncs)>,
+    watching: Option<Watching>,
     began: Instant,
-    phase: Cell<&'static str>,
+    phase: Cell<String>,
 }
 
 impl<'a> Script<'a> {
     pub(super) fn new(
-        context: &'a Context<'a>,
-        session: &'a Session,
+        ground: &'a Ground<'a>,
         request: &'a Request,
-        scene: &'a Scene,
-        target: &'a Target,
-        canaries: Canaries,
+        prepared: &'a Prepared,
     ) -> Self {
         Script {
-            context,
-            session,
+            ground,
             request,
-            scene,
-            target,
-            canaries,
+            prepared,
+            canaries: Canaries::new(ground.wires()),
             minority: None,
             record: Record::default(),
+            leader: None,
+            watching: None,
             began: Instant::now(),
-            phase: Cell::new("quiet"),
+            phase: Cell::default(),
         }
     }
 
@@ -135,57 +148,101 @@ impl<'a> Script<'a> {
         (self.record, self.canaries)
     }
 
-    /// Everything, in order. Killed anywhere, `run` brings back what was broken.
-    pub(super) async fn play(&mut self) -> Result<()> {
-        self.enter("quiet: canaries write and read");
-        self.quiet().await;
-        let fault = self.request.fault;
-        if fault == Fault::Partition {
-            let minority =
-                super::minority::Minority::start(self.context, self.session, self.target);
-            self.minority = Some(minority.await?);
-        }
-        self.enter("fault: watching every view");
-        let victims = self.target.victims.clone();
-        let plot = self.plot(&victims, fault != Fault::Replica, &self.target.seats);
-        let mut story = Story::new(plot);
-        let living: Vec<NodeName> = self.living(&victims);
-        let mut watch = Watch::start(self.scene, &living, &self.session.wires());
-        sleep(LEAD_IN).await;
-        if fault == Fault::Freeze {
-            self.be_loyal();
-            sleep(LEAD_IN).await;
-        }
-        self.strike(&victims).await?;
-        match fault {
-            Fault::Majority => {
-                self.survive_without_majority(&mut watch, &mut story)
-                    .await?;
+    /// These stages, in order. Killed anywhere, `run` brings back what was broken.
+    pub(super) async fn play(&mut self, stages: &[Stage]) -> Result<()> {
+        let ground = self.ground;
+        let members = self.prepared.scene.seen.members.clone();
+        let applier = Applier::new(&ground.context, ground.launch, ground.password, members);
+        for stage in stages {
+            self.enter(&stage.title);
+            if stage.until == Goal::Returned {
+                self.before_the_return().await?;
             }
-            Fault::Slow => self.slow_down(&mut watch, &mut story).await?,
-            _ => self.follow(&mut watch, &mut story).await?,
+            if stage.anew {
+                self.give_back().await?;
+                continue;
+            }
+            for step in &stage.steps {
+                applier.carry_out(step, self.step(step)).await?;
+            }
+            self.reach(stage.until).await?;
         }
-        self.record.seen = story.seen.clone();
-        self.record.promoted = story.seen.promoted.as_ref().map(|(name, _)| name.clone());
-        self.record.agreed_us.get_or_insert(self.canaries.now_us());
-        if fault == Fault::Double {
-            self.strike_again(&mut watch).await?;
-        }
-        drop(watch);
-        if self.record.promoted.is_some() && fault != Fault::Majority {
-            self.enter("data: looking for every acknowledged write");
-            self.first_look().await?;
-        }
-        self.enter("return: bringing back what was broken");
-        self.bring_back().await?;
-        self.give_back().await?;
         sleep(AFTERMATH).await;
         Ok(())
     }
 
-    pub(super) fn enter(&self, phase: &'static str) {
-        self.phase.set(phase);
-        self.context.listener.hear(Event::Stage {
+    async fn step(&mut self, step: &Step) -> Result<()> {
+        match step {
+            Step::Set { node, settings } => {
+                let change = [(node.clone(), settings.clone())];
+                mend::change(self.ground, &self.prepared.scene, &change).await
+            }
+            Step::Canaries {
+                shards,
+                writes_per_second,
+                wait,
+            } => {
+                let pace = pace(*writes_per_second, *wait);
+                self.canaries.start(&self.prepared.scene, shards, pace);
+                Ok(())
+            }
+            Step::StayWith { node } => self.stay_with(node).await,
+            Step::Strike { how, nodes } => {
+                self.watch(nodes);
+                sleep(LEAD_IN).await;
+                self.strike(*how, nodes).await
+            }
+            Step::Stutter { node, duty } => {
+                self.watch(std::slice::from_ref(node));
+                sleep(LEAD_IN).await;
+                self.stutter(node, *duty).await
+            }
+            Step::StrikeHeir { how, .. } => self.strike_heir(*how).await,
+            Step::FailOver { to, .. } => self.take_over(to).await,
+            Step::BringBack { nodes } => self.bring_back(nodes).await,
+            Step::LookForData => self.first_look().await,
+            _ => Err(Error::failed(format!("{step}: not a step of a drill"))),
+        }
+    }
+
+    async fn reach(&mut self, goal: Goal) -> Result<()> {
+        let replaced = |seen: &Shown, writes: bool| seen.views_agree.is_some() && writes;
+        match goal {
+            Goal::Quiet => self.quiet().await,
+            Goal::Replaced => self.listen(replaced).await?,
+            Goal::Noticed => self.listen(|seen, _| seen.views_agree.is_some()).await?,
+            Goal::ReplacedOrDown => return self.replaced_or_down().await,
+            Goal::AllDown => {
+                self.listen(|seen, _| seen.all_down.is_some()).await?;
+                self.say("no majority: nobody can be elected");
+                sleep(DOWN).await;
+            }
+            Goal::AllOk => {
+                self.listen(|seen, writes| seen.state_ok.is_some() && writes)
+                    .await?;
+                self.record.agreed_us = Some(self.canaries.now_us());
+            }
+            Goal::Returned => return self.returned().await,
+            _ => {}
+        }
+        if let Some(Watching { story, .. }) = &self.watching {
+            self.record.seen = story.seen.clone();
+            self.record.promoted = story.seen.promoted.as_ref().map(|(name, _)| name.clone());
+            if goal != Goal::AllDown {
+                self.record.agreed_us.get_or_insert(self.canaries.now_us());
+            }
+        }
+        Ok(())
+    }
+
+    /// From here on nobody's view is watched any more.
+    pub(super) fn look_away(&mut self) {
+        self.watching = None;
+    }
+
+    fn enter(&self, phase: &str) {
+        self.phase.set(phase.to_owned());
+        self.ground.context.listener.hear(Event::Stage {
             title: phase.to_owned(),
             steps: 1,
         });
@@ -198,13 +255,15 @@ impl<'a> Script<'a> {
             Some(inject) => format!("{:+9.3} s  {text}", inject.elapsed().as_secs_f64()),
             None => format!("            {text}"),
         };
-        self.context.note(text);
+        self.ground.context.note(text);
     }
 
     pub(super) fn tick(&self) {
         let since = self.record.inject.unwrap_or(self.began).elapsed();
-        self.context.listener.hear(Event::Waiting {
-            title: self.phase.get().to_owned(),
+        let phase = self.phase.take();
+        self.phase.set(phase.clone());
+        self.ground.context.listener.hear(Event::Waiting {
+            title: phase,
             last: format!("{:.1} s", since.as_secs_f64()),
         });
     }
@@ -230,34 +289,61 @@ impl<'a> Script<'a> {
             (used.as_secs_f64() / start.elapsed().as_secs_f64() * 1000.0).round() / 10.0;
     }
 
-    fn be_loyal(&mut self) {
-        let seats = &self.target.seats;
-        if let Some(door) = self.scene.doors(seats).first() {
+    async fn stay_with(&mut self, node: &NodeName) -> Result<()> {
+        let target = &self.prepared.target;
+        if self.request.fault == Fault::Partition {
+            // No canary could reach it.
+            self.minority = Some(Minority::start(self.ground, node, target).await?);
+            return Ok(());
+        }
+        let seats = &target.seats;
+        if let Some(door) = self.prepared.scene.doors(seats).first() {
             self.canaries
                 .be_loyal(seats.shard, &seats.slots, door, LOYAL_CLIENTS);
         }
+        Ok(())
+    }
+
+    /// Watches every node but those that are about to be hit.
+    fn watch(&mut self, hit: &[NodeName]) {
+        let needs_master = self.request.fault != Fault::Replica;
+        let story = Story::new(self.plot(hit, needs_master));
+        let living = self.living(hit);
+        let watch = Watch::start(&self.prepared.scene, &living, &self.ground.wires());
+        self.watching = Some(Watching { watch, story });
     }
 
     fn living(&self, hit: &[NodeName]) -> Vec<NodeName> {
-        let members = self.scene.seen.members.iter();
+        let members = self.prepared.scene.seen.members.iter();
         let names = members.map(|member| member.name.clone());
         names.filter(|name| !hit.contains(name)).collect()
     }
 
-    fn plot(&self, hit: &[NodeName], needs_master: bool, seats: &Seats) -> Plot {
+    fn plot(&self, hit: &[NodeName], needs_master: bool) -> Plot {
+        let Prepared { scene, target, .. } = self.prepared;
         Plot {
-            victims: hit.iter().filter_map(|name| self.scene.id(name)).collect(),
+            victims: hit.iter().filter_map(|name| scene.id(name)).collect(),
             slots: if needs_master {
-                seats.slots.clone()
+                target.seats.slots.clone()
             } else {
                 SlotSet::default()
             },
-            epoch: self.scene.epoch(),
-            living: self.living(hit).into_iter().collect::<BTreeSet<_>>(),
+            epoch: scene.epoch(),
+            living: self.living(hit).into_iter().collect(),
         }
     }
 
-    async fn strike(&mut self, nodes: &[NodeName]) -> Result<()> {
+    async fn strike(&mut self, how: Blow, nodes: &[NodeName]) -> Result<()> {
+        let now = self.announce(how, nodes);
+        fault::strike(self.ground, how, nodes).await?;
+        if self.record.inject == Some(now) {
+            self.record.inject_took = now.elapsed();
+        }
+        Ok(())
+    }
+
+    /// Notes and says that nodes are hit now.
+    pub(super) fn announce(&mut self, how: Blow, nodes: &[NodeName]) -> Instant {
         let now = Instant::now();
         if self.record.inject.is_none() {
             self.record.inject = Some(now);
@@ -265,51 +351,24 @@ impl<'a> Script<'a> {
             self.record.inject_text = super::account::now_text();
         }
         self.record.hit.extend(nodes.iter().cloned());
-        let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
-        self.say(&format!(
-            "{}: {}",
-            self.request.fault.signal(),
-            names.join(", ")
-        ));
-        fault::strike(
-            self.context,
-            &self.session.launch,
-            self.request.fault,
-            nodes,
-        )
-        .await?;
-        if self.record.inject == Some(now) {
-            self.record.inject_took = now.elapsed();
-        }
-        Ok(())
+        self.say(&format!("{how}: {}", names(nodes, ", ")));
+        now
     }
 
     /// How long a failover may take before it is given up: one that failed is tried again after
     /// four node timeouts (`auth_retry_time`).
     fn limit(&self) -> Duration {
-        let timeout = self.target.config.node_timeout_ms;
+        let timeout = self.prepared.target.config.node_timeout_ms;
         let high = self
+            .prepared
             .target
             .predicted
             .map_or(2 * timeout, |predicted| predicted.high_ms);
-        Duration::from_millis(high + 4 * timeout) + self.context.deadline
-    }
-
-    /// Follows the looks until the story is over and clients can write again.
-    async fn follow(&mut self, watch: &mut Watch, story: &mut Story) -> Result<()> {
-        let shard = self.target.seats.shard;
-        let replica = self.request.fault == Fault::Replica;
-        self.listen(
-            watch,
-            story,
-            |seen, outage_over| seen.views_agree.is_some() && (replica || outage_over),
-            shard,
-        )
-        .await
+        Duration::from_millis(high + 4 * timeout) + self.ground.context.deadline
     }
 
     /// Hears one look.
-    pub(super) fn hear(&mut self, look: super::watch::Look, story: &mut Story) {
+    fn hear(&mut self, look: watch::Look, story: &mut Story) {
         let micros = u64::try_from(look.gap.as_micros()).unwrap_or(u64::MAX);
         let sample = Sample {
             ms: self.since(look.at),
@@ -327,31 +386,55 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// Hears looks until `done` says so, or the limit is reached.
-    async fn listen(
+    /// Hears looks while something else is done, until that is over.
+    pub(super) async fn meanwhile<T>(
         &mut self,
-        watch: &mut Watch,
-        story: &mut Story,
-        done: impl Fn(&rcluster_core::failover::story::Seen, bool) -> bool,
-        shard: usize,
-    ) -> Result<()> {
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let Some(mut at) = self.watching.take() else {
+            return work.await;
+        };
+        tokio::pin!(work);
+        let mut ticks = interval(TICK);
+        let done = loop {
+            tokio::select! {
+                done = &mut work => break done?,
+                look = at.watch.next() => match look {
+                    Some(look) => self.hear(look, &mut at.story),
+                    None => return Err(Error::failed("no node is left to be watched")),
+                },
+                _ = ticks.tick() => self.tick(),
+            }
+        };
+        self.watching = Some(at);
+        Ok(done)
+    }
+
+    /// Hears looks until `done` says so, or the limit is reached; `done` is told what was seen, and
+    /// whether clients can write again.
+    async fn listen(&mut self, done: impl Fn(&Shown, bool) -> bool) -> Result<()> {
+        let Some(mut at) = self.watching.take() else {
+            return Err(Error::failed("nobody is watched"));
+        };
         let limit = self.limit();
         let start = Instant::now();
-        let mut ticks = interval(Duration::from_millis(100));
+        let mut ticks = interval(TICK);
         let mut checked = Instant::now();
         loop {
             tokio::select! {
-                look = watch.next() => {
+                look = at.watch.next() => {
                     let Some(look) = look else {
                         return Err(Error::failed("no node is left to be watched"));
                     };
-                    self.hear(look, story);
+                    self.hear(look, &mut at.story);
                 }
                 _ = ticks.tick() => self.tick(),
             }
-            if story.seen.views_agree.is_some() || checked.elapsed() > Duration::from_millis(20) {
+            let seen = &at.story.seen;
+            if seen.views_agree.is_some() || checked.elapsed() > Duration::from_millis(20) {
                 checked = Instant::now();
-                if done(&story.seen, self.outage_is_over(shard)) {
+                if done(seen, self.outage_is_over()) {
+                    self.watching = Some(at);
                     return Ok(());
                 }
             }
@@ -359,127 +442,83 @@ impl<'a> Script<'a> {
                 return Err(Error::deadline(format!(
                     "no end of the failover after {:.0} s; seen so far: {}",
                     limit.as_secs_f64(),
-                    told(&story.seen)
+                    told(seen)
                 ))
                 .hint("the nodes' logs say why no replica was elected"));
             }
         }
     }
 
-    /// Whether the writer of a shard has been answered again after its errors.
-    fn outage_is_over(&self, shard: usize) -> bool {
+    /// Whether the writer of the victim's shard has been answered again after its errors.
+    fn outage_is_over(&self) -> bool {
+        let shard = self.prepared.target.seats.shard;
         let inject_us = self.record.inject_us.unwrap_or(0);
-        let over =
-            |lane: &rcluster_core::failover::words::Lane| match ledger::outage(lane, inject_us) {
-                Some(outage) => {
-                    lane.tries
-                        .last()
-                        .is_some_and(rcluster_core::failover::words::Try::acked)
-                        && outage.end.is_some()
-                }
-                // A promotion without a single failed write: there was nothing to end.
-                None => true,
-            };
+        let over = |lane: &Lane| match ledger::outage(lane, inject_us) {
+            Some(outage) => lane.tries.last().is_some_and(Try::acked) && outage.end.is_some(),
+            // A promotion without a single failed write: there was nothing to end.
+            None => true,
+        };
         self.canaries
             .with_lane(shard, Errand::Write, over)
             .unwrap_or(true)
     }
 
     /// The promoted replica goes too.
-    async fn strike_again(&mut self, watch: &mut Watch) -> Result<()> {
+    async fn strike_heir(&mut self, how: Blow) -> Result<()> {
         let Some(second) = self.record.promoted.clone() else {
             return Err(Error::failed("there is no promoted replica to hit"));
         };
-        self.enter("second fault: the new master goes too");
-        let hit: Vec<NodeName> = self
-            .target
-            .victims
-            .iter()
-            .cloned()
-            .chain([second.clone()])
-            .collect();
-        let scene = Scene::look(self.context, &self.session.launch).await?;
+        let victims = &self.prepared.target.victims;
+        let hit: Vec<NodeName> = victims.iter().chain([&second]).cloned().collect();
+        let scene = Scene::look(self.ground).await?;
         let left = scene
             .shard_of(&second)
             .is_some_and(|seats| seats.replicas.iter().any(|name| !hit.contains(name)));
-        let mut plot = self.plot(&hit, left, &self.target.seats);
+        let mut plot = self.plot(&hit, left);
         plot.epoch = scene.epoch();
-        let mut story = Story::new(plot);
-        self.strike(&[second]).await?;
-        let shard = self.target.seats.shard;
-        self.listen(
-            watch,
-            &mut story,
-            |seen, over| {
-                if left {
-                    seen.views_agree.is_some() && over
-                } else {
-                    seen.fail.is_some()
-                }
-            },
-            shard,
-        )
-        .await?;
-        if left {
-            self.record.promoted = story.seen.promoted.map(|(name, _)| name);
+        if let Some(at) = &mut self.watching {
+            at.story = Story::new(plot);
+        }
+        self.strike(how, &[second]).await
+    }
+
+    async fn replaced_or_down(&mut self) -> Result<()> {
+        let slots = |at: &Watching| at.story.needs_master();
+        if self.watching.as_ref().is_some_and(slots) {
+            self.listen(|seen, writes| seen.views_agree.is_some() && writes)
+                .await?;
+            let story = self.watching.take().map(|at| at.story);
+            let promoted = story.and_then(|story| story.seen.promoted);
+            self.record.promoted = promoted.map(|(name, _)| name);
         } else {
+            self.listen(|seen, _| seen.fail.is_some()).await?;
             self.say("nobody is left to take over: the shard is down until they are back");
             sleep(DOWN).await;
         }
         Ok(())
     }
 
-    /// Without a majority nobody is elected: the cluster goes down, and comes back with the masters
-    /// or by force.
-    async fn survive_without_majority(
-        &mut self,
-        watch: &mut Watch,
-        story: &mut Story,
-    ) -> Result<()> {
-        let shard = self.target.seats.shard;
-        self.listen(watch, story, |seen, _| seen.all_down.is_some(), shard)
-            .await?;
-        self.say("no majority: nobody can be elected");
-        sleep(DOWN).await;
-        if self.request.takeover {
-            for victim in &self.target.victims {
-                let seats = self.scene.shard_of(victim);
-                let heir = seats.and_then(|seats| seats.replicas.first());
-                let Some(heir) = heir else { continue };
-                let dial = &self.scene.member(heir)?.dial;
-                self.say(&format!("CLUSTER FAILOVER TAKEOVER on {heir}"));
-                self.session
-                    .live()
-                    .failover(dial, Manner::Takeover)
-                    .await
-                    .map_err(|error| wire_failure(heir, &error))?;
-            }
-            self.listen(
-                watch,
-                story,
-                |seen, over| seen.state_ok.is_some() && over,
-                shard,
-            )
-            .await?;
-            self.record.promoted = story.seen.promoted.as_ref().map(|(name, _)| name.clone());
-        } else {
-            self.say("bringing the masters back");
-            mend::mend(self.context, &self.session.launch, &self.target.victims).await?;
-            self.listen(
-                watch,
-                story,
-                |seen, over| seen.state_ok.is_some() && over,
-                shard,
-            )
-            .await?;
-        }
-        self.record.agreed_us = Some(self.canaries.now_us());
-        Ok(())
+    /// A replica takes over without a vote; who leads by then is seen by the watch.
+    async fn take_over(&mut self, heir: &NodeName) -> Result<()> {
+        let dial = &self.prepared.scene.member(heir)?.dial;
+        self.say(&format!("CLUSTER FAILOVER TAKEOVER on {heir}"));
+        let taken = self.ground.live().failover(dial, Manner::Takeover).await;
+        taken.map_err(|error| wire_failure(heir, &error))
+    }
+}
+
+fn pace(writes_per_second: u32, wait: u32) -> Pace {
+    let write = Duration::from_secs(1) / writes_per_second.max(1);
+    Pace {
+        write,
+        read: Some(write * 2),
+        others: 5,
+        wait,
     }
 }
 
 /// What has been seen so far, for an error.
-fn told(seen: &rcluster_core::failover::story::Seen) -> &'static str {
+fn told(seen: &Shown) -> &'static str {
     match seen {
         seen if seen.views_agree.is_some() => "a promotion on which all agree",
         seen if seen.promoted.is_some() => "a promotion",

@@ -1,47 +1,27 @@
 //! A master that stutters: frozen and thawed in turn. Clients wait, and nobody is to be promoted.
 
-use super::{script::Script, watch::Watch};
-use crate::cluster::context::Context;
+use super::{fault, script::Script};
+use crate::failover::ground::Ground;
 use rcluster_core::{
-    error::{Error, Result},
-    failover::{
-        duty::{Duty, duty},
-        ledger,
-        report::Slowed,
-        story::Story,
-    },
+    error::Result,
+    failover::{duty::Duty, ledger, report::Slowed, words::Blow},
     node::NodeName,
-    spec::launch::Launch,
 };
 use rcluster_runtime::{Signal, faults};
 use std::time::{Duration, Instant};
-use tokio::time::{interval, sleep};
+use tokio::time::sleep;
 
 impl Script<'_> {
-    /// Slows the victim down while every view is watched.
-    pub(super) async fn slow_down(&mut self, watch: &mut Watch, story: &mut Story) -> Result<()> {
-        let (context, launch) = (self.context, &self.session.launch);
-        let victim = self.target.seats.master.clone();
-        let duty = duty(self.target.config.node_timeout_ms);
+    /// Slows a node down while every view is watched.
+    pub(super) async fn stutter(&mut self, node: &NodeName, duty: Duty) -> Result<()> {
+        self.announce(Blow::Stutter, std::slice::from_ref(node));
         self.say(&format!(
-            "{victim} is frozen for {} ms of every {} for {:.1} s",
+            "{node} is frozen for {} ms of every {} for {:.1} s",
             duty.frozen_ms,
             duty.frozen_ms + duty.running_ms,
             duty.lasts().as_secs_f64()
         ));
-        let stutter = stutter(context, launch, &victim, duty);
-        tokio::pin!(stutter);
-        let mut ticks = interval(Duration::from_millis(100));
-        let slowed = loop {
-            tokio::select! {
-                slowed = &mut stutter => break slowed?,
-                look = watch.next() => match look {
-                    Some(look) => self.hear(look, story),
-                    None => return Err(Error::failed("no node is left to be watched")),
-                },
-                _ = ticks.tick() => self.tick(),
-            }
-        };
+        let slowed = self.meanwhile(stutter(self.ground, node, duty)).await?;
         self.record.agreed_us = Some(self.canaries.now_us());
         self.say(&format!(
             "over after {} turns: frozen {:.0} % of the time, {:.0} ms at most at once",
@@ -53,25 +33,15 @@ impl Script<'_> {
 }
 
 /// Freezes and thaws in turn; measures what came of it.
-async fn stutter(
-    context: &Context<'_>,
-    launch: &Launch,
-    node: &NodeName,
-    duty: Duty,
-) -> Result<Slowed> {
-    let (faults, name) = (faults::of(context.runtime)?, &launch.name);
+async fn stutter(ground: &Ground<'_>, node: &NodeName, duty: Duty) -> Result<Slowed> {
+    let faults = faults::of(ground.context.runtime)?;
     let start = Instant::now();
     let (mut turns, mut frozen, mut longest) = (0, Duration::ZERO, Duration::ZERO);
     while start.elapsed() < duty.lasts() {
         let begin = Instant::now();
-        if !faults.signal(name, node, Signal::Pause).await? {
-            return Err(Error::failed(format!(
-                "{node} was not there to be slowed down: somebody else ended or froze it"
-            ))
-            .hint("`rcluster status` shows it; `rcluster up` brings it back"));
-        }
+        fault::strike(ground, Blow::Freeze, std::slice::from_ref(node)).await?;
         sleep(duty.frozen()).await;
-        faults.signal(name, node, Signal::Resume).await?;
+        faults.signal(ground.name(), node, Signal::Resume).await?;
         let took = begin.elapsed();
         turns += 1;
         frozen += took;

@@ -67,14 +67,9 @@ pub struct Canaries {
 }
 
 impl Canaries {
-    /// Sends out a writer (and a reader) per shard; `close` are the shards watched closely.
-    pub fn start(
-        scene: &Scene,
-        close: &[usize],
-        pace: Pace,
-        wire: impl Fn() -> LiveWire + Send + Sync + 'static,
-    ) -> Self {
-        let mut canaries = Canaries {
+    /// Nobody writes yet.
+    pub fn new(wire: impl Fn() -> LiveWire + Send + Sync + 'static) -> Self {
+        Canaries {
             zero: Instant::now(),
             run: format!(
                 "{}-{}",
@@ -85,8 +80,13 @@ impl Canaries {
             logs: Vec::new(),
             tasks: JoinSet::new(),
             halt: Arc::default(),
-            wait: pace.wait,
-        };
+            wait: 0,
+        }
+    }
+
+    /// Sends out a writer (and a reader) per shard; `close` are the shards watched closely.
+    pub fn start(&mut self, scene: &Scene, close: &[usize], pace: Pace) {
+        self.wait = pace.wait;
         for seats in &scene.seats {
             let slower = if close.contains(&seats.shard) {
                 1
@@ -94,14 +94,13 @@ impl Canaries {
                 pace.others
             };
             let doors = scene.doors(seats);
-            let writer = canaries.log(seats.shard, Errand::Write, &seats.slots, 0);
-            canaries.send_out(writer, doors.clone(), pace.write * slower, None);
+            let writer = self.log(seats.shard, Errand::Write, &seats.slots, 0);
+            self.send_out(writer, doors.clone(), pace.write * slower, None);
             if let Some(read) = pace.read {
-                let reader = canaries.log(seats.shard, Errand::Read, &seats.slots, 0);
-                canaries.send_out(reader, doors, read * slower, None);
+                let reader = self.log(seats.shard, Errand::Read, &seats.slots, 0);
+                self.send_out(reader, doors, read * slower, None);
             }
         }
-        canaries
     }
 
     /// Clients that stay with one node, whatever it says, until it sends them away.

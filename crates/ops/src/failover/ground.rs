@@ -10,6 +10,7 @@ use rcluster_core::{
     error::{Error, Result},
     login::Login,
     node::{Address, BUS_OFFSET, Endpoint},
+    secret::Secret,
     spec::{ClusterName, RuntimeKind, launch::Launch},
 };
 use rcluster_runtime::external::External;
@@ -22,6 +23,8 @@ pub struct Ground<'a> {
     pub context: Context<'a>,
     /// The cluster.
     pub launch: &'a Launch,
+    /// The password that its nodes are configured with.
+    pub password: Option<&'a Secret>,
     wires: Arc<dyn Fn() -> LiveWire + Send + Sync>,
 }
 
@@ -31,8 +34,14 @@ impl<'a> Ground<'a> {
         Ground {
             context: session.context(listener),
             launch: &session.launch,
+            password: session.password(),
             wires: Arc::new(session.wires()),
         }
+    }
+
+    /// The cluster's name.
+    pub fn name(&self) -> &'a ClusterName {
+        &self.launch.name
     }
 
     /// A wire that shares no connection with others.
@@ -95,11 +104,6 @@ impl Seeds {
         })
     }
 
-    /// The cluster's name in reports.
-    pub fn name(&self) -> &ClusterName {
-        &self.launch.name
-    }
-
     /// Where failovers take place.
     pub fn ground<'a>(&'a self, listener: &'a dyn Listener) -> Ground<'a> {
         Ground {
@@ -114,6 +118,7 @@ impl Seeds {
                 kill: None,
             },
             launch: &self.launch,
+            password: None,
             wires: Arc::clone(&self.wires),
         }
     }

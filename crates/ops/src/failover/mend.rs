@@ -1,17 +1,12 @@
 //! Putting right what a drill broke or changed: while it runs, and after it was killed.
 
-use super::scene::Scene;
-use crate::{
-    cluster::context::{Context, wire_failure},
-    store::drill::Intent,
-};
+use super::{ground::Ground, scene::Scene};
+use crate::{cluster::context::wire_failure, store::drill::Intent};
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
-    failover::outline::Settings,
     node::NodeName,
     snapshot::place::RunState,
-    spec::launch::Launch,
 };
 use rcluster_runtime::{Faults, Signal, faults};
 use std::time::Duration;
@@ -21,18 +16,22 @@ const BOUND: Duration = Duration::from_secs(60);
 
 /// Brings these nodes back: reconnected, thawed, started. Each within a bound, and none is left out
 /// because of another.
-pub async fn mend(context: &Context<'_>, launch: &Launch, nodes: &[NodeName]) -> Result<usize> {
+pub async fn mend(ground: &Ground<'_>, nodes: &[NodeName]) -> Result<usize> {
     each(nodes, async |node| {
-        let connected = reconnect(context, launch, node).await?;
-        let started = context.runtime.start(&launch.name, node).await?;
+        let connected = reconnect(ground, node).await?;
+        let started = ground
+            .context
+            .runtime
+            .start(&ground.launch.name, node)
+            .await?;
         Ok(connected || started)
     })
     .await
 }
 
 /// Reconnects and thaws those that run; whoever does not exist any more is left alone.
-async fn unfreeze(context: &Context<'_>, launch: &Launch, nodes: &[NodeName]) -> Result<usize> {
-    let placed = context.runtime.list(&launch.name).await?;
+async fn unfreeze(ground: &Ground<'_>, nodes: &[NodeName]) -> Result<usize> {
+    let placed = ground.context.runtime.list(&ground.launch.name).await?;
     let there = placed.iter().filter(|placed| nodes.contains(&placed.node));
     let frozen = |node: &NodeName| {
         let mut placed = placed.iter();
@@ -40,10 +39,10 @@ async fn unfreeze(context: &Context<'_>, launch: &Launch, nodes: &[NodeName]) ->
     };
     let there: Vec<NodeName> = there.map(|placed| placed.node.clone()).collect();
     each(&there, async |node| {
-        let connected = reconnect(context, launch, node).await?;
+        let connected = reconnect(ground, node).await?;
         let thawed = frozen(node)
-            && faults::of(context.runtime)?
-                .signal(&launch.name, node, Signal::Resume)
+            && faults::of(ground.context.runtime)?
+                .signal(&ground.launch.name, node, Signal::Resume)
                 .await?;
         Ok(connected || thawed)
     })
@@ -51,9 +50,9 @@ async fn unfreeze(context: &Context<'_>, launch: &Launch, nodes: &[NodeName]) ->
 }
 
 /// Where no node can be cut off, none has to be connected again.
-async fn reconnect(context: &Context<'_>, launch: &Launch, node: &NodeName) -> Result<bool> {
-    match context.runtime.faults().and_then(Faults::partition) {
-        Some(partition) => partition.reconnect(launch, node).await,
+async fn reconnect(ground: &Ground<'_>, node: &NodeName) -> Result<bool> {
+    match ground.context.runtime.faults().and_then(Faults::partition) {
+        Some(partition) => partition.reconnect(ground.launch, node).await,
         None => Ok(false),
     }
 }
@@ -76,29 +75,31 @@ async fn each(nodes: &[NodeName], work: impl AsyncFn(&NodeName) -> Result<bool>)
 
 /// Reconnects and thaws what a killed drill left. What it killed stays stopped: `up` starts it, and
 /// what only stops or removes nodes has no use for it. Returns how many nodes it changed.
-pub async fn release(context: &Context<'_>, launch: &Launch, intent: &Intent) -> Result<usize> {
-    context.note("a drill was interrupted: bringing back what it broke");
-    unfreeze(context, launch, &intent.nodes).await
+pub async fn release(ground: &Ground<'_>, intent: &Intent) -> Result<usize> {
+    ground
+        .context
+        .note("a drill was interrupted: bringing back what it broke");
+    unfreeze(ground, &intent.nodes).await
 }
 
 /// Puts back the directives that a killed drill changed.
-pub async fn put_settings_back(
-    context: &Context<'_>,
-    launch: &Launch,
-    intent: &Intent,
-) -> Result<usize> {
+pub async fn put_settings_back(ground: &Ground<'_>, intent: &Intent) -> Result<usize> {
     if !intent.settings.is_empty() {
-        let scene = Scene::settled(context, launch, "waiting for every node to agree").await?;
-        change(context, &scene, &intent.settings).await?;
+        let scene = Scene::settled(ground, "waiting for every node to agree").await?;
+        change(ground, &scene, &intent.settings).await?;
     }
     Ok(intent.settings.len())
 }
 
 /// CONFIG SET on each of these nodes.
-pub async fn change(context: &Context<'_>, scene: &Scene, settings: &Settings) -> Result<()> {
+pub async fn change(
+    ground: &Ground<'_>,
+    scene: &Scene,
+    settings: &[(NodeName, Vec<(String, String)>)],
+) -> Result<()> {
     for (node, settings) in settings {
         let dial = &scene.member(node)?.dial;
-        let set = context.wire.config_set(dial, settings).await;
+        let set = ground.context.wire.config_set(dial, settings).await;
         set.map_err(|error| wire_failure(node, &error))?;
     }
     Ok(())

@@ -2,11 +2,12 @@
 //! what, a replica that takes over, the way back, and putting right what a killed drill left.
 //!
 //! - `scene`: who is what now; `ground`: a cluster of ours, or one behind seeds; `pick`: which shard is meant
-//! - `lead`: a replica takes over; `rest`: one that stood for election lately must not be asked yet
+//! - `carry_out`: a plan in which replicas take over; `lead`: one that does; `rest`: one that stood for election lately must not be asked yet
 //! - `give_back`: the way back to a topology; `mend`: nodes and settings that a drill changed
 //! - `canary`: clients that write and read all the while; `planned`: failovers without a fault
 
 pub mod canary;
+pub mod carry_out;
 pub mod give_back;
 pub mod ground;
 pub mod lead;

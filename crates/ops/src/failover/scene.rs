@@ -1,7 +1,8 @@
 //! Who is what right now, by name.
 
+use super::ground::Ground;
 use crate::cluster::{
-    context::{Context, Member},
+    context::Member,
     observe::{self, Observation},
 };
 use rcluster_core::{
@@ -13,7 +14,6 @@ use rcluster_core::{
     judge as health,
     node::{Epoch, NodeId, NodeName},
     snapshot::report::Report,
-    spec::launch::Launch,
 };
 use rcluster_runtime::wait::{Look, wait_until};
 use std::{collections::BTreeMap, time::Duration};
@@ -36,7 +36,8 @@ pub struct Scene {
 
 impl Scene {
     /// Asks everybody who runs.
-    pub async fn look(context: &Context<'_>, launch: &Launch) -> Result<Self> {
+    pub async fn look(ground: &Ground<'_>) -> Result<Self> {
+        let (context, launch) = (&ground.context, ground.launch);
         let placed = context.runtime.list(&launch.name).await?;
         let members: Vec<Member> = placed
             .iter()
@@ -91,9 +92,9 @@ impl Scene {
     }
 
     /// The same, a little more patiently: an answer that was late once is no reason to refuse.
-    pub async fn calm(context: &Context<'_>, launch: &Launch) -> Result<Self> {
+    pub async fn calm(ground: &Ground<'_>) -> Result<Self> {
         let outcome = wait_until(POLL * 10, CALM, async || {
-            let scene = Scene::look(context, launch).await?;
+            let scene = Scene::look(ground).await?;
             Ok::<_, Error>(match scene.well() {
                 Ok(()) => Look::Ready(scene),
                 Err(_) => Look::Pending(scene),
@@ -104,9 +105,9 @@ impl Scene {
     }
 
     /// Waits until all who run agree and all is well.
-    pub async fn settled(context: &Context<'_>, launch: &Launch, what: &str) -> Result<Self> {
-        let outcome = wait_until(POLL, context.deadline, async || {
-            let scene = Scene::look(context, launch).await?;
+    pub async fn settled(ground: &Ground<'_>, what: &str) -> Result<Self> {
+        let outcome = wait_until(POLL, ground.context.deadline, async || {
+            let scene = Scene::look(ground).await?;
             Ok::<_, Error>(match scene.well() {
                 Ok(()) => Look::Ready(scene),
                 Err(why) => Look::Pending(why),
