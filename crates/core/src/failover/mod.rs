@@ -12,5 +12,6 @@ pub mod report;
 pub mod rolling;
 pub mod seats;
 pub mod story;
+pub mod told;
 pub mod verdict;
 pub mod words;

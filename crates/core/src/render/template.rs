@@ -16,7 +16,10 @@ pub(super) fn render(name: &str, source: &str, context: &impl Serialize) -> Resu
     let mut environment = Environment::new();
     environment.set_syntax(syntax);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_auto_escape_callback(|name| match name.ends_with(".html") {
+        true => AutoEscape::Html,
+        false => AutoEscape::None,
+    });
     environment.add_filter("yaml", yaml);
     environment
         .render_named_str(name, source, Serde(context))
