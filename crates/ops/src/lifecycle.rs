@@ -7,6 +7,7 @@ use super::{
     down, reset, restart, rolling, stop,
     up::{self, Extent, Outcome},
 };
+use crate::cluster::handle::no_such_cluster;
 use crate::store::{
     drill::Intent,
     state::{Pending, Remembered},
@@ -15,13 +16,7 @@ use crate::{
     cluster::{event::Listener, session::Session},
     failover::{give_back, ground::Ground, mend},
 };
-use rcluster_core::{
-    error::Result,
-    node::NodeName,
-    plan::start,
-    render,
-    spec::{RuntimeKind, launch::Launch},
-};
+use rcluster_core::{error::Result, node::NodeName, plan::start, render, spec::launch::Launch};
 
 /// `up`, `start` and `init` of a cluster of ours.
 pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
@@ -68,7 +63,7 @@ pub async fn finish_drill(session: &Session, listener: &dyn Listener) -> Result<
 /// What a killed drill froze or cut off is brought back before anything is asked of the nodes.
 async fn mend(session: &Session, listener: &dyn Listener, drill: Option<&Intent>) -> Result<usize> {
     match drill {
-        Some(intent) => mend::release(&Ground::ours(session, listener), intent).await,
+        Some(intent) => mend::release(&Ground::of(session, listener), intent).await,
         None => Ok(0),
     }
 }
@@ -82,7 +77,7 @@ fn forget_interrupted(session: &Session) -> Result<()> {
 
 /// The masters from before that drill lead again, and it is forgotten.
 async fn give_back(session: &Session, listener: &dyn Listener, intent: &Intent) -> Result<usize> {
-    let done = give_back::give_back(&Ground::ours(session, listener), intent).await?;
+    let done = give_back::give_back(&Ground::of(session, listener), intent).await?;
     let state = &session.request.state;
     state.note_drill(&session.launch.name, None)?;
     Ok(done)
@@ -152,7 +147,7 @@ pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome
         })
         .await?;
         if let Some(intent) = &drill {
-            mend::put_settings_back(&Ground::ours(session, listener), intent).await?;
+            mend::put_settings_back(&Ground::of(session, listener), intent).await?;
         }
         forget_interrupted(session)?;
         Ok(outcome.after(removed + emptied))
@@ -201,7 +196,7 @@ pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> 
         return if session.runtime.retire(name, volumes).await? {
             Ok(0)
         } else {
-            Err(stop::no_such_cluster(name))
+            Err(no_such_cluster(name))
         };
     }
     if !volumes {
@@ -227,7 +222,7 @@ async fn is_unknown(session: &Session) -> Result<bool> {
 
 async fn refuse_unknown(session: &Session) -> Result<()> {
     if is_unknown(session).await? {
-        Err(stop::no_such_cluster(&session.launch.name))
+        Err(no_such_cluster(&session.launch.name))
     } else {
         Ok(())
     }
@@ -373,7 +368,7 @@ fn remember(session: &Session, pending: Option<Pending>, settled: bool) -> Resul
     request
         .state
         .save_password(&launch.name, session.password())?;
-    if launch.runtime == RuntimeKind::Docker {
+    if launch.can.containers {
         for file in render::files(launch, session.password())? {
             request
                 .state

@@ -37,7 +37,7 @@ pub fn is_interrupted(session: &Session, listener: &dyn Listener) -> Result<bool
 
 /// Restarts every node, one after another. What [`is_interrupted`] has to be up again.
 pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
-    let ground = Ground::ours(session, listener);
+    let ground = Ground::of(session, listener);
     let (state, name) = (&session.request.state, &session.launch.name);
     let begun = state.rolling(name)?;
     let scene = Scene::calm(&ground).await?;
@@ -65,7 +65,7 @@ pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outco
 
 /// What [`rolling()`] would do.
 pub async fn dry_run(session: &Session, listener: &dyn Listener) -> Result<Outline> {
-    let ground = Ground::ours(session, listener);
+    let ground = Ground::of(session, listener);
     let (state, launch) = (&session.request.state, &session.launch);
     let begun = state.rolling(&launch.name)?;
     let mended = begun.is_some() || state.drill(&launch.name)?.is_some();
@@ -166,12 +166,8 @@ fn tell(context: &Context<'_>, turn: &Turn) -> Result<()> {
 fn outcome(session: &Session, scene: &Scene, changes: usize) -> Result<Outcome> {
     let dial = |node: &NodeName| Ok(scene.member(node)?.dial.clone());
     let masters = scene.seats.iter().map(|seats| dial(&seats.master));
-    let endpoints: Vec<Endpoint> = scene
-        .seen
-        .members
-        .iter()
-        .map(|member| member.dial.clone())
-        .collect();
+    let members = scene.members().into_iter();
+    let endpoints: Vec<Endpoint> = members.map(|member| member.dial).collect();
     session
         .journal()
         .write("done", json!({ "cluster": session.launch.name }))?;

@@ -114,7 +114,7 @@ impl Run {
         };
         let up = async {
             lifecycle::up(&run.session, listener, Extent::All).await?;
-            let status = status::of_session(&run.session).await?;
+            let status = status::of(&run.session).await?;
             Ok(env::endpoints(&status))
         };
         let up = tokio::select! {

@@ -1,6 +1,6 @@
 //! Nodes that somebody else started: they can be looked at and formed, not started or stopped.
 
-use super::{Capabilities, Faults, Found, OnProgress, Placed, Runtime};
+use super::{Capabilities, Faults, Found, OnProgress, Placed, Runtime, ShapeHash};
 use async_trait::async_trait;
 use rcluster_core::{
     error::{Error, Result},
@@ -39,22 +39,15 @@ impl Runtime for External {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            start: false,
-            pause: false,
-            volumes: false,
-            restarts_by_itself: false,
-            own_network: false,
-            partition: false,
-        }
+        self.kind().capabilities()
     }
 
     fn faults(&self) -> Option<&dyn Faults> {
         None
     }
 
-    fn shape(&self, _launch: &Launch, _node: &NodeLaunch) -> String {
-        String::new()
+    fn shape(&self, _launch: &Launch, _node: &NodeLaunch) -> ShapeHash {
+        String::new().into()
     }
 
     async fn prepare(&self, _launch: &Launch, _progress: OnProgress<'_>) -> Result<bool> {

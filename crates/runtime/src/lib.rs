@@ -33,7 +33,7 @@ pub use faults::{Beside, Faults, Partition, Signal};
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use log_line::{LogLine, LogLines};
-use rcluster_core::snapshot::place::{Capabilities, Placed, RunState};
+use rcluster_core::snapshot::place::{Capabilities, Placed, RunState, ShapeHash};
 use rcluster_core::{
     error::Result,
     node::NodeName,
@@ -100,12 +100,13 @@ pub trait Runtime: Send + Sync {
 
     /// A hash of everything about a node that cannot change while it exists (image, published
     /// ports, command, …); configuration that Redis can be told is not part of it.
-    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String;
+    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> ShapeHash;
 
     /// Makes what all nodes share: image, network, folders. Nothing is removed or replaced.
     async fn prepare(&self, launch: &Launch, progress: OnProgress<'_>) -> Result<bool>;
 
-    /// Makes one node exist and run: creates, starts or thaws it. `conf` is its redis.conf; it is
+    /// Makes one node exist, run and be in the cluster's network: creates, starts, thaws or
+    /// reconnects it. `conf` is its redis.conf; it is
     /// written before the node is created or started, and left alone if the node already runs.
     async fn ensure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<bool>;
 

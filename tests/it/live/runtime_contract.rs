@@ -2,7 +2,7 @@
 
 use super::bench::Bench;
 use futures_util::future::join_all;
-use rcluster_core::snapshot::place::RunState;
+use rcluster_core::snapshot::place::{Placed, RunState, THIS_HOST};
 use rcluster_core::{error::Kind, node::NodeName};
 use rcluster_runtime::{Faults, Signal};
 use std::time::{Duration, Instant};
@@ -59,11 +59,21 @@ fn faults(bench: &Bench) -> &dyn Faults {
     bench.runtime.faults().expect("rcluster started its nodes")
 }
 
-async fn state(bench: &Bench, number: usize) -> RunState {
+async fn place(bench: &Bench, number: usize) -> Placed {
     let nodes = bench.runtime.list(bench.name()).await.unwrap();
     let name = bench.node_name(number);
-    let placed = nodes.iter().find(|placed| placed.node == *name);
-    let placed = placed.expect("it exists");
+    let mut found = nodes.into_iter().filter(|placed| placed.node == *name);
+    found.next().expect("it exists")
+}
+
+async fn state(bench: &Bench, number: usize) -> RunState {
+    let placed = place(bench, number).await;
+    assert!(placed.connected);
+    assert_eq!(placed.host, THIS_HOST);
+    // A process that outlives its rcluster ends unseen.
+    let knows = bench.runtime.capabilities().own_network;
+    let stopped = placed.state == RunState::Stopped;
+    assert_eq!(placed.exit.is_some(), stopped && knows, "{placed:?}");
     assert_eq!(placed.dial.is_some(), placed.state != RunState::Stopped);
     assert_eq!(placed.address.is_some(), placed.state != RunState::Stopped);
     placed.state
@@ -83,7 +93,7 @@ async fn a_second_ensure_changes_nothing(bench: &Bench) {
     assert_eq!(placed.state, RunState::Running);
     assert_eq!(
         placed.shape.as_deref(),
-        Some(bench.runtime.shape(&bench.launch, node).as_str())
+        Some(bench.runtime.shape(&bench.launch, node).current.as_str())
     );
     assert_eq!(bench.ask(1, "PING").await, "+PONG");
     assert!(!bench.prepare().await);
@@ -143,6 +153,9 @@ async fn a_killed_node_stays_down_and_comes_back_with_its_data(bench: &Bench) {
             .unwrap()
     );
     assert_eq!(state(bench, 1).await, RunState::Stopped);
+    if let Some(exit) = place(bench, 1).await.exit {
+        assert_eq!((exit.code, exit.out_of_memory), (Some(137), false));
+    }
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(state(bench, 1).await, RunState::Stopped);
     assert!(
@@ -330,6 +343,7 @@ async fn what_is_not_there_is_said(bench: &Bench) {
 
 async fn what_it_can_do_is_what_it_has(bench: &Bench) {
     let can = bench.runtime.capabilities();
+    assert_eq!(can, bench.runtime.kind().capabilities());
     assert_eq!(can.pause, bench.runtime.faults().is_some());
     assert_eq!(can.partition, faults(bench).partition().is_some());
     if let Some(partition) = faults(bench).partition() {
@@ -338,8 +352,15 @@ async fn what_it_can_do_is_what_it_has(bench: &Bench) {
         let (cluster, node) = (bench.name(), bench.node_name(1));
         assert!(partition.disconnect(cluster, node).await.unwrap());
         assert!(!partition.disconnect(cluster, node).await.unwrap());
+        let cut = place(bench, 1).await;
+        assert_eq!((cut.state, cut.connected), (RunState::Running, false));
+        assert_eq!((cut.dial, cut.address), (None, None));
         assert!(partition.reconnect(&bench.launch, node).await.unwrap());
         assert!(!partition.reconnect(&bench.launch, node).await.unwrap());
+        assert!(partition.disconnect(cluster, node).await.unwrap());
+        assert!(bench.ensure(1).await);
+        assert!(!bench.ensure(1).await);
+        assert!(place(bench, 1).await.connected);
         assert_eq!(bench.ask(1, "PING").await, "+PONG");
     }
 }

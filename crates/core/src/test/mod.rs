@@ -1,4 +1,4 @@
-//! The smoke test's decisions: which keys it uses, what it sends, and what each measurement means.
+//! The decisions of `test`: which keys it uses, what it sends, and what each measurement means.
 //!
 //! A check has a measured value and a limit; a failure says both. It is made of parts (a node, a
 //! shard, a replica), each with a verdict of its own.
@@ -13,8 +13,9 @@ use crate::{test::checks::Check, text::count::count};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 /// What came of a check, or of a part of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Verdict {
     /// Measured, and within its limit.
     Passed,
@@ -29,12 +30,7 @@ pub enum Verdict {
 impl Verdict {
     /// `passed`, `skipped`, `error` or `failed`.
     pub fn word(self) -> &'static str {
-        match self {
-            Verdict::Passed => "passed",
-            Verdict::Skipped => "skipped",
-            Verdict::Error => "error",
-            Verdict::Failed => "failed",
-        }
+        self.into()
     }
 }
 
@@ -394,6 +390,7 @@ fn hint(check: Check) -> &'static str {
         Check::ViewAgreement => {
             "gossip settles this within seconds: test again; `rcluster status` names who differs"
         }
+        Check::Health => "`rcluster status` says what to do about each finding",
         Check::ReadWrite => {
             "`rcluster status` shows which masters answer; clients dial what nodes announce: see `access:`"
         }

@@ -60,7 +60,7 @@ pub(super) async fn account(
     began: String,
 ) -> Report {
     let Prepared { scene, target, .. } = prepared;
-    let last = find_what_can_be(after, &ground.live(), lanes).await;
+    let last = find_what_can_be(after, &*ground.live(), lanes).await;
     let clock = Clock::of(&record, lanes);
     let mut balance = Balance::default();
     for (i, (lane, last)) in lanes.iter().zip(&last).enumerate() {

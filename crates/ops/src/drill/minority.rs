@@ -17,7 +17,6 @@ use rcluster_runtime::{
     faults::partition_of,
     wait::{Look, wait_until},
 };
-use rcluster_wire::failover::DrillWire;
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -168,11 +167,13 @@ impl Heard {
         };
         let at: &Endpoint = &scene.member(&seats.master)?.dial;
         let failed = |name: &NodeName, error| wire_failure(name, &error);
-        let keys = [self.key.clone()];
+        let keys = [self.key.clone().into_bytes()];
         let values = ground.live().values(at, &keys).await;
         let values = values.map_err(|error| failed(&seats.master, error))?;
         let there = values.into_iter().flatten().next();
-        let there: u64 = there.and_then(|value| value.parse().ok()).unwrap_or(0);
+        let there: u64 = there
+            .and_then(|value| String::from_utf8(value).ok()?.parse().ok())
+            .unwrap_or(0);
         let discarded = ground.live().discard(at, &keys).await;
         discarded.map_err(|error| failed(&seats.master, error))?;
         let last = self

@@ -189,7 +189,7 @@ async fn config(context: &Context<'_>, scene: &Scene, seats: &Seats) -> Result<C
         "maxmemory-policy",
     ];
     let mut all: BTreeMap<NodeName, BTreeMap<String, String>> = BTreeMap::new();
-    for member in &scene.seen.members {
+    for member in &scene.members() {
         let settings = context.wire.config_get(&member.dial, &names).await;
         let settings = settings.map_err(|error| wire_failure(&member.name, &error))?;
         all.insert(member.name.clone(), settings);

@@ -169,7 +169,7 @@ pub async fn dry_run(
     request: &Request,
     repeat: u32,
 ) -> Result<Outline> {
-    let ground = Ground::ours(session, listener);
+    let ground = Ground::of(session, listener);
     let prepared = prepare(&ground, request).await?;
     let left = prepared.rest(&ground).await?;
     let mut outline = prepared.outline;

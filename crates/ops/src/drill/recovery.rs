@@ -8,7 +8,6 @@ use rcluster_core::{
     node::{NodeName, Role},
 };
 use rcluster_runtime::wait::{Look, wait_until};
-use rcluster_wire::failover::DrillWire;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 
@@ -28,7 +27,7 @@ impl Script<'_> {
         // Of a double fault without another replica nobody has the slots now.
         let scene = Scene::look(self.ground).await?;
         let (wire, lanes) = (self.ground.live(), self.canaries.lanes());
-        let found = timeout(self.ground.context.deadline, find(&scene, &wire, &lanes)).await;
+        let found = timeout(self.ground.context.deadline, find(&scene, &*wire, &lanes)).await;
         self.record.first = found.ok().and_then(Result::ok);
         Ok(())
     }

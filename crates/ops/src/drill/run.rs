@@ -46,7 +46,7 @@ pub async fn drill(
     request: &Request,
     stop: &Stop,
 ) -> Result<Report> {
-    let ground = Ground::ours(session, listener);
+    let ground = Ground::of(session, listener);
     let prepared = rested(&ground, request, stop).await?;
     let Prepared {
         scene,
@@ -94,7 +94,7 @@ pub async fn drill(
         &ground, request, &prepared, &after, &lanes, record, outcome, began,
     )
     .await;
-    if let Err(error) = discard(&after, &ground.live(), &lanes).await {
+    if let Err(error) = discard(&after, &*ground.live(), &lanes).await {
         let cause = error.cause();
         context.warn(format!(
             "the canaries' keys go by themselves within an hour: {cause}"

@@ -27,7 +27,6 @@ use rcluster_core::{
     plan::step::{Goal, Stage, Step, names},
     slot::SlotSet,
 };
-use rcluster_wire::failover::DrillWire;
 use std::{
     cell::Cell,
     time::{Duration, Instant},
@@ -151,8 +150,7 @@ impl<'a> Script<'a> {
     /// These stages, in order. Killed anywhere, `run` brings back what was broken.
     pub(super) async fn play(&mut self, stages: &[Stage]) -> Result<()> {
         let ground = self.ground;
-        let members = self.prepared.scene.seen.members.clone();
-        let applier = Applier::new(&ground.context, ground.launch, ground.password, members);
+        let applier = Applier::new(&ground.context, ground.launch, ground.password);
         for stage in stages {
             self.enter(&stage.title);
             if stage.until == Goal::Returned {
@@ -314,7 +312,7 @@ impl<'a> Script<'a> {
     }
 
     fn living(&self, hit: &[NodeName]) -> Vec<NodeName> {
-        let members = self.prepared.scene.seen.members.iter();
+        let members = self.prepared.scene.members().into_iter();
         let names = members.map(|member| member.name.clone());
         names.filter(|name| !hit.contains(name)).collect()
     }

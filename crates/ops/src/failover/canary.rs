@@ -16,10 +16,7 @@ use rcluster_core::{
     node::{Endpoint, NodeName},
     slot::{Slot, SlotSet},
 };
-use rcluster_wire::{
-    LiveWire,
-    failover::{Attempt, DrillWire},
-};
+use rcluster_wire::{Attempt, Wire};
 use std::{
     collections::BTreeSet,
     sync::{
@@ -59,7 +56,7 @@ pub struct Pace {
 pub struct Canaries {
     zero: Instant,
     run: String,
-    wire: Box<dyn Fn() -> LiveWire + Send + Sync>,
+    wire: Box<dyn Fn() -> Box<dyn Wire> + Send + Sync>,
     logs: Vec<Arc<Mutex<Lane>>>,
     tasks: JoinSet<()>,
     halt: Arc<AtomicBool>,
@@ -68,7 +65,7 @@ pub struct Canaries {
 
 impl Canaries {
     /// Nobody writes yet.
-    pub fn new(wire: impl Fn() -> LiveWire + Send + Sync + 'static) -> Self {
+    pub fn new(wire: impl Fn() -> Box<dyn Wire> + Send + Sync + 'static) -> Self {
         Canaries {
             zero: Instant::now(),
             run: format!(
@@ -201,7 +198,7 @@ impl Canaries {
 }
 
 struct Walk {
-    wire: LiveWire,
+    wire: Box<dyn Wire>,
     guide: Guide,
     log: Arc<Mutex<Lane>>,
     zero: Instant,
@@ -230,15 +227,17 @@ impl Walk {
             let key = format!("{prefix}{seq}");
             let value = seq.to_string();
             let what = match errand {
-                Errand::Read => Attempt::Read { key: &prefix },
+                Errand::Read => Attempt::Read {
+                    key: prefix.as_bytes(),
+                },
                 Errand::Write => Attempt::Write {
-                    key: &key,
-                    value: &value,
+                    key: key.as_bytes(),
+                    value: value.as_bytes(),
                     wait: self.wait,
                 },
                 Errand::Loyal => Attempt::Write {
-                    key: &key,
-                    value: &value,
+                    key: key.as_bytes(),
+                    value: value.as_bytes(),
                     wait: 0,
                 },
             };
@@ -283,7 +282,7 @@ pub fn tag(slots: &SlotSet) -> String {
 }
 
 /// Looks for the key of every write of these lanes, each on its shard's present master.
-pub async fn find(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Result<Vec<Found>> {
+pub async fn find(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Result<Vec<Found>> {
     let mut all = Vec::with_capacity(lanes.len());
     for lane in lanes {
         if lane.errand == Errand::Read {
@@ -291,10 +290,10 @@ pub async fn find(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Result<Vec<
             continue;
         }
         let (name, at) = master(scene, lane.shard)?;
-        let keys: Vec<String> = lane
+        let keys: Vec<Vec<u8>> = lane
             .tries
             .iter()
-            .map(|attempt| lane.key(attempt.seq))
+            .map(|attempt| lane.key(attempt.seq).into_bytes())
             .collect();
         let values = wire
             .values(&at, &keys)
@@ -303,7 +302,7 @@ pub async fn find(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Result<Vec<
         let (mut there, mut other) = (BTreeSet::new(), BTreeSet::new());
         for (attempt, value) in lane.tries.iter().zip(&values) {
             match value {
-                Some(value) if *value == attempt.seq.to_string() => {
+                Some(value) if *value == attempt.seq.to_string().into_bytes() => {
                     there.insert(attempt.seq);
                 }
                 Some(_) => {
@@ -322,7 +321,7 @@ pub async fn find(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Result<Vec<
 }
 
 /// The same, where a shard without a master that answers hides only its own keys.
-pub async fn find_what_can_be(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Vec<Found> {
+pub async fn find_what_can_be(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Vec<Found> {
     let mut all = Vec::with_capacity(lanes.len());
     for lane in lanes {
         let found = find(scene, wire, std::slice::from_ref(lane)).await;
@@ -337,13 +336,13 @@ pub async fn find_what_can_be(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) ->
 }
 
 /// Removes the keys of these lanes.
-pub async fn discard(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Result<()> {
+pub async fn discard(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Result<()> {
     for lane in lanes.iter().filter(|lane| lane.errand != Errand::Read) {
         let (name, at) = master(scene, lane.shard)?;
-        let keys: Vec<String> = lane
+        let keys: Vec<Vec<u8>> = lane
             .tries
             .iter()
-            .map(|attempt| lane.key(attempt.seq))
+            .map(|attempt| lane.key(attempt.seq).into_bytes())
             .collect();
         wire.discard(&at, &keys)
             .await

@@ -15,8 +15,8 @@ use std::cell::RefCell;
 
 /// Carries out a plan that was made from this scene. Returns how long each failover took.
 pub async fn carry_out(ground: &Ground<'_>, scene: &Scene, plan: &Plan) -> Result<Vec<Took>> {
-    let members = scene.seen.members.clone();
-    let applier = Applier::new(&ground.context, ground.launch, ground.password, members);
+    let mut applier = Applier::new(&ground.context, ground.launch, ground.password)
+        .having_seen(scene.snapshot.clone());
     let took = RefCell::new(Vec::new());
     applier
         .apply_with(plan, &async |step: &Step| match step {

@@ -2,14 +2,13 @@
 
 use super::{ground::Ground, scene::Scene};
 use crate::cluster::context::wire_failure;
-use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
     error::{Error, Result},
     failover::words::Manner,
     node::{Epoch, NodeName, Role},
+    snapshot::{answer::WireError, refusal::Refusal},
 };
 use rcluster_runtime::wait::{Look, wait_until};
-use rcluster_wire::failover::DrillWire;
 use std::time::{Duration, Instant};
 
 /// How often the new master is looked at.
@@ -66,7 +65,10 @@ pub async fn lead(
         match wire.failover(&dial, manner).await {
             Ok(()) => {}
             // It leads already: an earlier try, or an election, was in time.
-            Err(WireError::Reply { reply, .. }) if reply.contains("to a replica") => {}
+            Err(WireError::Reply {
+                refusal: Refusal::NotAReplica,
+                ..
+            }) => {}
             Err(error) => return Err(wire_failure(to, &error)),
         }
         let outcome = wait_until(POLL, ONE_TRY, async || {

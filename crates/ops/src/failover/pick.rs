@@ -40,10 +40,9 @@ pub fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
 /// A name that no node of the cluster has.
 pub fn no_such_node(scene: &Scene, name: &NodeName) -> Error {
     let known: Vec<&str> = scene
-        .seen
-        .members
-        .iter()
-        .map(|member| member.name.as_str())
+        .snapshot
+        .members()
+        .map(|node| node.name.as_str())
         .collect();
     Error::usage(format!("no shard has a node {name}"))
         .hint(format!("its nodes are {}", known.join(", ")))

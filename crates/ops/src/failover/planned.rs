@@ -81,7 +81,7 @@ pub async fn planned(ground: &Ground<'_>, request: &Request) -> Result<Planned> 
         (Ok(done), _) => done,
         (Err(error), Ok(after)) => {
             // Those that cannot be removed now expire.
-            let _ = discard(after, &ground.live(), &lanes).await;
+            let _ = discard(after, &*ground.live(), &lanes).await;
             return Err(error);
         }
         (Err(error), Err(_)) => return Err(error),
@@ -152,12 +152,12 @@ fn verify(scene: &Scene, slots: &SlotSet, turn: &Turn) -> Result<()> {
 /// Looks for the canaries' writes, and removes them.
 async fn balance(ground: &Ground<'_>, after: &Scene, lanes: &[Lane]) -> Result<Balance> {
     let wire = ground.live();
-    let found = find(after, &wire, lanes).await?;
+    let found = find(after, &*wire, lanes).await?;
     let mut balance = Balance::default();
     for (lane, found) in lanes.iter().zip(&found) {
         balance.add(lane, None, found);
     }
-    discard(after, &wire, lanes).await?;
+    discard(after, &*wire, lanes).await?;
     Ok(balance)
 }
 

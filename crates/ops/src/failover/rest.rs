@@ -9,7 +9,6 @@
 use super::{ground::Ground, scene::Scene};
 use crate::cluster::context::wire_failure;
 use rcluster_core::{error::Result, node::NodeName};
-use rcluster_wire::failover::DrillWire;
 use std::time::Duration;
 use tokio::time::sleep;
 

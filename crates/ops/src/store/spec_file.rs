@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn thresholds_of_the_smoke_test_are_read_and_checked() {
+    fn thresholds_of_test_are_read_and_checked() {
         let spec = spec("test: {latency_p99_ms: 0.5, persistence: any}\n").expect("valid");
         assert_eq!(spec.test.latency_p99_ms.to_string(), "0.5");
         assert_eq!(spec.test.latency_samples, 1000);

@@ -36,7 +36,8 @@ pub use inspect_image::ImageCheck;
 pub use standin::{BuiltImage, StandIn};
 
 use super::{
-    Beside, Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, Runtime, Signal,
+    Beside, Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, Runtime,
+    ShapeHash, Signal,
 };
 use async_trait::async_trait;
 use rcluster_core::{
@@ -128,12 +129,8 @@ impl Runtime for Docker {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            start: true,
-            pause: true,
-            volumes: true,
-            restarts_by_itself: true,
-            own_network: true,
-            partition: true,
+            this_host: self.is_local(),
+            ..self.kind().capabilities()
         }
     }
 
@@ -141,8 +138,8 @@ impl Runtime for Docker {
         Some(self)
     }
 
-    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String {
-        Shape::of(launch, node).hash()
+    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> ShapeHash {
+        Shape::of(launch, node).hashes()
     }
 
     async fn prepare(&self, launch: &Launch, progress: OnProgress<'_>) -> Result<bool> {
@@ -187,8 +184,7 @@ impl Runtime for Docker {
     }
 
     async fn list(&self, cluster: &ClusterName) -> Result<Vec<Placed>> {
-        let nodes = self.nodes(cluster).await?;
-        Ok(nodes.iter().map(|node| self.placed(node)).collect())
+        self.all_placed(cluster).await
     }
 
     async fn clusters(&self) -> Result<Vec<Found>> {

@@ -11,7 +11,8 @@ mod pidfile;
 pub mod server;
 
 use super::{
-    Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, RunState, Runtime, Signal,
+    Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, RunState, Runtime,
+    ShapeHash, Signal,
 };
 use crate::wait::{Look, wait_until};
 use async_trait::async_trait;
@@ -23,6 +24,7 @@ use nix::{
 };
 use orphan::Orphan;
 use pidfile::Holder;
+use rcluster_core::snapshot::place::THIS_HOST;
 use rcluster_core::{
     error::{Error, Kind, Result},
     node::{Address, NodeName},
@@ -125,6 +127,10 @@ impl Process {
             state,
             port: card.port,
             bus_port: card.bus_port,
+            host: THIS_HOST.to_owned(),
+            connected: true,
+            // Nobody waits for a process that has outlived the rcluster that started it.
+            exit: None,
             dial: alive.then_some(SocketAddr::new(ip, card.port)),
             address: alive.then_some(Address {
                 ip,
@@ -292,6 +298,7 @@ impl Process {
     }
 }
 
+/// Made anew at each look from what `node.json` says, so it needs no version.
 fn shape(listen: IpAddr, port: u16, bus_port: u16) -> String {
     format!("{listen}:{port}:{bus_port}")
 }
@@ -347,14 +354,7 @@ impl Runtime for Process {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            start: true,
-            pause: true,
-            volumes: true,
-            restarts_by_itself: false,
-            own_network: false,
-            partition: false,
-        }
+        self.kind().capabilities()
     }
 
     fn faults(&self) -> Option<&dyn Faults> {
@@ -365,8 +365,8 @@ impl Runtime for Process {
         Some(self.at(cluster, node).path().to_owned())
     }
 
-    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String {
-        shape(launch.listen, node.port, node.bus_port)
+    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> ShapeHash {
+        shape(launch.listen, node.port, node.bus_port).into()
     }
 
     async fn prepare(&self, launch: &Launch, _progress: OnProgress<'_>) -> Result<bool> {

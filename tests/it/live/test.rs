@@ -247,7 +247,7 @@ fn each_fault_fails_its_check_and_nothing_else() {
     assert_eq!(cluster.keys(), 0);
     cluster.0.ok(&["stop"]);
     cluster.0.run(&["test"]).expect(5);
-    cluster.0.run(&["test", "-c", "smoke-none"]).expect(6);
+    cluster.0.run(&["test", "-c", "test-none"]).expect(6);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! How long `rcluster test` takes in full on a healthy cluster of six: every check, with its
 //! thousand paced samples of latency on every shard.
 //!
-//! `cargo bench --bench smoke_test [-- --runs 3 --port 28500]`
+//! `cargo bench --bench test_command [-- --runs 3 --port 28500]`
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
 mod stand;
@@ -18,7 +18,7 @@ fn main() {
     weigh::serve();
     catch_signals();
     let arguments = Arguments::read();
-    let cluster = Cluster::up("bench-smoke", 6, arguments.port(28_500));
+    let cluster = Cluster::up("bench-test", 6, arguments.port(28_500));
     title("test of 6 nodes, every check");
     let command = cluster.command(&["test"]);
     let weights: Vec<Weight> = (0..arguments.runs(3)).map(|_| weigh(&command, 0)).collect();
