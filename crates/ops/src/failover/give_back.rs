@@ -11,8 +11,7 @@ use rcluster_core::{
 /// Brings the wanted topology back: strays follow their master again, then one planned failover
 /// per shard, each round planned from what is then. Returns how many steps it took.
 pub async fn restore(ground: &Ground<'_>, wanted: &[Seats]) -> Result<usize> {
-    let mut done = 0;
-    for _ in 0..=2 * wanted.len() {
+    for done in 0..=2 * wanted.len() {
         let scene = Scene::settled(ground, "bringing the first topology back").await?;
         let Some(next) = moves(&scene.seats, wanted).into_iter().next() else {
             return Ok(done);
@@ -20,7 +19,6 @@ pub async fn restore(ground: &Ground<'_>, wanted: &[Seats]) -> Result<usize> {
         let mut plan = Plan::default();
         plan.stage("way back", vec![next], Goal::Converged);
         carry_out(ground, &scene, &plan).await?;
-        done += 1;
     }
     Err(Error::failed("the first topology does not come back").hint(
         "`rcluster status` shows who leads; `rcluster failover --planned --to NODE` changes it",

@@ -63,9 +63,9 @@ pub async fn lead(
     let mut last = String::new();
     for _ in 0..TRIES {
         match wire.failover(&dial, manner).await {
-            Ok(()) => {}
-            // It leads already: an earlier try, or an election, was in time.
-            Err(WireError::Reply {
+            // If it leads already, an earlier try, or an election, was in time.
+            Ok(())
+            | Err(WireError::Reply {
                 refusal: Refusal::NotAReplica,
                 ..
             }) => {}
