@@ -18,7 +18,7 @@ use rcluster_core::{
     hint::About,
     text::typed,
 };
-use rcluster_ops::failover::Stop;
+use rcluster_ops::drill::Stop;
 use std::{ffi::OsString, process::ExitCode};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
