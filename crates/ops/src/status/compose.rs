@@ -37,7 +37,7 @@ pub(crate) fn compose(
     let mut assessment = health::assess(&heard_of(asked, answers, &names), replicas);
     let about = About::of(name, runtime);
     for problem in &mut assessment.problems {
-        problem.hint = about.hint(&problem.hint);
+        problem.hint = about.line(&problem.hint.clone().into());
     }
     let shards: Vec<ShardStatus> = (1..)
         .zip(&assessment.shards)

@@ -7,6 +7,8 @@ use crate::{
 };
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     judge as health,
     node::{Endpoint, NodeId, NodeName, Role},
     slot::{Slot, SlotSet},
@@ -158,7 +160,7 @@ fn nobody(cluster: &str, heard: &[health::Heard<'_>]) -> Error {
     });
     let why = why.unwrap_or_else(|| "it has no nodes".to_owned());
     Error::missing(format!("no node of {cluster} answers ({why})"))
-        .hint("`rcluster status` shows why; `rcluster up` brings the nodes back")
+        .hint(hint![Verb::Status, " shows why"; Verb::Up, " brings the nodes back"])
 }
 
 fn name_of(id: &NodeId, status: &Status) -> String {
