@@ -3,6 +3,8 @@
 use super::status::{Status, source::Source};
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     node::{Endpoint, NodeName, Role},
     render::env::{self, Client, Format},
     secret::Secret,
@@ -76,7 +78,7 @@ pub async fn of(source: &Source, format: Option<Format>, show_secrets: bool) -> 
             "--show-secrets is for dotenv, shell and json; code of the format {} reads REDIS_PASSWORD",
             format.word()
         ))
-        .hint("`rcluster env --format dotenv --show-secrets`"));
+        .hint(hint![Verb::Env.with("--format dotenv --show-secrets")]));
     }
     let status = source.status().await?;
     let nodes = nodes(&status);

@@ -4,6 +4,8 @@ use crate::cluster::{apply::Applier, context::Context};
 use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{
     error::{Error, Kind, Result},
+    hint,
+    hint::Verb,
     node::NodeName,
     plan::{step::Plan, teardown},
     spec::{ClusterName, launch::Launch},
@@ -46,5 +48,5 @@ pub fn no_such_cluster(name: &ClusterName) -> Error {
         Kind::NoSuchCluster,
         format!("there is no cluster {name} here"),
     )
-    .hint("`rcluster list` shows those there are; `rcluster up` makes one")
+    .hint(hint![Verb::List, " shows those there are"; Verb::Up, " makes one"])
 }
