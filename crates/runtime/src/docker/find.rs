@@ -12,6 +12,8 @@ use bollard::{
 };
 use rcluster_core::{
     error::{Error, Kind, Result},
+    hint,
+    hint::Verb,
     node::{Address, NodeName},
     spec::{
         ClusterName,
@@ -188,7 +190,7 @@ impl Docker {
                 Kind::NoSuchCluster,
                 format!("there is no container for {node} of cluster '{cluster}'"),
             )
-            .hint(format!("`rcluster -c {cluster} up` creates it"))
+            .hint(hint![Verb::Up.of(cluster), " creates it"])
         })
     }
 
