@@ -3,13 +3,13 @@
 use super::args::{Global, RuntimeArg, SpecFlags};
 use rcluster_core::{
     error::{Error, Result},
+    login::Login,
     node::Endpoint,
     secret::Secret,
     spec::{Auto, PortChoice, RuntimeChoice, Spec},
-    test::checks::Thresholds,
 };
 use rcluster_ops::{
-    cluster::session::Request,
+    cluster::handle::Request,
     run,
     store::{
         dotenv, spec_file,
@@ -30,9 +30,12 @@ struct Base {
     remembered: Option<Remembered>,
 }
 
-/// Everything a command on a cluster needs.
+/// Everything a command on a cluster needs, be it ours or behind seeds.
 pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
     let state = State::locate()?;
+    if !global.seed.is_empty() {
+        return behind_seeds(global, state);
+    }
     let Base {
         mut spec,
         folder,
@@ -52,9 +55,28 @@ pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
     Ok(Request {
         state,
         spec,
+        seeds: Vec::new(),
         remembered,
-        password,
-        user: None,
+        login: Login::with(password),
+        argv: argv(),
+        deadline: deadline(global),
+    })
+}
+
+/// Of a cluster that rcluster did not start: of a spec that is named or found only the thresholds of
+/// `test` count.
+fn behind_seeds(global: &Global, state: State) -> Result<Request> {
+    let (seeds, login) = seeds(global)?;
+    let mut spec = Spec::default();
+    if let Some((found, _)) = found(global)? {
+        spec.test = found.test;
+    }
+    Ok(Request {
+        state,
+        spec,
+        seeds,
+        remembered: None,
+        login,
         argv: argv(),
         deadline: deadline(global),
     })
@@ -83,9 +105,9 @@ pub(super) fn fresh(global: &Global, flags: &SpecFlags, command: &[OsString]) ->
     Ok(Request {
         state,
         spec,
+        seeds: Vec::new(),
         remembered: None,
-        password,
-        user: None,
+        login: Login::with(password),
         argv: argv.to_vec(),
         deadline: deadline(global),
     })
@@ -133,14 +155,6 @@ fn base(global: &Global, state: &State) -> Result<Base> {
         folder,
         remembered,
     })
-}
-
-/// The thresholds for a cluster that rcluster did not start: of the spec that is named or found.
-pub(super) fn seed_thresholds(global: &Global) -> Result<Thresholds> {
-    match found(global)? {
-        Some((spec, _)) => Ok(spec.test),
-        None => Ok(Thresholds::default()),
-    }
 }
 
 /// The spec file that is named, else the nearest one from here upward, and where it lies.
@@ -229,8 +243,8 @@ fn spec_password(spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
     dotenv::password(folder.unwrap_or(Path::new(".")))
 }
 
-/// Seeds, and the user that they name.
-pub(super) fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Option<String>)> {
+/// Seeds, and as whom they are spoken to: the user that they name, with the password that was given.
+fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Login)> {
     let mut endpoints = Vec::new();
     let mut user = None;
     for text in &global.seed {
@@ -264,12 +278,8 @@ pub(super) fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Option<String>)> 
                 .map_err(|why| Error::usage(format!("seed: {why}")))?,
         );
     }
-    Ok((endpoints, user))
-}
-
-/// The password for seeds.
-pub(super) fn seed_password(global: &Global) -> Result<Option<Secret>> {
-    password(global, &Spec::default(), None)
+    let password = password(global, &Spec::default(), None)?;
+    Ok((endpoints, Login::of(user, password)))
 }
 
 /// What was typed. Nothing on rcluster's command line is secret: passwords come by file or environment.

@@ -13,5 +13,6 @@ mod cli;
 mod live;
 mod rendered;
 mod rig;
+mod runtime_kinds;
 mod scenario;
 mod well;

@@ -11,7 +11,8 @@ use std::fmt;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What kind of failure it was. The discriminants are the documented exit codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[repr(u8)]
 pub enum Kind {
     /// The operation failed.
@@ -40,16 +41,7 @@ impl Kind {
 
     /// A stable word for JSON output.
     pub fn word(self) -> &'static str {
-        match self {
-            Kind::Failed => "failed",
-            Kind::Usage => "usage",
-            Kind::Refused => "refused",
-            Kind::Unhealthy => "unhealthy",
-            Kind::Missing => "missing",
-            Kind::NoSuchCluster => "no_such_cluster",
-            Kind::Deadline => "deadline",
-            Kind::Interrupted => "interrupted",
-        }
+        self.into()
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     str::FromStr,
 };
+use strum::IntoStaticStr;
 
 /// How far the bus port is from the client port unless said otherwise (`CLUSTER_PORT_INCR` in cluster.h).
 pub const BUS_OFFSET: u16 = 10_000;
@@ -205,8 +206,11 @@ impl fmt::Display for Address {
 }
 
 /// Master or replica.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Role {
     /// Owns slots, or could.
     Master,
@@ -217,10 +221,7 @@ pub enum Role {
 impl Role {
     /// `master` or `replica`.
     pub fn word(self) -> &'static str {
-        match self {
-            Role::Master => "master",
-            Role::Replica => "replica",
-        }
+        self.into()
     }
 }
 

@@ -1,7 +1,7 @@
 //! `history`: the lines of the audit journal, put together to runs.
 
 use crate::{
-    stop::no_such_cluster,
+    cluster::handle::no_such_cluster,
     store::{
         audit::{self, Entry, Line},
         state::State,

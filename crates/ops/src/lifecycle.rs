@@ -7,6 +7,7 @@ use super::{
     down, reset, restart, stop,
     up::{self, Extent, Outcome},
 };
+use crate::cluster::handle::no_such_cluster;
 use crate::store::{
     drill::Intent,
     state::{Pending, Remembered},
@@ -20,7 +21,7 @@ use rcluster_core::{
     node::NodeName,
     plan::start,
     render,
-    spec::{RuntimeKind, launch::Launch},
+    spec::launch::Launch,
 };
 use serde_json::json;
 
@@ -199,7 +200,7 @@ pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> 
         return if session.runtime.retire(name, volumes).await? {
             Ok(0)
         } else {
-            Err(stop::no_such_cluster(name))
+            Err(no_such_cluster(name))
         };
     }
     if !volumes {
@@ -225,7 +226,7 @@ async fn is_unknown(session: &Session) -> Result<bool> {
 
 async fn refuse_unknown(session: &Session) -> Result<()> {
     if is_unknown(session).await? {
-        Err(stop::no_such_cluster(&session.launch.name))
+        Err(no_such_cluster(&session.launch.name))
     } else {
         Ok(())
     }
@@ -383,7 +384,7 @@ fn remember(session: &Session, pending: Option<Pending>, settled: bool) -> Resul
     request
         .state
         .save_password(&launch.name, session.password())?;
-    if launch.runtime == RuntimeKind::Docker {
+    if launch.can.containers {
         for file in render::files(launch, session.password())? {
             request
                 .state

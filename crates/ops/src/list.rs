@@ -41,15 +41,11 @@ pub async fn list(state: &State) -> Result<Listing> {
     let (processes, docker) = tokio::join!(process.clusters(), containers());
     let mut clusters: Vec<Listed> = processes?
         .into_iter()
-        .map(|found| listed(found, RuntimeKind::Process))
+        .map(|found| listed(found, process.kind()))
         .collect();
     let docker = match docker {
-        Ok(found) => {
-            clusters.extend(
-                found
-                    .into_iter()
-                    .map(|found| listed(found, RuntimeKind::Docker)),
-            );
+        Ok((kind, found)) => {
+            clusters.extend(found.into_iter().map(|found| listed(found, kind)));
             None
         }
         Err(error) => Some(error.cause()),
@@ -74,8 +70,9 @@ pub async fn list(state: &State) -> Result<Listing> {
     Ok(Listing { clusters, docker })
 }
 
-async fn containers() -> Result<Vec<Found>> {
-    Docker::connect().await?.clusters().await
+async fn containers() -> Result<(RuntimeKind, Vec<Found>)> {
+    let docker = Docker::connect().await?;
+    Ok((docker.kind(), docker.clusters().await?))
 }
 
 fn listed(found: Found, runtime: RuntimeKind) -> Listed {

@@ -115,7 +115,7 @@ impl Run {
         };
         let up = async {
             lifecycle::up(&run.session, listener, Extent::All).await?;
-            let status = status::of_session(&run.session).await?;
+            let status = status::of(&run.session).await?;
             Ok(env::endpoints(&status))
         };
         let up = tokio::select! {
@@ -192,7 +192,7 @@ impl Run {
 
     fn variables(&self) -> Vec<(String, String)> {
         let request = &self.session.request;
-        let known = env::variables(&self.endpoints, None, request.password.as_ref());
+        let known = env::variables(&self.endpoints, None, request.login.secret.as_ref());
         let mut variables: Vec<(String, String)> = known
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
@@ -201,7 +201,7 @@ impl Run {
         set("RCLUSTER_CLUSTER", self.name().to_string());
         let root = request.state.root().display().to_string();
         set("RCLUSTER_STATE_DIR", root);
-        if let Some(password) = &request.password {
+        if let Some(password) = &request.login.secret {
             // redis-cli's own.
             set("REDISCLI_AUTH", password.reveal().to_owned());
         }

@@ -1,9 +1,6 @@
 //! Bringing running nodes to the spec's settings.
 
-use crate::cluster::{
-    context::{Context, Member, wire_failure},
-    observe::Observation,
-};
+use crate::cluster::context::Context;
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
@@ -15,6 +12,7 @@ use rcluster_core::{
         step::Plan,
     },
     secret::Secret,
+    snapshot::{Member, Snapshot},
     spec::{
         directive::{Directives, Value},
         launch::{Launch, NodeLaunch},
@@ -56,13 +54,12 @@ pub async fn difference(
     launch: &Launch,
     before: Option<&Launch>,
     password: Option<&Secret>,
-    seen: &Observation,
+    seen: &Snapshot,
 ) -> Result<Plan> {
     let own = own(launch);
-    let nodes: Vec<(&NodeLaunch, &Member)> = seen
-        .members
-        .iter()
-        .filter_map(|member| Some((launch.node(&member.name)?, member)))
+    let nodes: Vec<(&NodeLaunch, Member)> = seen
+        .members()
+        .filter_map(|node| Some((launch.node(&node.name)?, node.member()?)))
         .collect();
     let asked = nodes.iter().map(|(node, member)| {
         let mut names = settings::names(node, &own);
@@ -71,7 +68,7 @@ pub async fn difference(
     });
     let mut lives = Vec::new();
     for (answer, (node, _)) in join_all(asked).await.into_iter().zip(&nodes) {
-        let mut live = answer.map_err(|error| wire_failure(&node.name, &error))?;
+        let mut live = answer.map_err(|error| error.failure(&node.name))?;
         let has = live.remove("requirepass").unwrap_or_default();
         if has != password.map(Secret::reveal).unwrap_or_default() {
             return Err(Error::refused(format!(

@@ -1,6 +1,6 @@
 //! Nodes that somebody else started: they can be looked at and formed, not started or stopped.
 
-use super::{Capabilities, Found, OnProgress, Placed, Runtime, Signal};
+use super::{Capabilities, Faults, Found, OnProgress, Placed, Runtime, ShapeHash};
 use async_trait::async_trait;
 use rcluster_core::{
     error::{Error, Result},
@@ -39,19 +39,15 @@ impl Runtime for External {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            start: false,
-            pause: false,
-            volumes: false,
-            restarts_by_itself: false,
-            own_network: false,
-            partition: false,
-            fill_disk: false,
-        }
+        self.kind().capabilities()
     }
 
-    fn shape(&self, _launch: &Launch, _node: &NodeLaunch) -> String {
-        String::new()
+    fn faults(&self) -> Option<&dyn Faults> {
+        None
+    }
+
+    fn shape(&self, _launch: &Launch, _node: &NodeLaunch) -> ShapeHash {
+        String::new().into()
     }
 
     async fn prepare(&self, _launch: &Launch, _progress: OnProgress<'_>) -> Result<bool> {
@@ -107,14 +103,5 @@ impl Runtime for External {
         _tail: usize,
     ) -> Result<Vec<String>> {
         not_ours("read the log of", node)
-    }
-
-    async fn signal(
-        &self,
-        _cluster: &ClusterName,
-        node: &NodeName,
-        _signal: Signal,
-    ) -> Result<bool> {
-        not_ours("signal", node)
     }
 }

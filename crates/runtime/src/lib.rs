@@ -21,18 +21,21 @@
 pub mod command;
 pub mod docker;
 pub mod external;
+pub mod faults;
 pub mod host;
 pub mod log_line;
 pub mod ports;
 pub mod process;
 pub mod wait;
 
+pub use faults::{Beside, Faults, Partition, Signal};
+
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use log_line::{LogLine, LogLines};
-use rcluster_core::snapshot::place::{Capabilities, Placed, RunState};
+use rcluster_core::snapshot::place::{Capabilities, Placed, RunState, ShapeHash};
 use rcluster_core::{
-    error::{Error, Result},
+    error::Result,
     node::NodeName,
     spec::{
         ClusterName, RuntimeKind,
@@ -41,7 +44,6 @@ use rcluster_core::{
 };
 use serde::Serialize;
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 /// A cluster that this runtime knows of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,35 +79,18 @@ pub enum Progress {
 /// Receives [`Progress`].
 pub type OnProgress<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 
-/// What can be sent to a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Signal {
-    /// SIGKILL: as if the power had gone.
-    Kill,
-    /// Freeze it.
-    Pause,
-    /// Thaw it.
-    Resume,
-}
-
-/// A program that runs beside a node.
-#[derive(Debug)]
-pub struct Beside {
-    /// Its input; it ends when this is dropped.
-    pub say: UnboundedSender<String>,
-    /// The lines that it writes.
-    pub lines: UnboundedReceiver<String>,
-}
-
 /// Where nodes run. See the module's documentation for the contract.
 #[async_trait]
 pub trait Runtime: Send + Sync {
     /// Which one it is; for messages and for what is remembered, never for decisions.
     fn kind(&self) -> RuntimeKind;
 
-    /// What it can do.
+    /// What it can do, as data: `pause` where there are [`Faults`], `partition` where those have a
+    /// [`Partition`].
     fn capabilities(&self) -> Capabilities;
+
+    /// What a drill does to nodes; `None` where rcluster may not touch them.
+    fn faults(&self) -> Option<&dyn Faults>;
 
     /// Where a node's files lie on this host; `None`: in a container.
     fn folder(&self, cluster: &ClusterName, node: &NodeName) -> Option<std::path::PathBuf> {
@@ -115,12 +100,13 @@ pub trait Runtime: Send + Sync {
 
     /// A hash of everything about a node that cannot change while it exists (image, published
     /// ports, command, …); configuration that Redis can be told is not part of it.
-    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String;
+    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> ShapeHash;
 
     /// Makes what all nodes share: image, network, folders. Nothing is removed or replaced.
     async fn prepare(&self, launch: &Launch, progress: OnProgress<'_>) -> Result<bool>;
 
-    /// Makes one node exist and run: creates, starts or thaws it. `conf` is its redis.conf; it is
+    /// Makes one node exist, run and be in the cluster's network: creates, starts, thaws or
+    /// reconnects it. `conf` is its redis.conf; it is
     /// written before the node is created or started, and left alone if the node already runs.
     async fn ensure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<bool>;
 
@@ -170,40 +156,4 @@ pub trait Runtime: Send + Sync {
         let lines = lines.into_iter().map(|line| Ok(LogLine::of_redis(line)));
         Ok(stream::iter(lines).boxed())
     }
-
-    /// Sends a signal; an error (exit 6) if the node does not exist, `false` if it changed nothing.
-    async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool>;
-
-    /// Cuts a running node off from all others. Only where [`Capabilities::partition`].
-    async fn disconnect(&self, cluster: &ClusterName, node: &NodeName) -> Result<bool> {
-        Err(cannot_cut(cluster, node))
-    }
-
-    /// Connects a node again, under the address that it had. One that was not cut off, or that does
-    /// not exist, is fine.
-    async fn reconnect(&self, launch: &Launch, node: &NodeName) -> Result<bool> {
-        let _ = (launch, node);
-        Ok(false)
-    }
-
-    /// Runs a program beside the node, in the same network, and hands over its lines as they come;
-    /// `secrets` go into its environment. It ends with its input. Only where
-    /// [`Capabilities::partition`].
-    async fn beside(
-        &self,
-        cluster: &ClusterName,
-        node: &NodeName,
-        argv: &[String],
-        secrets: &[(String, String)],
-    ) -> Result<Beside> {
-        let _ = (argv, secrets);
-        Err(cannot_cut(cluster, node))
-    }
-}
-
-fn cannot_cut(cluster: &ClusterName, node: &NodeName) -> Error {
-    Error::refused(format!(
-        "{node} of {cluster} cannot be cut off: its runtime has no network of its own"
-    ))
-    .hint("`--runtime docker` has one")
 }

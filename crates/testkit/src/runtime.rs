@@ -4,7 +4,7 @@
 //! with something that does, by a hook that hears of every change of power.
 
 use async_trait::async_trait;
-use rcluster_core::snapshot::place::{Capabilities, Placed, RunState};
+use rcluster_core::snapshot::place::{Capabilities, Exit, Placed, RunState, ShapeHash, THIS_HOST};
 use rcluster_core::{
     error::{Error, Kind, Result},
     node::{Address, NodeName},
@@ -13,7 +13,7 @@ use rcluster_core::{
         launch::{Launch, NodeLaunch},
     },
 };
-use rcluster_runtime::{Found, OnProgress, Runtime, Signal};
+use rcluster_runtime::{Beside, Faults, Found, OnProgress, Partition, Runtime, Signal};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -99,6 +99,8 @@ struct Node {
     address: Address,
     shape: String,
     conf: String,
+    cut_off: bool,
+    exit: Option<Exit>,
 }
 
 impl FakeRuntime {
@@ -174,6 +176,7 @@ impl FakeRuntime {
         }
         let node = inner.existing(cluster, name)?;
         node.state = RunState::Running;
+        node.exit = None;
         (self.power)(Power::On {
             disk: disk(cluster, name),
             dial: SocketAddr::new(node.listen, node.address.port),
@@ -194,7 +197,13 @@ impl FakeRuntime {
         Ok(())
     }
 
-    fn power_off(&self, inner: &mut Inner, cluster: &ClusterName, name: &NodeName) -> bool {
+    fn power_off(
+        &self,
+        inner: &mut Inner,
+        cluster: &ClusterName,
+        name: &NodeName,
+        code: i64,
+    ) -> bool {
         let Ok(node) = inner.existing(cluster, name) else {
             return false;
         };
@@ -202,6 +211,10 @@ impl FakeRuntime {
             return false;
         }
         node.state = RunState::Stopped;
+        node.exit = Some(Exit {
+            code: Some(code),
+            ..Exit::default()
+        });
         inner.changes += 1;
         (self.power)(Power::Off {
             disk: disk(cluster, name),
@@ -239,6 +252,9 @@ impl Inner {
     }
 }
 
+/// The exit code of what SIGKILL ended.
+const SIGKILLED: i64 = 137;
+
 /// What a node's data is called.
 pub fn disk(cluster: &ClusterName, node: &NodeName) -> String {
     format!("{cluster}/{node}")
@@ -246,27 +262,31 @@ pub fn disk(cluster: &ClusterName, node: &NodeName) -> String {
 
 #[async_trait]
 impl Runtime for FakeRuntime {
-    /// No port of this host is looked at for nodes of this kind.
+    /// They are none of rcluster's kinds.
     fn kind(&self) -> RuntimeKind {
         RuntimeKind::External
     }
 
     fn capabilities(&self) -> Capabilities {
+        let own_network = self.addresses != Addresses::Host;
         Capabilities {
             start: true,
             pause: true,
             volumes: true,
-            restarts_by_itself: false,
-            own_network: self.addresses != Addresses::Host,
-            partition: false,
-            fill_disk: false,
+            own_network,
+            partition: own_network,
+            ..Capabilities::NONE
         }
     }
 
-    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String {
+    fn faults(&self) -> Option<&dyn Faults> {
+        Some(self)
+    }
+
+    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> ShapeHash {
         let Launch { image, listen, .. } = launch;
         let NodeLaunch { port, bus_port, .. } = node;
-        format!("{image} {listen}:{port}@{bus_port}")
+        format!("{image} {listen}:{port}@{bus_port}").into()
     }
 
     async fn prepare(&self, launch: &Launch, _: OnProgress<'_>) -> Result<bool> {
@@ -300,8 +320,10 @@ impl Runtime for FakeRuntime {
                     state: RunState::Stopped,
                     listen: launch.listen,
                     address: self.address(inner.creations, launch, node),
-                    shape: self.shape(launch, node),
+                    shape: self.shape(launch, node).current,
                     conf: conf.to_owned(),
+                    cut_off: false,
+                    exit: None,
                 };
                 let nodes = inner.nodes.entry(cluster.clone()).or_default();
                 nodes.insert(node.name.clone(), created);
@@ -328,12 +350,12 @@ impl Runtime for FakeRuntime {
     }
 
     async fn stop(&self, cluster: &ClusterName, node: &NodeName, _: Duration) -> Result<bool> {
-        Ok(self.power_off(&mut self.lock(), cluster, node))
+        Ok(self.power_off(&mut self.lock(), cluster, node, 0))
     }
 
     async fn remove(&self, cluster: &ClusterName, node: &NodeName, volumes: bool) -> Result<bool> {
         let mut inner = self.lock();
-        self.power_off(&mut inner, cluster, node);
+        self.power_off(&mut inner, cluster, node, 0);
         let nodes = inner.nodes.entry(cluster.clone()).or_default();
         let existed = nodes.remove(node).is_some();
         inner.changes += usize::from(existed);
@@ -364,12 +386,15 @@ impl Runtime for FakeRuntime {
     async fn list(&self, cluster: &ClusterName) -> Result<Vec<Placed>> {
         let inner = self.lock();
         let placed = |(name, node): (&NodeName, &Node)| {
-            let lives = node.state != RunState::Stopped;
+            let lives = node.state != RunState::Stopped && !node.cut_off;
             Placed {
                 node: name.clone(),
                 state: node.state,
                 port: node.address.port,
                 bus_port: node.address.bus_port,
+                host: THIS_HOST.to_owned(),
+                connected: !node.cut_off,
+                exit: node.exit.clone(),
                 dial: lives.then(|| SocketAddr::new(node.listen, node.address.port)),
                 address: lives.then_some(node.address),
                 runtime_id: if lives {
@@ -403,12 +428,15 @@ impl Runtime for FakeRuntime {
         self.lock().existing(cluster, node)?;
         Ok(vec!["* Ready to accept connections".to_owned()])
     }
+}
 
+#[async_trait]
+impl Faults for FakeRuntime {
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {
         let mut inner = self.lock();
         let existing = inner.existing(cluster, node)?;
         match (signal, existing.state) {
-            (Signal::Kill, _) => Ok(self.power_off(&mut inner, cluster, node)),
+            (Signal::Kill, _) => Ok(self.power_off(&mut inner, cluster, node, SIGKILLED)),
             (Signal::Pause, RunState::Running) => {
                 existing.state = RunState::Paused;
                 inner.changes += 1;
@@ -422,5 +450,54 @@ impl Runtime for FakeRuntime {
             }
             (Signal::Pause | Signal::Resume, _) => Ok(false),
         }
+    }
+
+    fn partition(&self) -> Option<&dyn Partition> {
+        let own_network = self.addresses != Addresses::Host;
+        own_network.then_some(self)
+    }
+}
+
+/// A node that is cut off answers nobody, as one that is frozen does.
+#[async_trait]
+impl Partition for FakeRuntime {
+    async fn disconnect(&self, cluster: &ClusterName, node: &NodeName) -> Result<bool> {
+        let mut inner = self.lock();
+        let existing = inner.existing(cluster, node)?;
+        let changed = !std::mem::replace(&mut existing.cut_off, true);
+        if changed {
+            inner.changes += 1;
+            (self.power)(Power::Freeze {
+                disk: disk(cluster, node),
+            });
+        }
+        Ok(changed)
+    }
+
+    async fn reconnect(&self, launch: &Launch, node: &NodeName) -> Result<bool> {
+        let mut inner = self.lock();
+        let Ok(existing) = inner.existing(&launch.name, node) else {
+            return Ok(false);
+        };
+        let changed = std::mem::take(&mut existing.cut_off);
+        if changed {
+            inner.changes += 1;
+            (self.power)(Power::Thaw {
+                disk: disk(&launch.name, node),
+            });
+        }
+        Ok(changed)
+    }
+
+    async fn beside(
+        &self,
+        _: &ClusterName,
+        node: &NodeName,
+        _: &[String],
+        _: &[(String, String)],
+    ) -> Result<Beside> {
+        Err(Error::failed(format!(
+            "no program runs beside {node}, which exists in memory only"
+        )))
     }
 }

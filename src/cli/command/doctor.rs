@@ -61,13 +61,8 @@ impl Execute for Doctor {
             confirmed: global.yes,
         };
         let progress = Progress::new(screen);
-        let report = if global.seed.is_empty() {
-            let request = settings::request(global, &self.spec)?;
-            doctor::of_request(request, wanted, &progress).await?
-        } else {
-            let (seeds, user) = settings::seeds(global)?;
-            doctor::of_seeds(&seeds, user, settings::seed_password(global)?, wanted).await?
-        };
+        let request = settings::request(global, &self.spec)?;
+        let report = doctor::of_request(request, wanted, &progress).await?;
         progress.finish();
         result::show(
             screen,

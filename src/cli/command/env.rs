@@ -1,6 +1,6 @@
 //! `rcluster env`
 
-use super::{Execute, Facts, source};
+use super::{Execute, Facts, cluster};
 use crate::{
     cli::{Verdict, args::Global},
     output::{result, screen::Screen},
@@ -58,8 +58,8 @@ impl Execute for Env {
     };
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
-        let source = source(global).await?;
-        let env = env::of(&source, format(self.format), self.show_secrets).await?;
+        let cluster = cluster(global).await?;
+        let env = env::of(&cluster, format(self.format), self.show_secrets).await?;
         match &env.text {
             Some(text) if !screen.json => result::put(text)?,
             _ => result::json(&env)?,

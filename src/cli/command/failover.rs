@@ -25,10 +25,10 @@ use rcluster_core::{
     spec::ClusterName,
 };
 use rcluster_ops::{
-    cluster::session::{Purpose, Session},
+    cluster::handle::{Cluster, Purpose},
     failover::{
         Stop,
-        ground::{Ground, Seeds},
+        ground::Ground,
         outline,
         planned::{self, planned},
         run::{Request, drill, refuse_strangers, side_by_side},
@@ -128,8 +128,6 @@ enum FaultArg {
     Partition,
     /// A master stutters: frozen and thawed in turn
     Slow,
-    /// A master's disk is full (no runtime can do that yet: it says why)
-    DiskFull,
     /// SIGKILL to a replica
     Replica,
     /// A master, then the replica that took over
@@ -170,12 +168,11 @@ async fn failover(
         if drills {
             return Err(refuse_strangers(fault));
         }
-        let (seeds, user) = settings::seeds(global)?;
-        let password = settings::seed_password(global)?;
-        let deadline = settings::deadline(global);
-        let seeds = Seeds::find(&seeds, user, password, deadline).await?;
+        let request = settings::request(global, &SpecFlags::default())?;
+        let mut cluster = Cluster::behind_seeds(request)?;
+        cluster.list_nodes().await?;
         let progress = Progress::new(screen);
-        let ground = seeds.ground(&progress);
+        let ground = Ground::of(&cluster, &progress);
         return in_peace(global, args, screen, stop, &ground, &progress).await;
     }
     let purpose = if global.dry_run {
@@ -184,7 +181,7 @@ async fn failover(
         Purpose::Change
     };
     let request = settings::request(global, &SpecFlags::default())?;
-    let session = Session::find(request, purpose).await?;
+    let session = Cluster::find(request, purpose).await?;
     if drills && global.dry_run {
         let progress = Progress::new(screen);
         let request = request_of(args, fault)?;
@@ -199,7 +196,7 @@ async fn failover(
     if !global.dry_run {
         lifecycle::finish_drill(&session, &progress).await?;
     }
-    let ground = Ground::ours(&session, &progress);
+    let ground = Ground::of(&session, &progress);
     in_peace(global, args, screen, stop, &ground, &progress).await
 }
 
@@ -275,7 +272,7 @@ fn request_of(args: &Failover, fault: Fault) -> Result<Request> {
 }
 
 async fn drills_in_a_row(
-    session: &Session,
+    session: &Cluster,
     args: &Failover,
     fault: Fault,
     screen: Screen,
@@ -336,7 +333,6 @@ fn fault(typed: FaultArg) -> Fault {
         FaultArg::Freeze => Fault::Freeze,
         FaultArg::Partition => Fault::Partition,
         FaultArg::Slow => Fault::Slow,
-        FaultArg::DiskFull => Fault::DiskFull,
         FaultArg::Replica => Fault::Replica,
         FaultArg::Double => Fault::Double,
         FaultArg::Majority => Fault::Majority,

@@ -12,9 +12,8 @@ use crate::{
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb};
 use rcluster_ops::{
-    cluster::session::{Purpose, Session},
-    init::{self, Nodes},
-    lifecycle,
+    cluster::handle::{Cluster, Purpose},
+    init, lifecycle,
     up::{self, Extent},
 };
 
@@ -44,39 +43,32 @@ impl Execute for Init {
             ..SpecFlags::default()
         };
         let progress = Progress::new(screen);
-        if global.seed.is_empty() {
-            let request = settings::request(global, &flags)?;
+        let request = settings::request(global, &flags)?;
+        if !global.seed.is_empty() {
+            let replicas = self.replicas.unwrap_or(1);
+            let cluster = Cluster::behind_seeds(request)?;
             if global.dry_run {
-                let session = Session::create(request, Purpose::Look, &progress).await?;
-                let context = session.context(&progress);
-                let before = session.before.as_ref();
-                let plan =
-                    up::dry_init(&context, &session.launch, before, session.password()).await?;
+                let plan = init::dry_run(&cluster, replicas, &progress).await?;
                 progress.finish();
                 result::plan(screen, &plan)?;
                 return Ok(Verdict::Fine);
             }
-            let session = Session::create(request, Purpose::Change, &progress).await?;
-            let outcome = lifecycle::up(&session, &progress, Extent::Form).await?;
-            result::up(screen, &session.launch, &outcome, &progress, "init")?;
+            let outcome = init::of_seeds(&cluster, replicas, &progress).await?;
+            result::formed(screen, &outcome, &progress)?;
             return Ok(Verdict::Fine);
         }
-        let (seeds, user) = settings::seeds(global)?;
-        let nodes = Nodes {
-            seeds,
-            replicas: self.replicas.unwrap_or(1),
-            user,
-            password: settings::seed_password(global)?,
-            deadline: settings::deadline(global),
-        };
         if global.dry_run {
-            let plan = init::dry_run(nodes, &progress).await?;
+            let cluster = Cluster::create(request, Purpose::Look, &progress).await?;
+            let context = cluster.context(&progress);
+            let before = cluster.before.as_ref();
+            let plan = up::dry_init(&context, &cluster.launch, before, cluster.password()).await?;
             progress.finish();
             result::plan(screen, &plan)?;
             return Ok(Verdict::Fine);
         }
-        let outcome = init::of_seeds(nodes, &progress).await?;
-        result::formed(screen, &outcome, &progress)?;
+        let cluster = Cluster::create(request, Purpose::Change, &progress).await?;
+        let outcome = lifecycle::up(&cluster, &progress, Extent::Form).await?;
+        result::up(screen, &cluster.launch, &outcome, &progress, "init")?;
         Ok(Verdict::Fine)
     }
 }

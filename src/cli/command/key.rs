@@ -1,6 +1,6 @@
 //! `rcluster key`
 
-use super::{Execute, Facts, source};
+use super::{Execute, Facts, cluster};
 use crate::{
     cli::{Verdict, args::Global, say},
     output::{look, result, screen::Screen},
@@ -11,7 +11,10 @@ use rcluster_core::{
     hint::Verb,
     slot::Slot,
 };
-use rcluster_ops::{key, status::Status};
+use rcluster_ops::{
+    key,
+    status::{self, Status},
+};
 use std::{ffi::OsString, os::unix::ffi::OsStrExt};
 
 const AFTER: &str = "\
@@ -57,7 +60,7 @@ impl Execute for Key {
 
 /// Who serves the slots. A cluster that was named has to be there; without one the slot is enough.
 async fn status(global: &Global, screen: Screen) -> Result<Option<Status>> {
-    let status = async { source(global).await?.status().await }.await;
+    let status = async { status::of(&cluster(global).await?).await }.await;
     let named = global.cluster.is_some() || global.file.is_some() || !global.seed.is_empty();
     match status {
         Ok(status) => Ok(Some(status)),

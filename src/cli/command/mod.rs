@@ -40,7 +40,7 @@ use rcluster_core::{
     error::{Error, Result},
     hint::{Target, Verb},
 };
-use rcluster_ops::status::source::Source;
+use rcluster_ops::cluster::handle::{Cluster, Purpose};
 use std::time::Duration;
 
 /// What is known of a command before it is run.
@@ -131,20 +131,16 @@ impl Command {
 /// How long a node may take to answer, unless said otherwise.
 const NODE_DEADLINE: Duration = Duration::from_secs(1);
 
-/// The cluster that is to be looked at: through seeds, or one of ours.
-async fn source(global: &Global) -> Result<Source> {
-    source_within(global, NODE_DEADLINE).await
+/// The cluster that is to be looked at, ours or behind seeds.
+async fn cluster(global: &Global) -> Result<Cluster> {
+    cluster_within(global, NODE_DEADLINE).await
 }
 
 /// The same, where each node has so long to answer.
-async fn source_within(global: &Global, node_deadline: Duration) -> Result<Source> {
-    if global.seed.is_empty() {
-        let request = settings::request(global, &SpecFlags::default())?;
-        return Source::ours(request, node_deadline).await;
-    }
-    let (seeds, user) = settings::seeds(global)?;
-    let password = settings::seed_password(global)?;
-    Ok(Source::any(seeds, user, password, node_deadline))
+async fn cluster_within(global: &Global, node_deadline: Duration) -> Result<Cluster> {
+    let request = settings::request(global, &SpecFlags::default())?;
+    let cluster = Cluster::reach(request, Purpose::Look).await?;
+    Ok(cluster.patient(node_deadline))
 }
 
 /// Commands that start, stop or remove nodes have nothing to do with nodes of somebody else.

@@ -1,24 +1,17 @@
 //! `rcluster monitor`
 
-use super::{Execute, Facts, Interrupt};
+use super::{Execute, Facts, Interrupt, cluster};
 use crate::{
-    cli::{
-        Verdict,
-        args::{Global, SpecFlags},
-        settings,
-    },
+    cli::{Verdict, args::Global},
     output::{monitor as lines, screen::Screen},
     tui,
 };
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb};
-use rcluster_ops::{
-    cluster::session::{Purpose, Session},
-    monitor::{
-        self,
-        feed::Feed,
-        recording::{Recorder, Replay},
-    },
+use rcluster_ops::monitor::{
+    self,
+    feed::Feed,
+    recording::{Recorder, Replay},
 };
 use std::{path::PathBuf, time::Duration};
 
@@ -137,13 +130,7 @@ async fn feed(global: &Global, args: &Monitor) -> Result<Feed> {
     }
     let recorder = args.record.as_deref().map(Recorder::create).transpose()?;
     let every = Duration::from_millis(args.interval);
-    let monitor = if global.seed.is_empty() {
-        let request = settings::request(global, &SpecFlags::default())?;
-        monitor::Monitor::of_session(Session::find(request, Purpose::Look).await?, every).await?
-    } else {
-        let (seeds, user) = settings::seeds(global)?;
-        monitor::Monitor::of_seeds(&seeds, user, settings::seed_password(global)?, every).await?
-    };
+    let monitor = monitor::Monitor::of(cluster(global).await?, every).await?;
     Ok(Feed::live(monitor, recorder))
 }
 

@@ -15,7 +15,7 @@ use rcluster_core::{
     hint,
     hint::Verb,
     render,
-    spec::{PortChoice, RuntimeChoice, RuntimeKind, launch::Launch},
+    spec::{PortChoice, RuntimeKind, launch::Launch},
     text::count::count,
 };
 use rcluster_ops::store::state::{write_private, write_public};
@@ -47,10 +47,7 @@ impl Execute for Render {
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let (spec, password) = settings::spec(global, &self.spec)?;
         // The files are for people with Docker Compose unless the spec says that nodes are processes.
-        let kind = match spec.runtime {
-            RuntimeChoice::Process => RuntimeKind::Process,
-            _ => RuntimeKind::Docker,
-        };
+        let kind = spec.runtime.kind().unwrap_or(RuntimeKind::Docker);
         let PortChoice::First(first) = spec.port else {
             return Err(Error::usage(
                 "`port: auto` is decided when the nodes are started, not when files are rendered",
@@ -73,7 +70,7 @@ impl Execute for Render {
                 write_public(&path, file.text.as_bytes())?;
             }
         }
-        if kind == RuntimeKind::Process {
+        if !launch.can.containers {
             for node in &launch.nodes {
                 let data = self.output.join(node.name.as_str()).join("data");
                 std::fs::create_dir_all(&data).map_err(|error| {
@@ -86,14 +83,16 @@ impl Execute for Render {
             "wrote {} to {folder}\n\nnext:\n",
             count(files.len(), "file")
         );
-        match kind {
-        RuntimeKind::Docker => {
-let _ = write!(text, "  docker-compose -p {0} -f {folder}/{1} up -d\n  rcluster init -c {0} --runtime docker\n",
-            spec.name,
-            render::COMPOSE_FILE);
-},
-        _ => text.push_str("  each file's first lines say how to start its node; then\n  rcluster init --seed HOST:PORT …\n"),
-    }
+        if launch.can.containers {
+            let _ = write!(
+                text,
+                "  docker-compose -p {0} -f {folder}/{1} up -d\n  rcluster init -c {0} --runtime docker\n",
+                spec.name,
+                render::COMPOSE_FILE
+            );
+        } else {
+            text.push_str("  each file's first lines say how to start its node; then\n  rcluster init --seed HOST:PORT …\n");
+        }
         let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
         result::show(
             screen,

@@ -1,6 +1,6 @@
 //! `rcluster status`
 
-use super::{Execute, Facts, Interrupt, source_within};
+use super::{Execute, Facts, Interrupt, cluster_within};
 use crate::{
     cli::{Verdict, args::Global, settings},
     output::{
@@ -13,7 +13,10 @@ use crate::{
 };
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb};
-use rcluster_ops::status::{healthy, source::Source};
+use rcluster_ops::{
+    cluster::handle::Cluster,
+    status::{self, healthy},
+};
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
@@ -72,17 +75,17 @@ impl Execute for Status {
     }
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
-        let source = source_within(global, self.node_timeout).await?;
+        let cluster = cluster_within(global, self.node_timeout).await?;
         if self.watch {
-            return watch(&source, self.interval, screen).await;
+            return watch(&cluster, self.interval, screen).await;
         }
         let status = if self.wait {
             let progress = Progress::new(screen);
-            let waited = healthy::wait(&source, settings::deadline(global), &progress).await;
+            let waited = healthy::wait(&cluster, settings::deadline(global), &progress).await;
             progress.finish();
             waited?
         } else {
-            source.status().await?
+            status::of(&cluster).await?
         };
         result::show(screen, &table::status(&status, screen.width), &status)?;
         Ok(if status.is_ok() {
@@ -94,13 +97,13 @@ impl Execute for Status {
 }
 
 /// Until Ctrl-C, or until nobody reads any more. What cannot be asked now may answer again.
-async fn watch(source: &Source, every: Duration, screen: Screen) -> Result<Verdict> {
+async fn watch(cluster: &Cluster, every: Duration, screen: Screen) -> Result<Verdict> {
     let mut watch = Watch::new(screen, every);
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if watch.show(&source.status().await)? == Reader::Gone {
+        if watch.show(&status::of(cluster).await)? == Reader::Gone {
             return Ok(Verdict::Fine);
         }
     }

@@ -22,8 +22,8 @@ use rcluster_core::{
     text::decimal::Decimal,
 };
 use rcluster_ops::{
-    cluster::session::{Purpose, Session},
-    test::{self, Options, Subject},
+    cluster::handle::{Cluster, Purpose},
+    test::{self, Options},
 };
 use std::{
     collections::BTreeSet,
@@ -101,25 +101,12 @@ impl Execute for Test {
         let mut signals = Signals::listen()?;
         let checks = checks(self)?;
         let progress = Progress::new(screen);
-        let (subject, thresholds);
-        let session;
-        if global.seed.is_empty() {
-            let request = settings::request(global, &SpecFlags::default())?;
-            thresholds = over(&request.spec.test, self)?;
-            session = Session::find(request, Purpose::Look).await?;
-            subject = Subject::Ours(&session);
-        } else {
-            let (seeds, user) = settings::seeds(global)?;
-            thresholds = over(&settings::seed_thresholds(global)?, self)?;
-            subject = Subject::Seeds {
-                seeds,
-                user,
-                password: settings::seed_password(global)?,
-            };
-        }
+        let request = settings::request(global, &SpecFlags::default())?;
+        let thresholds = over(&request.spec.test, self)?;
+        let cluster = Cluster::reach(request, Purpose::Look).await?;
         let options = Options { thresholds, checks };
         let report =
-            test::run(&subject, &options, &progress, async || signals.next().await).await?;
+            test::run(&cluster, &options, &progress, async || signals.next().await).await?;
         progress.finish();
         if let Some(path) = &self.junit {
             write(path, &table::junit(&report)?)?;
@@ -155,7 +142,8 @@ fn over(spec: &Thresholds, args: &Test) -> Result<Thresholds> {
 
 fn checks(args: &Test) -> Result<BTreeSet<Check>> {
     let checks: BTreeSet<Check> = Check::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|check| args.only.is_empty() || args.only.contains(check))
         .filter(|check| !args.skip.contains(check))
         .collect();

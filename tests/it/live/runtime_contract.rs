@@ -2,9 +2,9 @@
 
 use super::bench::Bench;
 use futures_util::future::join_all;
-use rcluster_core::snapshot::place::RunState;
+use rcluster_core::snapshot::place::{Placed, RunState, THIS_HOST};
 use rcluster_core::{error::Kind, node::NodeName};
-use rcluster_runtime::Signal;
+use rcluster_runtime::{Faults, Signal};
 use std::time::{Duration, Instant};
 
 const GRACE: Duration = Duration::from_secs(5);
@@ -52,13 +52,28 @@ promises! {
     one_is_ensured_by_many_at_once: "rt-race", 21100, 3;
     a_new_configuration_counts_from_the_next_start: "rt-conf", 21110, 3;
     what_is_not_there_is_said: "rt-none", 21120, 3;
+    what_it_can_do_is_what_it_has: "rt-can", 21130, 3;
+}
+
+fn faults(bench: &Bench) -> &dyn Faults {
+    bench.runtime.faults().expect("rcluster started its nodes")
+}
+
+async fn place(bench: &Bench, number: usize) -> Placed {
+    let nodes = bench.runtime.list(bench.name()).await.unwrap();
+    let name = bench.node_name(number);
+    let mut found = nodes.into_iter().filter(|placed| placed.node == *name);
+    found.next().expect("it exists")
 }
 
 async fn state(bench: &Bench, number: usize) -> RunState {
-    let nodes = bench.runtime.list(bench.name()).await.unwrap();
-    let name = bench.node_name(number);
-    let placed = nodes.iter().find(|placed| placed.node == *name);
-    let placed = placed.expect("it exists");
+    let placed = place(bench, number).await;
+    assert!(placed.connected);
+    assert_eq!(placed.host, THIS_HOST);
+    // A process that outlives its rcluster ends unseen.
+    let knows = bench.runtime.capabilities().own_network;
+    let stopped = placed.state == RunState::Stopped;
+    assert_eq!(placed.exit.is_some(), stopped && knows, "{placed:?}");
     assert_eq!(placed.dial.is_some(), placed.state != RunState::Stopped);
     assert_eq!(placed.address.is_some(), placed.state != RunState::Stopped);
     placed.state
@@ -78,7 +93,7 @@ async fn a_second_ensure_changes_nothing(bench: &Bench) {
     assert_eq!(placed.state, RunState::Running);
     assert_eq!(
         placed.shape.as_deref(),
-        Some(bench.runtime.shape(&bench.launch, node).as_str())
+        Some(bench.runtime.shape(&bench.launch, node).current.as_str())
     );
     assert_eq!(bench.ask(1, "PING").await, "+PONG");
     assert!(!bench.prepare().await);
@@ -107,7 +122,7 @@ async fn a_frozen_node_is_thawed(bench: &Bench) {
     let node = bench.node_name(1);
     bench.prepare().await;
     bench.ensure(1).await;
-    let send = |signal| runtime.signal(cluster, node, signal);
+    let send = |signal| faults(bench).signal(cluster, node, signal);
     assert!(send(Signal::Pause).await.unwrap());
     assert!(!send(Signal::Pause).await.unwrap());
     assert_eq!(state(bench, 1).await, RunState::Paused);
@@ -126,16 +141,29 @@ async fn a_frozen_node_is_thawed(bench: &Bench) {
 }
 
 async fn a_killed_node_stays_down_and_comes_back_with_its_data(bench: &Bench) {
-    let (runtime, cluster) = (&bench.runtime, bench.name());
+    let cluster = bench.name();
     let node = bench.node_name(1);
     bench.prepare().await;
     bench.ensure(1).await;
     let id = bench.ask(1, "CLUSTER MYID").await;
-    assert!(runtime.signal(cluster, node, Signal::Kill).await.unwrap());
+    assert!(
+        faults(bench)
+            .signal(cluster, node, Signal::Kill)
+            .await
+            .unwrap()
+    );
     assert_eq!(state(bench, 1).await, RunState::Stopped);
+    if let Some(exit) = place(bench, 1).await.exit {
+        assert_eq!((exit.code, exit.out_of_memory), (Some(137), false));
+    }
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(state(bench, 1).await, RunState::Stopped);
-    assert!(!runtime.signal(cluster, node, Signal::Kill).await.unwrap());
+    assert!(
+        !faults(bench)
+            .signal(cluster, node, Signal::Kill)
+            .await
+            .unwrap()
+    );
     assert!(bench.ensure(1).await);
     assert_eq!(bench.ask(1, "CLUSTER MYID").await, id);
 }
@@ -299,7 +327,7 @@ async fn what_is_not_there_is_said(bench: &Bench) {
     let nobody = NodeName::new("node-99");
     let kinds = [
         runtime.start(cluster, &nobody).await.unwrap_err().kind(),
-        runtime
+        faults(bench)
             .signal(cluster, &nobody, Signal::Kill)
             .await
             .unwrap_err()
@@ -311,4 +339,28 @@ async fn what_is_not_there_is_said(bench: &Bench) {
     assert!(!runtime.remove(cluster, &nobody, true).await.unwrap());
     assert!(!runtime.retire(cluster, true).await.unwrap());
     assert!(runtime.list(cluster).await.unwrap().is_empty());
+}
+
+async fn what_it_can_do_is_what_it_has(bench: &Bench) {
+    let can = bench.runtime.capabilities();
+    assert_eq!(can, bench.runtime.kind().capabilities());
+    assert_eq!(can.pause, bench.runtime.faults().is_some());
+    assert_eq!(can.partition, faults(bench).partition().is_some());
+    if let Some(partition) = faults(bench).partition() {
+        bench.prepare().await;
+        bench.ensure(1).await;
+        let (cluster, node) = (bench.name(), bench.node_name(1));
+        assert!(partition.disconnect(cluster, node).await.unwrap());
+        assert!(!partition.disconnect(cluster, node).await.unwrap());
+        let cut = place(bench, 1).await;
+        assert_eq!((cut.state, cut.connected), (RunState::Running, false));
+        assert_eq!((cut.dial, cut.address), (None, None));
+        assert!(partition.reconnect(&bench.launch, node).await.unwrap());
+        assert!(!partition.reconnect(&bench.launch, node).await.unwrap());
+        assert!(partition.disconnect(cluster, node).await.unwrap());
+        assert!(bench.ensure(1).await);
+        assert!(!bench.ensure(1).await);
+        assert!(place(bench, 1).await.connected);
+        assert_eq!(bench.ask(1, "PING").await, "+PONG");
+    }
 }

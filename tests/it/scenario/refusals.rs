@@ -8,7 +8,7 @@ use rcluster_core::{
     spec::{PortChoice, Spec},
 };
 use rcluster_testkit::runtime::Addresses;
-use rcluster_wire::Wire;
+use rcluster_wire::{Changes, Looks};
 
 impl World {
     /// What has been done to the nodes so far, by anybody.

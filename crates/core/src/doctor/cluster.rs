@@ -3,8 +3,8 @@
 use super::{Finding, Id, Remedy, Verdict, names};
 use crate::{
     hint,
-    hint::Verb,
-    next,
+    hint::{About, Verb},
+    judge, next,
     node::{Endpoint, NodeName},
     text::count::count,
 };
@@ -37,6 +37,23 @@ pub fn answers(asked: usize, silent: &[(NodeName, String)]) -> Finding {
         .why(why.clone())
         .fix(hint![Verb::Up, " starts what is stopped"; Verb::Status, " says more"])
         .nodes(nodes)
+}
+
+/// What the judge says of the cluster: the same that `status` shows.
+pub fn health(findings: &[judge::Finding], about: &About) -> Finding {
+    let wanted = "nothing is wrong with the cluster";
+    let Some(first) = findings.first() else {
+        return Finding::new(Id::Health, Verdict::Pass, "nothing is wrong", wanted);
+    };
+    let headlines: Vec<String> = findings.iter().map(judge::Finding::headline).collect();
+    let nodes: BTreeSet<NodeName> = findings
+        .iter()
+        .filter_map(|finding| finding.node.clone())
+        .collect();
+    Finding::new(Id::Health, Verdict::Fail, headlines.join("; "), wanted)
+        .why(first.why.clone())
+        .fix(about.line(&first.hint))
+        .nodes(nodes.into_iter().collect())
 }
 
 /// How far a node's clock is from ours, and how surely that is known.

@@ -18,31 +18,28 @@ use crate::{
 use serde::Serialize;
 
 /// How a check came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase")]
 pub enum Verdict {
     /// As wanted.
     Pass,
     /// It works, and should be changed.
     Warn,
     /// Not as wanted.
+    #[strum(serialize = "FAIL")]
     Fail,
     /// It does not apply here.
     Skip,
     /// It could not be measured.
+    #[strum(serialize = "?")]
     CouldNotCheck,
 }
 
 impl Verdict {
     /// The word of a table.
     pub fn word(self) -> &'static str {
-        match self {
-            Verdict::Pass => "pass",
-            Verdict::Warn => "warn",
-            Verdict::Fail => "FAIL",
-            Verdict::Skip => "skip",
-            Verdict::CouldNotCheck => "?",
-        }
+        self.into()
     }
 }
 
@@ -104,6 +101,8 @@ ids! {
     Somaxconn = "somaxconn", Host;
     /// Every node answers.
     Answers = "answers", Cluster;
+    /// The judge finds nothing wrong with the cluster.
+    Health = "health", Cluster;
     /// The nodes' clocks agree with ours.
     Clock = "clock", Cluster;
     /// What clients are told to dial can be dialled from here.

@@ -269,7 +269,6 @@ fn strike(drill: &Drill<'_>) -> Vec<Act> {
                 duty.frozen_ms + duty.running_ms
             )));
         }
-        Fault::DiskFull => acts.push(wait("its writes fail")),
         Fault::Replica => acts.push(wait("FAIL, and all views agree")),
         Fault::Majority => acts.push(wait("every node says that the cluster is down")),
     }

@@ -35,7 +35,7 @@ pub fn predict(
 ) -> Option<Predicted> {
     match fault {
         Fault::Crash | Fault::Stop | Fault::Freeze | Fault::Partition | Fault::Double => {}
-        Fault::Slow | Fault::DiskFull | Fault::Replica | Fault::Majority => return None,
+        Fault::Slow | Fault::Replica | Fault::Majority => return None,
     }
     let apart = u64::try_from(nodes.saturating_sub(1))
         .unwrap_or(u64::MAX)

@@ -120,7 +120,6 @@ pub fn limits(
             "a stutter is not a slow disk or a slow network: the node works at full speed in between, and no \
              stall came near the node timeout; past that it would be replaced as one that is frozen",
         ),
-        Fault::DiskFull => {}
         Fault::Replica => {
             say("losing a replica moves no slot: it shows only that nothing else notices");
         }

@@ -22,9 +22,6 @@ pub enum Fault {
     Partition,
     /// A master is frozen and thawed in turn, never for as long as the others would mind.
     Slow,
-    /// A master's disk is full.
-    #[serde(rename = "disk-full")]
-    DiskFull,
     /// SIGKILL to a replica.
     Replica,
     /// SIGKILL to a master, then to the replica that took its place.
@@ -35,13 +32,12 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, in the order of the help.
-    pub const ALL: [Fault; 9] = [
+    pub const ALL: [Fault; 8] = [
         Fault::Crash,
         Fault::Stop,
         Fault::Freeze,
         Fault::Partition,
         Fault::Slow,
-        Fault::DiskFull,
         Fault::Replica,
         Fault::Double,
         Fault::Majority,
@@ -55,7 +51,6 @@ impl Fault {
             Fault::Freeze => "freeze",
             Fault::Partition => "partition",
             Fault::Slow => "slow",
-            Fault::DiskFull => "disk-full",
             Fault::Replica => "replica",
             Fault::Double => "double",
             Fault::Majority => "majority",
@@ -70,7 +65,6 @@ impl Fault {
             Fault::Freeze => "freeze",
             Fault::Partition => "disconnect",
             Fault::Slow => "stutter",
-            Fault::DiskFull => "fill the disk",
         }
     }
 

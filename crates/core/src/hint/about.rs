@@ -61,9 +61,10 @@ impl Default for About {
 impl About {
     /// The cluster that is called so, or was asked through it.
     pub fn of(name: &str, runtime: RuntimeKind) -> Self {
-        match runtime {
-            RuntimeKind::External => About::Seed(name.to_owned()),
-            RuntimeKind::Docker | RuntimeKind::Process => About::Ours(name.to_owned()),
+        if runtime.capabilities().start {
+            About::Ours(name.to_owned())
+        } else {
+            About::Seed(name.to_owned())
         }
     }
 

@@ -6,6 +6,7 @@ use crate::{
     hint,
     hint::Verb,
     node::NodeName,
+    snapshot::place::ShapeHash,
     spec::launch::Launch,
     text::count::count,
 };
@@ -20,7 +21,7 @@ pub struct Existing {
     /// The shape it was created with, if it is known.
     pub shape: Option<String>,
     /// The shape it would be created with now.
-    pub wanted_shape: Option<String>,
+    pub wanted_shape: Option<ShapeHash>,
     /// Its client port.
     pub port: u16,
 }
@@ -48,7 +49,11 @@ pub fn start(launch: &Launch, existing: &[Existing]) -> Result<Plan> {
         let change = match found {
             None => Some(Change::Create),
             Some(found) => {
-                if found.shape.is_some() && found.shape != found.wanted_shape {
+                let same = match (&found.shape, &found.wanted_shape) {
+                    (Some(shape), Some(wanted)) => wanted.is(shape),
+                    (shape, _) => shape.is_none(),
+                };
+                if !same {
                     reshaped.push(node.name.to_string());
                 }
                 found.change
@@ -131,7 +136,7 @@ mod tests {
                 node: node.name.clone(),
                 change: change(node.number),
                 shape: Some("x".into()),
-                wanted_shape: Some("x".into()),
+                wanted_shape: Some("x".to_owned().into()),
                 port: node.port,
             })
             .collect()

@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     node::Endpoint,
     secret::Secret,
-    spec::{Access, RuntimeKind, launch::Launch},
+    spec::{Access, launch::Launch},
 };
 use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -27,7 +27,7 @@ pub fn dotenv(launch: &Launch, password: Option<&Secret>) -> Result<String> {
     let endpoints: Vec<String> = endpoints(launch).iter().map(Endpoint::to_string).collect();
     let context = Context {
         cluster: launch.name.as_str(),
-        compose: launch.runtime == RuntimeKind::Docker,
+        compose: launch.can.containers,
         endpoints: endpoints.join(","),
         password: password.map(|password| quote(password.reveal())),
     };
@@ -43,7 +43,7 @@ pub fn dotenv(launch: &Launch, password: Option<&Secret>) -> Result<String> {
 /// Containers' addresses are not known yet: in their network (`access: network`) they are reached
 /// by name, which the rendered compose file and the Docker runtime both give them.
 pub fn endpoints(launch: &Launch) -> Vec<Endpoint> {
-    let by_name = launch.runtime == RuntimeKind::Docker && launch.access == Access::Network;
+    let by_name = launch.can.own_network && launch.access == Access::Network;
     let host = launch.announced_hostname();
     let host = host.unwrap_or_else(|| dialled(launch.listen).to_string());
     let endpoint = |name: &str, port| {
@@ -113,7 +113,7 @@ pub(super) fn quote(text: &str) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::spec::Spec;
+    use crate::spec::{RuntimeKind, Spec};
     use proptest::prelude::*;
 
     fn read_back(text: &str) -> Vec<(String, String)> {

@@ -11,7 +11,7 @@ use crate::{
     hint::Verb,
     node::Endpoint,
     secret::Secret,
-    spec::{Access, RuntimeKind, container, launch::Launch},
+    spec::{Access, container, launch::Launch},
 };
 use serde::Serialize;
 use std::path::Path;
@@ -187,16 +187,16 @@ fn refuse_odd(word: &str) -> Result<()> {
 /// What to know about clients in containers, of a cluster of ours.
 pub fn notes(launch: &Launch) -> Vec<String> {
     let name = &launch.name;
-    let lines: Vec<String> = match (launch.runtime, &launch.access) {
-        (RuntimeKind::Docker, Access::Network) => vec![
+    let lines: Vec<String> = match (launch.can.own_network, &launch.access) {
+        (true, Access::Network) => vec![
             format!("Clients in containers: `docker run --network {}`; every node is", container::network_name(name)),
             "known there by its name (node-1, …) as well as by its address.".to_owned(),
         ],
-        (RuntimeKind::Docker, Access::Host) => vec![
+        (true, Access::Host) => vec![
             format!("Clients in containers do not reach this host's {}: for them", launch.listen),
             format!("`rcluster up -c {name} --access network`, then `docker run --network {}`.", container::network_name(name)),
         ],
-        (RuntimeKind::Process | RuntimeKind::External, Access::Host | Access::Network) => vec![
+        (false, Access::Host | Access::Network) => vec![
             format!("Clients in containers do not reach this host's {}: run them with", launch.listen),
             "`docker run --network host` (Linux), or set `listen:` and `access: HOSTNAME` in the spec.".to_owned(),
         ],
@@ -221,7 +221,7 @@ pub fn foreign_notes() -> Vec<String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::spec::Spec;
+    use crate::spec::{RuntimeKind, Spec};
 
     fn client<'a>(nodes: &'a [Endpoint], notes: &'a [String]) -> Client<'a> {
         Client {

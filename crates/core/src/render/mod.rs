@@ -20,11 +20,7 @@ pub use dotenv::{dotenv, endpoints};
 pub use drill_page::drill_page;
 pub use presets::{Preset, presets};
 
-use crate::{
-    error::Result,
-    secret::Secret,
-    spec::{RuntimeKind, launch::Launch},
-};
+use crate::{error::Result, secret::Secret, spec::launch::Launch};
 use std::path::Path;
 
 /// The compose file's name.
@@ -44,19 +40,18 @@ pub struct File {
     pub secret: bool,
 }
 
-/// What `rcluster render -o DIR` writes: one redis.conf per node, .env, and for the docker runtime
-/// a compose file.
+/// What `rcluster render -o DIR` writes: one redis.conf per node, .env, and for containers a
+/// compose file.
 ///
 /// The process runtime's files keep each node in a folder named after it, beside its redis.conf.
 pub fn files(launch: &Launch, password: Option<&Secret>) -> Result<Vec<File>> {
     let secret = password.is_some();
     let mut files = Vec::with_capacity(launch.nodes.len() + 2);
     for node in &launch.nodes {
-        let place = match launch.runtime {
-            RuntimeKind::Docker => Place::Container,
-            RuntimeKind::Process | RuntimeKind::External => {
-                Place::Folder(Path::new(node.name.as_str()))
-            }
+        let place = if launch.can.containers {
+            Place::Container
+        } else {
+            Place::Folder(Path::new(node.name.as_str()))
         };
         files.push(File {
             name: launch.conf_name(node),
@@ -64,7 +59,7 @@ pub fn files(launch: &Launch, password: Option<&Secret>) -> Result<Vec<File>> {
             secret,
         });
     }
-    if launch.runtime == RuntimeKind::Docker {
+    if launch.can.containers {
         files.push(File {
             name: COMPOSE_FILE.to_owned(),
             text: compose(launch)?,

@@ -4,6 +4,9 @@ use crate::node::{Address, NodeName};
 use serde::Serialize;
 use std::net::SocketAddr;
 
+/// The name of the machine that rcluster itself runs on, as a node's place gives it.
+pub const THIS_HOST: &str = "localhost";
+
 /// What a runtime can do, as data, so that nobody asks which one it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[expect(
@@ -19,12 +22,28 @@ pub struct Capabilities {
     pub volumes: bool,
     /// It brings the nodes back by itself after a reboot.
     pub restarts_by_itself: bool,
+    /// Nodes run on the machine that rcluster runs on: its ports, memory and disk are theirs.
+    pub this_host: bool,
+    /// A node is a container of an image: its files are inside, and a compose file can describe it.
+    pub containers: bool,
     /// A node has an address of its own, other than the one that is published.
     pub own_network: bool,
     /// It can cut a node off from the others while the node runs on.
     pub partition: bool,
-    /// It can fill the disk of one node alone.
-    pub fill_disk: bool,
+}
+
+impl Capabilities {
+    /// Nodes that somebody else started can do nothing of this.
+    pub const NONE: Capabilities = Capabilities {
+        start: false,
+        pause: false,
+        volumes: false,
+        restarts_by_itself: false,
+        this_host: false,
+        containers: false,
+        own_network: false,
+        partition: false,
+    };
 }
 
 /// One node as the runtime sees it.
@@ -38,14 +57,62 @@ pub struct Placed {
     pub port: u16,
     /// Its bus port.
     pub bus_port: u16,
-    /// Where rcluster itself dials it: a published loopback port. `None` unless it runs or is paused.
+    /// The machine it runs on: [`THIS_HOST`], or the name or address of another one.
+    pub host: String,
+    /// Whether it is in the cluster's network. A node that runs and is not has been cut off:
+    /// neither its peers nor rcluster reach it, and it has no `dial` and no `address`.
+    pub connected: bool,
+    /// Where rcluster itself dials it: a published loopback port. `None` unless it runs or is
+    /// paused, and is connected.
     pub dial: Option<SocketAddr>,
-    /// What its peers use. `None` unless it runs or is paused.
+    /// What its peers use. `None` unless it runs or is paused, and is connected.
     pub address: Option<Address>,
+    /// How it ended, if it is stopped and the runtime knows.
+    pub exit: Option<Exit>,
     /// Container id or pid; empty while there is neither.
     pub runtime_id: String,
-    /// Hash of what can only be changed by creating it anew (see `Runtime::shape`).
+    /// Hash of what can only be changed by creating it anew (see [`ShapeHash`]), as it was when
+    /// the node was created.
     pub shape: Option<String>,
+}
+
+/// How a node's process ended, as the runtime saw it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Exit {
+    /// Its exit code; 128 and more: a signal's number, plus 128.
+    pub code: Option<i64>,
+    /// The kernel ended it because it was out of memory.
+    pub out_of_memory: bool,
+    /// Why it could not be started at all, in the runtime's words.
+    pub error: Option<String>,
+    /// When it ended, as RFC 3339 has it.
+    pub at: Option<String>,
+}
+
+/// A hash of everything about a node that cannot change while it exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShapeHash {
+    /// What a node that is created now is marked with.
+    pub current: String,
+    /// What earlier versions of rcluster marked a node of the same shape with.
+    pub earlier: Vec<String>,
+}
+
+impl ShapeHash {
+    /// Whether a node with this mark has this shape.
+    pub fn is(&self, mark: &str) -> bool {
+        self.current == mark || self.earlier.iter().any(|earlier| earlier == mark)
+    }
+}
+
+impl From<String> for ShapeHash {
+    /// A hash that was never written in another way.
+    fn from(current: String) -> Self {
+        ShapeHash {
+            current,
+            earlier: Vec::new(),
+        }
+    }
 }
 
 /// Whether a node runs.

@@ -2,8 +2,9 @@
 //! read it from here, so that either can take over what the other started.
 
 use super::launch::{Launch, NodeLaunch};
-use crate::{node::NodeName, spec::ClusterName};
+use crate::{node::NodeName, snapshot::place::ShapeHash, spec::ClusterName};
 use serde::Serialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 
@@ -89,13 +90,85 @@ impl Shape {
         }
     }
 
-    /// Sixteen hex digits that change when the shape does.
+    /// `v2:` and sixteen hex digits that change when the shape does: what is written on a new
+    /// container. It is the SHA-256 of `name=value` lines, in this order.
+    ///
+    /// A container keeps its label for as long as it exists, so what is hashed may change only
+    /// with care, or `up` refuses every cluster that an earlier rcluster started:
+    /// - A field that is added here enters the text only where it differs from what containers had
+    ///   before there was the field.
+    /// - Anything else (a new command, say) takes a new prefix, and [`Shape::hashes`] goes on to
+    ///   name what the earlier versions would have written.
     pub fn hash(&self) -> String {
-        let text = format!("{self:?}");
-        let digest = Sha256::digest(text.as_bytes());
-        let first = digest.iter().take(8);
-        first.fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+        let Shape {
+            image,
+            command,
+            health,
+            publish:
+                Publish {
+                    listen,
+                    host_port,
+                    container_port,
+                },
+            nofile,
+            volume,
+            network,
+        } = self;
+        // As JSON no value can hold a line's end, and so look like another field.
+        let fields = [
+            ("image", json!(image)),
+            ("command", json!(command)),
+            ("health", json!(health)),
+            ("listen", json!(listen)),
+            ("host_port", json!(host_port)),
+            ("container_port", json!(container_port)),
+            ("nofile", json!(nofile)),
+            ("volume", json!(volume)),
+            ("network", json!(network)),
+        ];
+        let lines = fields.map(|(name, value)| format!("{name}={value}\n"));
+        format!("v2:{}", sixteen_digits(&lines.concat()))
     }
+
+    /// Every hash that a container of this shape may carry.
+    pub fn hashes(&self) -> ShapeHash {
+        ShapeHash {
+            current: self.hash(),
+            earlier: vec![self.hash_before_versions()],
+        }
+    }
+
+    /// What rcluster wrote before hashes had a prefix: the hash of `{:?}`, spelt out so that it
+    /// stays what it was. It is computed anew instead of being taken for "unknown", because an
+    /// unknown shape would let `up` keep a container whose image or port is not the wanted one.
+    fn hash_before_versions(&self) -> String {
+        let Shape {
+            image,
+            command,
+            health,
+            publish:
+                Publish {
+                    listen,
+                    host_port,
+                    container_port,
+                },
+            nofile,
+            volume,
+            network,
+        } = self;
+        sixteen_digits(&format!(
+            "Shape {{ image: {image:?}, command: {command:?}, health: {health:?}, \
+             publish: Publish {{ listen: {listen}, host_port: {host_port:?}, \
+             container_port: {container_port} }}, nofile: {nofile}, volume: {volume:?}, \
+             network: {network:?} }}"
+        ))
+    }
+}
+
+fn sixteen_digits(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    let first = digest.iter().take(8);
+    first.fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// `<cluster>-<node>`, for people; things are found by label.
@@ -181,6 +254,21 @@ mod tests {
         assert_eq!(hash(&launch), hash(&other));
         other.image = "redis:7.4".into();
         assert_ne!(hash(&launch), hash(&other));
+    }
+
+    /// The hashes of containers that exist: whoever changes one makes `up` refuse them.
+    #[test]
+    fn hashes_stay_what_they_were() {
+        let launch = Launch::new(&Spec::default(), RuntimeKind::Docker, 6379);
+        let shape = Shape::of(&launch, &launch.nodes[0]);
+        let hashes = shape.hashes();
+        assert_eq!(hashes.current, "v2:c94fc90c61d26fd8");
+        assert_eq!(hashes.earlier, ["93392a2bcc67df5c"]);
+        assert_eq!(
+            hashes.earlier[0],
+            sixteen_digits(&format!("{shape:?}")),
+            "until a field is added"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use super::directive::Directives;
 use crate::{
     node::{BUS_OFFSET, NodeName},
+    snapshot::place::Capabilities,
     spec::{Access, ClusterName, NodeOverride, RuntimeKind, Spec},
 };
 use std::net::IpAddr;
@@ -14,8 +15,10 @@ use std::net::IpAddr;
 pub struct Launch {
     /// The cluster's name.
     pub name: ClusterName,
-    /// Where its nodes run.
+    /// Where its nodes run: for messages and for what is remembered.
     pub runtime: RuntimeKind,
+    /// What that runtime can do: for decisions.
+    pub can: Capabilities,
     /// How many masters.
     pub shards: u16,
     /// How many replicas each.
@@ -104,6 +107,7 @@ impl Launch {
         Launch {
             name: name.clone(),
             runtime,
+            can: runtime.capabilities(),
             shards: *shards,
             replicas: *replicas,
             listen: *listen,
@@ -122,6 +126,11 @@ impl Launch {
             ..Spec::default()
         };
         Launch::new(&spec, runtime, 1)
+    }
+
+    /// Nodes that somebody else started: nothing of them is remembered, so they have one name.
+    pub fn foreign() -> Self {
+        Launch::bare(&ClusterName("external".to_owned()), RuntimeKind::External)
     }
 
     /// The node of that name.
@@ -147,12 +156,11 @@ impl Launch {
 
     /// The name that clients are told, if it is not the address itself.
     pub fn announced_hostname(&self) -> Option<String> {
-        match (&self.access, self.runtime) {
-            (Access::Hostname(name), _) => Some(name.clone()),
-            (Access::Host, RuntimeKind::Docker) => Some(self.listen.to_string()),
-            (Access::Host, RuntimeKind::Process | RuntimeKind::External) | (Access::Network, _) => {
-                None
-            }
+        match &self.access {
+            Access::Hostname(name) => Some(name.clone()),
+            // Else its own address would be announced, which is not the published one.
+            Access::Host if self.can.own_network => Some(self.listen.to_string()),
+            Access::Host | Access::Network => None,
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod launch;
 
 use super::node::NodeName;
 use crate::{
+    snapshot::place::Capabilities,
     spec::directive::{Directives, Value},
     test::checks::Thresholds,
 };
@@ -218,8 +219,9 @@ pub enum RuntimeChoice {
 }
 
 /// A runtime that has been decided on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum RuntimeKind {
     /// Containers of one Docker Engine.
     Docker,
@@ -229,13 +231,41 @@ pub enum RuntimeKind {
     External,
 }
 
-impl fmt::Display for RuntimeKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            RuntimeKind::Docker => "docker",
-            RuntimeKind::Process => "process",
-            RuntimeKind::External => "external",
-        })
+impl RuntimeChoice {
+    /// The runtime that this names, if it leaves nothing to decide.
+    pub fn kind(self) -> Option<RuntimeKind> {
+        match self {
+            RuntimeChoice::Docker => Some(RuntimeKind::Docker),
+            RuntimeChoice::Process => Some(RuntimeKind::Process),
+            RuntimeChoice::Auto | RuntimeChoice::Swarm | RuntimeChoice::External => None,
+        }
+    }
+}
+
+impl RuntimeKind {
+    /// What a runtime of this kind can do. The kind itself is for messages and for what is
+    /// remembered; whatever depends on it is decided by these.
+    pub fn capabilities(self) -> Capabilities {
+        match self {
+            RuntimeKind::Docker => Capabilities {
+                start: true,
+                pause: true,
+                volumes: true,
+                restarts_by_itself: true,
+                this_host: true,
+                containers: true,
+                own_network: true,
+                partition: true,
+            },
+            RuntimeKind::Process => Capabilities {
+                start: true,
+                pause: true,
+                volumes: true,
+                this_host: true,
+                ..Capabilities::NONE
+            },
+            RuntimeKind::External => Capabilities::NONE,
+        }
     }
 }
 

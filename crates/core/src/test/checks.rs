@@ -3,11 +3,30 @@
 use crate::text::decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use std::fmt;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// One check. Its id is part of the contract: one is added, none is renamed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    IntoStaticStr,
+    EnumString,
+    VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(
+    serialize_all = "kebab-case",
+    parse_err_ty = String,
+    parse_err_fn = not_a_check
+)]
 pub enum Check {
     /// Every node answers.
     Connectivity,
@@ -19,6 +38,8 @@ pub enum Check {
     OpenSlots,
     /// All nodes say the same of each other.
     ViewAgreement,
+    /// The judge finds nothing wrong with the cluster.
+    Health,
     /// SET, GET, INCR, EXPIRE and DEL on every shard, through the announced endpoint.
     ReadWrite,
     /// Several keys at once where a hash tag puts them into one slot, and a refusal where not.
@@ -45,45 +66,11 @@ pub enum Check {
 
 impl Check {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Check; 16] = [
-        Check::Connectivity,
-        Check::ClusterState,
-        Check::SlotCoverage,
-        Check::OpenSlots,
-        Check::ViewAgreement,
-        Check::ReadWrite,
-        Check::HashTags,
-        Check::Moved,
-        Check::HitRatio,
-        Check::Latency,
-        Check::ReplicaLinks,
-        Check::ReplicaLag,
-        Check::ReplicaRead,
-        Check::Persistence,
-        Check::Maxclients,
-        Check::Cleanup,
-    ];
+    pub const ALL: &[Check] = Check::VARIANTS;
 
     /// The stable id.
     pub fn id(self) -> &'static str {
-        match self {
-            Check::Connectivity => "connectivity",
-            Check::ClusterState => "cluster-state",
-            Check::SlotCoverage => "slot-coverage",
-            Check::OpenSlots => "open-slots",
-            Check::ViewAgreement => "view-agreement",
-            Check::ReadWrite => "read-write",
-            Check::HashTags => "hash-tags",
-            Check::Moved => "moved",
-            Check::HitRatio => "hit-ratio",
-            Check::Latency => "latency",
-            Check::ReplicaLinks => "replica-links",
-            Check::ReplicaLag => "replica-lag",
-            Check::ReplicaRead => "replica-read",
-            Check::Persistence => "persistence",
-            Check::Maxclients => "maxclients",
-            Check::Cleanup => "cleanup",
-        }
+        self.into()
     }
 
     /// What it holds the cluster to, in one line.
@@ -94,6 +81,7 @@ impl Check {
             Check::SlotCoverage => "every slot has an owner that answers",
             Check::OpenSlots => "no slot is half moved",
             Check::ViewAgreement => "all nodes say the same of each other",
+            Check::Health => "nothing is wrong with the cluster, as `status` judges it",
             Check::ReadWrite => {
                 "SET, GET, INCR, EXPIRE and DEL on every shard, through the announced endpoint"
             }
@@ -119,21 +107,31 @@ impl fmt::Display for Check {
     }
 }
 
-impl FromStr for Check {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Check::ALL.into_iter().find(|check| check.id() == text);
-        found.ok_or_else(|| {
-            let ids = Check::ALL.map(Check::id).join(", ");
-            format!("'{text}' is not a check; there are {ids}")
-        })
-    }
+fn not_a_check(text: &str) -> String {
+    let ids: Vec<&str> = Check::ALL.iter().map(|check| check.id()).collect();
+    format!("'{text}' is not a check; there are {}", ids.join(", "))
 }
 
 /// What should be written to disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    IntoStaticStr,
+    EnumString,
+    VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(
+    serialize_all = "lowercase",
+    parse_err_ty = String,
+    parse_err_fn = no_persistence
+)]
 pub enum Persistence {
     /// What the spec's `redis:` says; on a cluster without a spec, the same on every node.
     Spec,
@@ -150,26 +148,16 @@ pub enum Persistence {
 impl Persistence {
     /// As the spec writes it.
     pub fn word(self) -> &'static str {
-        match self {
-            Persistence::Spec => "spec",
-            Persistence::Aof => "aof",
-            Persistence::Rdb => "rdb",
-            Persistence::Any => "any",
-            Persistence::Off => "off",
-        }
+        self.into()
     }
 }
 
-impl FromStr for Persistence {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        use Persistence::{Any, Aof, Off, Rdb, Spec};
-        let found = [Spec, Aof, Rdb, Any, Off]
-            .into_iter()
-            .find(|choice| choice.word() == text);
-        found.ok_or_else(|| format!("'{text}' is none of spec, aof, rdb, any, off"))
-    }
+fn no_persistence(text: &str) -> String {
+    let words: Vec<&str> = Persistence::VARIANTS
+        .iter()
+        .map(|choice| choice.word())
+        .collect();
+    format!("'{text}' is none of {}", words.join(", "))
 }
 
 /// What `rcluster test` holds the cluster to.
@@ -264,14 +252,14 @@ mod tests {
 
     #[test]
     fn ids_are_unique_and_the_same_everywhere() {
-        let ids: BTreeSet<&str> = Check::ALL.into_iter().map(Check::id).collect();
+        let ids: BTreeSet<&str> = Check::ALL.iter().map(|check| check.id()).collect();
         assert_eq!(ids.len(), Check::ALL.len());
-        for check in Check::ALL {
+        for &check in Check::ALL {
             assert_eq!(check.id().parse(), Ok(check));
             let json = serde_json::to_string(&check).expect("JSON");
             assert_eq!(json, format!("\"{check}\""));
         }
-        let sorted: BTreeSet<Check> = Check::ALL.into();
+        let sorted: BTreeSet<&Check> = Check::ALL.iter().collect();
         assert!(sorted.into_iter().eq(Check::ALL), "declared in this order");
     }
 

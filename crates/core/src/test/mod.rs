@@ -14,8 +14,9 @@ use crate::{hint::Hint, test::checks::Check, text::count::count};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 /// What came of a check, or of a part of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Verdict {
     /// Measured, and within its limit.
     Passed,
@@ -30,12 +31,7 @@ pub enum Verdict {
 impl Verdict {
     /// `passed`, `skipped`, `error` or `failed`.
     pub fn word(self) -> &'static str {
-        match self {
-            Verdict::Passed => "passed",
-            Verdict::Skipped => "skipped",
-            Verdict::Error => "error",
-            Verdict::Failed => "failed",
-        }
+        self.into()
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) fn next(check: Check) -> Hint {
         Check::ViewAgreement => {
             hint!["gossip settles this within seconds: test again"; Status, " names who differs"]
         }
+        Check::Health => hint![Status, " says what to do about each finding"],
         Check::ReadWrite => {
             hint![
                 Status, " shows which masters answer";

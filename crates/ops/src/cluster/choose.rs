@@ -2,7 +2,7 @@
 //! labels, and only then what this host can do.
 
 use super::event::{Event, Listener};
-use crate::stop::no_such_cluster;
+use super::handle::no_such_cluster;
 use crate::store::state::{Remembered, State};
 use rcluster_core::{
     error::{Error, Result},
@@ -39,7 +39,7 @@ pub async fn find(
     remembered: Option<&Remembered>,
 ) -> Result<Chosen> {
     let known = remembered.map(|remembered| remembered.runtime);
-    match kind_of(asked).or(known) {
+    match asked.kind().or(known) {
         Some(kind) => open(state, name, kind, "remembered").await,
         None => found(state, name)
             .await?
@@ -55,7 +55,7 @@ pub async fn create(
     listener: &dyn Listener,
 ) -> Result<Chosen> {
     let name = &spec.name;
-    let asked = kind_of(spec.runtime);
+    let asked = spec.runtime.kind();
     let chosen = match (asked, remembered.map(|remembered| remembered.runtime)) {
         (Some(asked), Some(lives)) if asked != lives => {
             let elsewhere = open(state, name, lives, "remembered").await?;
@@ -75,11 +75,12 @@ pub async fn create(
     Ok(chosen)
 }
 
-fn kind_of(choice: RuntimeChoice) -> Option<RuntimeKind> {
-    match choice {
-        RuntimeChoice::Docker => Some(RuntimeKind::Docker),
-        RuntimeChoice::Process => Some(RuntimeKind::Process),
-        RuntimeChoice::Auto | RuntimeChoice::Swarm | RuntimeChoice::External => None,
+/// Where [`automatic`] would start nodes, as far as that is known without pulling an image.
+/// `image`: whether the engine that answers has it.
+pub fn likely(image: Option<bool>, has_server: bool) -> RuntimeKind {
+    match image {
+        Some(present) if present || !has_server => RuntimeKind::Docker,
+        _ => RuntimeKind::Process,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Measuring this host and its engine.
 
+use crate::cluster::choose;
 use futures_util::future::join;
 use rcluster_core::{
     doctor::{
@@ -8,7 +9,11 @@ use rcluster_core::{
     },
     error::Result,
     node::NodeName,
-    spec::{RuntimeKind, Spec, launch::Launch},
+    snapshot::place::Capabilities,
+    spec::{
+        RuntimeKind, Spec,
+        launch::{Launch, NodeLaunch},
+    },
 };
 use rcluster_runtime::{
     docker::{About, Docker},
@@ -53,11 +58,9 @@ impl Tools {
 
     /// Where `runtime: auto` would start nodes, as far as that is known without pulling.
     pub(super) fn kind(&self) -> RuntimeKind {
-        match (&self.engine, &self.server) {
-            (Ok(engine), Ok(_)) if !matches!(engine.image, Ok(true)) => RuntimeKind::Process,
-            (Ok(_), _) => RuntimeKind::Docker,
-            (Err(_), _) => RuntimeKind::Process,
-        }
+        let engine = self.engine.as_ref().ok();
+        let image = engine.map(|engine| matches!(engine.image, Ok(true)));
+        choose::likely(image, self.server.is_ok())
     }
 }
 
@@ -87,9 +90,8 @@ pub(super) async fn all(tools: &Tools, site: &Site<'_>) -> Vec<Finding> {
         used,
         data,
     } = site;
-    let settled = kind.unwrap_or(launch.runtime);
     let nothing = kind.is_none() && tools.engine.is_err() && tools.server.is_err();
-    let docker = settled == RuntimeKind::Docker;
+    let docker = kind.unwrap_or(launch.runtime).capabilities().containers;
     let needs = Needs::of(launch.nodes.iter());
     let engine = tools.engine.as_ref();
     let mut checks = vec![judge::engine(
@@ -223,17 +225,22 @@ async fn container(port: u16) -> Option<String> {
 /// Client and bus ports on this host of the nodes that `pick` picks.
 fn of(launch: &Launch, pick: impl Fn(&NodeName) -> bool) -> (Vec<u16>, Vec<u16>) {
     let nodes = || launch.nodes.iter().filter(|node| pick(&node.name));
-    match launch.runtime {
-        RuntimeKind::Process => (
-            nodes().map(|node| node.port).collect(),
-            nodes().map(|node| node.bus_port).collect(),
-        ),
-        // A container publishes its client port only, and none of its own if ports repeat.
-        RuntimeKind::Docker if launch.ports_differ() => {
-            (nodes().map(|node| node.port).collect(), Vec::new())
-        }
-        RuntimeKind::Docker | RuntimeKind::External => (Vec::new(), Vec::new()),
-    }
+    let Capabilities {
+        this_host,
+        own_network,
+        ..
+    } = launch.can;
+    // In a network of its own a node publishes its client port only, and none if ports repeat.
+    let client = this_host && (!own_network || launch.ports_differ());
+    let bus = this_host && !own_network;
+    let ports = |some: bool, port: fn(&NodeLaunch) -> u16| {
+        let some = nodes().filter(|_| some);
+        some.map(port).collect()
+    };
+    (
+        ports(client, |node| node.port),
+        ports(bus, |node| node.bus_port),
+    )
 }
 
 fn wanted(client: &[u16], bus: &[u16]) -> String {

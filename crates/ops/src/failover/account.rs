@@ -58,7 +58,7 @@ pub(super) async fn account(
     outcome: Result<()>,
     began: String,
 ) -> Report {
-    let last = find_what_can_be(after, &session.live(), lanes).await;
+    let last = find_what_can_be(after, &*session.live(), lanes).await;
     let clock = Clock::of(&record, lanes);
     let mut balance = Balance::default();
     for (i, (lane, last)) in lanes.iter().zip(&last).enumerate() {

@@ -16,10 +16,7 @@ use rcluster_core::{
     node::{Endpoint, NodeName},
     slot::{Slot, SlotSet},
 };
-use rcluster_wire::{
-    LiveWire,
-    failover::{Attempt, DrillWire},
-};
+use rcluster_wire::{Attempt, Wire};
 use std::{
     collections::BTreeSet,
     sync::{
@@ -59,7 +56,7 @@ pub(super) struct Pace {
 pub(super) struct Canaries {
     zero: Instant,
     run: String,
-    wire: Box<dyn Fn() -> LiveWire + Send + Sync>,
+    wire: Box<dyn Fn() -> Box<dyn Wire> + Send + Sync>,
     logs: Vec<Arc<Mutex<Lane>>>,
     tasks: JoinSet<()>,
     halt: Arc<AtomicBool>,
@@ -72,7 +69,7 @@ impl Canaries {
         scene: &Scene,
         close: &[usize],
         pace: Pace,
-        wire: impl Fn() -> LiveWire + Send + Sync + 'static,
+        wire: impl Fn() -> Box<dyn Wire> + Send + Sync + 'static,
     ) -> Self {
         let mut canaries = Canaries {
             zero: Instant::now(),
@@ -202,7 +199,7 @@ impl Canaries {
 }
 
 struct Walk {
-    wire: LiveWire,
+    wire: Box<dyn Wire>,
     guide: Guide,
     log: Arc<Mutex<Lane>>,
     zero: Instant,
@@ -231,15 +228,17 @@ impl Walk {
             let key = format!("{prefix}{seq}");
             let value = seq.to_string();
             let what = match errand {
-                Errand::Read => Attempt::Read { key: &prefix },
+                Errand::Read => Attempt::Read {
+                    key: prefix.as_bytes(),
+                },
                 Errand::Write => Attempt::Write {
-                    key: &key,
-                    value: &value,
+                    key: key.as_bytes(),
+                    value: value.as_bytes(),
                     wait: self.wait,
                 },
                 Errand::Loyal => Attempt::Write {
-                    key: &key,
-                    value: &value,
+                    key: key.as_bytes(),
+                    value: value.as_bytes(),
                     wait: 0,
                 },
             };
@@ -284,7 +283,7 @@ pub(super) fn tag(slots: &SlotSet) -> String {
 }
 
 /// Looks for the key of every write of these lanes, each on its shard's present master.
-pub(super) async fn find(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Result<Vec<Found>> {
+pub(super) async fn find(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Result<Vec<Found>> {
     let mut all = Vec::with_capacity(lanes.len());
     for lane in lanes {
         if lane.errand == Errand::Read {
@@ -292,10 +291,10 @@ pub(super) async fn find(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Resu
             continue;
         }
         let (name, at) = master(scene, lane.shard)?;
-        let keys: Vec<String> = lane
+        let keys: Vec<Vec<u8>> = lane
             .tries
             .iter()
-            .map(|attempt| lane.key(attempt.seq))
+            .map(|attempt| lane.key(attempt.seq).into_bytes())
             .collect();
         let values = wire
             .values(&at, &keys)
@@ -304,7 +303,7 @@ pub(super) async fn find(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Resu
         let (mut there, mut other) = (BTreeSet::new(), BTreeSet::new());
         for (attempt, value) in lane.tries.iter().zip(&values) {
             match value {
-                Some(value) if *value == attempt.seq.to_string() => {
+                Some(value) if *value == attempt.seq.to_string().into_bytes() => {
                     there.insert(attempt.seq);
                 }
                 Some(_) => {
@@ -323,7 +322,7 @@ pub(super) async fn find(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Resu
 }
 
 /// The same, where a shard without a master that answers hides only its own keys.
-pub(super) async fn find_what_can_be(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Vec<Found> {
+pub(super) async fn find_what_can_be(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Vec<Found> {
     let mut all = Vec::with_capacity(lanes.len());
     for lane in lanes {
         let found = find(scene, wire, std::slice::from_ref(lane)).await;
@@ -338,13 +337,13 @@ pub(super) async fn find_what_can_be(scene: &Scene, wire: &LiveWire, lanes: &[La
 }
 
 /// Removes the keys of these lanes.
-pub(super) async fn discard(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Result<()> {
+pub(super) async fn discard(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Result<()> {
     for lane in lanes.iter().filter(|lane| lane.errand != Errand::Read) {
         let (name, at) = master(scene, lane.shard)?;
-        let keys: Vec<String> = lane
+        let keys: Vec<Vec<u8>> = lane
             .tries
             .iter()
-            .map(|attempt| lane.key(attempt.seq))
+            .map(|attempt| lane.key(attempt.seq).into_bytes())
             .collect();
         wire.discard(&at, &keys)
             .await

@@ -9,7 +9,10 @@ use rcluster_core::{
     node::NodeName,
     spec::launch::Launch,
 };
-use rcluster_runtime::Signal;
+use rcluster_runtime::{
+    Faults, Signal,
+    faults::{self, partition_of},
+};
 use std::time::Duration;
 
 /// How long bringing one node back may take.
@@ -23,16 +26,16 @@ pub(super) async fn strike(
     nodes: &[NodeName],
 ) -> Result<()> {
     let (runtime, name) = (context.runtime, &launch.name);
+    let faults = faults::of(runtime)?;
     let all = nodes.iter().map(async |node| match fault {
         Fault::Crash | Fault::Replica | Fault::Double | Fault::Majority => {
-            runtime.signal(name, node, Signal::Kill).await
+            faults.signal(name, node, Signal::Kill).await
         }
-        Fault::Freeze => runtime.signal(name, node, Signal::Pause).await,
+        Fault::Freeze => faults.signal(name, node, Signal::Pause).await,
         // What follows is the slowing down itself.
         Fault::Slow => Ok(true),
-        Fault::DiskFull => Err(Error::refused("--fault disk-full: nobody can do that here")),
         Fault::Stop => runtime.stop(name, node, GRACE).await,
-        Fault::Partition => runtime.disconnect(name, node).await,
+        Fault::Partition => partition_of(runtime)?.disconnect(name, node).await,
     });
     for (node, changed) in nodes.iter().zip(join_all(all).await) {
         if !changed? {
@@ -53,7 +56,7 @@ pub(super) async fn mend(
     nodes: &[NodeName],
 ) -> Result<usize> {
     each(nodes, async |node| {
-        let connected = context.runtime.reconnect(launch, node).await?;
+        let connected = reconnect(context, launch, node).await?;
         let started = context.runtime.start(&launch.name, node).await?;
         Ok(connected || started)
     })
@@ -74,15 +77,22 @@ pub(super) async fn release(
     };
     let there: Vec<NodeName> = there.map(|placed| placed.node.clone()).collect();
     each(&there, async |node| {
-        let connected = context.runtime.reconnect(launch, node).await?;
+        let connected = reconnect(context, launch, node).await?;
         let thawed = frozen(node)
-            && context
-                .runtime
+            && faults::of(context.runtime)?
                 .signal(&launch.name, node, Signal::Resume)
                 .await?;
         Ok(connected || thawed)
     })
     .await
+}
+
+/// Where no node can be cut off, none has to be connected again.
+async fn reconnect(context: &Context<'_>, launch: &Launch, node: &NodeName) -> Result<bool> {
+    match context.runtime.faults().and_then(Faults::partition) {
+        Some(partition) => partition.reconnect(launch, node).await,
+        None => Ok(false),
+    }
 }
 
 /// Does something to each node, all at once; returns how many it changed.

@@ -3,7 +3,7 @@
 
 use super::scene::Scene;
 use crate::cluster::context::{Context, wire_failure};
-use rcluster_core::snapshot::answer::WireError;
+use rcluster_core::snapshot::{answer::WireError, refusal::Refusal};
 use rcluster_core::{
     error::{Error, Result},
     failover::{
@@ -14,7 +14,7 @@ use rcluster_core::{
     spec::launch::Launch,
 };
 use rcluster_runtime::wait::{Look, wait_until};
-use rcluster_wire::{LiveWire, failover::DrillWire};
+use rcluster_wire::Wire;
 use std::time::{Duration, Instant};
 
 /// How often the new master is looked at.
@@ -47,7 +47,7 @@ pub struct Took {
 pub async fn lead(
     context: &Context<'_>,
     launch: &Launch,
-    wire: &LiveWire,
+    wire: &dyn Wire,
     to: &NodeName,
     manner: Manner,
 ) -> Result<Took> {
@@ -71,7 +71,10 @@ pub async fn lead(
         match wire.failover(&dial, manner).await {
             Ok(()) => {}
             // It leads already: an earlier try, or an election, was in time.
-            Err(WireError::Reply { reply, .. }) if reply.contains("to a replica") => {}
+            Err(WireError::Reply {
+                refusal: Refusal::NotAReplica,
+                ..
+            }) => {}
             Err(error) => return Err(wire_failure(to, &error)),
         }
         let outcome = wait_until(POLL, ONE_TRY, async || {
@@ -145,7 +148,7 @@ async fn in_sync(context: &Context<'_>, launch: &Launch, to: &NodeName) -> Resul
 pub async fn restore(
     context: &Context<'_>,
     launch: &Launch,
-    wire: &LiveWire,
+    wire: &dyn Wire,
     wanted: &[Seats],
 ) -> Result<usize> {
     let mut done = 0;

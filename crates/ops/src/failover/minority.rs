@@ -14,9 +14,9 @@ use rcluster_core::{
 };
 use rcluster_runtime::{
     Beside,
+    faults::partition_of,
     wait::{Look, wait_until},
 };
-use rcluster_wire::failover::DrillWire;
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -71,8 +71,7 @@ impl Minority {
             .map(|secret| ("REDISCLI_AUTH".to_owned(), secret.reveal().to_owned()))
             .into_iter()
             .collect();
-        let beside = context
-            .runtime
+        let beside = partition_of(context.runtime)?
             .beside(&launch.name, victim, &argv, &secrets)
             .await?;
         let heard = Arc::new(Mutex::new(Heard {
@@ -169,11 +168,13 @@ impl Heard {
         };
         let at: &Endpoint = &scene.member(&seats.master)?.dial;
         let failed = |name: &NodeName, error| wire_failure(name, &error);
-        let keys = [self.key.clone()];
+        let keys = [self.key.clone().into_bytes()];
         let values = session.live().values(at, &keys).await;
         let values = values.map_err(|error| failed(&seats.master, error))?;
         let there = values.into_iter().flatten().next();
-        let there: u64 = there.and_then(|value| value.parse().ok()).unwrap_or(0);
+        let there: u64 = there
+            .and_then(|value| String::from_utf8(value).ok()?.parse().ok())
+            .unwrap_or(0);
         let discarded = session.live().discard(at, &keys).await;
         discarded.map_err(|error| failed(&seats.master, error))?;
         let last = self

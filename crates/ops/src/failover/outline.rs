@@ -27,7 +27,7 @@ pub async fn drill(
     let prepared = prepare(&context, launch, request).await?;
     let mut outline = outline(launch, &prepared, request, repeat);
     let candidates = prepared.candidates();
-    let left = rest::left_of_all(&context, &prepared.scene, &session.live(), &candidates).await?;
+    let left = rest::left_of_all(&context, &prepared.scene, &*session.live(), &candidates).await?;
     if !left.is_zero() {
         outline
             .notes

@@ -66,7 +66,7 @@ pub async fn planned(ground: &Ground<'_>, request: &Request) -> Result<Planned> 
             "shard {}: {to} takes over from {}",
             seats.shard, seats.master
         ));
-        let took = lead(context, launch, &live, &to, request.manner).await?;
+        let took = lead(context, launch, &*live, &to, request.manner).await?;
         if let Some(journal) = context.journal {
             journal.write(
                 "failover",
@@ -92,12 +92,12 @@ pub async fn planned(ground: &Ground<'_>, request: &Request) -> Result<Planned> 
         turn.worst_pause_ms = ledger::ms(pause);
     }
     let after = Scene::look(context, launch).await?;
-    let found = find(&after, &live, &lanes).await?;
+    let found = find(&after, &*live, &lanes).await?;
     let mut balance = Balance::default();
     for (lane, found) in lanes.iter().zip(&found) {
         balance.add(lane, None, found);
     }
-    discard(&after, &live, &lanes).await?;
+    discard(&after, &*live, &lanes).await?;
     let worst = done
         .iter()
         .map(|turn| turn.worst_pause_ms)
@@ -132,7 +132,7 @@ pub async fn outline(ground: &Ground<'_>, request: &Request) -> Result<Outline> 
     let mut notes = Vec::new();
     if request.manner != Manner::Takeover {
         for (_, to) in &turns {
-            let left = rest::left(&ground.context, &scene, &ground.live(), to).await?;
+            let left = rest::left(&ground.context, &scene, &*ground.live(), to).await?;
             if !left.is_zero() {
                 notes.push(rest::why(to.as_str(), left));
             }
@@ -227,10 +227,9 @@ pub(super) fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
 
 fn no_such_node(scene: &Scene, name: &NodeName) -> Error {
     let known: Vec<&str> = scene
-        .seen
-        .members
-        .iter()
-        .map(|member| member.name.as_str())
+        .snapshot
+        .members()
+        .map(|node| node.name.as_str())
         .collect();
     Error::usage(format!("no shard has a node {name}"))
         .hint(format!("its nodes are {}", known.join(", ")))

@@ -130,7 +130,6 @@ pub(super) async fn preflight(
 pub(super) fn refuse_unable(fault: Fault, can: Capabilities) -> Result<()> {
     let able = match fault {
         Fault::Freeze | Fault::Slow => can.pause,
-        Fault::DiskFull => can.fill_disk,
         Fault::Partition => can.partition,
         _ => can.start,
     };
@@ -146,11 +145,6 @@ pub(super) fn refuse_unable(fault: Fault, can: Capabilities) -> Result<()> {
             "this runtime cannot cut a node off: its nodes share the host's network, and nothing \
              that needs no privileges separates them reliably",
             "`--runtime docker` can; `--fault freeze` comes close here",
-        ),
-        Fault::DiskFull => (
-            "this runtime cannot fill one node's disk: the nodes' data lies on a file system that others \
-             write to as well, and a small one of its own would have to be mounted, which takes privileges",
-            "`--fault stop` and `--fault slow` are what a node in trouble with its disk looks like from outside",
         ),
         _ => (
             "this runtime cannot freeze a node",
@@ -192,7 +186,7 @@ async fn config(context: &Context<'_>, scene: &Scene, seats: &Seats) -> Result<C
         "maxmemory-policy",
     ];
     let mut all: BTreeMap<NodeName, BTreeMap<String, String>> = BTreeMap::new();
-    for member in &scene.seen.members {
+    for member in &scene.members() {
         let settings = context.wire.config_get(&member.dial, &names).await;
         let settings = settings.map_err(|error| wire_failure(&member.name, &error))?;
         all.insert(member.name.clone(), settings);

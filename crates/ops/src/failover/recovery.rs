@@ -7,7 +7,6 @@ use rcluster_core::{
     node::{Endpoint, NodeName, Role},
 };
 use rcluster_runtime::wait::{Look, wait_until};
-use rcluster_wire::failover::DrillWire;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 
@@ -24,7 +23,7 @@ impl Script<'_> {
         let lanes = self.canaries.lanes();
         self.record.first = match timeout(
             self.context.deadline,
-            find(&scene, &self.session.live(), &lanes),
+            find(&scene, &*self.session.live(), &lanes),
         )
         .await
         {
@@ -159,7 +158,7 @@ impl Script<'_> {
         lead::restore(
             self.context,
             &session.launch,
-            &session.live(),
+            &*session.live(),
             &self.scene.seats,
         )
         .await?;

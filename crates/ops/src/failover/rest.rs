@@ -9,7 +9,7 @@
 use super::scene::Scene;
 use crate::cluster::context::{Context, wire_failure};
 use rcluster_core::{error::Result, node::NodeName};
-use rcluster_wire::{LiveWire, failover::DrillWire};
+use rcluster_wire::Wire;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -23,7 +23,7 @@ const ROUNDING: Duration = Duration::from_secs(1);
 pub(super) async fn left(
     context: &Context<'_>,
     scene: &Scene,
-    wire: &LiveWire,
+    wire: &dyn Wire,
     node: &NodeName,
 ) -> Result<Duration> {
     let dial = &scene.member(node)?.dial;
@@ -46,7 +46,7 @@ pub(super) async fn left(
 pub(super) async fn left_of_all(
     context: &Context<'_>,
     scene: &Scene,
-    wire: &LiveWire,
+    wire: &dyn Wire,
     nodes: &[NodeName],
 ) -> Result<Duration> {
     let mut longest = Duration::ZERO;
@@ -60,7 +60,7 @@ pub(super) async fn left_of_all(
 pub(super) async fn rest(
     context: &Context<'_>,
     scene: &Scene,
-    wire: &LiveWire,
+    wire: &dyn Wire,
     node: &NodeName,
 ) -> Result<()> {
     let left = left(context, scene, wire, node).await?;

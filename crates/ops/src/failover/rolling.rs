@@ -58,7 +58,7 @@ pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outco
         rolling.done.push(turn.node);
         state.note_rolling(name, Some(&rolling))?;
     }
-    drill::restore(&context, &session.launch, &session.live(), &first).await?;
+    drill::restore(&context, &session.launch, &*session.live(), &first).await?;
     state.note_rolling(name, None)?;
     let scene = Scene::settled(&context, &session.launch, "waiting for the end").await?;
     outcome(session, &scene, rolling.done.len())
@@ -129,7 +129,7 @@ async fn one(session: &Session, context: &Context<'_>, turn: &Turn) -> Result<()
                 .hint("`rcluster status` shows the links; the same command goes on from here")
         })?;
         context.note(format!("{heir} takes over from {node}"));
-        drill::lead(context, launch, &session.live(), heir, Manner::Planned).await?;
+        drill::lead(context, launch, &*session.live(), heir, Manner::Planned).await?;
     }
     context.note(format!("restarting {node}"));
     session
@@ -145,7 +145,7 @@ async fn one(session: &Session, context: &Context<'_>, turn: &Turn) -> Result<()
         change: Change::Start,
     };
     plan.stage(&format!("start {node}"), vec![ensure], Goal::Answering);
-    let applier = Applier::new(context, launch, session.password(), Vec::new());
+    let mut applier = Applier::new(context, launch, session.password());
     applier.apply(&plan).await?;
     Scene::settled(context, launch, &format!("waiting for {node} to be back"))
         .await
@@ -155,12 +155,8 @@ async fn one(session: &Session, context: &Context<'_>, turn: &Turn) -> Result<()
 fn outcome(session: &Session, scene: &Scene, changes: usize) -> Result<Outcome> {
     let dial = |node: &NodeName| Ok(scene.member(node)?.dial.clone());
     let masters = scene.seats.iter().map(|seats| dial(&seats.master));
-    let endpoints: Vec<Endpoint> = scene
-        .seen
-        .members
-        .iter()
-        .map(|member| member.dial.clone())
-        .collect();
+    let members = scene.members().into_iter();
+    let endpoints: Vec<Endpoint> = members.map(|member| member.dial).collect();
     session
         .journal()
         .write("done", json!({ "cluster": session.launch.name }))?;

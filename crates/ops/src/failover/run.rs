@@ -138,7 +138,7 @@ pub async fn drill(
     lifecycle::finish_drill(session, listener).await?;
     let mut prepared = prepare(&context, launch, request).await?;
     let candidates = prepared.candidates();
-    let left = rest::left_of_all(&context, &prepared.scene, &session.live(), &candidates).await?;
+    let left = rest::left_of_all(&context, &prepared.scene, &*session.live(), &candidates).await?;
     if !left.is_zero() {
         context.note(rest::why("a replica of the shard", left));
         tokio::select! {
@@ -195,7 +195,7 @@ pub async fn drill(
         session, request, &scene, &target, &after, &lanes, record, outcome, began,
     )
     .await;
-    if let Err(error) = discard(&after, &session.live(), &lanes).await {
+    if let Err(error) = discard(&after, &*session.live(), &lanes).await {
         let cause = error.cause();
         context.warn(format!(
             "the canaries' keys go by themselves within an hour: {cause}"
@@ -275,7 +275,7 @@ async fn put_right(
     fault::mend(context, &session.launch, &intent.nodes).await?;
     Scene::settled(context, &session.launch, "bringing the nodes back").await?;
     if !intent.masters.is_empty() {
-        lead::restore(context, &session.launch, &session.live(), &scene.seats).await?;
+        lead::restore(context, &session.launch, &*session.live(), &scene.seats).await?;
     }
     Ok(())
 }
@@ -311,7 +311,7 @@ pub async fn give_back(context: &Context<'_>, session: &Session, intent: &Intent
             .is_some_and(|seats| seats.master != *master);
         if follows {
             let manner = rcluster_core::failover::words::Manner::Planned;
-            lead::lead(context, launch, &session.live(), master, manner).await?;
+            lead::lead(context, launch, &*session.live(), master, manner).await?;
             done += 1;
         }
     }

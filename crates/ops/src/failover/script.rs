@@ -17,7 +17,6 @@ use rcluster_core::{
     node::NodeName,
     slot::SlotSet,
 };
-use rcluster_wire::failover::DrillWire;
 use std::{
     cell::Cell,
     collections::BTreeSet,
@@ -236,7 +235,7 @@ impl<'a> Script<'a> {
     }
 
     fn living(&self, hit: &[NodeName]) -> Vec<NodeName> {
-        let members = self.scene.seen.members.iter();
+        let members = self.scene.members().into_iter();
         let names = members.map(|member| member.name.clone());
         names.filter(|name| !hit.contains(name)).collect()
     }

@@ -13,7 +13,7 @@ use rcluster_core::{
     node::NodeName,
     spec::launch::Launch,
 };
-use rcluster_runtime::Signal;
+use rcluster_runtime::{Signal, faults};
 use std::time::{Duration, Instant};
 use tokio::time::{interval, sleep};
 
@@ -59,19 +59,19 @@ async fn stutter(
     node: &NodeName,
     duty: Duty,
 ) -> Result<Slowed> {
-    let (runtime, name) = (context.runtime, &launch.name);
+    let (faults, name) = (faults::of(context.runtime)?, &launch.name);
     let start = Instant::now();
     let (mut turns, mut frozen, mut longest) = (0, Duration::ZERO, Duration::ZERO);
     while start.elapsed() < duty.lasts() {
         let begin = Instant::now();
-        if !runtime.signal(name, node, Signal::Pause).await? {
+        if !faults.signal(name, node, Signal::Pause).await? {
             return Err(Error::failed(format!(
                 "{node} was not there to be slowed down: somebody else ended or froze it"
             ))
             .hint("`rcluster status` shows it; `rcluster up` brings it back"));
         }
         sleep(duty.frozen()).await;
-        runtime.signal(name, node, Signal::Resume).await?;
+        faults.signal(name, node, Signal::Resume).await?;
         let took = begin.elapsed();
         turns += 1;
         frozen += took;

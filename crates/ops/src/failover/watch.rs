@@ -6,7 +6,7 @@ use rcluster_core::{
     failover::words::Glance,
     node::{Endpoint, NodeName},
 };
-use rcluster_wire::{LiveWire, failover::DrillWire};
+use rcluster_wire::Wire;
 use std::time::{Duration, Instant};
 use tokio::{
     sync::mpsc,
@@ -42,10 +42,14 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Watches these nodes.
-    pub(super) fn start(scene: &Scene, nodes: &[NodeName], wire: &impl Fn() -> LiveWire) -> Self {
+    pub(super) fn start(
+        scene: &Scene,
+        nodes: &[NodeName],
+        wire: &impl Fn() -> Box<dyn Wire>,
+    ) -> Self {
         let (tell, looks) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
-        for member in &scene.seen.members {
+        for member in &scene.members() {
             if nodes.contains(&member.name) {
                 tasks.spawn(one(
                     wire(),
@@ -67,7 +71,7 @@ impl Watch {
     }
 }
 
-async fn one(wire: LiveWire, node: NodeName, at: Endpoint, tell: mpsc::UnboundedSender<Look>) {
+async fn one(wire: Box<dyn Wire>, node: NodeName, at: Endpoint, tell: mpsc::UnboundedSender<Look>) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut before = Instant::now();

@@ -1,7 +1,10 @@
 //! `status --wait`: until the cluster is healthy, saying meanwhile why it is not.
 
-use super::{Status, source::Source};
-use crate::cluster::event::{Event, Listener};
+use super::Status;
+use crate::cluster::{
+    event::{Event, Listener},
+    handle::Cluster,
+};
 use rcluster_core::{
     error::{Error, Kind, Result},
     hint,
@@ -22,10 +25,14 @@ struct Unwell {
 
 /// Waits until everything is as it should be. Exit 7 if it is not in time; a wrong password or no
 /// such cluster ends the wait at once, as time heals neither.
-pub async fn wait(source: &Source, deadline: Duration, listener: &dyn Listener) -> Result<Status> {
+pub async fn wait(
+    cluster: &Cluster,
+    deadline: Duration,
+    listener: &dyn Listener,
+) -> Result<Status> {
     let said = Mutex::new(String::new());
     let outcome = wait_until(EVERY, deadline, || async {
-        let unwell = match tokio::time::timeout(deadline, source.status()).await {
+        let unwell = match tokio::time::timeout(deadline, super::of(cluster)).await {
             Ok(Ok(status)) if status.is_ok() => return Ok(Look::Ready(status)),
             Ok(Ok(status)) => unwell(&status),
             Ok(Err(error)) if matches!(error.kind(), Kind::Missing | Kind::Failed) => Unwell {

@@ -52,8 +52,12 @@ impl Docker {
             };
             self.own(&launch.name, found.labels())?;
             match found.phase {
-                Phase::Running => return Ok(false),
-                Phase::Paused => return self.unpause(&found).await,
+                Phase::Running | Phase::Paused => {
+                    let connected =
+                        !found.is_connected() && self.connect_again(launch, &node.name).await?;
+                    let thawed = found.phase == Phase::Paused && self.unpause(&found).await?;
+                    return Ok(connected || thawed);
+                }
                 Phase::Restarting | Phase::Stopped => {
                     if found.phase == Phase::Restarting {
                         self.halt(&found.id).await;

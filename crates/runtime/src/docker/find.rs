@@ -7,14 +7,16 @@ use super::{
 };
 use crate::{Found, Placed, RunState};
 use bollard::{
-    models::{ContainerSummary, ContainerSummaryStateEnum as State, PortSummary},
-    query_parameters::{ListContainersOptions, ListVolumesOptions},
+    models::{ContainerState, ContainerSummary, ContainerSummaryStateEnum as State, PortSummary},
+    query_parameters::{InspectContainerOptions, ListContainersOptions, ListVolumesOptions},
 };
+use futures_util::{StreamExt, stream};
 use rcluster_core::{
     error::{Error, Kind, Result},
     hint,
     hint::Verb,
     node::{Address, NodeName},
+    snapshot::place::{Exit, THIS_HOST},
     spec::{
         ClusterName,
         container::{self, label},
@@ -24,6 +26,9 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
+
+/// How many containers are looked at in the same moment.
+const AT_ONCE: usize = 16;
 
 /// A node's container.
 #[derive(Debug, Clone)]
@@ -110,6 +115,20 @@ impl Container {
         networks.is_some_and(|networks| networks.contains_key(network))
     }
 
+    /// Whether it is in the cluster's network, or will be at its start: until then Docker may know
+    /// the network by its id only.
+    pub(super) fn is_connected(&self) -> bool {
+        let settings = self.summary.network_settings.as_ref();
+        let networks = settings.and_then(|settings| settings.networks.as_ref());
+        let any = networks.is_some_and(|networks| !networks.is_empty());
+        match cluster_of(self.labels()) {
+            Some(cluster) if self.phase != Phase::Stopped => {
+                self.is_in(&container::network_name(&cluster))
+            }
+            _ => any,
+        }
+    }
+
     fn port(&self, key: &str) -> Option<u16> {
         self.labels()?.get(key)?.parse().ok()
     }
@@ -136,6 +155,20 @@ fn name(summary: &ContainerSummary) -> String {
     let names = summary.names.as_deref().unwrap_or_default();
     let first = names.first().map(String::as_str).unwrap_or_default();
     first.trim_start_matches('/').to_owned()
+}
+
+/// Docker writes a time of the year 1 for what has not happened.
+fn exit_of(state: ContainerState) -> Option<Exit> {
+    let at = state
+        .finished_at
+        .filter(|at| !at.is_empty() && !at.starts_with("0001-"));
+    let error = state.error.filter(|error| !error.is_empty());
+    (at.is_some() || error.is_some()).then_some(Exit {
+        code: state.exit_code,
+        out_of_memory: state.oom_killed.unwrap_or_default(),
+        error,
+        at,
+    })
 }
 
 /// `node-2` before `node-10`.
@@ -218,7 +251,31 @@ impl Docker {
         Ok(all)
     }
 
-    /// The node as the runtime's users see it.
+    /// The nodes of a cluster as the runtime's users see them.
+    pub(super) async fn all_placed(&self, cluster: &ClusterName) -> Result<Vec<Placed>> {
+        let nodes = self.nodes(cluster).await?;
+        let mut all: Vec<Placed> = nodes.iter().map(|found| self.placed(found)).collect();
+        let stopped = all
+            .iter_mut()
+            .filter(|placed| placed.state == RunState::Stopped);
+        stream::iter(stopped)
+            .for_each_concurrent(AT_ONCE, async |placed| {
+                placed.exit = self.exit(&placed.runtime_id).await;
+            })
+            .await;
+        Ok(all)
+    }
+
+    /// How a container ended; `None` if it never ran, or is gone meanwhile.
+    async fn exit(&self, id: &str) -> Option<Exit> {
+        let options = None::<InspectContainerOptions>;
+        let seen = bounded(self.api.inspect_container(id, options))
+            .await
+            .ok()?;
+        exit_of(seen.state?)
+    }
+
+    /// The node as the runtime's users see it, without how it ended.
     pub(super) fn placed(&self, found: &Container) -> Placed {
         let state = match found.phase {
             Phase::Running => RunState::Running,
@@ -230,7 +287,8 @@ impl Docker {
         let bus_port = found
             .port(label::BUS_PORT)
             .unwrap_or_else(|| port.saturating_add(rcluster_core::node::BUS_OFFSET));
-        let alive = state != RunState::Stopped;
+        let connected = found.is_connected();
+        let alive = state != RunState::Stopped && connected;
         let address = found
             .ip()
             .filter(|_| alive)
@@ -247,13 +305,29 @@ impl Docker {
             state,
             port,
             bus_port,
+            host: self.machine(),
+            connected,
             dial,
             address,
+            exit: None,
             runtime_id: found.id.clone(),
             shape: found
                 .labels()
                 .and_then(|labels| labels.get(label::SPEC_HASH))
                 .cloned(),
+        }
+    }
+
+    /// The machine that the engine runs on.
+    fn machine(&self) -> String {
+        let Some(remote) = self.remote else {
+            return THIS_HOST.to_owned();
+        };
+        let (_, address) = self.place.split_once("://").unwrap_or(("", &self.place));
+        let name = address.rsplit_once(':').map_or(address, |(name, _)| name);
+        match remote.ip {
+            Some(ip) if name.is_empty() => ip.to_string(),
+            _ => name.to_owned(),
         }
     }
 
@@ -349,6 +423,25 @@ impl Docker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_never_ran_did_not_end() {
+        let state = |at: &str, error: &str| ContainerState {
+            exit_code: Some(137),
+            oom_killed: Some(true),
+            finished_at: Some(at.to_owned()),
+            error: Some(error.to_owned()),
+            ..ContainerState::default()
+        };
+        assert_eq!(exit_of(state("0001-01-01T00:00:00Z", "")), None);
+        let failed = exit_of(state("0001-01-01T00:00:00Z", "no such file")).expect("an end");
+        assert_eq!(
+            (failed.error.as_deref(), failed.at),
+            (Some("no such file"), None)
+        );
+        let ended = exit_of(state("2026-11-25T10:00:00Z", "")).expect("an end");
+        assert_eq!((ended.code, ended.out_of_memory), (Some(137), true));
+    }
 
     #[test]
     fn ten_comes_after_two() {

@@ -193,7 +193,7 @@ impl Docker {
         }
     }
 
-    /// See [`crate::Runtime::signal`].
+    /// See [`crate::Faults::signal`].
     pub(super) async fn signal_node(
         &self,
         cluster: &ClusterName,

@@ -35,7 +35,10 @@ pub use about::About;
 pub use inspect_image::ImageCheck;
 pub use standin::{BuiltImage, StandIn};
 
-use super::{Beside, Capabilities, Found, LogLines, OnProgress, Placed, Runtime, Signal};
+use super::{
+    Beside, Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, Runtime,
+    ShapeHash, Signal,
+};
 use async_trait::async_trait;
 use rcluster_core::{
     error::Result,
@@ -126,18 +129,17 @@ impl Runtime for Docker {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            start: true,
-            pause: true,
-            volumes: true,
-            restarts_by_itself: true,
-            own_network: true,
-            partition: true,
-            fill_disk: false,
+            this_host: self.is_local(),
+            ..self.kind().capabilities()
         }
     }
 
-    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String {
-        Shape::of(launch, node).hash()
+    fn faults(&self) -> Option<&dyn Faults> {
+        Some(self)
+    }
+
+    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> ShapeHash {
+        Shape::of(launch, node).hashes()
     }
 
     async fn prepare(&self, launch: &Launch, progress: OnProgress<'_>) -> Result<bool> {
@@ -182,8 +184,7 @@ impl Runtime for Docker {
     }
 
     async fn list(&self, cluster: &ClusterName) -> Result<Vec<Placed>> {
-        let nodes = self.nodes(cluster).await?;
-        Ok(nodes.iter().map(|node| self.placed(node)).collect())
+        self.all_placed(cluster).await
     }
 
     async fn clusters(&self) -> Result<Vec<Found>> {
@@ -210,11 +211,21 @@ impl Runtime for Docker {
         let found = self.node_or_none_such(cluster, node).await?;
         Ok(self.read_lines(cluster, found, tail, follow))
     }
+}
 
+#[async_trait]
+impl Faults for Docker {
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {
         self.signal_node(cluster, node, signal).await
     }
 
+    fn partition(&self) -> Option<&dyn Partition> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Partition for Docker {
     async fn disconnect(&self, cluster: &ClusterName, node: &NodeName) -> Result<bool> {
         self.cut_off(cluster, node).await
     }

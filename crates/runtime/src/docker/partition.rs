@@ -17,7 +17,7 @@ use rcluster_core::{
 use tokio::{io::AsyncWriteExt, sync::mpsc};
 
 impl Docker {
-    /// See [`crate::Runtime::disconnect`].
+    /// See [`crate::Partition::disconnect`].
     pub(super) async fn cut_off(&self, cluster: &ClusterName, node: &NodeName) -> Result<bool> {
         let found = self.node_or_none_such(cluster, node).await?;
         self.own(cluster, found.labels())?;
@@ -37,7 +37,7 @@ impl Docker {
         Ok(true)
     }
 
-    /// See [`crate::Runtime::reconnect`].
+    /// See [`crate::Partition::reconnect`].
     pub(super) async fn connect_again(&self, launch: &Launch, node: &NodeName) -> Result<bool> {
         let cluster = &launch.name;
         let Some(found) = self.node(cluster, node).await? else {
@@ -71,7 +71,7 @@ impl Docker {
         })
     }
 
-    /// See [`crate::Runtime::beside`].
+    /// See [`crate::Partition::beside`].
     pub(super) async fn run_beside(
         &self,
         cluster: &ClusterName,

@@ -10,7 +10,10 @@ mod orphan;
 mod pidfile;
 pub mod server;
 
-use super::{Capabilities, Found, LogLines, OnProgress, Placed, RunState, Runtime, Signal};
+use super::{
+    Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, RunState, Runtime,
+    ShapeHash, Signal,
+};
 use crate::wait::{Look, wait_until};
 use async_trait::async_trait;
 use folder::{Card, Folder, cannot};
@@ -21,6 +24,7 @@ use nix::{
 };
 use orphan::Orphan;
 use pidfile::Holder;
+use rcluster_core::snapshot::place::THIS_HOST;
 use rcluster_core::{
     error::{Error, Kind, Result},
     hint,
@@ -125,6 +129,10 @@ impl Process {
             state,
             port: card.port,
             bus_port: card.bus_port,
+            host: THIS_HOST.to_owned(),
+            connected: true,
+            // Nobody waits for a process that has outlived the rcluster that started it.
+            exit: None,
             dial: alive.then_some(SocketAddr::new(ip, card.port)),
             address: alive.then_some(Address {
                 ip,
@@ -292,6 +300,7 @@ impl Process {
     }
 }
 
+/// Made anew at each look from what `node.json` says, so it needs no version.
 fn shape(listen: IpAddr, port: u16, bus_port: u16) -> String {
     format!("{listen}:{port}:{bus_port}")
 }
@@ -347,23 +356,19 @@ impl Runtime for Process {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            start: true,
-            pause: true,
-            volumes: true,
-            restarts_by_itself: false,
-            own_network: false,
-            partition: false,
-            fill_disk: false,
-        }
+        self.kind().capabilities()
+    }
+
+    fn faults(&self) -> Option<&dyn Faults> {
+        Some(self)
     }
 
     fn folder(&self, cluster: &ClusterName, node: &NodeName) -> Option<PathBuf> {
         Some(self.at(cluster, node).path().to_owned())
     }
 
-    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> String {
-        shape(launch.listen, node.port, node.bus_port)
+    fn shape(&self, launch: &Launch, node: &NodeLaunch) -> ShapeHash {
+        shape(launch.listen, node.port, node.bus_port).into()
     }
 
     async fn prepare(&self, launch: &Launch, _progress: OnProgress<'_>) -> Result<bool> {
@@ -543,7 +548,10 @@ impl Runtime for Process {
         let (folder, _) = self.existing(cluster, node)?;
         logs::lines(folder, tail, follow)
     }
+}
 
+#[async_trait]
+impl Faults for Process {
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {
         let (folder, _) = self.existing(cluster, node)?;
         let Some(pid) = Self::pid(&folder).await? else {
@@ -564,5 +572,10 @@ impl Runtime for Process {
                 Self::await_end(&folder, KILL_DEADLINE).await.map(|_| true)
             }
         }
+    }
+
+    /// The nodes share the host's network.
+    fn partition(&self) -> Option<&dyn Partition> {
+        None
     }
 }

@@ -10,6 +10,7 @@ use crate::{Placed, RunState};
 use nix::unistd::Uid;
 use rcluster_core::{
     node::{Address, BUS_OFFSET, NodeName},
+    snapshot::place::THIS_HOST,
     spec::ClusterName,
 };
 use std::{
@@ -68,6 +69,9 @@ pub(super) fn placed(clusters: &Path, cluster: &ClusterName) -> Vec<Placed> {
                 },
                 port,
                 bus_port,
+                host: THIS_HOST.to_owned(),
+                connected: true,
+                exit: None,
                 dial: Some(SocketAddr::new(ip, port)),
                 address: Some(Address { ip, port, bus_port }),
                 runtime_id: orphan.pid.to_string(),

@@ -1,15 +1,13 @@
 //! What only drills say to a node: take over, quick looks with deadlines of their own, and single
 //! attempts of a client, which are never repeated behind its back.
 
-use super::{
-    LiveWire, WireResult,
-    live::{take, unreadable},
-};
+use super::{LiveWire, Looks, replies};
 use async_trait::async_trait;
 use rcluster_core::{
     failover::words::{Class, Glance, Heard, Manner, Outcome, PastElections, Syncs},
     node::Endpoint,
     snapshot::{
+        answer::{WireError, WireResult},
         info::{ClusterInfo, Fields},
         nodes_text,
     },
@@ -30,22 +28,22 @@ pub enum Attempt<'a> {
     /// SET, and WAIT for this many replicas.
     Write {
         /// The key.
-        key: &'a str,
+        key: &'a [u8],
         /// The value.
-        value: &'a str,
+        value: &'a [u8],
         /// How many replicas have to have it.
         wait: u32,
     },
     /// GET.
     Read {
         /// The key.
-        key: &'a str,
+        key: &'a [u8],
     },
 }
 
 /// Calls on one node each.
 #[async_trait]
-pub trait DrillWire: Send + Sync {
+pub trait Drill: Send + Sync {
     /// CLUSTER FAILOVER: this replica is to take over. `Ok` means that it has begun.
     async fn failover(&self, at: &Endpoint, manner: Manner) -> WireResult<()>;
 
@@ -59,17 +57,17 @@ pub trait DrillWire: Send + Sync {
     async fn past_elections(&self, at: &Endpoint) -> WireResult<PastElections>;
 
     /// The values of keys of one slot, in their order.
-    async fn values(&self, at: &Endpoint, keys: &[String]) -> WireResult<Vec<Option<String>>>;
+    async fn values(&self, at: &Endpoint, keys: &[Vec<u8>]) -> WireResult<Vec<Option<Vec<u8>>>>;
 
     /// Removes keys of one slot.
-    async fn discard(&self, at: &Endpoint, keys: &[String]) -> WireResult<()>;
+    async fn discard(&self, at: &Endpoint, keys: &[Vec<u8>]) -> WireResult<()>;
 
     /// One command of a client, sent at most once.
     async fn attempt(&self, at: &Endpoint, what: Attempt<'_>, within: Duration) -> Heard;
 }
 
 #[async_trait]
-impl DrillWire for LiveWire {
+impl Drill for LiveWire {
     async fn failover(&self, at: &Endpoint, manner: Manner) -> WireResult<()> {
         let mut command = cmd("CLUSTER");
         command.arg("FAILOVER");
@@ -83,20 +81,20 @@ impl DrillWire for LiveWire {
         let mut pipeline = Pipeline::with_capacity(2);
         pipeline.cmd("CLUSTER").arg("NODES");
         pipeline.cmd("CLUSTER").arg("INFO");
-        let mut replies = self.send(at, &pipeline, within).await?.into_iter();
-        let view: String = take(at, "CLUSTER NODES", replies.next())?;
-        let info: String = take(at, "CLUSTER INFO", replies.next())?;
+        let mut replies = self.send_within(at, &pipeline, within).await?;
+        let view: String = replies.take("CLUSTER NODES")?;
+        let info: String = replies.take("CLUSTER INFO")?;
         let info = ClusterInfo::from_fields(&Fields::parse(&info));
+        let view = nodes_text::parse(&view);
         Ok(Glance {
-            view: nodes_text::parse(&view).map_err(|why| unreadable(at, "CLUSTER NODES", why))?,
+            view: view.map_err(|why| WireError::unreadable(at, "CLUSTER NODES", &why))?,
             ok: info.ok,
             epoch: info.current_epoch,
         })
     }
 
     async fn syncs(&self, at: &Endpoint) -> WireResult<Syncs> {
-        let text: String = self.call(at, cmd("INFO").arg("stats").to_owned()).await?;
-        let fields = Fields::parse(&text);
+        let fields = self.info(at, "stats").await?;
         Ok(Syncs {
             full: fields.number("sync_full"),
             partial: fields.number("sync_partial_ok"),
@@ -104,33 +102,36 @@ impl DrillWire for LiveWire {
     }
 
     async fn past_elections(&self, at: &Endpoint) -> WireResult<PastElections> {
-        let info: String = self.call(at, cmd("CLUSTER").arg("INFO").to_owned()).await?;
+        let mut info = cmd("CLUSTER");
+        info.arg("INFO");
+        let info: String = self.call(at, info).await?;
         let requests = Fields::parse(&info).number("cluster_stats_messages_auth-req_sent");
         let mut list = cmd("CLIENT");
         list.arg("LIST").arg("TYPE").arg("master");
         let clients: String = self.call(at, list).await?;
-        let replication = cmd("INFO").arg("replication").to_owned();
-        let replication: String = self.call(at, replication).await?;
+        let replication = self.info(at, "replication").await?;
         Ok(PastElections {
             requests,
-            follows_for: link_age(&clients).or_else(|| down_for(&replication)),
+            follows_for: replies::link_age(&clients).or_else(|| replies::down_for(&replication)),
         })
     }
 
-    async fn values(&self, at: &Endpoint, keys: &[String]) -> WireResult<Vec<Option<String>>> {
+    async fn values(&self, at: &Endpoint, keys: &[Vec<u8>]) -> WireResult<Vec<Option<Vec<u8>>>> {
         let mut found = Vec::with_capacity(keys.len());
         for keys in keys.chunks(CHUNK) {
-            let values: Vec<Option<String>> =
-                self.call(at, cmd("MGET").arg(keys).to_owned()).await?;
+            let mut command = cmd("MGET");
+            command.arg(keys);
+            let values: Vec<Option<Vec<u8>>> = self.call(at, command).await?;
             found.extend(values);
         }
         Ok(found)
     }
 
-    async fn discard(&self, at: &Endpoint, keys: &[String]) -> WireResult<()> {
+    async fn discard(&self, at: &Endpoint, keys: &[Vec<u8>]) -> WireResult<()> {
         for keys in keys.chunks(CHUNK) {
-            self.call::<i64>(at, cmd("UNLINK").arg(keys).to_owned())
-                .await?;
+            let mut command = cmd("UNLINK");
+            command.arg(keys);
+            self.call::<i64>(at, command).await?;
         }
         Ok(())
     }
@@ -143,7 +144,10 @@ impl DrillWire for LiveWire {
             // What could not be sent was certainly not done.
             None => match timeout(within, self.connect(at)).await {
                 Ok(Ok(connection)) => connection,
-                Ok(Err(error)) => return heard(Outcome::Refused(class(&error, Class::Refused))),
+                Ok(Err(WireError::Loading { .. })) => {
+                    return heard(Outcome::Refused(Class::Loading));
+                }
+                Ok(Err(_)) => return heard(Outcome::Refused(Class::Refused)),
                 Err(_) => return heard(Outcome::Refused(Class::Timeout)),
             },
         };
@@ -152,14 +156,15 @@ impl DrillWire for LiveWire {
             Attempt::Read { .. } => 0,
         };
         let pipeline = pipeline(&what, within);
-        let count = pipeline.len();
         let left = within.saturating_sub(start.elapsed());
-        let sent = connection.send_packed_commands(&pipeline, 0, count);
-        let replies = match timeout(left, sent).await {
+        let replies = match timeout(left, connection.send(&pipeline)).await {
             Ok(Ok(replies)) => replies,
             Ok(Err(_)) => {
                 self.lock().remove(at);
-                return heard(Outcome::Indeterminate(Class::Broken));
+                return heard(match connection.turned_away() {
+                    Some(_) => Outcome::Refused(Class::Refused),
+                    None => Outcome::Indeterminate(Class::Broken),
+                });
             }
             Err(_) => {
                 self.lock().remove(at);
@@ -212,20 +217,6 @@ fn answer(replies: Vec<Value>, wait: u32) -> Heard {
     }
 }
 
-/// How old the connection to the master is: `CLIENT LIST TYPE master` has one line.
-fn link_age(clients: &str) -> Option<Duration> {
-    let words = clients.lines().next()?.split(' ');
-    let mut ages = words.filter_map(|word| word.strip_prefix("age="));
-    ages.next()?.parse().ok().map(Duration::from_secs)
-}
-
-/// For how long the link to the master has been down; it followed before, too.
-fn down_for(replication: &str) -> Option<Duration> {
-    let fields = Fields::parse(replication);
-    let seconds = fields.text("master_link_down_since_seconds")?;
-    seconds.parse().ok().map(Duration::from_secs)
-}
-
 fn heard(outcome: Outcome) -> Heard {
     Heard {
         outcome,
@@ -259,18 +250,6 @@ mod tests {
             Outcome::Indeterminate(Class::Wait)
         );
         assert_eq!(answer(vec![Value::Nil], 0).outcome, Outcome::Acked);
-    }
-
-    #[test]
-    fn the_age_of_the_link_is_read_from_the_list_of_clients() {
-        let line = "id=73 addr=127.0.0.1:1 laddr=127.0.0.1:2 fd=23 name= age=113 idle=9 flags=M\n";
-        assert_eq!(link_age(line), Some(Duration::from_secs(113)));
-        assert_eq!(link_age(""), None);
-        let down = "role:slave\r\nmaster_link_down_since_seconds:7\r\n";
-        assert_eq!(down_for(down), Some(Duration::from_secs(7)));
-        let never = "role:slave\r\nmaster_link_down_since_seconds:-1\r\n";
-        assert_eq!(down_for(never), None);
-        assert_eq!(down_for("role:master\r\n"), None);
     }
 
     #[test]
