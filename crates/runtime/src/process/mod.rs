@@ -9,6 +9,8 @@ mod logs;
 mod orphan;
 mod pidfile;
 pub mod server;
+mod signal;
+mod spawn;
 
 use super::{
     Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, RunState, Runtime,
@@ -17,11 +19,7 @@ use super::{
 use crate::wait::{Look, wait_until};
 use async_trait::async_trait;
 use folder::{Card, Folder, cannot};
-use logs::died;
-use nix::{
-    sys::signal::{Signal as Unix, kill},
-    unistd::{Pid, Uid},
-};
+use nix::{sys::signal::Signal as Unix, unistd::Uid};
 use orphan::Orphan;
 use pidfile::Holder;
 use rcluster_core::snapshot::place::THIS_HOST;
@@ -34,26 +32,20 @@ use rcluster_core::{
     },
 };
 use server::Server;
+use signal::{await_frozen, is_frozen, send};
+use spawn::START_DEADLINE;
 use std::{
     collections::BTreeSet,
     fs,
     future::ready,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    os::unix::{fs::OpenOptionsExt, process::CommandExt},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
-/// How long a process may take from its start to its pidfile (written once it listens).
-const START_DEADLINE: Duration = Duration::from_secs(20);
-
 /// How long a killed process may take to be gone.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
-
-/// How long a process may take to be frozen or thawed.
-const FREEZE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long a process that was asked to end is left to itself before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -141,82 +133,6 @@ impl Process {
             shape: Some(shape(card.listen, card.port, card.bus_port)),
             node: card.node,
         })
-    }
-
-    async fn launch(
-        folder: &Folder,
-        server: &Path,
-        node: &NodeName,
-        poll: Duration,
-    ) -> Result<bool> {
-        let Some(pid) = pidfile::claim(&folder.pidfile())? else {
-            return Ok(false);
-        };
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(folder.log())
-            .map_err(|error| cannot("opening", &folder.log(), error))?;
-        let out = log
-            .try_clone()
-            .map_err(|error| cannot("opening", &folder.log(), error))?;
-        let mut child = Command::new(server)
-            .arg(folder.conf())
-            .current_dir(folder.path())
-            // The locked pidfile: see `pidfile`.
-            .stdin(Stdio::from(pid))
-            .stdout(Stdio::from(out))
-            .stderr(Stdio::from(log))
-            // A group of its own: Ctrl-C at the terminal is not for it.
-            .process_group(0)
-            // What it needs is in its file; what is secret must not show in its environment.
-            .env_remove("REDIS_PASSWORD")
-            .env_remove("REDISCLI_AUTH")
-            .spawn()
-            .map_err(|error| {
-                Error::missing(format!("starting {}", server.display()))
-                    .source(error)
-                    .hint("name a redis-server that runs here with `redis_server:` in the spec")
-            })?;
-        Self::await_pidfile(folder, &mut child, node, poll).await?;
-        Ok(true)
-    }
-
-    /// Redis writes its pidfile once it listens on both ports (`initServer`, then `createPidFile`).
-    async fn await_pidfile(
-        folder: &Folder,
-        child: &mut Child,
-        node: &NodeName,
-        poll: Duration,
-    ) -> Result<()> {
-        let path = folder.pidfile();
-        let wanted = child.id().to_string();
-        let outcome = wait_until(poll, START_DEADLINE, || {
-            if fs::read_to_string(&path).is_ok_and(|text| text.trim() == wanted) {
-                return ready(Ok(Look::Ready(None)));
-            }
-            ready(match child.try_wait() {
-                Ok(Some(status)) => Ok(Look::Ready(Some(status))),
-                Ok(None) => Ok(Look::Pending(())),
-                Err(error) => Err(Error::failed(format!("waiting for {node}")).source(error)),
-            })
-        })
-        .await?;
-        match outcome {
-            Ok(None) => Ok(()),
-            Ok(Some(status)) => Err(died(folder, node, &format!("{status}"))),
-            Err(_) => {
-                // A guard: what did not start must not linger half-started.
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(died(
-                    folder,
-                    node,
-                    "it did not listen in time and was ended",
-                ))
-            }
-        }
     }
 
     /// Redis refuses SIGTERM for as long as it writes its first append-only file, which a replica
@@ -312,41 +228,6 @@ pub(super) fn reachable(listen: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether the process is stopped by a signal (`T` in the third field of /proc/PID/stat; the
-/// second is the name in parentheses and may hold anything). Elsewhere than on Linux: not known.
-pub(super) fn is_frozen(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ")
-        .is_some_and(|(_, rest)| rest.starts_with('T'))
-}
-
-/// The kernel delivers a signal at its leisure: who looks next shall see what it did.
-async fn await_frozen(pid: i32, wanted: bool) -> Result<()> {
-    if !cfg!(target_os = "linux") {
-        return Ok(());
-    }
-    let seen = wait_until(POLL, FREEZE_DEADLINE, || {
-        ready(Ok::<_, Error>(if is_frozen(pid) == wanted {
-            Look::Ready(())
-        } else {
-            Look::Pending(())
-        }))
-    });
-    seen.await?.map_err(|_| {
-        let what = if wanted { "stop" } else { "go on" };
-        Error::failed(format!("process {pid} does not {what} when signalled"))
-            .hint("a disk that hangs keeps processes from it; look at `dmesg`")
-    })
-}
-
-fn send(pid: i32, signal: Unix) -> Result<()> {
-    match kill(Pid::from_raw(pid), signal) {
-        // It ended between the look and the signal: what was wanted of it is moot.
-        Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
-        Err(error) => Err(Error::failed(format!("signalling process {pid}")).source(error)),
-    }
-}
-
 #[async_trait]
 impl Runtime for Process {
     fn kind(&self) -> RuntimeKind {
@@ -399,7 +280,7 @@ impl Runtime for Process {
         ))?;
         let others = u32::try_from(launch.nodes.len() / PER_POLL).unwrap_or(u32::MAX);
         let poll = POLL.saturating_mul(others.saturating_add(1));
-        Self::launch(&folder, &server.path, &node.name, poll).await
+        spawn::launch(&folder, &server.path, &node.name, poll).await
     }
 
     async fn configure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<()> {
@@ -412,7 +293,7 @@ impl Runtime for Process {
         match Self::placed(&folder, card)?.state {
             RunState::Running => Ok(false),
             RunState::Paused => self.signal(cluster, node, Signal::Resume).await,
-            RunState::Stopped => Self::launch(&folder, &server, node, POLL).await,
+            RunState::Stopped => spawn::launch(&folder, &server, node, POLL).await,
         }
     }
 

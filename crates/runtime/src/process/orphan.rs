@@ -62,7 +62,7 @@ pub(super) fn placed(clusters: &Path, cluster: &ClusterName) -> Vec<Placed> {
             let bus_port = port.saturating_add(BUS_OFFSET);
             Placed {
                 node: orphan.node,
-                state: if super::is_frozen(orphan.pid) {
+                state: if super::signal::is_frozen(orphan.pid) {
                     RunState::Paused
                 } else {
                     RunState::Running
