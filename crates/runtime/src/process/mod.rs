@@ -6,8 +6,8 @@
 
 mod folder;
 mod logs;
-mod orphan;
 mod pidfile;
+mod running;
 pub mod server;
 mod signal;
 mod spawn;
@@ -20,7 +20,6 @@ use crate::wait::{Look, wait_until};
 use async_trait::async_trait;
 use folder::{Card, Folder, cannot};
 use nix::{sys::signal::Signal as Unix, unistd::Uid};
-use orphan::Orphan;
 use pidfile::Holder;
 use rcluster_core::snapshot::place::THIS_HOST;
 use rcluster_core::{
@@ -31,6 +30,7 @@ use rcluster_core::{
         launch::{Launch, NodeLaunch},
     },
 };
+use running::Seen;
 use server::Server;
 use signal::{await_frozen, is_frozen, send};
 use spawn::START_DEADLINE;
@@ -49,6 +49,12 @@ const KILL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a process that was asked to end is left to itself before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
+
+/// How long a process may take to end once its pidfile is gone.
+const MOMENT: Duration = Duration::from_millis(500);
+
+/// How often a process that has not written its pid yet is looked at.
+const STARTING: Duration = Duration::from_millis(20);
 
 /// How often a start or an end is looked for.
 const POLL: Duration = Duration::from_millis(2);
@@ -105,8 +111,25 @@ impl Process {
         }
     }
 
-    fn placed(folder: &Folder, card: Card) -> Result<Placed> {
-        let holder = pidfile::holder(&folder.pidfile())?;
+    /// The node's process: by its pidfile, or, where that is lost or says nothing, by the process
+    /// itself.
+    async fn holder(&self, cluster: &ClusterName, node: &NodeName, seen: &Seen) -> Result<Holder> {
+        let holder = pidfile::holder(&self.at(cluster, node).pidfile())?;
+        if matches!(holder, Holder::Process(Some(_))) {
+            return Ok(holder);
+        }
+        let Some(found) = seen.node(&self.clusters, cluster, node) else {
+            return Ok(holder);
+        };
+        // Redis removes its pidfile an instant before it ends: such a node is as good as stopped.
+        if self.await_end(cluster, node, found.pid, MOMENT).await? {
+            return Ok(Holder::Nobody);
+        }
+        Ok(Holder::Process(Some(found.pid)))
+    }
+
+    async fn placed(&self, cluster: &ClusterName, card: Card, seen: &Seen) -> Result<Placed> {
+        let holder = self.holder(cluster, &card.node, seen).await?;
         let (state, runtime_id) = match holder {
             Holder::Nobody => (RunState::Stopped, String::new()),
             Holder::Process(None) => (RunState::Running, String::new()),
@@ -137,14 +160,23 @@ impl Process {
 
     /// Redis refuses SIGTERM for as long as it writes its first append-only file, which a replica
     /// does after each full synchronisation: so it is asked until it ends.
-    async fn ask_to_end(folder: &Folder, pid: i32, grace: Duration) -> Result<bool> {
+    async fn ask_to_end(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+        pid: i32,
+        grace: Duration,
+    ) -> Result<bool> {
         let start = Instant::now();
         loop {
             send(pid, Unix::SIGTERM)?;
             // A frozen process takes SIGTERM only once it is thawed.
             send(pid, Unix::SIGCONT)?;
             let left = grace.saturating_sub(start.elapsed());
-            if Self::await_end(folder, ASK_AGAIN.min(left)).await? {
+            if self
+                .await_end(cluster, node, pid, ASK_AGAIN.min(left))
+                .await?
+            {
                 return Ok(true);
             }
             if left <= ASK_AGAIN {
@@ -153,64 +185,82 @@ impl Process {
         }
     }
 
-    async fn await_end(folder: &Folder, deadline: Duration) -> Result<bool> {
-        let path = folder.pidfile();
+    /// Whether this process of a node ends in time. It has ended when nobody holds its pidfile, and
+    /// no process says that it is the node: the file may be gone before the process is.
+    async fn await_end(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+        pid: i32,
+        deadline: Duration,
+    ) -> Result<bool> {
+        let path = self.at(cluster, node).pidfile();
+        let is_it = || {
+            running::of(&self.clusters, pid)
+                .is_some_and(|running| running.cluster == *cluster && running.node == *node)
+        };
         let ended = wait_until(POLL, deadline, || {
             ready(pidfile::holder(&path).map(|holder| match holder {
-                Holder::Nobody => Look::Ready(()),
-                Holder::Process(_) => Look::Pending(()),
+                Holder::Process(Some(other)) if other != pid => Look::Ready(()),
+                Holder::Nobody if !is_it() => Look::Ready(()),
+                _ => Look::Pending(()),
             }))
         })
         .await?;
         Ok(ended.is_ok())
     }
 
-    /// A node whose folder is gone, if this is one.
-    fn orphan(&self, cluster: &ClusterName, node: &NodeName) -> Option<Orphan> {
-        if self.at(cluster, node).exists() {
-            return None;
-        }
-        let mut all = orphan::all(&self.clusters).into_iter();
-        all.find(|orphan| orphan.cluster == *cluster && orphan.node == *node)
-    }
-
-    /// Ends a node without a folder; there is nothing left that it could save.
-    async fn end(&self, orphan: &Orphan) -> Result<()> {
-        send(orphan.pid, Unix::SIGKILL)?;
-        let ended = wait_until(POLL, KILL_DEADLINE, || {
-            ready(Ok::<_, Error>(if orphan.is_alive(&self.clusters) {
-                Look::Pending(())
-            } else {
-                Look::Ready(())
-            }))
-        })
-        .await?;
-        ended.map_err(|_| {
-            Error::failed(format!(
-                "{} (pid {}) does not end, not even by SIGKILL",
-                orphan.node, orphan.pid
-            ))
-        })
-    }
-
     /// The pid of a running node; waits out the instant in which it has not written it yet.
-    async fn pid(folder: &Folder) -> Result<Option<i32>> {
-        let path = folder.pidfile();
-        let found = wait_until(POLL, START_DEADLINE, || {
-            ready(pidfile::holder(&path).map(|holder| match holder {
+    async fn pid(&self, cluster: &ClusterName, node: &NodeName) -> Result<Option<i32>> {
+        let found = wait_until(STARTING, START_DEADLINE, async || {
+            let holder = self.holder(cluster, node, &Seen::default()).await?;
+            Ok::<_, Error>(match holder {
                 Holder::Nobody => Look::Ready(None),
                 Holder::Process(Some(pid)) => Look::Ready(Some(pid)),
                 Holder::Process(None) => Look::Pending(()),
-            }))
+            })
         })
         .await?;
         found.map_err(|_| {
+            let path = self.at(cluster, node).pidfile();
             Error::failed(format!(
                 "{} is locked by a process that does not say its pid",
                 path.display()
             ))
             .hint("another program holds the file open; see `fuser` or `lsof`")
         })
+    }
+
+    /// The nodes of a cluster whose files are there, and those of which nothing but a process is.
+    async fn listed(&self, cluster: &ClusterName, seen: &Seen) -> Result<Vec<Placed>> {
+        let nodes = self.nodes(cluster);
+        let entries = match fs::read_dir(&nodes) {
+            Ok(entries) => Some(entries),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(cannot("reading", &nodes, error)),
+        };
+        let mut found = Vec::new();
+        for entry in entries.into_iter().flatten() {
+            let entry = entry.map_err(|error| cannot("reading", &nodes, error))?;
+            let Some(name) = entry.file_name().to_str().map(NodeName::new) else {
+                continue;
+            };
+            if let Some(card) = Folder::of(&nodes, &name).card()? {
+                let number = card.number;
+                found.push((number, self.placed(cluster, card, seen).await?));
+            }
+        }
+        found.sort_by_key(|(number, _)| *number);
+        let mut placed: Vec<Placed> = found.into_iter().map(|(_, placed)| placed).collect();
+        let running = seen.all(&self.clusters).iter();
+        let mut bare: Vec<Placed> = running
+            .filter(|running| running.cluster == *cluster)
+            .filter(|running| placed.iter().all(|placed| placed.node != running.node))
+            .map(running::Running::placed)
+            .collect();
+        bare.sort_by_key(|placed| placed.port);
+        placed.append(&mut bare);
+        Ok(placed)
     }
 }
 
@@ -261,7 +311,11 @@ impl Runtime for Process {
     async fn ensure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<bool> {
         let folder = self.at(&launch.name, &node.name);
         if let Some(card) = folder.card()? {
-            match Self::placed(&folder, card)?.state {
+            match self
+                .placed(&launch.name, card, &Seen::default())
+                .await?
+                .state
+            {
                 RunState::Running => return Ok(false),
                 RunState::Paused => {
                     return self.signal(&launch.name, &node.name, Signal::Resume).await;
@@ -290,7 +344,7 @@ impl Runtime for Process {
     async fn start(&self, cluster: &ClusterName, node: &NodeName) -> Result<bool> {
         let (folder, card) = self.existing(cluster, node)?;
         let server = card.server.clone();
-        match Self::placed(&folder, card)?.state {
+        match self.placed(cluster, card, &Seen::default()).await?.state {
             RunState::Running => Ok(false),
             RunState::Paused => self.signal(cluster, node, Signal::Resume).await,
             RunState::Stopped => spawn::launch(&folder, &server, node, POLL).await,
@@ -298,37 +352,33 @@ impl Runtime for Process {
     }
 
     async fn stop(&self, cluster: &ClusterName, node: &NodeName, grace: Duration) -> Result<bool> {
-        if let Some(orphan) = self.orphan(cluster, node) {
-            return self.end(&orphan).await.map(|()| true);
-        }
-        let folder = self.at(cluster, node);
-        let Some(pid) = Self::pid(&folder).await? else {
+        let Some(pid) = self.pid(cluster, node).await? else {
             return Ok(false);
         };
-        if !Self::ask_to_end(&folder, pid, grace).await? {
-            send(pid, Unix::SIGKILL)?;
-            if !Self::await_end(&folder, KILL_DEADLINE).await? {
-                return Err(Error::failed(format!(
-                    "{node} (pid {pid}) does not end, not even by SIGKILL"
-                ))
-                .hint("a disk that hangs keeps processes alive; look at `dmesg`"));
-            }
+        // Without its folder there is nothing left that it could save.
+        let saves = self.at(cluster, node).has_data();
+        if saves && self.ask_to_end(cluster, node, pid, grace).await? {
+            return Ok(true);
+        }
+        send(pid, Unix::SIGKILL)?;
+        if !self.await_end(cluster, node, pid, KILL_DEADLINE).await? {
+            return Err(Error::failed(format!(
+                "{node} (pid {pid}) does not end, not even by SIGKILL"
+            ))
+            .hint("a disk that hangs keeps processes alive; look at `dmesg`"));
         }
         Ok(true)
     }
 
     async fn remove(&self, cluster: &ClusterName, node: &NodeName, volumes: bool) -> Result<bool> {
-        if let Some(orphan) = self.orphan(cluster, node) {
-            return self.end(&orphan).await.map(|()| true);
-        }
         let folder = self.at(cluster, node);
-        if !folder.path().is_dir() {
-            return Ok(false);
-        }
         let existed = folder.card()?.is_some();
-        self.stop(cluster, node, Duration::from_secs(10)).await?;
+        let ran = self.stop(cluster, node, Duration::from_secs(10)).await?;
+        if !folder.path().is_dir() {
+            return Ok(ran);
+        }
         folder.remove(volumes)?;
-        Ok(existed || volumes)
+        Ok(existed || ran || volumes)
     }
 
     async fn retire(&self, cluster: &ClusterName, volumes: bool) -> Result<bool> {
@@ -348,35 +398,14 @@ impl Runtime for Process {
     }
 
     async fn list(&self, cluster: &ClusterName) -> Result<Vec<Placed>> {
-        let nodes = self.nodes(cluster);
-        let entries = match fs::read_dir(&nodes) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(orphan::placed(&self.clusters, cluster));
-            }
-            Err(error) => return Err(cannot("reading", &nodes, error)),
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(|error| cannot("reading", &nodes, error))?;
-            let Some(name) = entry.file_name().to_str().map(NodeName::new) else {
-                continue;
-            };
-            let folder = Folder::of(&nodes, &name);
-            if let Some(card) = folder.card()? {
-                let number = card.number;
-                found.push((number, Self::placed(&folder, card)?));
-            }
-        }
-        found.sort_by_key(|(number, _)| *number);
-        Ok(found.into_iter().map(|(_, placed)| placed).collect())
+        self.listed(cluster, &Seen::default()).await
     }
 
     async fn clusters(&self) -> Result<Vec<Found>> {
-        let mut names: BTreeSet<ClusterName> = orphan::all(&self.clusters)
-            .into_iter()
-            .map(|orphan| orphan.cluster)
-            .collect();
+        let seen = Seen::default();
+        let running = seen.all(&self.clusters).iter();
+        let mut names: BTreeSet<ClusterName> =
+            running.map(|running| running.cluster.clone()).collect();
         match fs::read_dir(&self.clusters) {
             Ok(entries) => names.extend(
                 entries
@@ -389,10 +418,12 @@ impl Runtime for Process {
         let me = Uid::current().as_raw();
         let mut found = Vec::new();
         for name in names {
-            let nodes = self.list(&name).await?;
-            if nodes.is_empty() {
+            // One that cannot be read must not hide the others; whose it is may be the reason.
+            let nodes = self.listed(&name, &seen).await;
+            if nodes.as_ref().is_ok_and(Vec::is_empty) {
                 continue;
             }
+            let nodes = nodes.unwrap_or_default();
             let owner =
                 Folder::owner(&self.clusters.join(name.as_str())).filter(|owner| *owner != me);
             found.push(Found {
@@ -433,8 +464,8 @@ impl Runtime for Process {
 #[async_trait]
 impl Faults for Process {
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {
-        let (folder, _) = self.existing(cluster, node)?;
-        let Some(pid) = Self::pid(&folder).await? else {
+        self.existing(cluster, node)?;
+        let Some(pid) = self.pid(cluster, node).await? else {
             return Ok(false);
         };
         match (signal, is_frozen(pid)) {
@@ -449,7 +480,8 @@ impl Faults for Process {
             }
             (Signal::Kill, _) => {
                 send(pid, Unix::SIGKILL)?;
-                Self::await_end(&folder, KILL_DEADLINE).await.map(|_| true)
+                let ended = self.await_end(cluster, node, pid, KILL_DEADLINE);
+                ended.await.map(|_| true)
             }
         }
     }
