@@ -62,6 +62,9 @@ impl Docker {
                     if found.phase == Phase::Restarting {
                         self.halt(&found.id).await;
                     }
+                    if !found.is_connected() {
+                        self.connect_again(launch, &node.name).await?;
+                    }
                     self.put_conf(&found, conf).await?;
                     if self.run_or_forget(launch, node, &found.id).await? {
                         return Ok(true);
