@@ -63,13 +63,13 @@ pub async fn up(
     let mut done = 0;
     for _ in 1..ATTEMPTS {
         let mut applier = Applier::new(context, launch, password);
-        started.ran = false;
+        started.planned = false;
         let tried = attempt(context, &mut applier, before, &extent, &mut started).await;
         let error = match tried {
             Ok(outcome) => return Ok(outcome.after(done)),
             Err(error) => error,
         };
-        let ended = match started.ran && error.kind() != Kind::Interrupted {
+        let ended = match started.planned && error.kind() != Kind::Interrupted {
             true => applier.ended().await?,
             false => Vec::new(),
         };
@@ -91,8 +91,8 @@ pub async fn up(
 #[derive(Debug, Default)]
 struct Started {
     nodes: BTreeSet<NodeName>,
-    /// Whether all that was to be started has been, so that who does not run now has ended since.
-    ran: bool,
+    /// Whether it is known who had to be started, so that anybody else who does not run has ended since.
+    planned: bool,
 }
 
 async fn attempt(
@@ -151,8 +151,8 @@ async fn run_nodes(
         let plan = start::checked(context, launch, only).await?;
         preflight::password(context, launch, &plan).await?;
         started.nodes.extend(start::starting(&plan));
+        started.planned = true;
         start::carry_out(context, launch, applier, plan, &expected).await?;
-        started.ran = true;
     }
     applier
         .reach(Goal::Answering, "wait for the nodes to answer")
@@ -164,8 +164,13 @@ async fn run_nodes(
 async fn forget_ghosts(context: &Context<'_>, seen: &Snapshot) -> Result<Plan> {
     let ours = seen.ids();
     let knows_strangers = |seen: &Snapshot| {
-        seen.said()
-            .any(|(_, report)| report.view.nodes.iter().any(|line| !ours.contains(&line.id)))
+        seen.said().any(|(_, report)| {
+            report
+                .view
+                .nodes
+                .iter()
+                .any(|line| !ours.contains(&line.id))
+        })
     };
     if !knows_strangers(seen) {
         return Ok(Plan::default());

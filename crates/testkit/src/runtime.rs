@@ -4,7 +4,9 @@
 //! with something that does, by a hook that hears of every change of power.
 
 use async_trait::async_trait;
-use rcluster_core::snapshot::place::{Capabilities, Disk, Exit, Placed, RunState, ShapeHash, THIS_HOST};
+use rcluster_core::snapshot::place::{
+    Capabilities, Disk, Exit, Placed, RunState, ShapeHash, THIS_HOST,
+};
 use rcluster_core::{
     error::{Error, Kind, Result},
     node::{Address, NodeName},
@@ -442,11 +444,13 @@ impl Runtime for FakeRuntime {
     async fn disk(&self, cluster: &ClusterName, node: &NodeName) -> Result<Disk> {
         let inner = self.lock();
         let disk = (cluster.clone(), node.clone());
-        Ok(match (inner.disks.contains(&disk), inner.nameless.contains(&disk)) {
-            (true, true) => Disk::Nameless,
-            (true, false) => Disk::Whole,
-            (false, _) => Disk::Empty,
-        })
+        Ok(
+            match (inner.disks.contains(&disk), inner.nameless.contains(&disk)) {
+                (true, true) => Disk::Nameless,
+                (true, false) => Disk::Whole,
+                (false, _) => Disk::Empty,
+            },
+        )
     }
 
     async fn clusters(&self) -> Result<Vec<Found>> {

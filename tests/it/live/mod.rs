@@ -18,6 +18,7 @@ mod resume;
 mod run;
 mod runtime_contract;
 mod seeds;
+mod sick;
 mod snippets;
 mod taken_over;
 mod test;

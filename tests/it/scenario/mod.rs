@@ -3,6 +3,7 @@
 
 mod forming;
 mod killed;
+mod lost;
 mod refusals;
 mod repairs;
 mod takeover;

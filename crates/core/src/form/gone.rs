@@ -89,7 +89,11 @@ pub(super) fn nobody_has(seats: &[Seat<'_>], slots: &SlotSet) -> Error {
     let masters = seats.iter().filter(|seat| !seat.is_replica());
     let keys: u64 = masters.map(|seat| seat.report.info.keys).sum();
     let hint = if keys == 0 {
-        hint!["nothing was formed, and the others hold no key: ", Verb::Reset, " begins anew"]
+        hint![
+            "nothing was formed, and the others hold no key: ",
+            Verb::Reset,
+            " begins anew"
+        ]
     } else {
         hint![format!(
             "nothing was formed. If the data is somewhere (a backup, another disk), put it back first. `redis-cli --cluster fix` deals these slots anew, empty, and keeps the {keys} keys of the others"

@@ -29,11 +29,7 @@ pub struct Blank {
 /// included: those are never taken over from.
 ///
 /// Refused where slots were on such a node and nobody has a copy.
-pub fn rescue(
-    seats: &[Seat<'_>],
-    answered: &BTreeSet<NodeId>,
-    blanks: &[Blank],
-) -> Result<Plan> {
+pub fn rescue(seats: &[Seat<'_>], answered: &BTreeSet<NodeId>, blanks: &[Blank]) -> Result<Plan> {
     let mut plan = Plan::default();
     let mut steps = Vec::new();
     for (id, line) in strangers(seats) {

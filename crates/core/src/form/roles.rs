@@ -20,6 +20,7 @@ use crate::{
     },
     slot::{SLOTS, SlotRange, SlotSet},
     snapshot::nodes_text::ViewLine,
+    text::count::count,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -174,17 +175,27 @@ fn place_blanks(
 ) -> Result<Vec<(usize, usize)>> {
     let mut followers = followers(seats, heirs);
     let short = |followers: &BTreeMap<usize, usize>| {
-        followers.len() >= wanted.masters.len()
-            || followers.values().any(|count| *count < replicas)
+        followers.len() >= wanted.masters.len() || followers.values().any(|count| *count < replicas)
     };
     let mut placed = Vec::new();
     for (i, seat) in seats.iter().enumerate() {
         if !seat.slots().is_empty() || seat.is_replica() {
             continue;
         }
-        // Slots were moved away by hand: how many masters there are to be is not decided here.
         if !short(&followers) {
-            continue;
+            // Slots were moved away from it by hand: the judge says so, and nothing is done.
+            if !seat.report.view.is_alone() {
+                continue;
+            }
+            return Err(Error::refused(format!(
+                "{} is empty, but all slots are owned: {} of {} wanted",
+                seat.name,
+                followers.len(),
+                count(wanted.masters.len(), "master"),
+            ))
+            .hint(
+                "moving slots to new masters is not supported yet: put the number of shards back",
+            ));
         }
         if !seat.is_blank() {
             return Err(Error::refused(format!(

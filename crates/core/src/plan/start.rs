@@ -231,7 +231,11 @@ mod tests {
         assert_eq!(names(&first).len(), 5);
         assert_eq!(names(&last), ["node-1"]);
         // Where none knows, there is nobody to wait for.
-        let all: Vec<NodeName> = launch().nodes.iter().map(|node| node.name.clone()).collect();
+        let all: Vec<NodeName> = launch()
+            .nodes
+            .iter()
+            .map(|node| node.name.clone())
+            .collect();
         let (first, last) = split(start(&launch(), &[], &all).expect("a plan"));
         assert_eq!((names(&first).len(), last.is_empty()), (6, true));
     }

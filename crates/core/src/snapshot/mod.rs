@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod capability;
 pub mod info;
+pub mod last_words;
 pub mod names;
 pub mod nodes_text;
 pub mod place;

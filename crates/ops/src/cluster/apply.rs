@@ -6,13 +6,15 @@ use futures_util::future::join_all;
 use rcluster_core::snapshot::place::{Placed, RunState};
 use rcluster_core::{
     error::{Error, Kind, Result},
-    form, judge,
+    form, hint,
+    hint::Verb,
+    judge,
     node::{Epoch, NodeId, NodeName},
     plan::step::{Goal, Plan, Stage, Step},
     secret::Secret,
     slot::SlotSet,
-    snapshot::{Member, Snapshot, answer::WireError, refusal::Refusal},
-    spec::launch::Launch,
+    snapshot::{Member, Snapshot, answer::WireError, last_words, refusal::Refusal},
+    spec::{container, launch::Launch},
 };
 use rcluster_runtime::{
     Progress,
@@ -539,13 +541,29 @@ impl<'a> Applier<'a> {
             let logs = self.context.runtime;
             let lines = logs.logs(&self.launch.name, &node, LOG_LINES).await;
             let lines = lines.unwrap_or_default();
+            let hint = last_words::hint(&lines, |file| self.data_file(&node, file));
+            let hint = hint
+                .unwrap_or_else(|| hint!["its last lines say why"; Verb::Up, " starts it again"]);
             errors.push(
                 Error::failed(format!("{node} ended"))
-                    .hint("its last lines say why; `rcluster up` starts it again")
+                    .hint(hint)
                     .log(node.as_str(), lines),
             );
         }
         Error::all(errors).map_or(Ok(()), Err)
+    }
+
+    /// Where a file of a node's data lies.
+    fn data_file(&self, node: &NodeName, file: &str) -> String {
+        let name = &self.launch.name;
+        match self.context.runtime.folder(name, node) {
+            Some(folder) => folder.join("data").join(file).display().to_string(),
+            None => format!(
+                "{}/{file} (in the volume {})",
+                container::DATA,
+                container::volume_name(name, node)
+            ),
+        }
     }
 
     fn late(what: &str, waited: Duration, last: &str) -> Error {
