@@ -12,7 +12,7 @@ use rcluster_core::{
     node::{Address, Epoch, NodeName},
     plan::{
         start::{self, Existing},
-        step::{Change, Goal, Plan, Step},
+        step::{Change, Goal, Plan, Step, names},
     },
     snapshot::{
         Snapshot,
@@ -62,6 +62,21 @@ pub async fn plan(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
     start::start(launch, &existing, &blank)
 }
 
+/// Nodes that run, know nobody and hold nothing, while a plan starts others that may know them.
+async fn empty(context: &Context<'_>, launch: &Launch, plan: &Plan) -> Result<Vec<NodeName>> {
+    let (first, _) = start::split(plan.clone());
+    let creates_all = creates_all(launch, plan);
+    if creates_all || starting(&first).is_empty() {
+        return Ok(Vec::new());
+    }
+    let seen = look::members(context, launch).await?;
+    let said = seen.said().filter(|(_, report)| {
+        let slots = report.view.me().map(|me| me.slots.is_empty());
+        report.view.is_alone() && report.info.keys == 0 && slots == Some(true)
+    });
+    Ok(said.map(|(node, _)| node.name.clone()).collect())
+}
+
 /// Those of these nodes, none of which runs, that will not know who they are when they start.
 pub async fn blanks(
     context: &Context<'_>,
@@ -96,13 +111,14 @@ pub async fn carry_out(
     let (first, last) = start::split(started);
     let late = starting(&last);
     if !late.is_empty() {
+        refuse_early(context, launch, &starting(&first), &late).await?;
         let early = expected.iter().filter(|node| !late.contains(node));
         applier.expect(early.cloned().collect());
         applier.apply(&first).await?;
         applier
             .reach(Goal::Answering, "wait for the nodes that have data")
             .await?;
-        let blanks = blanks(context, launch, &late).await?;
+        let blanks = late_blanks(context, launch, &late).await?;
         let rescue = rescue(context, applier.snapshot(), &blanks).await?;
         applier.apply(&rescue).await?;
         applier.expect(expected.to_vec());
@@ -110,6 +126,55 @@ pub async fn carry_out(
     }
     applier.expect(expected.to_vec());
     applier.apply(&first).await
+}
+
+/// A node that lost its data is not started while one that may have a copy does not run.
+async fn refuse_early(
+    context: &Context<'_>,
+    launch: &Launch,
+    first: &[NodeName],
+    late: &[NodeName],
+) -> Result<()> {
+    let placed = context.runtime.list(&launch.name).await?;
+    let runs = |name: &NodeName| {
+        let mut placed = placed.iter();
+        placed.any(|placed| placed.node == *name && placed.state != RunState::Stopped)
+    };
+    let absent = launch.nodes.iter().map(|node| &node.name);
+    let absent: Vec<NodeName> = absent
+        .filter(|name| !first.contains(name) && !late.contains(name) && !runs(name))
+        .cloned()
+        .collect();
+    if absent.is_empty() {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "{} would start empty, while {} may have a copy of its data and {} not run",
+        names(late, ", "),
+        names(&absent, ", "),
+        if absent.len() == 1 { "does" } else { "do" },
+    ))
+    .hint(hint![Verb::Up, " starts all in the right order"]))
+}
+
+/// What those have that start last, as far as it is theirs: a file that names nobody is none.
+pub async fn late_blanks(
+    context: &Context<'_>,
+    launch: &Launch,
+    late: &[NodeName],
+) -> Result<Vec<Blank>> {
+    let known = blanks(context, launch, late).await?;
+    let all = late.iter().filter_map(|name| launch.node(name));
+    Ok(all
+        .map(|node| {
+            let known = known.iter().find(|blank| blank.name == node.name);
+            known.cloned().unwrap_or_else(|| Blank {
+                name: node.name.clone(),
+                port: node.port,
+                disk: Disk::Empty,
+            })
+        })
+        .collect())
 }
 
 /// Who takes over before these nodes start, by what all others say that run.
@@ -136,9 +201,18 @@ pub async fn checked(context: &Context<'_>, launch: &Launch, nodes: &[NodeName])
     };
     loop {
         let plan = planned().await?;
-        let checked = preflight::check(context, launch, &starting(&plan)).await;
+        let mut new = starting(&plan);
+        if !new.is_empty() {
+            // Those that are started again and again have their ports themselves, off and on.
+            let placed = context.runtime.list(&launch.name).await?;
+            let loops = placed.into_iter().filter(|placed| placed.loops);
+            let loops: Vec<NodeName> = loops.map(|placed| placed.node).collect();
+            new.retain(|node| !loops.contains(node));
+        }
+        let checked = preflight::check(context, launch, &new).await;
         let Err(refusal) = checked else {
-            return Ok(plan);
+            let empty = empty(context, launch, &plan).await?;
+            return Ok(start::hold_back(launch, plan, &empty));
         };
         if !context.runtime.capabilities().restarts_by_itself || !resumes(&plan) {
             return Err(refusal);

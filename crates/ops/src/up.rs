@@ -257,7 +257,7 @@ async fn with_rescue(
     let (mut first, last) = rcluster_core::plan::start::split(plan);
     let late = start::starting(&last);
     if !late.is_empty() && start::starting(&first).is_empty() {
-        let blanks = start::blanks(context, launch, &late).await?;
+        let blanks = start::late_blanks(context, launch, &late).await?;
         let rescue = start::rescue(context, listed, &blanks).await?;
         first.stages.extend(rescue.stages);
     }

@@ -221,6 +221,19 @@ impl FakeRuntime {
         Ok(())
     }
 
+    /// Ends its being cut off.
+    fn connect(&self, inner: &mut Inner, cluster: &ClusterName, name: &NodeName) -> bool {
+        let existing = inner.existing(cluster, name);
+        let changed = existing.is_ok_and(|node| std::mem::take(&mut node.cut_off));
+        if changed {
+            inner.changes += 1;
+            (self.power)(Power::Thaw {
+                disk: disk(cluster, name),
+            });
+        }
+        changed
+    }
+
     fn power_off(
         &self,
         inner: &mut Inner,
@@ -256,6 +269,7 @@ impl FakeRuntime {
                 bus_port: node.address.bus_port,
                 host: THIS_HOST.to_owned(),
                 connected: !node.cut_off,
+                loops: false,
                 exit: node.exit.clone(),
                 dial: lives.then(|| SocketAddr::new(node.listen, node.address.port)),
                 address: lives.then_some(node.address),
@@ -351,7 +365,9 @@ impl Runtime for FakeRuntime {
             .existing(cluster, &node.name)
             .map(|existing| existing.state)
         {
-            Ok(RunState::Running) => return Ok(false),
+            Ok(RunState::Running) => {
+                return Ok(self.connect(&mut inner, cluster, &node.name));
+            }
             Ok(RunState::Paused) => {
                 return self.thaw(&mut inner, cluster, &node.name).map(|()| true);
             }
@@ -520,18 +536,7 @@ impl Partition for FakeRuntime {
     }
 
     async fn reconnect(&self, launch: &Launch, node: &NodeName) -> Result<bool> {
-        let mut inner = self.lock();
-        let Ok(existing) = inner.existing(&launch.name, node) else {
-            return Ok(false);
-        };
-        let changed = std::mem::take(&mut existing.cut_off);
-        if changed {
-            inner.changes += 1;
-            (self.power)(Power::Thaw {
-                disk: disk(&launch.name, node),
-            });
-        }
-        Ok(changed)
+        Ok(self.connect(&mut self.lock(), &launch.name, node))
     }
 
     async fn beside(

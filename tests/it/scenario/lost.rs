@@ -7,7 +7,7 @@ use rcluster_core::{
     node::{Address, Endpoint, NodeName, Role},
     spec::Spec,
 };
-use rcluster_ops::cluster::context::Kill;
+use rcluster_ops::{cluster::context::Kill, lifecycle, up::Extent};
 use rcluster_runtime::{Runtime, faults};
 use rcluster_testkit::runtime::Addresses;
 use rcluster_wire::{Changes, Looks};
@@ -71,6 +71,33 @@ async fn killed_after_any_step_it_still_loses_nothing() {
             }
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_node_that_runs_already_waits_for_those_with_data() {
+    let world = World::default().formed().await;
+    world.stop(4).await;
+    world.remove(1, true).await;
+    let session = world.session();
+    let started = lifecycle::up(&session, &world.heard, Extent::Start(vec![node(1)]));
+    let error = started.await.map(|outcome| outcome.changes);
+    refused(error, Kind::Refused, "node-4 may have a copy");
+    // As somebody else starts it.
+    let launch = world.session().launch.clone();
+    let lost = launch.node(&node(1)).unwrap();
+    let conf = world.runtime.conf(&world.spec.name, &node(2)).unwrap();
+    world.runtime.ensure(&launch, lost, &conf).await.unwrap();
+    world.heard();
+    world.run(Verb::Up).await.unwrap();
+    let heard = world.heard();
+    let at = |step: &str| heard.iter().position(|line| line.contains(step));
+    let order = ["stop node-1", "start node-4", "TAKEOVER", "start node-1 on"].map(at);
+    assert!(
+        order.is_sorted() && order.iter().all(Option::is_some),
+        "{heard:#?}"
+    );
+    assert_eq!(world.keys_of_masters().await, 300);
+    world.assert_settled().await;
 }
 
 #[tokio::test(start_paused = true)]

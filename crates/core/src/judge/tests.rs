@@ -55,6 +55,7 @@ fn node(launch: &Launch, i: usize) -> Seen {
         bus_port: port + 10_000,
         host: "here".to_owned(),
         connected: true,
+        loops: false,
         exit: None,
         dial: Some(([127, 0, 0, 1], port).into()),
         address: Some(address),

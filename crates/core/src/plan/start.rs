@@ -127,6 +127,34 @@ fn names_start(nodes: &[NodeName]) -> String {
     format!("{} {verb}", names(nodes, ", "))
 }
 
+/// The same plan where these nodes run already, though they know nobody and hold nothing: whoever has
+/// data and is started now would copy their emptiness. So they end, and start last.
+pub fn hold_back(launch: &Launch, plan: Plan, empty: &[NodeName]) -> Plan {
+    if empty.is_empty() {
+        return plan;
+    }
+    let (first, mut last) = split(plan);
+    let mut held = Plan::default();
+    let stops = empty.iter().map(|node| Step::Stop { node: node.clone() });
+    held.stage("stop empty nodes", stops.collect(), Goal::None);
+    held.notes.push(format!(
+        "{} last: empty, while nodes that may have data do not run yet",
+        names_start(empty)
+    ));
+    held.notes.extend(first.notes);
+    held.stages.extend(first.stages);
+    let again = empty.iter().filter_map(|name| launch.node(name));
+    let again = again.map(|node| Step::Ensure {
+        node: node.name.clone(),
+        port: node.port,
+        change: Change::Start,
+    });
+    let mut steps: Vec<Step> = again.collect();
+    steps.extend(last.stages.drain(..).flat_map(|stage| stage.steps));
+    held.stage(BLANK, steps, Goal::Answering);
+    held
+}
+
 /// What is started first, and then the nodes that do not know who they are. Between the two, those
 /// who have data take over from them.
 pub fn split(plan: Plan) -> (Plan, Plan) {

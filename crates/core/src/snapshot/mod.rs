@@ -196,6 +196,9 @@ impl Seen {
             Some(Ok(_)) => None,
             Some(Err(error)) => Some(error.to_string()),
             None if self.is_frozen() => Some("it is frozen".to_owned()),
+            None if self.placed.as_ref().is_some_and(|placed| placed.loops) => {
+                Some("it does not stay up: it is started again and again".to_owned())
+            }
             None if self.is_stopped() => Some("it is stopped".to_owned()),
             None => Some("it runs, but has no address that could be dialled".to_owned()),
         }

@@ -240,9 +240,40 @@ fn parse_open(token: &str) -> Result<OpenSlot, String> {
     })
 }
 
+/// Whether the text of a nodes.conf makes its node a member of a cluster: it knows others, or it owns
+/// slots. One that was started once and never formed has a file that says neither.
+pub fn is_member(conf: &str) -> bool {
+    let lines = conf
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !line.starts_with("vars "));
+    let owns_slots = |line: &str| line.split_whitespace().count() > WORDS;
+    let mut lines = lines.peekable();
+    match lines.next() {
+        Some(first) => owns_slots(first) || lines.peek().is_some(),
+        None => false,
+    }
+}
+
+/// The words of a line before its slots.
+const WORDS: usize = 8;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_a_node_that_knows_nobody_makes_no_member() {
+        let me = format!(
+            "{:040x} :0@0,,tls-port=0 myself,master - 0 0 0 connected",
+            1
+        );
+        let vars = "vars currentEpoch 0 lastVoteEpoch 0\n";
+        assert!(!is_member(""));
+        assert!(!is_member(&format!("{me}\n{vars}")));
+        assert!(is_member(&format!("{me} 0-5460\n{vars}")));
+        let other = me.replace("myself,", "").replace('1', "2");
+        assert!(is_member(&format!("{me}\n{other}\n{vars}")));
+    }
     use proptest::prelude::*;
 
     const SAMPLE: &str = "\

@@ -62,6 +62,9 @@ pub struct Placed {
     /// Whether it is in the cluster's network. A node that runs and is not has been cut off:
     /// neither its peers nor rcluster reach it, and it has no `dial` and no `address`.
     pub connected: bool,
+    /// Whether it does not stay up: the runtime starts it again and again. It counts as stopped, and
+    /// has its ports whenever it is up.
+    pub loops: bool,
     /// Where rcluster itself dials it: a published loopback port. `None` unless it runs or is
     /// paused, and is connected.
     pub dial: Option<SocketAddr>,
@@ -79,9 +82,9 @@ pub struct Placed {
 /// What the disk of a node that does not run holds, and so what it will be when it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Disk {
-    /// Its nodes.conf, by which it knows who it is, and whatever data it has.
+    /// A nodes.conf that makes it a member of a cluster, and whatever data it has.
     Whole,
-    /// Data, but no nodes.conf, or one that is empty: Redis then makes it a new node.
+    /// Data, but no nodes.conf, or one that is empty or names nobody else: it is a new node.
     Nameless,
     /// Nothing.
     Empty,

@@ -279,6 +279,7 @@ impl Cluster {
                 bus_port: address.bus_port,
                 host: ip.to_string(),
                 connected: true,
+                loops: false,
                 exit: None,
                 dial: Some(SocketAddr::new(ip, dial.port)),
                 address: Some(address),

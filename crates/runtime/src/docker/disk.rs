@@ -5,16 +5,20 @@ use super::{
     fault::{bounded, found},
     find::Container,
 };
-use bollard::query_parameters::ContainerArchiveInfoOptions;
+use bollard::query_parameters::{ContainerArchiveInfoOptions, DownloadFromContainerOptions};
+use futures_util::TryStreamExt;
 use rcluster_core::{
     error::Result,
     node::NodeName,
-    snapshot::place::Disk,
+    snapshot::{nodes_text::is_member, place::Disk},
     spec::{
         ClusterName,
         container::{self, DATA},
     },
 };
+use std::io::Read;
+
+const NODES_CONF: &str = "nodes.conf";
 
 /// What Redis keeps beside its nodes.conf, by the names that it has unless the spec says otherwise.
 const DATA_FILES: [&str; 2] = ["appendonlydir", "dump.rdb"];
@@ -29,8 +33,11 @@ impl Docker {
             let seen = seen.map_err(|fault| self.fault(format!("looking at {volume}"), &fault))?;
             return Ok(seen.map_or(Disk::Empty, |_| Disk::Whole));
         };
-        if self.size(&container, "nodes.conf").await? > Some(0) {
-            return Ok(Disk::Whole);
+        if self.size(&container, NODES_CONF).await? > Some(0) {
+            let text = self.read(&container, NODES_CONF).await;
+            if text.is_none_or(|text| is_member(&text)) {
+                return Ok(Disk::Whole);
+            }
         }
         for name in DATA_FILES {
             if self.size(&container, name).await?.is_some() {
@@ -38,6 +45,26 @@ impl Docker {
             }
         }
         Ok(Disk::Empty)
+    }
+
+    /// A file in its data as text; `None`: it cannot be read.
+    async fn read(&self, container: &Container, name: &str) -> Option<String> {
+        let options = DownloadFromContainerOptions {
+            path: format!("{DATA}/{name}"),
+        };
+        let stream = self
+            .api
+            .download_from_container(&container.id, Some(options));
+        let packed = bounded(stream.try_fold(Vec::new(), async |mut packed, chunk| {
+            packed.extend_from_slice(&chunk);
+            Ok(packed)
+        }));
+        let packed = packed.await.ok()?;
+        let mut archive = tar::Archive::new(packed.as_slice());
+        let mut entry = archive.entries().ok()?.next()?.ok()?;
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The size of a file in its data; `None`: there is none.

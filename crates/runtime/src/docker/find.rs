@@ -342,6 +342,7 @@ impl Docker {
             bus_port,
             host: self.machine(),
             connected,
+            loops: found.phase == Phase::Restarting,
             dial,
             address,
             exit: None,

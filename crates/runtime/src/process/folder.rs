@@ -7,7 +7,7 @@
 use rcluster_core::{
     error::{Error, Result},
     node::{BUS_OFFSET, NodeName},
-    snapshot::place::Disk,
+    snapshot::{nodes_text::is_member, place::Disk},
     spec::{ClusterName, launch::NodeLaunch},
 };
 use serde::{Deserialize, Serialize};
@@ -93,13 +93,15 @@ impl Folder {
             |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() > 0);
         // What is there and cannot be read is for redis-server to complain of.
         let conf = data.join("nodes.conf");
-        if is_full(&conf) || fs::metadata(&conf).is_ok_and(|meta| !meta.is_file()) {
-            return Disk::Whole;
+        match fs::read(&conf) {
+            Ok(text) if !is_member(&String::from_utf8_lossy(&text)) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            _ => return Disk::Whole,
         }
         let holds = |folder: &Path| {
             let entries = fs::read_dir(folder).into_iter().flatten().flatten();
             let mut paths = entries.map(|entry| entry.path());
-            paths.any(|path| is_full(&path))
+            paths.any(|path| path != conf && is_full(&path))
         };
         // Its append only files are in a folder below.
         let below = fs::read_dir(&data).into_iter().flatten().flatten();
@@ -289,7 +291,7 @@ mod tests {
         fs::create_dir(data.join("appendonlydir")).expect("made");
         fs::write(data.join("appendonlydir/appendonly.aof.1.incr.aof"), "x").expect("written");
         assert_eq!(folder.disk(), Disk::Nameless);
-        fs::write(data.join("nodes.conf"), "x").expect("written");
+        fs::write(data.join("nodes.conf"), "x\ny\nvars z\n").expect("written");
         assert_eq!(folder.disk(), Disk::Whole);
     }
 

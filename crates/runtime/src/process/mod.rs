@@ -146,6 +146,7 @@ impl Process {
             bus_port: card.bus_port,
             host: THIS_HOST.to_owned(),
             connected: true,
+            loops: false,
             // Nobody waits for a process that has outlived the rcluster that started it.
             exit: None,
             dial: alive.then_some(SocketAddr::new(ip, card.port)),

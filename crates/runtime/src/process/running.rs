@@ -70,6 +70,7 @@ impl Running {
             bus_port,
             host: THIS_HOST.to_owned(),
             connected: true,
+            loops: false,
             exit: None,
             dial: Some(SocketAddr::new(ip, port)),
             address: Some(Address { ip, port, bus_port }),
