@@ -197,10 +197,10 @@ impl Error {
         }
         let more = causes.len().saturating_sub(CAUSES);
         causes.truncate(CAUSES);
-        first.0.message = causes.join("; ");
         if more > 0 {
-            first.0.message.push_str(&format!("; and {more} more"));
+            causes.push(format!("and {more} more"));
         }
+        first.0.message = causes.join("; ");
         Some(first)
     }
 }

@@ -1,20 +1,18 @@
 //! Carrying out a plan. Apply decides nothing: it does the steps of each stage in parallel, waits
 //! for the stage's goal, tells about it and writes it down.
 
-use super::{context::Context, event::Event, look};
+use super::{context::Context, ended, event::Event, look};
 use futures_util::future::join_all;
 use rcluster_core::snapshot::place::{Placed, RunState};
 use rcluster_core::{
     error::{Error, Kind, Result},
-    form, hint,
-    hint::Verb,
-    judge,
+    form, judge,
     node::{Epoch, NodeId, NodeName},
     plan::step::{Goal, Plan, Stage, Step},
     secret::Secret,
     slot::SlotSet,
-    snapshot::{Member, Snapshot, answer::WireError, last_words, refusal::Refusal},
-    spec::{container, launch::Launch},
+    snapshot::{Member, Snapshot, answer::WireError, refusal::Refusal},
+    spec::launch::Launch,
 };
 use rcluster_runtime::{
     Progress,
@@ -41,9 +39,6 @@ const CHECK: Duration = Duration::from_millis(100);
 
 /// How long Redis may take to save and end before it is killed.
 pub const GRACE: Duration = Duration::from_secs(20);
-
-/// Log lines shown with a node that died.
-const LOG_LINES: usize = 12;
 
 /// What a wait saw last, and what was missing.
 struct Pending {
@@ -536,34 +531,7 @@ impl<'a> Applier<'a> {
     }
 
     async fn refuse_ended(&self, placed: &[Placed]) -> Result<()> {
-        let mut errors = Vec::new();
-        for node in self.ended_of(placed) {
-            let logs = self.context.runtime;
-            let lines = logs.logs(&self.launch.name, &node, LOG_LINES).await;
-            let lines = lines.unwrap_or_default();
-            let hint = last_words::hint(&lines, |file| self.data_file(&node, file));
-            let hint = hint
-                .unwrap_or_else(|| hint!["its last lines say why"; Verb::Up, " starts it again"]);
-            errors.push(
-                Error::failed(format!("{node} ended"))
-                    .hint(hint)
-                    .log(node.as_str(), lines),
-            );
-        }
-        Error::all(errors).map_or(Ok(()), Err)
-    }
-
-    /// Where a file of a node's data lies.
-    fn data_file(&self, node: &NodeName, file: &str) -> String {
-        let name = &self.launch.name;
-        match self.context.runtime.folder(name, node) {
-            Some(folder) => folder.join("data").join(file).display().to_string(),
-            None => format!(
-                "{}/{file} (in the volume {})",
-                container::DATA,
-                container::volume_name(name, node)
-            ),
-        }
+        ended::refuse(self.context, self.launch, &self.ended_of(placed)).await
     }
 
     fn late(what: &str, waited: Duration, last: &str) -> Error {

@@ -1,0 +1,48 @@
+//! Nodes that ended while they were waited for: each is named, with its last lines and the way out.
+
+use super::context::Context;
+use rcluster_core::{
+    error::{Error, Result},
+    hint,
+    hint::Verb,
+    node::NodeName,
+    snapshot::last_words,
+    spec::{container, launch::Launch},
+};
+
+/// Log lines shown with a node that died.
+const LOG_LINES: usize = 12;
+
+/// An error that names all of these nodes, if there are any.
+pub(super) async fn refuse(
+    context: &Context<'_>,
+    launch: &Launch,
+    nodes: &[NodeName],
+) -> Result<()> {
+    let mut errors = Vec::new();
+    for node in nodes {
+        let lines = context.runtime.logs(&launch.name, node, LOG_LINES).await;
+        let lines = lines.unwrap_or_default();
+        let hint = last_words::hint(&lines, |file| data_file(context, launch, node, file));
+        let hint =
+            hint.unwrap_or_else(|| hint!["its last lines say why"; Verb::Up, " starts it again"]);
+        errors.push(
+            Error::failed(format!("{node} ended"))
+                .hint(hint)
+                .log(node.as_str(), lines),
+        );
+    }
+    Error::all(errors).map_or(Ok(()), Err)
+}
+
+/// Where a file of a node's data lies.
+fn data_file(context: &Context<'_>, launch: &Launch, node: &NodeName, file: &str) -> String {
+    match context.runtime.folder(&launch.name, node) {
+        Some(folder) => folder.join("data").join(file).display().to_string(),
+        None => format!(
+            "{}/{file} (in the volume {})",
+            container::DATA,
+            container::volume_name(&launch.name, node)
+        ),
+    }
+}
