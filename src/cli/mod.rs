@@ -15,7 +15,9 @@ pub use command::Facts;
 use command::Interrupt;
 use rcluster_core::{
     error::{Error, Kind, Result},
+    hint,
     hint::About,
+    hint::Verb,
     text::typed,
 };
 use rcluster_ops::drill::Stop;
@@ -82,7 +84,7 @@ pub fn main() -> ExitCode {
         Ok(Verdict::Interrupted) => ExitCode::from(Kind::Interrupted.exit_code()),
         Err(error) => {
             let error = match about {
-                Some(about) => error.map_hint(|hint| about.hint(hint)),
+                Some(about) => error.about(&about),
                 None => error,
             };
             failure::report(&error, screen);
@@ -187,7 +189,7 @@ async fn attended(
     tokio::select! {
         outcome = work(Stop::new(heard)) => outcome,
         () = interrupts => Err(Error::new(Kind::Interrupted, "interrupted before everything was back")
-            .hint("`rcluster up` finishes it")),
+            .hint(hint![Verb::Up, " finishes it"])),
     }
 }
 

@@ -4,6 +4,8 @@ use super::status::{self, Status};
 use crate::cluster::handle::Cluster;
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     node::{Endpoint, NodeName, Role},
     render::env::{self, Client, Format},
     secret::Secret,
@@ -77,7 +79,7 @@ pub async fn of(cluster: &Cluster, format: Option<Format>, show_secrets: bool) -
             "--show-secrets is for dotenv, shell and json; code of the format {} reads REDIS_PASSWORD",
             format.word()
         ))
-        .hint("`rcluster env --format dotenv --show-secrets`"));
+        .hint(hint![Verb::Env.with("--format dotenv --show-secrets")]));
     }
     let status = status::of(cluster).await?;
     let nodes = nodes(&status);

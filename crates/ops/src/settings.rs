@@ -5,6 +5,8 @@ use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
     form::Afterwards,
+    hint,
+    hint::Verb,
     plan::{
         settings::{self, Running},
         step::Plan,
@@ -69,8 +71,17 @@ pub async fn difference(
         let mut live = answer.map_err(|error| error.failure(&node.name))?;
         let has = live.remove("requirepass").unwrap_or_default();
         if has != password.map(Secret::reveal).unwrap_or_default() {
-            return Err(Error::refused(format!("{} has another password than the spec asks for", node.name))
-                .hint("changing the password of a running cluster is not supported yet: `rcluster down` and `rcluster up` keep the data"));
+            return Err(Error::refused(format!(
+                "{} has another password than the spec asks for",
+                node.name
+            ))
+            .hint(hint![
+                "changing the password of a running cluster is not supported yet: ",
+                Verb::Down,
+                " and ",
+                Verb::Up,
+                " keep the data"
+            ]));
         }
         lives.push(live);
     }

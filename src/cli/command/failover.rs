@@ -18,6 +18,7 @@ use rcluster_core::{
         report::Report,
         words::{Fault, Manner, Pick, Wanted},
     },
+    hint,
     hint::Verb,
     node::NodeName,
     render,
@@ -230,7 +231,7 @@ async fn in_peace(
     let done = tokio::select! {
         done = planned(ground, &request) => done?,
         () = stop.wanted() => return Err(Error::new(Kind::Interrupted, "interrupted")
-            .hint("a failover that has begun ends by itself: see `rcluster status`")),
+            .hint(hint!["a failover that has begun ends by itself: see ", Verb::Status])),
     };
     progress.finish();
     show::planned(screen, &done)?;

@@ -12,6 +12,7 @@ use crate::{
 use clap::Args;
 use rcluster_core::{
     error::{Error, Result},
+    hint,
     hint::Verb,
 };
 use rcluster_ops::history;
@@ -41,7 +42,7 @@ impl Execute for History {
             return Err(Error::refused(
                 "of a cluster that rcluster did not start there is no journal",
             )
-            .hint("leave --seed out; `rcluster list` shows the clusters that have one"));
+            .hint(hint!["leave --seed out"; Verb::List, " shows the clusters that have one"]));
         }
         let request = settings::request(global, &SpecFlags::default())?;
         let history = history::history(&request.state, &request.spec.name, self.last)?;

@@ -12,6 +12,7 @@ use crate::{
 use clap::Args;
 use rcluster_core::{
     error::{Error, Result},
+    hint,
     hint::Verb,
     render,
     spec::{PortChoice, RuntimeKind, launch::Launch},
@@ -51,7 +52,10 @@ impl Execute for Render {
             return Err(Error::usage(
                 "`port: auto` is decided when the nodes are started, not when files are rendered",
             )
-            .hint("give a port: `rcluster render --port 7000 -o DIR`"));
+            .hint(hint![
+                "give a port: ",
+                Verb::Render.with("--port 7000 -o DIR")
+            ]));
         };
         let launch = Launch::new(&spec, kind, first);
         let files = render::files(&launch, password.as_ref())?;

@@ -12,6 +12,7 @@ use crate::{
 use clap::Args;
 use rcluster_core::{
     error::{Error, Result},
+    hint,
     hint::Verb,
 };
 use rcluster_ops::{
@@ -61,9 +62,10 @@ impl Execute for Run {
         refuse_seeds(global, Verb::Run)?;
         if global.dry_run {
             return Err(
-                Error::usage("`run` has no --dry-run: its command could not run").hint(
-                    "`rcluster up --port auto --dry-run` shows how its cluster is brought up",
-                ),
+                Error::usage("`run` has no --dry-run: its command could not run").hint(hint![
+                    Verb::Up.with("--port auto --dry-run"),
+                    " shows how its cluster is brought up"
+                ]),
             );
         }
         if let Err(ended) = run::check(&self.command) {

@@ -16,6 +16,7 @@ use crate::{
 use clap::Args;
 use rcluster_core::{
     error::{Error, Result},
+    hint,
     hint::Verb,
     test::checks::{Check, Persistence, Thresholds},
     text::decimal::Decimal,
@@ -148,7 +149,7 @@ fn checks(args: &Test) -> Result<BTreeSet<Check>> {
         .collect();
     if checks.is_empty() {
         return Err(Error::usage("--only and --skip leave no check")
-            .hint("`rcluster test --help` names them all"));
+            .hint(hint![Verb::Test.with("--help"), " names them all"]));
     }
     Ok(checks)
 }

@@ -2,8 +2,9 @@
 
 use super::{Finding, Id, Remedy, Verdict, names};
 use crate::{
-    hint::About,
-    judge,
+    hint,
+    hint::{About, Verb},
+    judge, next,
     node::{Endpoint, NodeName},
     text::count::count,
 };
@@ -34,7 +35,7 @@ pub fn answers(asked: usize, silent: &[(NodeName, String)]) -> Finding {
     );
     Finding::new(Id::Answers, Verdict::Fail, measured, wanted)
         .why(why.clone())
-        .fix("`rcluster up` starts what is stopped; `rcluster status` says more")
+        .fix(hint![Verb::Up, " starts what is stopped"; Verb::Status, " says more"])
         .nodes(nodes)
 }
 
@@ -161,7 +162,13 @@ pub fn endpoints(told: &[Told], untold: Option<&str>, ours: bool) -> Finding {
     let finding = Finding::new(Id::Endpoints, Verdict::Fail, measured, wanted).why(why);
     let finding = if ours {
         finding
-            .fix("`rcluster doctor --fix` announces what `access:` in the spec says")
+            .fix(
+                next![
+                    Verb::Doctor.with("--fix"),
+                    " announces what `access:` in the spec says"
+                ]
+                .ours(),
+            )
             .remedy(Remedy::Announce {
                 nodes: nodes.clone(),
             })

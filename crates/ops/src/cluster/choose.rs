@@ -151,8 +151,7 @@ async fn automatic(state: &State, spec: &Spec, listener: &dyn Listener) -> Resul
         .hint(
             no_docker
                 .hint_text()
-                .unwrap_or("start a Docker engine")
-                .to_owned(),
+                .unwrap_or_else(|| "start a Docker engine".to_owned()),
         ));
     }
     match server::find(&spec.redis_server).await {

@@ -14,7 +14,9 @@ use crate::cluster::{
 use rcluster_core::{
     doctor::{Finding, Tally, Verdict},
     error::{Error, Kind, Result},
+    hint,
     hint::About,
+    hint::Verb,
     snapshot::place::RunState,
     spec::{PortChoice, RuntimeKind, launch::Launch},
 };
@@ -76,7 +78,7 @@ impl Report {
     fn new(cluster: Subject, mut checks: Vec<Finding>) -> Self {
         let about = About::of(&cluster.name, cluster.runtime);
         for finding in &mut checks {
-            let fix = finding.fix.as_ref().map(|fix| about.hint(fix));
+            let fix = finding.fix.take().map(|fix| fix.about(&about));
             finding.fix = fix.filter(|fix| !fix.is_empty());
         }
         let summary = Tally::of(&checks);
@@ -182,9 +184,10 @@ async fn check(request: &Request, ours: Option<&Cluster>, wanted: Wanted) -> Res
             Kind::NoSuchCluster,
             format!("there is no running cluster {} to judge", launch.name),
         )
-        .hint(
-            "`rcluster up` first; or `--seed HOST:PORT` for a cluster that rcluster did not start",
-        ));
+        .hint(hint![
+            Verb::Up, " first";
+            "or `--seed HOST:PORT` for a cluster that rcluster did not start"
+        ]));
     }
     let running = placed
         .iter()

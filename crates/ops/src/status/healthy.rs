@@ -7,6 +7,8 @@ use crate::cluster::{
 };
 use rcluster_core::{
     error::{Error, Kind, Result},
+    hint,
+    hint::{Hint, Verb},
     judge::Problem,
 };
 use rcluster_runtime::wait::{Look, wait_until};
@@ -18,7 +20,7 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Why it is not healthy, and what to do.
 struct Unwell {
     why: String,
-    hint: String,
+    hint: Hint,
 }
 
 /// Waits until everything is as it should be. Exit 7 if it is not in time; a wrong password or no
@@ -35,12 +37,12 @@ pub async fn wait(
             Ok(Ok(status)) => unwell(&status),
             Ok(Err(error)) if matches!(error.kind(), Kind::Missing | Kind::Failed) => Unwell {
                 why: error.cause(),
-                hint: error.hint_text().unwrap_or_default().to_owned(),
+                hint: error.next().clone(),
             },
             Ok(Err(error)) => return Err(error),
             Err(_) => Unwell {
                 why: "nobody says anything".to_owned(),
-                hint: "look at the engine: `docker info`".to_owned(),
+                hint: "look at the engine: `docker info`".into(),
             },
         };
         tell(&said, &unwell.why, listener);
@@ -84,6 +86,6 @@ fn unwell(status: &Status) -> Unwell {
     let hint = status.problems.first().map(|problem| problem.hint.clone());
     Unwell {
         why: reasons.join("; "),
-        hint: hint.unwrap_or_else(|| "`rcluster status` says more".to_owned()),
+        hint: hint.map_or_else(|| hint![Verb::Status, " says more"], Hint::from),
     }
 }

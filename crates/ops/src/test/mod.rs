@@ -79,7 +79,7 @@ impl Report {
     fn new(stage: &Stage, mut checks: Vec<Outcome>, elapsed: Duration) -> Self {
         let about = About::of(&stage.cluster, stage.runtime);
         for outcome in &mut checks {
-            let hint = outcome.hint.as_ref().map(|hint| about.hint(hint));
+            let hint = outcome.hint.take().map(|hint| hint.about(&about));
             outcome.hint = hint.filter(|hint| !hint.is_empty());
         }
         let count = |verdict| {

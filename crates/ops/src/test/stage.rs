@@ -4,6 +4,8 @@
 use crate::status::{NodeStatus, ShardStatus, Status, compose};
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     judge::{self, Verdict, Wanted},
     node::{Endpoint, NodeId, NodeName, Role},
     slot::{Slot, SlotSet},
@@ -154,7 +156,7 @@ fn nobody(snapshot: &Snapshot) -> Error {
         .find_map(|node| Some(format!("{}: {}", node.name, node.silence()?)));
     let why = why.unwrap_or_else(|| "it has no nodes".to_owned());
     Error::missing(format!("no node of {cluster} answers ({why})"))
-        .hint("`rcluster status` shows why; `rcluster up` brings the nodes back")
+        .hint(hint![Verb::Status, " shows why"; Verb::Up, " brings the nodes back"])
 }
 
 fn name_of(id: &NodeId, status: &Status) -> String {

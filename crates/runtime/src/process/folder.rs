@@ -5,6 +5,8 @@
 
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     node::NodeName,
     spec::{ClusterName, launch::NodeLaunch},
 };
@@ -114,7 +116,10 @@ impl Folder {
         serde_json::from_slice(&text).map(Some).map_err(|error| {
             Error::failed(format!("{} is damaged", path.display()))
                 .source(error)
-                .hint("`rcluster up` writes it anew if you remove it; the data beside it is kept")
+                .hint(hint![
+                    Verb::Up, " writes it anew if you remove it";
+                    "the data beside it is kept"
+                ])
         })
     }
 

@@ -1,318 +1,7 @@
-//! What to do next, as data: which command, with which arguments, and for whose nodes. [`About`]
-//! writes it out, so that a command can be typed as it stands.
-//!
-//! `.hint(hint![Verb::Status, " shows which"; Verb::Up, " starts what is stopped"])` is two
-//! [`Next`]s; a plain `&str` or `String` is a hint without a command.
+//! For whose nodes a hint is written out, so that its commands can be typed as they stand.
 
-use super::spec::RuntimeKind;
-use std::{borrow::Cow, fmt};
-use strum::{EnumIter, IntoStaticStr};
-
-/// The commands of rcluster. A command that is not here has no place in a hint, and one that is
-/// here and not on the command line fails a test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, IntoStaticStr)]
-#[strum(serialize_all = "kebab-case")]
-#[expect(missing_docs, reason = "each is the word that is typed")]
-pub enum Verb {
-    Up,
-    Start,
-    Init,
-    Stop,
-    Restart,
-    Down,
-    Reset,
-    List,
-    New,
-    Render,
-    Schema,
-    Image,
-    Completions,
-    Man,
-    Status,
-    Monitor,
-    Logs,
-    Env,
-    Key,
-    Doctor,
-    History,
-    Test,
-    Failover,
-    Run,
-}
-
-/// Which nodes a command can be about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
-    /// None, or those of a cluster that the command makes itself.
-    Nothing,
-    /// Those that rcluster started.
-    Ours,
-    /// Those that rcluster started, and with `--seed` any others.
-    Any,
-}
-
-impl Verb {
-    /// The word that is typed.
-    pub fn word(self) -> &'static str {
-        self.into()
-    }
-
-    /// Which nodes it can be about.
-    pub fn target(self) -> Target {
-        match self {
-            Verb::List
-            | Verb::New
-            | Verb::Schema
-            | Verb::Image
-            | Verb::Completions
-            | Verb::Man
-            | Verb::Run => Target::Nothing,
-            Verb::Up
-            | Verb::Start
-            | Verb::Stop
-            | Verb::Restart
-            | Verb::Down
-            | Verb::Reset
-            | Verb::Render
-            | Verb::Logs
-            | Verb::History => Target::Ours,
-            Verb::Init
-            | Verb::Status
-            | Verb::Monitor
-            | Verb::Env
-            | Verb::Key
-            | Verb::Doctor
-            | Verb::Test
-            | Verb::Failover => Target::Any,
-        }
-    }
-
-    /// This command with arguments: `Verb::Up.with("--port auto")`.
-    pub fn with(self, args: impl Into<Cow<'static, str>>) -> Command {
-        Command {
-            verb: self,
-            args: args.into(),
-            cluster: None,
-        }
-    }
-
-    /// This command about the cluster of that name, whichever a reader asked about.
-    pub fn of(self, cluster: impl fmt::Display) -> Command {
-        self.with("").of(cluster)
-    }
-}
-
-/// A command to type: its verb, its arguments, and its cluster if that is another than the one
-/// that a reader asked about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Command {
-    verb: Verb,
-    args: Cow<'static, str>,
-    cluster: Option<String>,
-}
-
-impl Command {
-    /// This command about the cluster of that name.
-    #[must_use]
-    pub fn of(mut self, cluster: impl fmt::Display) -> Self {
-        self.cluster = Some(cluster.to_string());
-        self
-    }
-
-    /// Which command it is.
-    pub fn verb(&self) -> Verb {
-        self.verb
-    }
-}
-
-/// A piece of a [`Next`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
-    /// Words around the commands.
-    Text(Cow<'static, str>),
-    /// A command, written between backticks.
-    Command(Command),
-}
-
-impl From<&'static str> for Part {
-    fn from(text: &'static str) -> Self {
-        Part::Text(text.into())
-    }
-}
-
-impl From<String> for Part {
-    fn from(text: String) -> Self {
-        Part::Text(text.into())
-    }
-}
-
-impl From<Verb> for Part {
-    fn from(verb: Verb) -> Self {
-        Part::Command(verb.with(""))
-    }
-}
-
-impl From<Command> for Part {
-    fn from(command: Command) -> Self {
-        Part::Command(command)
-    }
-}
-
-/// What can be done by whoever started the nodes himself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Elsewhere {
-    /// The same, if all of its commands take seeds.
-    Same,
-    /// Nothing: it is about the spec, or about nodes that rcluster started.
-    Nothing,
-    /// This.
-    Instead(Cow<'static, str>),
-}
-
-/// What to do in place of `rcluster up` where rcluster did not start the nodes.
-const START_THEM: &str = "start or thaw what is down where it runs: rcluster did not start it";
-
-/// One thing to do next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Next {
-    parts: Vec<Part>,
-    elsewhere: Elsewhere,
-}
-
-impl Next {
-    /// Only for nodes that rcluster started: nothing is said to the others.
-    #[must_use]
-    pub fn ours(mut self) -> Self {
-        self.elsewhere = Elsewhere::Nothing;
-        self
-    }
-
-    /// What is said of nodes that rcluster did not start.
-    #[must_use]
-    pub fn elsewhere(mut self, text: impl Into<Cow<'static, str>>) -> Self {
-        self.elsewhere = Elsewhere::Instead(text.into());
-        self
-    }
-
-    /// To set these directives: in the spec where there is one, else in each node.
-    pub fn set(directives: impl fmt::Display) -> Self {
-        let text = format!("set {directives} under `redis:` in the spec, then ");
-        let each = format!("set {directives} with CONFIG SET and in the redis.conf of each node");
-        Next::from_iter([Part::from(text), Part::from(Verb::Up)]).elsewhere(each)
-    }
-
-    /// The commands of it.
-    pub fn commands(&self) -> impl Iterator<Item = &Command> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Command(command) => Some(command),
-            Part::Text(_) => None,
-        })
-    }
-
-    fn takes_seeds(&self) -> bool {
-        self.commands()
-            .all(|command| command.verb.target() != Target::Ours)
-    }
-
-    fn begins_with_up(&self) -> bool {
-        matches!(self.parts.first(), Some(Part::Command(command)) if command.verb == Verb::Up)
-    }
-}
-
-impl FromIterator<Part> for Next {
-    fn from_iter<I: IntoIterator<Item = Part>>(parts: I) -> Self {
-        Next {
-            parts: parts.into_iter().collect(),
-            elsewhere: Elsewhere::Same,
-        }
-    }
-}
-
-/// One [`Next`]: texts and commands in the order in which they are read.
-#[macro_export]
-macro_rules! next {
-    ($($part:expr),+ $(,)?) => {
-        <$crate::hint::Next as ::std::iter::FromIterator<$crate::hint::Part>>::from_iter(
-            [$($crate::hint::Part::from($part)),+]
-        )
-    };
-}
-
-/// A [`Hint`]: one or more [`Next`]s with `;` between them.
-#[macro_export]
-macro_rules! hint {
-    ($($($part:expr),+);+ $(;)?) => {
-        $crate::hint::Hint::from(::std::vec![$($crate::next![$($part),+]),+])
-    };
-}
-
-/// What to do next, the best first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hint(Vec<Next>);
-
-impl Hint {
-    /// With one more thing that may be done.
-    #[must_use]
-    pub fn or(mut self, next: impl Into<Hint>) -> Self {
-        self.0.extend(next.into().0);
-        self
-    }
-
-    /// Whether there is nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Each thing that may be done.
-    pub fn iter(&self) -> std::slice::Iter<'_, Next> {
-        self.0.iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a Hint {
-    type Item = &'a Next;
-    type IntoIter = std::slice::Iter<'a, Next>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-impl From<Vec<Next>> for Hint {
-    fn from(nexts: Vec<Next>) -> Self {
-        Hint(nexts)
-    }
-}
-
-impl From<Next> for Hint {
-    fn from(next: Next) -> Self {
-        Hint(vec![next])
-    }
-}
-
-impl From<Verb> for Hint {
-    fn from(verb: Verb) -> Self {
-        next![verb].into()
-    }
-}
-
-impl From<Command> for Hint {
-    fn from(command: Command) -> Self {
-        next![command].into()
-    }
-}
-
-impl From<&'static str> for Hint {
-    fn from(text: &'static str) -> Self {
-        next![text].into()
-    }
-}
-
-impl From<String> for Hint {
-    fn from(text: String) -> Self {
-        next![text].into()
-    }
-}
+use super::{Command, Elsewhere, Hint, Next, Part, START_THEM, Target};
+use crate::spec::RuntimeKind;
 
 /// The cluster that commands are about if nothing else is said.
 const DEFAULT: &str = "rcluster";
@@ -363,6 +52,12 @@ pub enum About {
     Seed(String),
 }
 
+impl Default for About {
+    fn default() -> Self {
+        About::Ours(DEFAULT.to_owned())
+    }
+}
+
 impl About {
     /// The cluster that is called so, or was asked through it.
     pub fn of(name: &str, runtime: RuntimeKind) -> Self {
@@ -371,12 +66,6 @@ impl About {
         } else {
             About::Seed(name.to_owned())
         }
-    }
-
-    /// What is typed to look at these nodes: `rcluster -c demo env`.
-    pub fn command(&self, verb: &str) -> String {
-        let text = self.hint(&format!("{PROGRAM}{verb}`"));
-        text.trim_matches('`').to_owned()
     }
 
     /// Everything that can be done about these nodes, in one line.
@@ -392,26 +81,28 @@ impl About {
             match &next.elsewhere {
                 Elsewhere::Nothing => return None,
                 Elsewhere::Instead(text) => return Some(text.to_string()),
+                Elsewhere::Same if matches!(&next.parts[..], [Part::Text(_)]) => {}
                 Elsewhere::Same if next.takes_seeds() => {}
                 Elsewhere::Same => return next.begins_with_up().then(|| START_THEM.to_owned()),
             }
         }
         let written = next.parts.iter().map(|part| match part {
-            Part::Text(text) => text.to_string(),
+            Part::Text(text) => self.hint(text),
             Part::Command(command) => format!("`{}`", self.typed(command)),
         });
-        Some(written.collect())
+        Some(written.collect()).filter(|text: &String| !text.is_empty())
     }
 
     /// What is typed for this command about these nodes: `rcluster -c demo env`.
     pub fn typed(&self, command: &Command) -> String {
         let mut words = vec!["rcluster".to_owned()];
-        match (&command.cluster, self) {
+        let is_default = |about: &About| matches!(about, About::Ours(name) if name == DEFAULT);
+        match command.about.as_ref().unwrap_or(self) {
             _ if command.verb.target() == Target::Nothing => {}
-            (None, About::Ours(name)) if name == DEFAULT => {}
-            (Some(name), _) | (None, About::Ours(name)) => words.push(format!("-c {name}")),
-            (None, About::File(path)) => words.push(format!("-f {path}")),
-            (None, About::Seed(seed)) => words.push(format!("--seed {seed}")),
+            about if command.about.is_none() && is_default(about) => {}
+            About::Ours(name) => words.push(format!("-c {name}")),
+            About::File(path) => words.push(format!("-f {path}")),
+            About::Seed(seed) => words.push(format!("--seed {seed}")),
         }
         words.push(command.verb.word().to_owned());
         if !command.args.is_empty() {
@@ -420,8 +111,9 @@ impl About {
         words.join(" ")
     }
 
-    /// The hint, in commands that are about these nodes.
-    pub fn hint(&self, text: &str) -> String {
+    /// The hint, in commands that are about these nodes. Goes when no command is written into a
+    /// text any more.
+    fn hint(&self, text: &str) -> String {
         match self {
             About::Ours(name) if name == DEFAULT => text.to_owned(),
             About::Ours(name) => with(text, &format!("-c {name}")),
@@ -474,6 +166,7 @@ fn takes_seeds(clause: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{hint, hint::Verb, next};
 
     #[test]
     fn a_hint_is_written_for_the_cluster_that_was_looked_at() {
@@ -578,6 +271,6 @@ mod tests {
             assert_eq!(about.hint(text), wanted);
         }
         let demo = About::Ours("demo".into());
-        assert_eq!(demo.command("env"), "rcluster -c demo env");
+        assert_eq!(demo.typed(&Verb::Env.with("")), "rcluster -c demo env");
     }
 }
