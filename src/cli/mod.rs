@@ -20,7 +20,7 @@ use rcluster_core::{
     hint::Verb,
     text::typed,
 };
-use rcluster_ops::failover::Stop;
+use rcluster_ops::drill::Stop;
 use std::{ffi::OsString, process::ExitCode};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

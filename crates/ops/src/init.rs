@@ -15,7 +15,7 @@ use rcluster_core::{
     judge::Wanted,
     node::{Address, BUS_OFFSET, Endpoint},
     plan::step::{Goal, Plan, Step},
-    snapshot::{Member, Seen, Snapshot},
+    snapshot::{Member, Seen, Snapshot, capability::Capability},
     spec::{RuntimeKind, launch::Launch},
     text::count::count,
 };
@@ -108,6 +108,7 @@ pub async fn seeds(context: &Context<'_>, endpoints: &[Endpoint]) -> Result<Snap
     let asked = endpoints.iter().map(|seed| async move {
         let heard = context.wire.observe(seed).await;
         let report = heard.map_err(|error| look::no_seed(std::slice::from_ref(seed), &[error]))?;
+        able(context, seed).await?;
         let bus_port = report
             .view
             .bus_port
@@ -132,6 +133,24 @@ pub async fn seeds(context: &Context<'_>, endpoints: &[Endpoint]) -> Result<Snap
         runtime: RuntimeKind::External,
         nodes: nodes?,
     })
+}
+
+/// Somebody else's server may be older, or have commands renamed away: better refused before
+/// anything is touched than half-way. Where the user may not ask, it is found out as it goes.
+async fn able(context: &Context<'_>, seed: &Endpoint) -> Result<()> {
+    let Ok(capabilities) = context.wire.capabilities(seed).await else {
+        return Ok(());
+    };
+    let lacking = capabilities.lacks(&Capability::ALL);
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let commands: Vec<&str> = lacking.iter().map(|lacks| lacks.command()).collect();
+    Err(
+        Error::refused(format!("{seed} does not know {}", commands.join(", "))).hint(
+            "nothing was touched; it needs Redis 7.0 or later, with its commands under their own names",
+        ),
+    )
 }
 
 /// What each node's hurried settings were before anybody hurried them. An earlier run that was

@@ -7,6 +7,7 @@ use rcluster_core::{
     node::{Endpoint, NodeId},
     snapshot::{
         answer::{WireError, WireResult},
+        capability::{Capabilities, Capability},
         info::{ClusterInfo, Fields, NodeInfo},
         nodes_text,
         report::{Announced, Report},
@@ -26,6 +27,9 @@ const SLOW_CALLS: usize = 50;
 pub trait Looks: Send + Sync {
     /// What the node says: CLUSTER NODES, CLUSTER INFO and INFO in one round trip.
     async fn observe(&self, at: &Endpoint) -> WireResult<Report>;
+
+    /// COMMAND INFO of all that is not everywhere; asked once for as long as the connection stands.
+    async fn capabilities(&self, at: &Endpoint) -> WireResult<Capabilities>;
 
     /// A section of INFO.
     async fn info(&self, at: &Endpoint, section: &str) -> WireResult<Fields>;
@@ -78,6 +82,23 @@ impl Looks for LiveWire {
             cluster: ClusterInfo::from_fields(&Fields::parse(&cluster)),
             info: NodeInfo::from_fields(&Fields::parse(&info)),
         })
+    }
+
+    async fn capabilities(&self, at: &Endpoint) -> WireResult<Capabilities> {
+        if let Some(known) = self.known_capabilities(at) {
+            return Ok(known);
+        }
+        let mut command = cmd("COMMAND");
+        command
+            .arg("INFO")
+            .arg(&Capability::ALL.map(Capability::name));
+        // An entry is an array, or nil of a command that is not known.
+        let entries: Vec<Value> = self.call(at, command).await?;
+        let pairs = Capability::ALL.into_iter().zip(entries);
+        let known = pairs.filter(|(_, entry)| *entry != Value::Nil);
+        let known: Capabilities = known.map(|(capability, _)| capability).collect();
+        self.remember_capabilities(at, &known);
+        Ok(known)
     }
 
     async fn info(&self, at: &Endpoint, section: &str) -> WireResult<Fields> {

@@ -26,12 +26,14 @@ use rcluster_core::{
 };
 use rcluster_ops::{
     cluster::handle::{Cluster, Purpose},
-    failover::{
+    drill::{
         Stop,
+        prepare::{self, Request},
+        run::{drill, refuse_strangers, side_by_side},
+    },
+    failover::{
         ground::Ground,
-        outline,
         planned::{self, planned},
-        run::{Request, drill, refuse_strangers, side_by_side},
     },
     lifecycle,
     store::state::write_public,
@@ -185,7 +187,7 @@ async fn failover(
     if drills && global.dry_run {
         let progress = Progress::new(screen);
         let request = request_of(args, fault)?;
-        let outline = outline::drill(&session, &progress, &request, args.repeat).await?;
+        let outline = prepare::dry_run(&session, &progress, &request, args.repeat).await?;
         progress.finish();
         return show::outline(screen, &outline).map(|()| Verdict::Fine);
     }
@@ -287,6 +289,7 @@ async fn drills_in_a_row(
             let shards = last.topology_before.len().max(1);
             request.pick = Pick::Number(last.fault.shard % shards + 1);
         }
+        lifecycle::finish_drill(session, &progress).await?;
         let report = drill(session, &progress, &request, stop).await?;
         progress.finish();
         if args.repeat > 1 {

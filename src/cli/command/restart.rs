@@ -13,8 +13,7 @@ use clap::Args;
 use rcluster_core::{error::Result, hint::Verb, node::NodeName};
 use rcluster_ops::{
     cluster::session::{Purpose, Session},
-    failover::rolling,
-    lifecycle, restart,
+    lifecycle, restart, rolling,
 };
 
 const AFTER: &str = "\
@@ -61,7 +60,7 @@ impl Execute for Restart {
         }
         let session = Session::create(request, Purpose::Change, &progress).await?;
         let outcome = if self.rolling {
-            rolling::rolling(&session, &progress).await?
+            lifecycle::rolling(&session, &progress).await?
         } else {
             lifecycle::restart(&session, &progress, &self.nodes).await?
         };

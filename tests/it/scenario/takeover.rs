@@ -15,8 +15,8 @@ use rcluster_ops::{
     failover::{
         ground::Ground,
         planned::{Request, planned},
-        rolling::rolling,
     },
+    lifecycle,
 };
 use rcluster_testkit::wire::{Answer, FakeWire};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,13 @@ use std::collections::{BTreeMap, BTreeSet};
 impl World {
     /// `failover --planned` of every shard.
     async fn fail_over_all(&self, wire: &FakeWire) -> Result<Planned, Error> {
-        let session = self.session_on(wire);
+        self.fail_over_until(wire, None).await
+    }
+
+    /// The same, killed at some point.
+    async fn fail_over_until(&self, wire: &FakeWire, kill: Option<Kill>) -> Result<Planned, Error> {
+        let mut session = self.session_on(wire);
+        session.kill = kill;
         let request = Request {
             pick: Pick::Any,
             all: true,
@@ -36,7 +42,7 @@ impl World {
 
     /// `restart --rolling`; returns how many nodes it restarted.
     async fn roll(&self, session: &Session) -> Result<usize, Error> {
-        let outcome = rolling(session, &self.heard).await;
+        let outcome = lifecycle::rolling(session, &self.heard).await;
         outcome.map(|outcome| outcome.changes)
     }
 
@@ -96,6 +102,35 @@ async fn a_planned_failover_that_is_cut_is_finished_by_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_planned_failover_that_is_killed_between_two_shards_is_finished_by_the_next() {
+    let prototype = World::of(spec(3, 1)).formed().await;
+    let before = prototype.seen().await;
+    for steps in 0..=3 {
+        let world = prototype.fork();
+        let what = format!("killed after {steps} failovers");
+        let kill = Some(Kill::after(steps, false));
+        let killed = world.fail_over_until(&world.wire, kill).await;
+        assert_eq!(killed.is_ok(), steps == 3, "{what}: {killed:?}");
+        let lead = (1..=3_u16).map(|n| node(if usize::from(n) <= steps { n + 3 } else { n }));
+        assert_eq!(world.masters().await, lead.collect(), "{what}");
+        world.assert_nothing_lost(&before, &what).await;
+        assert_eq!(world.run(Verb::Up).await.unwrap(), 0, "{what}");
+    }
+}
+
+/// What was planned for a shard before the first turn is not what is carried out in the last one.
+#[tokio::test(start_paused = true)]
+async fn each_turn_is_planned_from_what_is() {
+    let world = World::of(spec(3, 1)).formed().await;
+    let told = world.fail_over_all(&world.wire).await.unwrap();
+    let back = world.fail_over_all(&world.wire).await.unwrap();
+    for (first, second) in told.turns.iter().zip(&back.turns) {
+        assert_eq!((&first.from, &first.to), (&second.to, &second.from));
+    }
+    assert_eq!(world.masters().await, firsts());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rolling_restart_that_is_killed_goes_on_from_there() {
     let prototype = World::of(spec(3, 1)).formed().await;
     let before = prototype.seen().await;
@@ -108,8 +143,8 @@ async fn a_rolling_restart_that_is_killed_goes_on_from_there() {
         drop(session);
         world.rolled_again(&before, &what).await;
         if killed.is_ok() {
-            // Two steps for each of six nodes.
-            assert_eq!(steps, 12);
+            // Six nodes stop and start, and each of three masters is failed over and back.
+            assert_eq!(steps, 18);
             break;
         }
     }

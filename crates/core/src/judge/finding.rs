@@ -40,7 +40,18 @@ pub enum Severity {
 /// What kind of finding it is: a stable word for programs, and the order in which findings of one
 /// severity are told.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    IntoStaticStr,
 )]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -95,6 +106,10 @@ pub enum Id {
     ReplicaOfReplica,
     /// A master with fewer replicas than the spec wants.
     ReplicasMissing,
+    /// Of a recording that another version wrote; never found.
+    #[default]
+    #[serde(other)]
+    Unknown,
 }
 
 impl Id {
@@ -130,7 +145,8 @@ impl Id {
             | Id::ShardsDiffer
             | Id::MasterWithoutSlots
             | Id::ReplicaOfReplica
-            | Id::ReplicasMissing => false,
+            | Id::ReplicasMissing
+            | Id::Unknown => false,
         }
     }
 
@@ -246,6 +262,7 @@ impl Finding {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// Which kind.
+    #[serde(default)]
     pub id: Id,
     /// How bad.
     pub severity: Severity,

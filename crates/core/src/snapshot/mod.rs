@@ -4,6 +4,7 @@
 //! Every command looks at a cluster through a [`Snapshot`], and every judgement is made from one.
 
 pub mod answer;
+pub mod capability;
 pub mod info;
 pub mod names;
 pub mod nodes_text;

@@ -89,6 +89,16 @@ impl<'a> Applier<'a> {
 
     /// Carries out a plan.
     pub async fn apply(&mut self, plan: &Plan) -> Result<()> {
+        self.apply_with(plan, &async |_: &Step| None).await
+    }
+
+    /// Carries out a plan; `own` does the steps that only its caller knows how to do, and says
+    /// `None` to all others.
+    pub async fn apply_with(
+        &mut self,
+        plan: &Plan,
+        own: &impl AsyncFn(&Step) -> Option<Result<()>>,
+    ) -> Result<()> {
         if plan.is_empty() {
             return Ok(());
         }
@@ -107,7 +117,12 @@ impl<'a> Applier<'a> {
                 title: stage.title.clone(),
                 steps: stage.steps.len(),
             });
-            self.stage(stage).await?;
+            self.stage(stage, own).await?;
+            let starts = |step: &Step| matches!(step, Step::Ensure { .. });
+            if stage.until != Goal::None && stage.steps.iter().any(starts) {
+                // They may have other addresses now.
+                self.snapshot = look::list(self.context, self.launch).await?;
+            }
             self.reach(stage.until, &stage.title).await?;
             self.context.listener.hear(Event::Passed {
                 title: stage.title.clone(),
@@ -117,36 +132,59 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
-    async fn stage(&self, stage: &Stage) -> Result<()> {
+    async fn stage(
+        &self,
+        stage: &Stage,
+        own: &impl AsyncFn(&Step) -> Option<Result<()>>,
+    ) -> Result<()> {
         if let Some(kill) = self.context.kill {
             let mut steps: Vec<&Step> = stage.steps.iter().collect();
             if kill.is_backwards() && !stage.in_order {
                 steps.reverse();
             }
             for step in steps {
-                self.one(step).await?;
+                self.one(step, own).await?;
             }
             return Ok(());
         }
         if stage.in_order {
             for step in &stage.steps {
-                self.one(step).await?;
+                self.one(step, own).await?;
             }
             return Ok(());
         }
         // All are let finish: a failure of one leaves no other half-done.
-        let results = join_all(stage.steps.iter().map(|step| self.one(step))).await;
+        let results = join_all(stage.steps.iter().map(|step| self.one(step, own))).await;
         results.into_iter().collect()
     }
 
-    async fn one(&self, step: &Step) -> Result<()> {
+    async fn one(
+        &self,
+        step: &Step,
+        own: &impl AsyncFn(&Step) -> Option<Result<()>>,
+    ) -> Result<()> {
+        let work = async {
+            match own(step).await {
+                Some(outcome) => outcome,
+                None => self.step(step).await,
+            }
+        };
+        self.carry_out(step, work).await
+    }
+
+    /// Does one step by `work`: counted, journaled and told as every other.
+    pub async fn carry_out(
+        &self,
+        step: &Step,
+        work: impl Future<Output = Result<()>>,
+    ) -> Result<()> {
         if self.context.kill.is_some_and(|kill| !kill.spares()) {
             return Err(Error::new(
                 Kind::Interrupted,
                 format!("stopped before: {step}"),
             ));
         }
-        let outcome = self.step(step).await;
+        let outcome = work.await;
         if let Some(journal) = self.context.journal {
             let event = if outcome.is_ok() {
                 "step"
@@ -228,6 +266,16 @@ impl<'a> Applier<'a> {
             Step::Replicate { node, master } => self.replicate(node, master).await,
             Step::TakeOver { node, slots, heard } => self.take_over(node, slots, *heard).await,
             Step::Forget { node, gone } => self.forget(node, gone).await,
+            Step::FailOver { .. }
+            | Step::Canaries { .. }
+            | Step::StayWith { .. }
+            | Step::Strike { .. }
+            | Step::StrikeHeir { .. }
+            | Step::Stutter { .. }
+            | Step::BringBack { .. }
+            | Step::LookForData => Err(Error::failed(format!(
+                "{step}: only a failover or a drill can do that"
+            ))),
         }
     }
 
@@ -416,6 +464,13 @@ impl<'a> Applier<'a> {
                 }
                 judge::converged(&seen).and_then(|()| of_seats(form::at_rest))
             }
+            Goal::Quiet
+            | Goal::Replaced
+            | Goal::ReplacedOrDown
+            | Goal::Noticed
+            | Goal::AllDown
+            | Goal::AllOk
+            | Goal::Returned => Err("only a drill can wait for that".to_owned()),
         };
         Ok((seen, reached))
     }

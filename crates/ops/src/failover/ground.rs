@@ -2,7 +2,10 @@
 //! reached through seeds. Commands on the wire are all that a planned failover needs.
 
 use crate::cluster::{context::Context, event::Listener, handle::Cluster};
-use rcluster_core::spec::launch::Launch;
+use rcluster_core::{
+    secret::Secret,
+    spec::{ClusterName, launch::Launch},
+};
 use rcluster_wire::Wire;
 
 /// A cluster, and how to reach it.
@@ -11,6 +14,8 @@ pub struct Ground<'a> {
     pub context: Context<'a>,
     /// The cluster.
     pub launch: &'a Launch,
+    /// The password that its nodes are configured with.
+    pub password: Option<&'a Secret>,
 }
 
 impl<'a> Ground<'a> {
@@ -19,7 +24,13 @@ impl<'a> Ground<'a> {
         Ground {
             context: session.context(listener),
             launch: &session.launch,
+            password: session.password(),
         }
+    }
+
+    /// The cluster's name.
+    pub fn name(&self) -> &'a ClusterName {
+        &self.launch.name
     }
 
     /// A wire that shares no connection with others.

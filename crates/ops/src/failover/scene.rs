@@ -1,6 +1,7 @@
 //! Who is what right now, by name.
 
-use crate::cluster::{context::Context, look};
+use super::ground::Ground;
+use crate::cluster::look;
 use rcluster_core::{
     error::{Error, Result},
     failover::{
@@ -10,7 +11,7 @@ use rcluster_core::{
     judge,
     node::{Epoch, NodeId, NodeName},
     snapshot::{Member, Seen, Snapshot, names::Names, report::Report, topology},
-    spec::{RuntimeKind, launch::Launch},
+    spec::RuntimeKind,
 };
 use rcluster_runtime::wait::{Look, wait_until};
 use std::{collections::BTreeMap, time::Duration};
@@ -33,8 +34,8 @@ pub struct Scene {
 
 impl Scene {
     /// Asks everybody who runs.
-    pub async fn look(context: &Context<'_>, launch: &Launch) -> Result<Self> {
-        let snapshot = look::members(context, launch).await?;
+    pub async fn look(ground: &Ground<'_>) -> Result<Self> {
+        let snapshot = look::members(&ground.context, ground.launch).await?;
         if let Some(error) = snapshot.hopeless() {
             return Err(error);
         }
@@ -71,9 +72,9 @@ impl Scene {
     }
 
     /// The same, a little more patiently: an answer that was late once is no reason to refuse.
-    pub async fn calm(context: &Context<'_>, launch: &Launch) -> Result<Self> {
+    pub async fn calm(ground: &Ground<'_>) -> Result<Self> {
         let outcome = wait_until(POLL * 10, CALM, async || {
-            let scene = Scene::look(context, launch).await?;
+            let scene = Scene::look(ground).await?;
             Ok::<_, Error>(match scene.well() {
                 Ok(()) => Look::Ready(scene),
                 Err(_) => Look::Pending(scene),
@@ -84,9 +85,9 @@ impl Scene {
     }
 
     /// Waits until all who run agree and all is well.
-    pub async fn settled(context: &Context<'_>, launch: &Launch, what: &str) -> Result<Self> {
-        let outcome = wait_until(POLL, context.deadline, async || {
-            let scene = Scene::look(context, launch).await?;
+    pub async fn settled(ground: &Ground<'_>, what: &str) -> Result<Self> {
+        let outcome = wait_until(POLL, ground.context.deadline, async || {
+            let scene = Scene::look(ground).await?;
             Ok::<_, Error>(match scene.well() {
                 Ok(()) => Look::Ready(scene),
                 Err(why) => Look::Pending(why),

@@ -7,6 +7,7 @@ use rcluster_core::{
     node::{Endpoint, NodeId, Role},
     snapshot::{
         answer::{WireError, WireResult},
+        capability::Capabilities,
         info::Fields,
         report::{Announced, Report},
     },
@@ -30,6 +31,10 @@ impl Looks for FakeWire {
             let handshakes = bus.meets.iter().filter(|(from, _)| from == disk).count();
             Ok(node.report(handshakes, &bus.links(node)))
         })
+    }
+
+    async fn capabilities(&self, at: &Endpoint) -> WireResult<Capabilities> {
+        self.call(at, |inner, _| Ok(Capabilities::all_but(&inner.lacking)))
     }
 
     /// The fields that anybody asks for by name.

@@ -18,7 +18,10 @@ use bus::Bus;
 pub use fuse::Answer;
 use fuse::{Fate, Fuse};
 use node::{Node, Refusal, State};
-use rcluster_core::snapshot::answer::{WireError, WireResult};
+use rcluster_core::snapshot::{
+    answer::{WireError, WireResult},
+    capability::Capability,
+};
 use rcluster_core::{
     node::{Address, Endpoint},
     slot::SlotSet,
@@ -43,6 +46,7 @@ struct Inner {
     bus: Bus,
     late: BTreeMap<String, Duration>,
     commands: Vec<String>,
+    lacking: Vec<Capability>,
 }
 
 impl FakeWire {
@@ -105,6 +109,11 @@ impl FakeWire {
     /// From now on a node says how it is only after so long.
     pub fn delay(&self, disk: &str, by: Duration) {
         self.lock().late.insert(disk.to_owned(), by);
+    }
+
+    /// From now on no node can do this.
+    pub fn lack(&self, capability: Capability) {
+        self.lock().lacking.push(capability);
     }
 
     /// Thaws it.

@@ -7,7 +7,10 @@ use super::Wire;
 use rcluster_core::{
     login::{Login, Tls},
     node::Endpoint,
-    snapshot::answer::{WireError, WireResult},
+    snapshot::{
+        answer::{WireError, WireResult},
+        capability::Capabilities,
+    },
 };
 use redis::{
     AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisConnectionInfo, RedisError, Value,
@@ -16,7 +19,7 @@ use redis::{
 use refusal::{connection_failed, typed};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
     vec,
 };
@@ -41,6 +44,8 @@ pub struct LiveWire {
 pub(super) struct Connection {
     redis: MultiplexedConnection,
     first: Arc<First>,
+    /// Of the server at its other end; another one, after a restart, has another connection.
+    capabilities: Arc<OnceLock<Capabilities>>,
     _driver: Arc<Driver>,
 }
 
@@ -104,6 +109,16 @@ impl LiveWire {
         self.lock().contains_key(at)
     }
 
+    pub(super) fn known_capabilities(&self, at: &Endpoint) -> Option<Capabilities> {
+        self.lock().get(at)?.capabilities.get().cloned()
+    }
+
+    pub(super) fn remember_capabilities(&self, at: &Endpoint, known: &Capabilities) {
+        if let Some(connection) = self.lock().get(at) {
+            connection.capabilities.get_or_init(|| known.clone());
+        }
+    }
+
     /// Connects; with a password, that is one more round trip.
     pub(super) async fn connect(&self, at: &Endpoint) -> WireResult<Connection> {
         self.open(at, true).await
@@ -133,6 +148,7 @@ impl LiveWire {
         Ok(Connection {
             redis,
             first,
+            capabilities: Arc::default(),
             _driver: Arc::new(Driver(driver)),
         })
     }

@@ -99,7 +99,9 @@ impl Watched {
 
 async fn race(addresses: impl Iterator<Item = std::net::SocketAddr>) -> io::Result<TcpStream> {
     let mut tries = JoinSet::new();
-    addresses.for_each(|address| drop(tries.spawn(TcpStream::connect(address))));
+    for address in addresses {
+        tries.spawn(TcpStream::connect(address));
+    }
     let mut last = io::Error::other("the name has no address");
     while let Some(tried) = tries.join_next().await {
         match tried.map_err(io::Error::other).flatten() {
@@ -163,7 +165,9 @@ mod tests {
     fn only_an_error_that_came_first_and_unasked_counts() {
         let heard = |pieces: &[&str]| {
             let first = First::default();
-            pieces.iter().for_each(|piece| first.hear(piece.as_bytes()));
+            for piece in pieces {
+                first.hear(piece.as_bytes());
+            }
             first.turned_away().map(str::to_owned)
         };
         let full = "ERR max number of clients reached";

@@ -1,7 +1,7 @@
 //! Quick looks at every node, each on a connection and at a pace of its own, so that a silent node
 //! delays nobody else.
 
-use super::scene::Scene;
+use crate::failover::scene::Scene;
 use rcluster_core::{
     failover::words::Glance,
     node::{Endpoint, NodeName},

@@ -2,10 +2,10 @@
 //! its shard, so that the last number it heard and the number that is there afterwards say how many
 //! acknowledged writes are gone.
 
-use super::{preflight::Target, scene::Scene};
-use crate::cluster::{
-    context::{Context, wire_failure},
-    session::Session,
+use super::preflight::Target;
+use crate::{
+    cluster::context::wire_failure,
+    failover::{canary, ground::Ground, scene::Scene},
 };
 use rcluster_core::{
     error::{Error, Result},
@@ -56,22 +56,21 @@ impl Minority {
     /// Starts it beside the victim, and waits until it writes: without a write before the cut there
     /// would be nothing to compare with.
     pub(super) async fn start(
-        context: &Context<'_>,
-        session: &Session,
+        ground: &Ground<'_>,
+        victim: &NodeName,
         target: &Target,
     ) -> Result<Self> {
-        let victim = &target.seats.master;
-        let launch = &session.launch;
+        let launch = ground.launch;
         let port = launch.node(victim).map_or(6379, |node| node.port);
-        let tag = super::canary::tag(&target.seats.slots);
+        let tag = canary::tag(&target.seats.slots);
         let key = format!("rcluster:drill:{{{tag}}}:{}:minority", std::process::id());
         let argv = ["redis-cli".to_owned(), "-p".to_owned(), port.to_string()];
-        let secrets: Vec<(String, String)> = session
-            .password()
+        let secrets: Vec<(String, String)> = ground
+            .password
             .map(|secret| ("REDISCLI_AUTH".to_owned(), secret.reveal().to_owned()))
             .into_iter()
             .collect();
-        let beside = partition_of(context.runtime)?
+        let beside = partition_of(ground.context.runtime)?
             .beside(&launch.name, victim, &argv, &secrets)
             .await?;
         let heard = Arc::new(Mutex::new(Heard {
@@ -156,7 +155,7 @@ impl Heard {
     pub(super) async fn lost(
         &self,
         scene: &Scene,
-        session: &Session,
+        ground: &Ground<'_>,
         target: &Target,
     ) -> Result<u64> {
         let seats = scene
@@ -169,13 +168,13 @@ impl Heard {
         let at: &Endpoint = &scene.member(&seats.master)?.dial;
         let failed = |name: &NodeName, error| wire_failure(name, &error);
         let keys = [self.key.clone().into_bytes()];
-        let values = session.live().values(at, &keys).await;
+        let values = ground.live().values(at, &keys).await;
         let values = values.map_err(|error| failed(&seats.master, error))?;
         let there = values.into_iter().flatten().next();
         let there: u64 = there
             .and_then(|value| String::from_utf8(value).ok()?.parse().ok())
             .unwrap_or(0);
-        let discarded = session.live().discard(at, &keys).await;
+        let discarded = ground.live().discard(at, &keys).await;
         discarded.map_err(|error| failed(&seats.master, error))?;
         let last = self
             .acked

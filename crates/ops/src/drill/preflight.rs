@@ -1,7 +1,10 @@
 //! May this be broken? A drill that cannot succeed is refused before anything is touched.
 
-use super::{planned::picked, run::Request, scene::Scene};
-use crate::cluster::context::{Context, wire_failure};
+use super::prepare::Request;
+use crate::{
+    cluster::context::{Context, wire_failure},
+    failover::{pick::picked, scene::Scene},
+};
 use rcluster_core::snapshot::place::Capabilities;
 use rcluster_core::{
     error::{Error, Result},

@@ -1,10 +1,11 @@
 //! After the fault: the look at the data, the victim's return, the way back to the first topology.
 
-use super::{canary::find, fault, lead, scene::Scene, script::Script};
+use super::script::Script;
+use crate::failover::{canary::find, give_back, mend, scene::Scene};
 use rcluster_core::{
     error::{Error, Result},
     failover::{ledger, report::Instant as Seen, words::Fault},
-    node::{Endpoint, NodeName, Role},
+    node::{NodeName, Role},
 };
 use rcluster_runtime::wait::{Look, wait_until};
 use std::time::{Duration, Instant};
@@ -17,36 +18,47 @@ const LEARNING: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(8);
 
 impl Script<'_> {
+    /// Looks for the data on the new master, if there is one.
     pub(super) async fn first_look(&mut self) -> Result<()> {
+        self.look_away();
+        if self.record.promoted.is_none() {
+            return Ok(());
+        }
         // Of a double fault without another replica nobody has the slots now.
-        let scene = Scene::look(self.context, &self.session.launch).await?;
-        let lanes = self.canaries.lanes();
-        self.record.first = match timeout(
-            self.context.deadline,
-            find(&scene, &*self.session.live(), &lanes),
-        )
-        .await
-        {
-            Ok(Ok(found)) => Some(found),
-            Ok(Err(_)) | Err(_) => None,
-        };
+        let scene = Scene::look(self.ground).await?;
+        let (wire, lanes) = (self.ground.live(), self.canaries.lanes());
+        let found = timeout(self.ground.context.deadline, find(&scene, &*wire, &lanes)).await;
+        self.record.first = found.ok().and_then(Result::ok);
         Ok(())
     }
 
-    pub(super) async fn bring_back(&mut self) -> Result<()> {
-        let launch = &self.session.launch;
-        let hit = self.record.hit.clone();
-        let leader = self.leader().await?;
-        let before = match &leader {
-            Some(dial) => self.session.live().syncs(dial).await.ok(),
-            None => None,
+    /// Notes what would not be known any more afterwards.
+    pub(super) async fn before_the_return(&mut self) -> Result<()> {
+        self.look_away();
+        let name = match &self.record.promoted {
+            Some(name) => name,
+            None => &self.prepared.target.seats.master,
         };
+        let scene = Scene::look(self.ground).await?;
+        if let (Ok(member), Some(_)) = (scene.member(name), scene.report(name))
+            && let Ok(before) = self.ground.live().syncs(&member.dial).await
+        {
+            self.leader = Some((member.dial.clone(), before));
+        }
         // What it hears after the return is of the new master's making.
         self.record.minority = self.minority.take().map(|minority| minority.heard());
-        // The one with the newest data first.
+        Ok(())
+    }
+
+    pub(super) async fn bring_back(&mut self, nodes: &[NodeName]) -> Result<()> {
         let thawed = Instant::now();
-        for node in hit.iter().rev() {
-            fault::mend(self.context, launch, std::slice::from_ref(node)).await?;
+        if self.request.fault == Fault::Double {
+            // The one with the newest data first.
+            for node in nodes.iter().rev() {
+                mend::mend(self.ground, std::slice::from_ref(node)).await?;
+            }
+        } else {
+            mend::mend(self.ground, nodes).await?;
         }
         if self.request.fault == Fault::Freeze {
             self.record.thaw_us = Some(self.canaries.at_us(thawed));
@@ -63,12 +75,17 @@ impl Script<'_> {
                 Err(_) => "the old master still has not learned that it was replaced",
             });
         }
-        if let Some(victim) = hit.first() {
-            self.rejoin(victim).await?;
+        Ok(())
+    }
+
+    /// Waits until the victim is back and all is well.
+    pub(super) async fn returned(&mut self) -> Result<()> {
+        if let Some(victim) = self.record.hit.first().cloned() {
+            self.rejoin(&victim).await?;
         }
-        Scene::settled(self.context, launch, "waiting for the victim's return").await?;
-        if let (Some(dial), Some(before)) = (&leader, before)
-            && let Ok(now) = self.session.live().syncs(dial).await
+        Scene::settled(self.ground, "waiting for the victim's return").await?;
+        if let Some((dial, before)) = self.leader.take()
+            && let Ok(now) = self.ground.live().syncs(&dial).await
         {
             self.record.resync = Some(if now.full > before.full {
                 "full"
@@ -81,18 +98,8 @@ impl Script<'_> {
         if let Some(kind) = self.record.resync {
             self.say(&format!("all is well again; resync: {kind}"));
         }
+        self.record.way_back_us = Some(self.canaries.now_us());
         Ok(())
-    }
-
-    /// Where whoever leads the shard now is dialled.
-    async fn leader(&self) -> Result<Option<Endpoint>> {
-        let name = match &self.record.promoted {
-            Some(name) => name,
-            None => &self.target.seats.master,
-        };
-        let scene = Scene::look(self.context, &self.session.launch).await?;
-        let dial = scene.member(name).ok().map(|member| member.dial.clone());
-        Ok(dial.filter(|_| scene.report(name).is_some()))
     }
 
     /// Waits until the victim follows, and notes when.
@@ -100,16 +107,16 @@ impl Script<'_> {
         // Of one that was slowed down too: it was never away.
         let leads_again = self.record.promoted.is_none() && self.request.fault != Fault::Replica;
         let mut before = Instant::now();
-        let limit = self.context.deadline;
+        let limit = self.ground.context.deadline;
         let start = Instant::now();
         loop {
             let sent = Instant::now();
-            let dial = Scene::look(self.context, &self.session.launch)
+            let dial = Scene::look(self.ground)
                 .await?
                 .member(victim)
                 .map(|member| member.dial.clone());
             if let Ok(dial) = dial
-                && let Ok(report) = self.session.wire.observe(&dial).await
+                && let Ok(report) = self.ground.context.wire.observe(&dial).await
             {
                 let at = Instant::now();
                 let seen = Seen {
@@ -148,20 +155,9 @@ impl Script<'_> {
         }
     }
 
+    /// Planned anew, from who leads by now.
     pub(super) async fn give_back(&mut self) -> Result<()> {
-        self.record.way_back_us = Some(self.canaries.now_us());
-        if !self.request.wanted.restore {
-            return Ok(());
-        }
-        self.enter("way back: planned failovers to the first topology");
-        let session = self.session;
-        lead::restore(
-            self.context,
-            &session.launch,
-            &*session.live(),
-            &self.scene.seats,
-        )
-        .await?;
+        give_back::restore(self.ground, &self.prepared.scene.seats).await?;
         self.record.restored_ms = Some(self.since(Instant::now()));
         self.say("the first topology is back");
         Ok(())

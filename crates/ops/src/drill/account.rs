@@ -1,10 +1,12 @@
 //! What a drill came to: the record and the canaries' logs, as a report.
 
 use super::{
-    canary::find_what_can_be, preflight::Target, run::Request, scene::Scene, script::Record,
+    preflight::Target,
+    prepare::{Prepared, Request},
+    script::Record,
     watch::PERIOD,
 };
-use crate::cluster::session::Session;
+use crate::failover::{canary::find_what_can_be, ground::Ground, scene::Scene};
 use nix::sys::resource::{UsageWho, getrusage};
 use rcluster_core::{
     error::{Kind, Result},
@@ -48,17 +50,17 @@ pub(super) fn now_text() -> String {
     reason = "a report is about everything, one field after another"
 )]
 pub(super) async fn account(
-    session: &Session,
+    ground: &Ground<'_>,
     request: &Request,
-    scene: &Scene,
-    target: &Target,
+    prepared: &Prepared,
     after: &Scene,
     lanes: &[Lane],
     record: Record,
     outcome: Result<()>,
     began: String,
 ) -> Report {
-    let last = find_what_can_be(after, &*session.live(), lanes).await;
+    let Prepared { scene, target, .. } = prepared;
+    let last = find_what_can_be(after, &*ground.live(), lanes).await;
     let clock = Clock::of(&record, lanes);
     let mut balance = Balance::default();
     for (i, (lane, last)) in lanes.iter().zip(&last).enumerate() {
@@ -67,7 +69,7 @@ pub(super) async fn account(
             balance.add(lane, first, last);
         }
     }
-    let old_master = old_master(session, target, after, lanes, &last, &record, &mut balance).await;
+    let old_master = old_master(ground, target, after, lanes, &last, &record, &mut balance).await;
     let ours = |lane: &&Lane| target.shards.contains(&lane.shard);
     let errand = |wanted| move |lane: &&Lane| lane.errand == wanted;
     let before_the_way_back = clock.way_back;
@@ -109,8 +111,8 @@ pub(super) async fn account(
     let kind = request.fault;
     let mut report = Report {
         schema: SCHEMA,
-        cluster: session.launch.name.to_string(),
-        runtime: session.launch.runtime.to_string(),
+        cluster: ground.launch.name.to_string(),
+        runtime: ground.launch.runtime.to_string(),
         fault: Broken {
             kind,
             shard: target.seats.shard,
@@ -120,7 +122,7 @@ pub(super) async fn account(
                 .unwrap_or(&target.seats.master)
                 .clone(),
             nodes: record.hit.clone(),
-            signal: kind.signal(),
+            signal: kind.blow(),
         },
         topology_before: scene.seats.clone(),
         topology_after: after.seats.clone(),
@@ -197,7 +199,7 @@ pub(super) async fn account(
         limits: verdict::limits(
             kind,
             target.config.node_timeout_ms,
-            session.launch.nodes.iter().all(|node| node.host.is_none()),
+            ground.launch.nodes.iter().all(|node| node.host.is_none()),
             target.config.evicts,
             target.config.full_coverage,
         ),
@@ -250,7 +252,7 @@ fn micros(duration: Duration) -> u64 {
 
 /// What the old master took while it was replaced, and what of it is gone.
 async fn old_master(
-    session: &Session,
+    ground: &Ground<'_>,
     target: &Target,
     after: &Scene,
     lanes: &[Lane],
@@ -259,7 +261,7 @@ async fn old_master(
     balance: &mut Balance,
 ) -> Option<OldMaster> {
     if let Some(minority) = &record.minority {
-        let lost = match minority.lost(after, session, target).await {
+        let lost = match minority.lost(after, ground, target).await {
             Ok(lost) => usize::try_from(lost).unwrap_or(usize::MAX),
             Err(_) => {
                 balance.data.unchecked += minority.acked.len();
