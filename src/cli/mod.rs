@@ -1,8 +1,6 @@
 //! The command line: arguments as typed, settings resolved once, one thin file per command.
 
 mod args;
-mod args_drill;
-mod args_look;
 mod command;
 mod confirm;
 mod settings;
@@ -11,14 +9,18 @@ use crate::output::{
     failure,
     screen::{Colour, ProgressForm, Screen, tell},
 };
-use args::{Cli, ColourArg, Command, Global, ProgressArg};
-use clap::Parser;
+use args::{Cli, ColourArg, Global, ProgressArg};
+use clap::FromArgMatches;
+pub use command::Facts;
+use command::Interrupt;
 use rcluster_core::{
     error::{Error, Kind, Result},
+    hint,
     hint::About,
+    hint::Verb,
     text::typed,
 };
-use rcluster_ops::failover::Stop;
+use rcluster_ops::drill::Stop;
 use std::{ffi::OsString, process::ExitCode};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -35,32 +37,15 @@ enum Verdict {
     Exit(u8),
 }
 
-/// What Ctrl-C and SIGTERM mean to a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Interrupt {
-    /// It was not done.
-    Breaks,
-    /// It would have gone on for ever.
-    Ends,
-    /// It sees to them itself.
-    Own,
-}
-
-impl Interrupt {
-    fn of(command: &Command) -> Self {
-        match command {
-            Command::Logs(args) if args.follow => Interrupt::Ends,
-            Command::Status(args) if args.watch => Interrupt::Ends,
-            Command::Monitor(args) if !args.once && args.count.is_none() => Interrupt::Ends,
-            Command::Run(_) | Command::Test(_) | Command::Failover(_) => Interrupt::Own,
-            _ => Interrupt::Breaks,
-        }
-    }
+/// Every command, by group, in the order of `--help`.
+pub fn groups() -> &'static [(&'static str, &'static [Facts])] {
+    command::GROUPS
 }
 
 /// Parses, runs, reports; returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(followed(std::env::args_os().collect())) {
+    let typed = args::command().try_get_matches_from(followed(std::env::args_os().collect()));
+    let cli = match typed.and_then(|typed| Cli::from_arg_matches(&typed)) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are results; everything else is a usage error (2). A reader that
@@ -84,9 +69,12 @@ pub fn main() -> ExitCode {
             return ExitCode::from(Kind::Failed.exit_code());
         }
     };
-    let interrupt = Interrupt::of(&cli.command);
+    let interrupt = cli.command.interrupt();
     let about = about(&cli.global);
-    let outcome = runtime.block_on(interruptible(interrupt, run(cli, screen)));
+    let outcome = runtime.block_on(interruptible(
+        interrupt,
+        cli.command.run(&cli.global, screen),
+    ));
     // A prompt may still be waiting for a line; nobody needs it any more.
     runtime.shutdown_background();
     match outcome {
@@ -96,7 +84,7 @@ pub fn main() -> ExitCode {
         Ok(Verdict::Interrupted) => ExitCode::from(Kind::Interrupted.exit_code()),
         Err(error) => {
             let error = match about {
-                Some(about) => error.map_hint(|hint| about.hint(hint)),
+                Some(about) => error.about(&about),
                 None => error,
             };
             failure::report(&error, screen);
@@ -201,50 +189,7 @@ async fn attended(
     tokio::select! {
         outcome = work(Stop::new(heard)) => outcome,
         () = interrupts => Err(Error::new(Kind::Interrupted, "interrupted before everything was back")
-            .hint("`rcluster up` finishes it")),
-    }
-}
-
-async fn run(cli: Cli, screen: Screen) -> Result<Verdict> {
-    let global = &cli.global;
-    match cli.command {
-        Command::Up(args) => command::up::run(global, &args, screen).await,
-        Command::Start(args) => command::start::run(global, &args, screen).await,
-        Command::Init(args) => command::init::run(global, &args, screen).await,
-        Command::Stop(args) => command::stop::run(global, &args, screen).await,
-        Command::Restart(args) => command::restart::run(global, &args, screen).await,
-        Command::Failover(args) => {
-            let work = attended(screen, async |stop| {
-                command::failover::run(global, &args, screen, &stop).await
-            });
-            Box::pin(work).await
-        }
-        Command::Down(args) => command::down::run(global, &args, screen).await,
-        Command::Reset(args) => command::reset::run(global, &args, screen).await,
-        Command::List => command::list::run(screen).await,
-        Command::Doctor(args) => command::doctor::run(global, &args, screen).await,
-        Command::Monitor(args) => command::monitor::run(global, &args, screen).await,
-        Command::Test(args) => {
-            Box::pin(command::test::run(
-                global,
-                &args,
-                Signals::listen()?,
-                screen,
-            ))
-            .await
-        }
-        Command::Status(args) => command::status::run(global, &args, screen).await,
-        Command::Logs(args) => command::logs::run(global, &args, screen).await,
-        Command::Env(args) => command::env::run(global, &args, screen).await,
-        Command::Run(args) => Box::pin(command::run::run(global, &args, screen)).await,
-        Command::Key(args) => command::key::run(global, &args, screen).await,
-        Command::History(args) => command::history::run(global, &args, screen),
-        Command::New(args) => command::new::run(&args, screen),
-        Command::Render(args) => command::render::run(global, &args, screen),
-        Command::Schema => command::schema::run(),
-        Command::Image(args) => command::image::run(global, &args.command, screen).await,
-        Command::Completions(args) => command::completions::run(&args),
-        Command::Man(args) => command::man::run(&args, screen),
+            .hint(hint![Verb::Up, " finishes it"])),
     }
 }
 

@@ -1,15 +1,15 @@
 //! What was asked for, resolved once: flags over `RCLUSTER_*` environment over spec over defaults.
 
-use super::args::{Global, RuntimeArg, SpecFlags, TestArgs};
+use super::args::{Global, RuntimeArg, SpecFlags};
 use rcluster_core::{
     error::{Error, Result},
+    login::Login,
     node::Endpoint,
     secret::Secret,
     spec::{Auto, PortChoice, RuntimeChoice, Spec},
-    test::checks::Thresholds,
 };
 use rcluster_ops::{
-    cluster::session::Request,
+    cluster::handle::Request,
     run,
     store::{
         dotenv, spec_file,
@@ -30,9 +30,12 @@ struct Base {
     remembered: Option<Remembered>,
 }
 
-/// Everything a command on a cluster needs.
+/// Everything a command on a cluster needs, be it ours or behind seeds.
 pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
     let state = State::locate()?;
+    if !global.seed.is_empty() {
+        return behind_seeds(global, state);
+    }
     let Base {
         mut spec,
         folder,
@@ -52,9 +55,28 @@ pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
     Ok(Request {
         state,
         spec,
+        seeds: Vec::new(),
         remembered,
-        password,
-        user: None,
+        login: Login::with(password),
+        argv: argv(),
+        deadline: deadline(global),
+    })
+}
+
+/// Of a cluster that rcluster did not start: of a spec that is named or found only the thresholds of
+/// `test` count.
+fn behind_seeds(global: &Global, state: State) -> Result<Request> {
+    let (seeds, login) = seeds(global)?;
+    let mut spec = Spec::default();
+    if let Some((found, _)) = found(global)? {
+        spec.test = found.test;
+    }
+    Ok(Request {
+        state,
+        spec,
+        seeds,
+        remembered: None,
+        login,
         argv: argv(),
         deadline: deadline(global),
     })
@@ -83,9 +105,9 @@ pub(super) fn fresh(global: &Global, flags: &SpecFlags, command: &[OsString]) ->
     Ok(Request {
         state,
         spec,
+        seeds: Vec::new(),
         remembered: None,
-        password,
-        user: None,
+        login: Login::with(password),
         argv: argv.to_vec(),
         deadline: deadline(global),
     })
@@ -133,30 +155,6 @@ fn base(global: &Global, state: &State) -> Result<Base> {
         folder,
         remembered,
     })
-}
-
-/// What `test` holds a cluster to: flags over the spec's.
-pub(super) fn thresholds(spec: &Thresholds, args: &TestArgs) -> Result<Thresholds> {
-    let mut thresholds = spec.clone();
-    set(&mut thresholds.latency_p99_ms, args.latency_p99_ms);
-    set(&mut thresholds.latency_samples, args.latency_samples);
-    set(&mut thresholds.hit_ratio_percent, args.hit_ratio_percent);
-    set(&mut thresholds.lag_bytes, args.lag_bytes);
-    set(&mut thresholds.wait_ms, args.wait_ms);
-    set(&mut thresholds.persistence, args.persistence);
-    set(&mut thresholds.maxclients, args.maxclients.map(Some));
-    match thresholds.problems().into_iter().next() {
-        None => Ok(thresholds),
-        Some((key, what, hint)) => Err(Error::usage(format!("test.{key}: {what}")).hint(hint)),
-    }
-}
-
-/// The thresholds for a cluster that rcluster did not start: of the spec that is named or found.
-pub(super) fn seed_thresholds(global: &Global) -> Result<Thresholds> {
-    match found(global)? {
-        Some((spec, _)) => Ok(spec.test),
-        None => Ok(Thresholds::default()),
-    }
 }
 
 /// The spec file that is named, else the nearest one from here upward, and where it lies.
@@ -207,7 +205,8 @@ fn override_with(spec: &mut Spec, global: &Global, flags: &SpecFlags) {
     set(&mut spec.redis_server, redis_server);
 }
 
-fn set<T>(field: &mut T, flag: Option<T>) {
+/// The flag, if it was given.
+pub(super) fn set<T>(field: &mut T, flag: Option<T>) {
     if let Some(value) = flag {
         *field = value;
     }
@@ -244,8 +243,8 @@ fn spec_password(spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
     dotenv::password(folder.unwrap_or(Path::new(".")))
 }
 
-/// Seeds, and the user that they name.
-pub(super) fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Option<String>)> {
+/// Seeds, and as whom they are spoken to: the user that they name, with the password that was given.
+fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Login)> {
     let mut endpoints = Vec::new();
     let mut user = None;
     for text in &global.seed {
@@ -279,12 +278,8 @@ pub(super) fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Option<String>)> 
                 .map_err(|why| Error::usage(format!("seed: {why}")))?,
         );
     }
-    Ok((endpoints, user))
-}
-
-/// The password for seeds.
-pub(super) fn seed_password(global: &Global) -> Result<Option<Secret>> {
-    password(global, &Spec::default(), None)
+    let password = password(global, &Spec::default(), None)?;
+    Ok((endpoints, Login::of(user, password)))
 }
 
 /// What was typed. Nothing on rcluster's command line is secret: passwords come by file or environment.

@@ -93,7 +93,8 @@ fn one(finding: &Finding, width: usize, all: bool) -> Vec<(String, usize)> {
         "why: ",
         why.filter(|why| (wanting || all) && *why != measured),
     );
-    more("do:  ", finding.fix.as_ref());
+    let fix = finding.fix.as_ref().map(ToString::to_string);
+    more("do:  ", fix.as_ref());
     more("would:", finding.would.as_ref());
     more("did: ", finding.fixed.as_ref());
     more("not done:", finding.declined.as_ref());

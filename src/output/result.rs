@@ -131,12 +131,7 @@ pub fn plan(screen: Screen, plan: &Plan) -> Result<()> {
     if plan.is_empty() {
         text.push_str("nothing to do\n");
     }
-    for stage in &plan.stages {
-        let _ = writeln!(text, "{}", style(&stage.title).bold());
-        for step in &stage.steps {
-            let _ = writeln!(text, "  {step}");
-        }
-    }
+    text.push_str(&stages(plan));
     for note in &plan.notes {
         let _ = writeln!(text, "note: {note}");
     }
@@ -145,6 +140,21 @@ pub fn plan(screen: Screen, plan: &Plan) -> Result<()> {
         fields.insert("schema".to_owned(), json!(1));
     }
     show(screen, &text, &document)
+}
+
+/// The stages of a plan with their steps, and what each waits for.
+pub fn stages(plan: &Plan) -> String {
+    let mut text = String::new();
+    for stage in &plan.stages {
+        let _ = writeln!(text, "{}", style(&stage.title).bold());
+        for step in &stage.steps {
+            let _ = writeln!(text, "  {step}");
+        }
+        if let Some(what) = stage.until.words() {
+            let _ = writeln!(text, "  wait: {what}");
+        }
+    }
+    text
 }
 
 /// The end of `init --seed`.

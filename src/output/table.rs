@@ -298,6 +298,7 @@ pub fn phases(phases: &[super::progress::Phase], elapsed: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rcluster_core::judge::Id;
     use serde_json::json;
 
     /// A master with a replica, called so.
@@ -357,6 +358,8 @@ mod tests {
         let mut status = status(["node-1", "node-2"]);
         status.problems = (1..=4)
             .map(|number| Problem {
+                id: Id::NodeSilent,
+                follows: Vec::new(),
                 severity: Severity::Error,
                 node: None,
                 what: format!("problem {number}"),

@@ -5,7 +5,11 @@ use ratatui::{
     DefaultTerminal,
     crossterm::event::{self, Event, KeyEvent, KeyEventKind},
 };
-use rcluster_core::error::{Error, Result};
+use rcluster_core::{
+    error::{Error, Result},
+    hint,
+    hint::Verb,
+};
 use std::{
     sync::{
         Arc,
@@ -39,7 +43,7 @@ impl Terminal {
         let inner = ratatui::try_init().map_err(|error| {
             Error::failed("taking over the terminal")
                 .source(error)
-                .hint("`rcluster monitor --plain` needs none")
+                .hint(hint![Verb::Monitor.with("--plain"), " needs none"])
         })?;
         let leaving = Arc::new(AtomicBool::new(false));
         let (sender, told) = unbounded_channel();

@@ -1,479 +1,361 @@
-//! The house rules, held by a test each: who may use whom, what lives where, how long a file is.
-//!
-//! To change a rule, change its line in the table below; its name is the name of its test, and a
-//! failure says it together with the file, the line and the reason.
+//! The house rules that neither the compiler nor clippy can hold: which crate may name which, which
+//! operation may use which, how long a file is. What a crate may not call is in its `clippy.toml`.
 
-mod source;
-mod teeth;
-
-use source::{Source, Target};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
-    sync::OnceLock,
+    path::Path,
 };
 
-/// What a rule looks at.
-enum Check {
-    /// A layer uses these and itself, nothing else of the crate. `ops` means all of it,
-    /// `ops::event` only that.
-    Uses(&'static str, &'static [&'static str]),
-    /// A layer's own code (tests aside) uses these crates and `std`, no others.
-    Crates(&'static str, &'static [&'static str]),
-    /// These paths of other crates appear only in these homes (a layer, a folder or a file).
-    PathsOnlyIn(&'static [&'static str], &'static [&'static str]),
-    /// These paths of other crates never appear in these homes (tests aside).
-    PathsNeverIn(&'static [&'static str], &'static [&'static str]),
-    /// These words appear only in these homes and in tests.
-    WordsOnlyIn(&'static [&'static str], &'static [&'static str]),
-    /// These words never appear in these homes.
-    WordsNeverIn(&'static [&'static str], &'static [&'static str]),
-    /// Something about the whole tree.
-    Tree(fn(&Tree) -> Vec<Finding>),
-}
-
-use Check::{Crates, PathsNeverIn, PathsOnlyIn, Tree as Whole, Uses, WordsNeverIn, WordsOnlyIn};
-
-/// One rule: its name, what it checks, why it is there.
-struct Rule {
-    name: &'static str,
-    check: Check,
-    why: &'static str,
-}
-
-macro_rules! rules {
-    ($($name:ident: $check:expr, $why:literal;)*) => {
-        /// Every rule of the house.
-        const RULES: &[Rule] = &[$(Rule { name: stringify!($name), check: $check, why: $why }),*];
-
-        mod rule {
-            $(#[test] fn $name() { super::enforce(stringify!($name)); })*
-        }
-    };
-}
-
-/// What touches the world or a clock: not for pure code.
-const IMPURE: &[&str] = &[
-    "std::fs",
-    "std::process",
-    "std::env",
-    "std::thread",
-    "std::io",
-    "std::time::Instant",
-    "std::time::SystemTime",
-    "std::net::TcpStream",
-    "std::net::TcpListener",
-    "std::net::UdpSocket",
-    "std::net::ToSocketAddrs",
-    "std::os",
-    "tokio",
-    "jiff::Timestamp::now",
-    "jiff::Zoned::now",
+/// What each crate may depend on: the arrows between the crates, and what has one home.
+const CRATES: &[(&str, &str)] = &[
+    // Pure: nothing here reads a clock, a disk or a socket.
+    (
+        "crates/core",
+        "anyhow crc16 indexmap minijinja schemars serde serde_json sha2 strum thiserror",
+    ),
+    ("crates/wire", "rcluster-core redis"),
+    (
+        "crates/runtime",
+        "rcluster-core bollard listeners nix sha2 tar",
+    ),
+    (
+        "crates/ops",
+        "rcluster-core rcluster-wire rcluster-runtime dotenvy etcetera hdrhistogram nix serde_yaml strsim",
+    ),
+    (
+        "crates/testkit",
+        "rcluster-core rcluster-wire rcluster-runtime",
+    ),
+    (
+        "",
+        "rcluster-core rcluster-ops clap clap_complete clap_mangen comfy-table console indicatif quick-junit \
+         ratatui schemars",
+    ),
 ];
 
-rules! {
-    // Who may use whom.
-    main_uses_cli: Uses("main", &["cli"]), "main parses, runs, reports: the rest is cli's";
-    lib_uses_nobody: Uses("lib", &[]), "the library's root is a map; it holds no code";
-    cli_uses_ops_and_output: Uses("cli", &["output", "tui", "ops", "model", "error", "render", "store::spec_file", "store::dotenv", "store::state"]),
-        "cli resolves settings and turns words into operations; only ops reaches nodes";
-    output_uses_events_and_nouns: Uses("output", &["ops", "model", "plan", "error"]),
-        "output is a listener: it shows what operations say";
-    tui_uses_ops_and_model: Uses("tui", &["ops", "model", "error"]), "the monitor is a listener too";
-    ops_use_the_layers_below: Uses("ops", &["plan", "runtime", "wire", "store", "render", "model", "error", "wait"]),
-        "an operation never knows who listens: no cli, output or tui";
-    plan_uses_model: Uses("plan", &["model", "error"]), "a plan is decided from what was observed, and asks nobody";
-    render_uses_model: Uses("render", &["model", "error"]), "spec in, text out";
-    wire_uses_model: Uses("wire", &["model", "error"]), "wire speaks Redis and starts nothing: never runtime";
-    runtime_uses_model: Uses("runtime", &["model", "error", "wait"]), "runtime starts things and speaks no Redis: never wire";
-    store_uses_model: Uses("store", &["model", "error"]), "store remembers, and decides nothing";
-    model_uses_nobody: Uses("model", &[]), "nouns stand on their own";
-    error_uses_nobody: Uses("error", &[]), "every layer stands on it";
-    wait_uses_nobody: Uses("wait", &[]), "the one way to wait knows nothing of what is waited for";
-    every_layer_is_in_the_table: Whole(unknown_layers), "a new folder under src needs its rule first";
-    no_names_at_the_root: Whole(root_names), "paths name the layer, so that these rules can read them";
-    no_re_exports_across_layers: Whole(re_exports), "a re-export would launder an edge that is not allowed";
+/// What every crate but core may name as well.
+const EVERYWHERE: &str =
+    "anyhow async-trait futures-util indexmap jiff serde serde_json strum thiserror tokio";
 
-    // What lives where.
-    model_is_pure_crates: Crates("model", &["serde", "schemars", "indexmap", "crc16", "sha2"]),
-        "model is std, serde and pure helpers";
-    plan_is_pure_crates: Crates("plan", &["serde", "indexmap", "sha2"]), "plan is std, serde and pure helpers";
-    pure_layers_touch_nothing: PathsNeverIn(IMPURE, &["model", "plan", "render"]),
-        "no disk, no network, no process, no clock: tables and properties can test them";
-    plan_and_model_are_synchronous: WordsNeverIn(&["async", "await"], &["model", "plan", "render"]),
-        "a decision does not wait";
-    bollard_only_in_runtime: PathsOnlyIn(&["bollard", "bollard_stubs"], &["runtime"]), "one place speaks to Docker";
-    redis_only_in_wire: PathsOnlyIn(&["redis"], &["wire"]), "one place speaks to Redis";
-    clap_only_in_cli: PathsOnlyIn(&["clap", "clap_complete", "clap_mangen"], &["cli"]), "arguments end at cli";
-    tables_and_bars_only_in_output: PathsOnlyIn(&["comfy_table", "indicatif"], &["output"]), "one place prints";
-    junit_only_in_output: PathsOnlyIn(&["quick_junit"], &["output"]), "one place writes results, whatever reads them";
-    ratatui_only_in_tui: PathsOnlyIn(&["ratatui", "crossterm"], &["tui"]), "one place draws";
-    minijinja_only_in_render: PathsOnlyIn(&["minijinja"], &["render"]), "one place knows the templates";
-    printing_only_in_output: WordsOnlyIn(&["print!", "println!", "eprint!", "eprintln!", "dbg!"], &["output", "main"]),
-        "results and progress have one form each, and a broken pipe one end";
-    streams_only_in_output: PathsOnlyIn(&["std::io::stdout", "std::io::stderr", "tokio::io::stdout",
-        "tokio::io::stderr"], &["output", "cli", "main"]), "the same, without the macros";
-    nobody_exits: PathsOnlyIn(&["std::process::exit", "std::process::abort"], &[]),
-        "exit skips every Drop; main returns an ExitCode";
-    processes_start_in_runtime: PathsOnlyIn(&["std::process::Command", "tokio::process"], &["runtime"]),
-        "runtime is the only place that starts things";
-    unwrap_only_at_the_edge: WordsOnlyIn(&[".unwrap(", ".expect(", "todo!", "unimplemented!"], &["cli", "output", "main"]),
-        "an error has a cause, a hint and an exit code; a panic has none";
+/// Words that appear in one folder of `src` only.
+const HOMES: &[(&str, &[&str])] = &[
+    ("src/cli/", &["clap::", "clap_complete::", "clap_mangen::"]),
+    (
+        "src/output/",
+        &["comfy_table::", "indicatif::", "quick_junit::"],
+    ),
+    ("src/tui/", &["ratatui::", "crossterm::"]),
+    ("src/output/", &["io::stdout(", "io::stderr("]),
+];
 
-    // How the tree looks.
-    no_util: Whole(util_files), "a name that says nothing collects everything";
-    short_files: Whole(long_files), "a file past 600 lines is looked at again";
-    no_folder_of_one: Whole(lonely_folders), "a folder only when there is a second file for it";
-}
+/// Who may use a word away from its home, and why.
+const GUESTS: &[(&str, &str)] = &[
+    ("src/cli/confirm.rs", "io::stderr("), // the prompt, on the terminal that is read
+    ("src/cli/command/run.rs", "io::stdout("), // asks whether it is a terminal
+    ("src/cli/command/run.rs", "io::stderr("),
+];
 
-/// Files that may be longer than [`MOST_LINES`], each with its reason.
-const LONG_FILES: &[(&str, &str)] = &[];
+/// What all operations stand on. It uses none of them.
+const BELOW: &[&str] = &["cluster", "failover", "store"];
 
-/// Past this, a file is looked at again.
+/// Operations and what they use today that they should not. A word leaves when its edge does; none
+/// is added.
+const EDGES: &[(&str, &str)] = &[
+    ("cluster", "init stop"),
+    ("doctor", "history settings"),
+    ("env", "status"),
+    ("evidence", "status"),
+    ("key", "status"),
+    ("lifecycle", "down reset restart rolling stop up"),
+    ("monitor", "status"),
+    ("reset", "doctor start"),
+    ("restart", "start stop up"),
+    ("rolling", "up"),
+    ("run", "env evidence lifecycle signals status up"),
+    ("start", "doctor"),
+    ("test", "status"),
+    ("up", "doctor settings start"),
+];
+
 const MOST_LINES: usize = 600;
 
-/// Something that breaks a rule: where, and what.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Finding {
-    path: String,
-    line: usize,
-    what: String,
-}
+/// Names that say nothing, and so collect everything.
+const VAGUE: &[&str] = &["util", "utils", "helper", "helpers", "misc", "common"];
 
-/// What the rules look at.
-#[derive(Default)]
-struct Tree {
-    /// Every file of `src`.
-    sources: Vec<Source>,
-    /// Every Rust file of the package and how many lines it has.
-    files: Vec<(String, usize)>,
-    /// The modules at the root of `src`.
-    layers: BTreeSet<String>,
-}
-
-impl Tree {
-    /// From `(path, text)` of files, relative to the package.
-    fn new(files: &[(String, String)], crates: &BTreeSet<String>) -> Self {
-        let mut tree = Tree::default();
-        for (path, text) in files {
-            tree.files.push((path.clone(), text.lines().count()));
-            if let Some(path) = path.strip_prefix("src/") {
-                tree.sources.push(Source::read(path, text, crates));
+/// Every Rust file of the workspace with its path from the root, in order.
+fn sources() -> BTreeMap<String, String> {
+    fn below(root: &Path, folder: &str, found: &mut BTreeMap<String, String>) {
+        for entry in fs::read_dir(root.join(folder)).unwrap().flatten() {
+            let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            if path.ends_with("/target") {
+            } else if entry.path().is_dir() {
+                below(root, &path, found);
+            } else if entry.path().extension().is_some_and(|end| end == "rs") {
+                found.insert(path, fs::read_to_string(entry.path()).unwrap());
             }
         }
-        tree.layers = tree
-            .sources
-            .iter()
-            .map(|source| source.layer().to_owned())
-            .collect();
-        let tests: BTreeSet<Vec<String>> = tree
-            .sources
-            .iter()
-            .flat_map(|source| {
-                let module = source.module();
-                let below =
-                    move |name: &String| [module.as_slice(), std::slice::from_ref(name)].concat();
-                source.test_modules.iter().map(below)
-            })
-            .collect();
-        for source in &mut tree.sources {
-            let module = source.module();
-            if (1..=module.len()).any(|end| tests.contains(&module[..end])) {
-                source.mark_as_test();
-            }
-        }
-        tree
     }
-
-    /// The package's own.
-    fn of_this_package() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut files = Vec::new();
-        for folder in ["src", "tests", "benches", "examples", "fuzz/fuzz_targets"] {
-            rust_files(&root.join(folder), &mut files);
-        }
-        let files: Vec<(String, String)> = files
-            .into_iter()
-            .map(|file| {
-                let text = fs::read_to_string(&file).expect("a source file is UTF-8");
-                let path = file.strip_prefix(root).expect("it lies in the package");
-                let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
-                (parts.join("/"), text)
-            })
-            .collect();
-        let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("there is a Cargo.toml");
-        Tree::new(&files, &dependencies(&manifest))
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = BTreeMap::new();
+    for folder in ["src", "crates", "tests", "benches", "examples", "fuzz"] {
+        below(root, folder, &mut found);
     }
+    found
 }
 
-/// Every `.rs` below `folder`, sorted.
-fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return;
-    };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths {
-        if path.is_dir() {
-            rust_files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
+/// Code without comments and without the tests at its end.
+fn code(text: &str) -> String {
+    let product = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let lines = product.lines().map(|line| {
+        let comment = line.trim_start().starts_with("//");
+        if comment { "" } else { line }
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The crates that a manifest names, as code spells them.
-fn dependencies(manifest: &str) -> BTreeSet<String> {
-    let mut inside = false;
-    let mut crates = BTreeSet::new();
+/// What a manifest names under `[dependencies]`, as it is written there.
+fn dependencies(manifest: &str) -> Vec<&str> {
+    let mut section = "";
+    let mut names = Vec::new();
     for line in manifest.lines().map(str::trim) {
-        if let Some(section) = line.strip_prefix('[') {
-            let section = section.trim_end_matches(']');
-            inside = section.ends_with("dependencies");
-            if let Some((_, name)) = section.split_once("dependencies.") {
-                crates.insert(name.replace('-', "_"));
-            }
-        } else if let (true, Some((name, _))) = (inside, line.split_once('=')) {
-            let name = name.trim().split('.').next().unwrap_or_default();
-            if !name.starts_with('#') {
-                crates.insert(name.replace('-', "_"));
-            }
-        }
-    }
-    crates
-}
-
-/// Whether `path` is `prefix`, or below it.
-fn leads_to(path: &[String], prefix: &str) -> bool {
-    let mut path = path.iter();
-    prefix
-        .split("::")
-        .all(|part| path.next().is_some_and(|other| other == part))
-}
-
-/// What breaks `check` in `tree`.
-fn findings(check: &Check, tree: &Tree) -> Vec<Finding> {
-    let mut found = match check {
-        Uses(layer, allowed) => paths(tree, |source, to, _| match to {
-            Target::Internal(path) if source.layer() == *layer => {
-                let known = path.first().filter(|first| tree.layers.contains(*first));
-                known.is_none_or(|first| first == layer)
-                    || allowed.iter().any(|allowed| leads_to(path, allowed))
-            }
-            _ => true,
-        }),
-        Crates(layer, allowed) => paths(tree, |source, to, test| match to {
-            Target::External(path) if source.layer() == *layer && !test => {
-                let own = ["std", "core", "alloc"];
-                path.first()
-                    .is_none_or(|name| own.contains(&&**name) || allowed.contains(&&**name))
-            }
-            _ => true,
-        }),
-        PathsOnlyIn(list, homes) => paths(tree, |source, to, _| match to {
-            Target::External(path) => {
-                homes.iter().any(|home| source.is_in(home))
-                    || !list.iter().any(|prefix| leads_to(path, prefix))
-            }
-            Target::Internal(_) => true,
-        }),
-        PathsNeverIn(list, homes) => paths(tree, |source, to, test| match to {
-            Target::External(path) => {
-                test || !homes.iter().any(|home| source.is_in(home))
-                    || !list.iter().any(|prefix| leads_to(path, prefix))
-            }
-            Target::Internal(_) => true,
-        }),
-        WordsOnlyIn(list, homes) => words(tree, list, |source| {
-            !homes.iter().any(|home| source.is_in(home))
-        }),
-        WordsNeverIn(list, homes) => words(tree, list, |source| {
-            homes.iter().any(|home| source.is_in(home))
-        }),
-        Whole(check) => check(tree),
-    };
-    found.sort();
-    found.dedup();
-    found
-}
-
-/// Every path of the sources that is not `fine`.
-fn paths(tree: &Tree, fine: impl Fn(&Source, &Target, bool) -> bool) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for source in &tree.sources {
-        for at in source
-            .refs
-            .iter()
-            .filter(|at| !fine(source, &at.to, at.test))
+        if line.starts_with('[') {
+            section = line;
+        } else if section.ends_with("dependencies]")
+            && !section.contains("dev-")
+            && !section.contains("workspace")
+            && !line.starts_with('#')
+            && let Some((name, _)) = line.split_once(['.', '='])
         {
-            let what = match &at.to {
-                Target::Internal(path) => format!("uses crate::{}", path.join("::")),
-                Target::External(path) => format!("uses {}", path.join("::")),
-            };
-            found.push(finding(source, at.line, what));
+            names.push(name.trim());
         }
     }
-    found
+    names
 }
 
-/// Every word of `list` in code (not in tests) of the sources that `watched` picks.
-fn words(tree: &Tree, list: &[&str], watched: impl Fn(&Source) -> bool) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for source in tree.sources.iter().filter(|source| watched(source)) {
-        let hits = source
-            .words
-            .iter()
-            .filter(|word| !word.test && list.contains(&&*word.text));
-        found.extend(hits.map(|word| finding(source, word.line, format!("says {}", word.text))));
-    }
-    found
-}
-
-fn finding(source: &Source, line: usize, what: String) -> Finding {
-    let path = format!("src/{}", source.path);
-    Finding { path, line, what }
-}
-
-fn unknown_layers(tree: &Tree) -> Vec<Finding> {
-    let has_rule = |layer: &str| {
-        let of = |rule: &Rule| matches!(rule.check, Uses(name, _) if name == layer);
-        RULES.iter().any(of)
+/// Which dependencies of `manifest` the crate in `folder` may not name.
+fn strangers<'a>(folder: &str, manifest: &'a str) -> Vec<&'a str> {
+    let rule = CRATES.iter().find(|(name, _)| *name == folder);
+    let allowed = rule.map_or("", |(_, allowed)| allowed).split(' ');
+    let shared = if folder == "crates/core" {
+        ""
+    } else {
+        EVERYWHERE
     };
-    let unknown = tree
-        .sources
-        .iter()
-        .filter(|source| !has_rule(source.layer()));
-    unknown
-        .map(|source| {
-            finding(
-                source,
-                1,
-                format!("is in the layer `{}`, which has no rule", source.layer()),
-            )
-        })
-        .collect()
+    let allowed: BTreeSet<&str> = allowed.chain(shared.split(' ')).collect();
+    let mut found = dependencies(manifest);
+    found.retain(|name| !allowed.contains(name));
+    found
 }
 
-fn root_names(tree: &Tree) -> Vec<Finding> {
-    paths(tree, |source, to, _| match to {
-        Target::Internal(path) => {
-            let root = matches!(source.layer(), "main" | "lib");
-            root || path
-                .first()
-                .is_some_and(|first| tree.layers.contains(first))
-        }
-        Target::External(_) => true,
-    })
-}
-
-fn re_exports(tree: &Tree) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for source in &tree.sources {
-        for at in source.refs.iter().filter(|at| at.re_export) {
-            match &at.to {
-                Target::Internal(path) if path.first().is_some_and(|to| to != source.layer()) => {
-                    found.push(finding(
-                        source,
-                        at.line,
-                        format!("re-exports crate::{}", path.join("::")),
-                    ));
-                }
-                _ => {}
+/// The first names of what a file of ops uses of its crate, from `crate::` and from enough
+/// `super::`s, with those in braces.
+fn used(path: &str, text: &str) -> BTreeSet<String> {
+    let depth = path.matches('/').count() + usize::from(!path.ends_with("/mod.rs"));
+    let root = ["super::".repeat(depth), "crate::".to_owned()];
+    let mut found = BTreeSet::new();
+    for prefix in root {
+        for (at, _) in text.match_indices(&prefix) {
+            let longer = text[..at].ends_with("super::") || text[..at].ends_with("pub(in ");
+            let rest = &text[at + prefix.len()..];
+            if longer || rest.starts_with("super::") {
+                continue;
             }
+            found.extend(firsts(rest));
         }
     }
     found
 }
 
-fn util_files(tree: &Tree) -> Vec<Finding> {
-    let vague = ["util", "utils", "helper", "helpers", "misc", "common"];
-    let is_vague = |path: &str| {
-        let mut parts = path
-            .split('/')
-            .map(|part| part.strip_suffix(".rs").unwrap_or(part));
-        parts.any(|part| vague.contains(&part))
+/// `a` of `a::b`, and `a`, `c` of `{a::{b}, c}`.
+fn firsts(rest: &str) -> Vec<String> {
+    let word = |text: &str| -> String {
+        let text = text.trim_start();
+        text.chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect()
     };
-    let files = tree.files.iter().filter(|(path, _)| is_vague(path));
-    files
-        .map(|(path, _)| Finding {
-            path: path.clone(),
-            line: 1,
-            what: "has a name that says nothing".to_owned(),
-        })
-        .collect()
-}
-
-fn long_files(tree: &Tree) -> Vec<Finding> {
-    let excused = |path: &str| LONG_FILES.iter().any(|(file, _)| *file == path);
-    let mut found = Vec::new();
-    for (path, lines) in &tree.files {
-        let what = match (*lines > MOST_LINES, excused(path)) {
-            (true, false) => format!("has {lines} lines: split it, or list it with its reason"),
-            (false, true) => format!("has only {lines} lines: take it off the list"),
-            _ => continue,
-        };
-        let path = path.clone();
-        found.push(Finding {
-            path,
-            line: *lines,
-            what,
-        });
+    let Some(inside) = rest.strip_prefix('{') else {
+        return vec![word(rest)];
+    };
+    let mut depth = 1;
+    let mut found = vec![word(inside)];
+    for (at, c) in inside.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 1 => found.push(word(&inside[at + 1..])),
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
     }
     found
 }
 
-fn lonely_folders(tree: &Tree) -> Vec<Finding> {
-    let mut folders: BTreeMap<String, (BTreeSet<&str>, bool)> = BTreeMap::new();
-    for source in &tree.sources {
-        let mut below = source.path.as_str();
-        let mut folder = "src".to_owned();
-        while let Some((name, rest)) = below.split_once('/') {
-            folder = format!("{folder}/{name}");
-            below = rest;
-            let (inside, written) = folders.entry(folder.clone()).or_default();
-            let child = rest.split('/').next().unwrap_or_default();
-            if child != "mod.rs" {
-                inside.insert(child);
-            }
-            // A mod.rs without code keeps the place of what is being written.
-            *written |= child != "mod.rs" || source.has_code;
-        }
-    }
-    let lonely = folders
-        .into_iter()
-        .filter(|(_, (inside, written))| *written && inside.is_empty());
-    lonely
-        .map(|(folder, _)| Finding {
-            path: format!("{folder}/mod.rs"),
-            line: 1,
-            what: "is the only file of its folder".to_owned(),
-        })
-        .collect()
-}
-
-/// Read once for all the rules.
-static TREE: OnceLock<Tree> = OnceLock::new();
-
-/// Fails with the rule's name unless this package keeps it.
-fn enforce(name: &str) {
-    let rule = RULES
+/// Every edge between two operations, or from below them up: `path: from uses to`.
+fn edges(files: &BTreeMap<String, String>) -> Vec<(String, String, String)> {
+    let inside = |path: &str| path.strip_prefix("crates/ops/src/").map(str::to_owned);
+    let feature = |path: &str| path.split(['/', '.']).next().unwrap_or_default().to_owned();
+    let ops: Vec<(String, &String)> = files
         .iter()
-        .find(|rule| rule.name == name)
-        .expect("it is in the table");
-    let found = findings(&rule.check, TREE.get_or_init(Tree::of_this_package));
-    let lines: Vec<String> = found
-        .iter()
-        .map(|finding| format!("  {}:{}: {}", finding.path, finding.line, finding.what))
+        .filter_map(|(path, text)| Some((inside(path)?, text)))
         .collect();
-    let allowed = match rule.check {
-        Uses(layer, allowed) => format!(" (`{layer}` may use: {})", allowed.join(", ")),
-        _ => String::new(),
-    };
+    let features: BTreeSet<String> = ops.iter().map(|(path, _)| feature(path)).collect();
+    let mut found = Vec::new();
+    for (path, text) in ops.iter().filter(|(path, _)| path != "lib.rs") {
+        let from = feature(path);
+        for to in used(path, &code(text)) {
+            let known = features.contains(&to) && to != from;
+            if known && !BELOW.contains(&to.as_str()) {
+                found.push((path.clone(), from.clone(), to));
+            }
+        }
+    }
+    found
+}
+
+/// Words away from home: `path: word`.
+fn astray(files: &BTreeMap<String, String>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, text) in files.iter().filter(|(path, _)| path.starts_with("src/")) {
+        let text = code(text);
+        for (home, words) in HOMES {
+            let words = words.iter().filter(|word| {
+                !path.starts_with(home)
+                    && !GUESTS.contains(&(path.as_str(), word))
+                    && text.contains(**word)
+            });
+            found.extend(words.map(|word| format!("{path}: {word} belongs to {home}")));
+        }
+    }
+    found
+}
+
+/// Files that are too long, have a name that says nothing, or are alone in their folder.
+fn misshapen(files: &BTreeMap<String, String>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, text) in files {
+        let lines = text.lines().count();
+        if lines > MOST_LINES {
+            found.push(format!(
+                "{path}: {lines} lines, at most {MOST_LINES}: split it"
+            ));
+        }
+        if path.split(['/', '.']).any(|part| VAGUE.contains(&part)) {
+            found.push(format!("{path}: a name that says nothing"));
+        }
+        let folder = path.strip_suffix("mod.rs");
+        let beside = |folder: &str| files.keys().filter(|path| path.starts_with(folder)).count();
+        if folder.is_some_and(|folder| beside(folder) == 1) {
+            found.push(format!("{path}: the only file of its folder"));
+        }
+    }
+    found
+}
+
+#[test]
+fn crates_name_only_what_they_may() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let members = fs::read_dir(root.join("crates")).unwrap().flatten();
+    let members = members.map(|entry| format!("crates/{}", entry.file_name().to_string_lossy()));
+    for folder in members.chain([String::new()]) {
+        let manifest = fs::read_to_string(root.join(&folder).join("Cargo.toml")).unwrap();
+        let found = strangers(&folder, &manifest);
+        assert!(
+            found.is_empty(),
+            "'{folder}' names {found:?}: see CRATES in {}",
+            file!()
+        );
+    }
+}
+
+#[test]
+fn operations_do_not_use_each_other() {
+    let found = edges(&sources());
+    let known: BTreeSet<(&str, &str)> = EDGES
+        .iter()
+        .flat_map(|(from, list)| list.split(' ').map(move |to| (*from, to)))
+        .collect();
+    let new: Vec<_> = found
+        .iter()
+        .filter(|(_, from, to)| !known.contains(&(from, to)))
+        .collect();
     assert!(
-        found.is_empty(),
-        "the rule `{name}` is broken: {}{allowed}\n{}",
-        rule.why,
-        lines.join("\n")
+        new.is_empty(),
+        "what two operations share belongs into {BELOW:?}: {new:#?}"
     );
+    let used: BTreeSet<(&str, &str)> = found.iter().map(|(_, a, b)| (&**a, &**b)).collect();
+    let gone: Vec<_> = known.difference(&used).collect();
+    assert!(
+        gone.is_empty(),
+        "these are gone: take them off EDGES: {gone:?}"
+    );
+}
+
+#[test]
+fn words_stay_at_home() {
+    let found = astray(&sources());
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn files_have_their_shape() {
+    let found = misshapen(&sources());
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn these_rules_have_teeth() {
+    let file = |path: &str, text: &str| BTreeMap::from([(path.to_owned(), text.to_owned())]);
+
+    let manifest = "[package]\nname = \"x\"\n[dependencies]\n# no = 1\nredis.workspace = true\n\
+                    serde = \"1\"\n[dev-dependencies]\nbollard = \"1\"\n";
+    assert_eq!(dependencies(manifest), ["redis", "serde"]);
+    assert_eq!(strangers("crates/core", manifest), ["redis"]);
+    assert_eq!(strangers("crates/wire", manifest), [""; 0]);
+    assert_eq!(strangers("crates/new", manifest), ["redis"]);
+
+    let mut ops = file("crates/ops/src/up.rs", "");
+    ops.extend(file("crates/ops/src/cluster/mod.rs", ""));
+    let table = [
+        ("stop.rs", "use crate::up::Extent;", 1),
+        (
+            "stop.rs",
+            "use crate::{\n    cluster::{a, b},\n    up,\n};",
+            1,
+        ),
+        ("stop.rs", "use super::up;", 1),
+        ("stop/mod.rs", "use super::up;", 1),
+        ("stop/all.rs", "fn f() { super::super::up::f() }", 1),
+        ("cluster/all.rs", "use crate::up;", 1),
+        ("stop/all.rs", "use super::up;", 0),
+        ("stop.rs", "use crate::{cluster::up, store};", 0),
+        ("stop.rs", "// use crate::up;", 0),
+        ("stop.rs", "#[cfg(test)]\nmod tests { use crate::up; }", 0),
+    ];
+    for (path, text, wanted) in table {
+        let mut files = ops.clone();
+        files.insert(format!("crates/ops/src/{path}"), text.to_owned());
+        assert_eq!(edges(&files).len(), wanted, "{path}: {text}");
+    }
+
+    assert_eq!(
+        astray(&file("src/cli/up.rs", "fn f() { io::stdout().flush() }")).len(),
+        1
+    );
+    assert_eq!(
+        astray(&file("src/output/up.rs", "#[derive(clap::Args)]")).len(),
+        1
+    );
+    assert_eq!(
+        astray(&file("src/output/up.rs", "fn f() { io::stdout() }")).len(),
+        0
+    );
+
+    assert_eq!(misshapen(&file("src/up.rs", &"\n".repeat(601))).len(), 1);
+    assert_eq!(misshapen(&file("src/util.rs", "")).len(), 1);
+    assert_eq!(misshapen(&file("src/up/mod.rs", "")).len(), 1);
+    assert_eq!(misshapen(&file("src/up.rs", "")).len(), 0);
 }

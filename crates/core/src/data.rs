@@ -1,35 +1,36 @@
 //! Commands on keys and their replies: what a client of the cluster says and hears.
 
-use std::time::Duration;
+use crate::snapshot::refusal::quoted;
+use std::{fmt, time::Duration};
 
-/// A command on keys.
+/// A command on keys. Keys and values are bytes: nothing says that they are text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// SET, with an expiry.
     Set {
         /// The key.
-        key: String,
+        key: Vec<u8>,
         /// Its value.
-        value: String,
+        value: Vec<u8>,
         /// After which it goes by itself.
         expire: Duration,
     },
     /// GET.
-    Get(String),
+    Get(Vec<u8>),
     /// INCR.
-    Incr(String),
+    Incr(Vec<u8>),
     /// DEL.
-    Del(String),
+    Del(Vec<u8>),
     /// UNLINK: a DEL that frees the memory later.
-    Unlink(String),
+    Unlink(Vec<u8>),
     /// EXPIRE of whole seconds, else PEXPIRE.
-    Expire(String, Duration),
+    Expire(Vec<u8>, Duration),
     /// PTTL.
-    Pttl(String),
+    Pttl(Vec<u8>),
     /// MSET.
-    Mset(Vec<(String, String)>),
+    Mset(Vec<(Vec<u8>, Vec<u8>)>),
     /// MGET.
-    Mget(Vec<String>),
+    Mget(Vec<Vec<u8>>),
     /// WAIT until that many replicas have what this connection wrote, or that long.
     Wait(usize, Duration),
     /// READONLY: until READWRITE a replica answers reads itself.
@@ -65,31 +66,31 @@ pub enum Reply {
     /// `OK`.
     Done,
     /// A value, or that there is none.
-    Text(Option<String>),
+    Value(Option<Vec<u8>>),
     /// A number.
     Number(i64),
     /// Several values.
-    Texts(Vec<Option<String>>),
+    Values(Vec<Option<Vec<u8>>>),
 }
 
-impl std::fmt::Display for Reply {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reply::Done => f.write_str("OK"),
-            Reply::Text(None) => f.write_str("nothing"),
-            Reply::Text(Some(text)) => write!(f, "'{text}'"),
+            Reply::Value(value) => f.write_str(&shown(value.as_deref())),
             Reply::Number(number) => write!(f, "{number}"),
-            Reply::Texts(texts) => {
-                f.write_str("[")?;
-                for (i, text) in texts.iter().enumerate() {
-                    let comma = if i == 0 { "" } else { ", " };
-                    match text {
-                        Some(text) => write!(f, "{comma}'{text}'")?,
-                        None => write!(f, "{comma}nothing")?,
-                    }
-                }
-                f.write_str("]")
+            Reply::Values(values) => {
+                let values: Vec<String> =
+                    values.iter().map(|value| shown(value.as_deref())).collect();
+                write!(f, "[{}]", values.join(", "))
             }
         }
     }
+}
+
+/// A value in messages; of one that is long or no text, what can be shown.
+fn shown(value: Option<&[u8]>) -> String {
+    value.map_or("nothing".to_owned(), |value| {
+        format!("'{}'", quoted(&String::from_utf8_lossy(value)))
+    })
 }

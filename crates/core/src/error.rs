@@ -4,6 +4,7 @@
 //! code), a short cause that names the object, a hint that can be typed, and, where a node failed
 //! to start, its last log lines. Lower layers build it directly; nobody re-parses messages.
 
+use crate::hint::{About, Hint};
 use std::fmt;
 
 /// Shorthand for every fallible function of the crate.
@@ -54,7 +55,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: Kind,
     message: String,
-    hint: Option<String>,
+    hint: Hint,
     log: Option<LogTail>,
     source: Option<anyhow::Error>,
 }
@@ -74,7 +75,7 @@ impl Error {
         Error(Box::new(Inner {
             kind,
             message: message.into(),
-            hint: None,
+            hint: Hint::default(),
             log: None,
             source: None,
         }))
@@ -107,16 +108,15 @@ impl Error {
 
     /// What to do about it: best a command that can be typed.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(hint.into());
+    pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
+        self.0.hint = hint.into();
         self
     }
 
-    /// With its hint put otherwise.
+    /// With its hint written out for these nodes.
     #[must_use]
-    pub fn map_hint(mut self, change: impl FnOnce(&str) -> String) -> Self {
-        let hint = self.0.hint.take().map(|hint| change(&hint));
-        self.0.hint = hint.filter(|hint| !hint.is_empty());
+    pub fn about(mut self, about: &About) -> Self {
+        self.0.hint = self.0.hint.about(about);
         self
     }
 
@@ -150,9 +150,14 @@ impl Error {
         }
     }
 
-    /// The hint, if there is one.
-    pub fn hint_text(&self) -> Option<&str> {
-        self.0.hint.as_deref()
+    /// The hint, to pass it on.
+    pub fn next(&self) -> &Hint {
+        &self.0.hint
+    }
+
+    /// The hint as text, if there is one.
+    pub fn hint_text(&self) -> Option<String> {
+        Some(self.0.hint.to_string()).filter(|hint| !hint.is_empty())
     }
 
     /// The log tail, if there is one.

@@ -13,6 +13,7 @@ pub mod form;
 pub mod hint;
 pub mod judge;
 pub mod key;
+pub mod login;
 pub mod monitor;
 pub mod node;
 pub mod plan;

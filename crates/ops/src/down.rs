@@ -19,7 +19,7 @@ pub async fn plan(context: &Context<'_>, name: &ClusterName, volumes: bool) -> R
 pub async fn down(context: &Context<'_>, name: &ClusterName, volumes: bool) -> Result<usize> {
     let plan = plan(context, name, volumes).await?;
     let launch = Launch::bare(name, context.runtime.kind());
-    let applier = Applier::new(context, &launch, None, Vec::new());
+    let mut applier = Applier::new(context, &launch, None);
     applier.apply(&plan).await?;
     // The last step is about what they shared.
     Ok(applier.done().saturating_sub(1))

@@ -1,8 +1,11 @@
 //! `env`: how an application reaches the running cluster.
 
-use super::status::{Status, source::Source};
+use super::status::{self, Status};
+use crate::cluster::handle::Cluster;
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     node::{Endpoint, NodeName, Role},
     render::env::{self, Client, Format},
     secret::Secret,
@@ -68,7 +71,7 @@ pub fn variables(
 }
 
 /// Asks the cluster and writes for a client; `format`: none but the document.
-pub async fn of(source: &Source, format: Option<Format>, show_secrets: bool) -> Result<Env> {
+pub async fn of(cluster: &Cluster, format: Option<Format>, show_secrets: bool) -> Result<Env> {
     if let (Some(format), true) = (format, show_secrets)
         && !format.holds_secrets()
     {
@@ -76,29 +79,29 @@ pub async fn of(source: &Source, format: Option<Format>, show_secrets: bool) -> 
             "--show-secrets is for dotenv, shell and json; code of the format {} reads REDIS_PASSWORD",
             format.word()
         ))
-        .hint("`rcluster env --format dotenv --show-secrets`"));
+        .hint(hint![Verb::Env.with("--format dotenv --show-secrets")]));
     }
-    let status = source.status().await?;
+    let status = status::of(cluster).await?;
     let nodes = nodes(&status);
     let endpoints: Vec<Endpoint> = nodes.iter().map(|node| node.endpoint.clone()).collect();
-    let notes = match source.session() {
-        Some(session) => env::notes(&session.launch),
-        None => env::foreign_notes(),
+    let notes = match cluster.is_ours() {
+        true => env::notes(&cluster.launch),
+        false => env::foreign_notes(),
     };
-    let secret = source.password().filter(|_| show_secrets);
-    let password_file = source.password_file();
+    let secret = cluster.password().filter(|_| show_secrets);
+    let password_file = cluster.password_file();
     let client = Client {
         cluster: &status.cluster.name,
-        about: source.about(&status),
+        about: status.about(),
         nodes: &endpoints,
-        user: source.user(),
-        password: source.password().is_some(),
+        user: cluster.user(),
+        password: cluster.password().is_some(),
         secret,
         password_file: password_file.as_deref(),
         notes: &notes,
     };
     let text = format.map(|format| env::env(format, &client)).transpose()?;
-    let variables = variables(&endpoints, source.user(), secret);
+    let variables = variables(&endpoints, cluster.user(), secret);
     Ok(Env {
         schema: 1,
         variables: variables

@@ -52,7 +52,7 @@ pub async fn collect(
 }
 
 async fn write_status(session: &Session, folder: &Path) -> Result<()> {
-    let status = status::of_session(session).await?;
+    let status = status::of(session).await?;
     let text = serde_json::to_vec_pretty(&status)
         .map_err(|error| Error::failed("writing status.json").source(error))?;
     write_private(&folder.join("status.json"), &text)

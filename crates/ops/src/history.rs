@@ -1,7 +1,7 @@
 //! `history`: the lines of the audit journal, put together to runs.
 
 use crate::{
-    stop::no_such_cluster,
+    cluster::handle::no_such_cluster,
     store::{
         audit::{self, Entry, Line},
         state::State,
@@ -166,12 +166,6 @@ fn runs(entries: Vec<Entry>) -> Vec<Run> {
                 run.cause = Some(reasons(&entry.detail));
                 run.steps.push(entry.detail);
             }
-            // One shard led by another node: the run may go on with the next.
-            "failover" => {
-                run.result = "done";
-                run.changes += 1;
-                run.steps.push(entry.detail);
-            }
             event => {
                 // A run of several parts goes on after the first one is done.
                 run.result = "unfinished";
@@ -267,8 +261,6 @@ mod tests {
                 (1, result, cause)
             );
         }
-        let planned = runs(vec![entry(1, 7, "failover", json!({"shard": 1}))]);
-        assert_eq!((planned[0].result, planned[0].changes), ("done", 1));
     }
 
     #[test]
@@ -294,7 +286,7 @@ mod tests {
                 entry(5, 4, "drilled", json!({"passed": true})),
                 entry(6, 5, "drill", json!(null)),
                 // A shard was handed over; nothing was broken.
-                entry(7, 6, "failover", json!(null)),
+                entry(7, 6, "step", json!({"step": "failover"})),
             ]),
         };
         let second = |at: jiff::Timestamp| at.as_second();

@@ -2,26 +2,24 @@
 
 use crate::cluster::{
     apply::Applier,
-    context::{Context, Member, wire_failure},
+    context::Context,
     event::Listener,
-    observe::Observation,
-    verify,
+    handle::{Cluster, resolve},
+    look, verify,
 };
 use crate::store::state::State;
 use futures_util::future::join_all;
-use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     form::{self, Afterwards, HURRIED},
-    node::{Address, BUS_OFFSET, Endpoint, NodeName},
+    judge::Wanted,
+    node::{Address, BUS_OFFSET, Endpoint},
     plan::step::{Goal, Plan, Step},
-    secret::Secret,
-    spec::launch::Launch,
+    snapshot::{Member, Seen, Snapshot, capability::Capability},
+    spec::{RuntimeKind, launch::Launch},
     text::count::count,
 };
-use rcluster_runtime::external::External;
-use rcluster_wire::LiveWire;
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::collections::BTreeMap;
 
 /// What `init` on named nodes did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,87 +30,56 @@ pub struct Outcome {
     pub masters: Vec<Endpoint>,
 }
 
-/// Nodes to be formed, and how to reach them.
-#[derive(Debug, Clone)]
-pub struct Nodes {
-    /// All of them.
-    pub seeds: Vec<Endpoint>,
-    /// Replicas of each master.
-    pub replicas: u16,
-    /// The ACL user.
-    pub user: Option<String>,
-    /// The password.
-    pub password: Option<Secret>,
-    /// How long any single wait may take.
-    pub deadline: Duration,
-}
-
-/// Forms exactly these nodes into one cluster.
-pub async fn of_seeds(nodes: Nodes, listener: &dyn Listener) -> Result<Outcome> {
-    let wire = LiveWire::new(nodes.user, nodes.password);
-    let (nobody, deadline) = (External::default(), nodes.deadline);
-    let context = context(&nobody, &wire, listener, deadline);
-    init(&context, &State::locate()?, &nodes.seeds, nodes.replicas).await
+/// Forms exactly the seeds of this cluster.
+pub async fn of_seeds(
+    cluster: &Cluster,
+    replicas: u16,
+    listener: &dyn Listener,
+) -> Result<Outcome> {
+    let request = &cluster.request;
+    let context = cluster.context(listener);
+    init(&context, &request.state, &request.seeds, replicas).await
 }
 
 /// What [`of_seeds`] would do.
-pub async fn dry_run(nodes: Nodes, listener: &dyn Listener) -> Result<Plan> {
-    let wire = LiveWire::new(nodes.user, nodes.password);
-    let (nobody, deadline) = (External::default(), nodes.deadline);
-    let context = context(&nobody, &wire, listener, deadline);
-    let members = members(&context, &nodes.seeds).await?;
-    enough(&members, nodes.replicas)?;
-    let seen = Observation::complete(&context, &members).await;
-    let now = settings_now(&context, &State::locate()?, &members).await?;
-    let mut plan = form::form(&seen.seats()?, usize::from(nodes.replicas), &now)?;
+pub async fn dry_run(cluster: &Cluster, replicas: u16, listener: &dyn Listener) -> Result<Plan> {
+    let request = &cluster.request;
+    let context = cluster.context(listener);
+    let seen = seeds(&context, &request.seeds).await?;
+    enough(&seen, replicas)?;
+    let seen = look::patiently(&context, &seen).await;
+    let now = settings_now(&context, &request.state, &seen).await?;
+    let mut plan = form::form(&seen.seats()?, usize::from(replicas), &now)?;
     form::explain(&mut plan);
     Ok(plan)
-}
-
-/// Nodes of somebody else cannot be started, and their changes are in nobody's journal.
-fn context<'a>(
-    runtime: &'a External,
-    wire: &'a LiveWire,
-    listener: &'a dyn Listener,
-    deadline: Duration,
-) -> Context<'a> {
-    Context {
-        runtime,
-        wire,
-        listener,
-        journal: None,
-        remember: None,
-        deadline,
-        kill: None,
-    }
 }
 
 /// [`of_seeds`] with its collaborators.
 pub async fn init(
     context: &Context<'_>,
     state: &State,
-    seeds: &[Endpoint],
+    endpoints: &[Endpoint],
     replicas: u16,
 ) -> Result<Outcome> {
-    let members = members(context, seeds).await?;
-    enough(&members, replicas)?;
-    let afterwards = settings_now(context, state, &members).await?;
-    for member in &members {
-        if let Some(before) = afterwards.get(&member.name) {
-            state.note_restore(&member.dial, before)?;
+    let seen = seeds(context, endpoints).await?;
+    enough(&seen, replicas)?;
+    let afterwards = settings_now(context, state, &seen).await?;
+    for node in seen.members().filter_map(Seen::member) {
+        if let Some(before) = afterwards.get(&node.name) {
+            state.note_restore(&node.dial, before)?;
         }
     }
-    let seen = Observation::complete(context, &members).await;
+    let seen = look::patiently(context, &seen).await;
     let plan = form::form(&seen.seats()?, usize::from(replicas), &afterwards)?;
     let launch = Launch::foreign();
-    let applier = Applier::new(context, &launch, None, members.clone());
+    let mut applier = Applier::new(context, &launch, None).having_seen(seen.clone());
     applier.apply(&plan).await?;
     applier
-        .apply(&put_back(context, &members, &afterwards).await?)
+        .apply(&put_back(context, &seen, &afterwards).await?)
         .await?;
-    let proof = verify::verify(context, &applier).await?;
-    for member in &members {
-        state.drop_restore(&member.dial)?;
+    let proof = verify::verify(context, &mut applier, Wanted::default()).await?;
+    for node in seen.members().filter_map(Seen::member) {
+        state.drop_restore(&node.dial)?;
     }
     Ok(Outcome {
         changes: applier.done(),
@@ -120,98 +87,79 @@ pub async fn init(
     })
 }
 
-fn enough(members: &[Member], replicas: u16) -> Result<()> {
-    let masters = members.len() / (usize::from(replicas) + 1);
+fn enough(seen: &Snapshot, replicas: u16) -> Result<()> {
+    let nodes = seen.nodes.len();
+    let masters = nodes / (usize::from(replicas) + 1);
     if masters >= 3 {
         return Ok(());
     }
     Err(Error::usage(format!(
         "{} with {} per master make {}; three are needed",
-        count(members.len(), "node"),
+        count(nodes, "node"),
         count(usize::from(replicas), "replica"),
         count(masters, "master")
     ))
     .hint("name every node with --seed, or ask for fewer --replicas"))
 }
 
-/// The seeds with the addresses at which their peers reach them.
-pub async fn members(context: &Context<'_>, seeds: &[Endpoint]) -> Result<Vec<Member>> {
-    let asked = seeds.iter().map(|seed| async move {
+/// The seeds as they answered, with the addresses at which their peers reach them. Each has to
+/// answer, and nobody whom they name is asked.
+pub async fn seeds(context: &Context<'_>, endpoints: &[Endpoint]) -> Result<Snapshot> {
+    let asked = endpoints.iter().map(|seed| async move {
         let heard = context.wire.observe(seed).await;
-        let report = heard.map_err(|error| no_seed(std::slice::from_ref(seed), &[error]))?;
+        let report = heard.map_err(|error| look::no_seed(std::slice::from_ref(seed), &[error]))?;
+        able(context, seed).await?;
         let bus_port = report
             .view
             .bus_port
             .or_else(|| seed.port.checked_add(BUS_OFFSET))
             .ok_or_else(|| Error::usage(format!("{seed} has no bus port that fits below 65536")))?;
         let ip = resolve(seed).await?;
-        Ok(Member {
-            name: NodeName::new(seed.to_string()),
-            dial: seed.clone(),
-            address: Address {
+        let mut node = Seen {
+            address: Some(Address {
                 ip,
                 port: seed.port,
                 bus_port,
-            },
+            }),
             host: ip.to_string(),
-            zone: None,
-        })
+            ..Seen::seed(seed)
+        };
+        node.hear(Some(Ok(report)));
+        Ok(node)
     });
-    join_all(asked).await.into_iter().collect()
-}
-
-/// None of these seeds answered as needed.
-pub fn no_seed(seeds: &[Endpoint], errors: &[WireError]) -> Error {
-    let refused = errors
-        .iter()
-        .any(|error| matches!(error, WireError::Auth { .. }));
-    let kind = if refused { Kind::Usage } else { Kind::Missing };
-    let which = if seeds.len() == 1 {
-        "the seed"
-    } else {
-        "no seed"
-    };
-    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    let message = match seeds.len() {
-        1 => format!("{which} cannot be used: {}", texts.join("; ")),
-        _ => format!("{which} can be used: {}", texts.join("; ")),
-    };
-    Error::new(kind, message).hint(if errors.iter().any(WireError::is_forbidden) {
-        crate::cluster::context::LOOKING
-    } else if refused {
-        "give the password of the cluster: --password-file FILE or REDIS_PASSWORD"
-    } else {
-        "check the address, and that a redis-server in cluster mode listens there"
+    let nodes: Result<Vec<Seen>> = join_all(asked).await.into_iter().collect();
+    Ok(Snapshot {
+        name: "external".to_owned(),
+        runtime: RuntimeKind::External,
+        nodes: nodes?,
     })
 }
 
-/// MEET takes IP literals only.
-pub(super) async fn resolve(seed: &Endpoint) -> Result<IpAddr> {
-    let found = tokio::net::lookup_host((seed.host.as_str(), seed.port)).await;
-    let mut found = found.map_err(|error| {
-        Error::missing(format!("looking up {}", seed.host))
-            .source(error)
-            .hint("give an IP address")
-    })?;
-    let all: Vec<IpAddr> = found.by_ref().map(|address| address.ip()).collect();
-    // The bus of a node that listens on both is dialled by what was announced: prefer IPv4.
-    let first = all.iter().find(|ip| ip.is_ipv4()).or(all.first());
-    first
-        .copied()
-        .ok_or_else(|| Error::missing(format!("{} has no address", seed.host)))
+/// Somebody else's server may be older, or have commands renamed away: better refused before
+/// anything is touched than half-way. Where the user may not ask, it is found out as it goes.
+async fn able(context: &Context<'_>, seed: &Endpoint) -> Result<()> {
+    let Ok(capabilities) = context.wire.capabilities(seed).await else {
+        return Ok(());
+    };
+    let lacking = capabilities.lacks(&Capability::ALL);
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let commands: Vec<&str> = lacking.iter().map(|lacks| lacks.command()).collect();
+    Err(
+        Error::refused(format!("{seed} does not know {}", commands.join(", "))).hint(
+            "nothing was touched; it needs Redis 7.0 or later, with its commands under their own names",
+        ),
+    )
 }
 
 /// What each node's hurried settings were before anybody hurried them. An earlier run that was
 /// killed left settings hurried: what it noted is what they were.
-async fn settings_now(
-    context: &Context<'_>,
-    state: &State,
-    members: &[Member],
-) -> Result<Afterwards> {
-    let asked = members.iter().map(async |member| {
+async fn settings_now(context: &Context<'_>, state: &State, seen: &Snapshot) -> Result<Afterwards> {
+    let asked = seen.members().filter_map(Seen::member).map(async |member| {
         let before = match state.restore(&member.dial)? {
             Some(noted) => noted,
-            None => hurried_now(context, member).await?,
+            None => hurried_now(context, &member).await?,
         };
         Ok((member.name.clone(), before))
     });
@@ -220,17 +168,14 @@ async fn settings_now(
 
 async fn hurried_now(context: &Context<'_>, member: &Member) -> Result<BTreeMap<String, String>> {
     let live = context.wire.config_get(&member.dial, &HURRIED).await;
-    live.map_err(|error| wire_failure(&member.name, &error))
+    live.map_err(|error| error.failure(&member.name))
 }
 
 /// What is still hurried: the plan puts back what it hurried itself, but not what an earlier run
 /// did that was killed.
-async fn put_back(
-    context: &Context<'_>,
-    members: &[Member],
-    afterwards: &Afterwards,
-) -> Result<Plan> {
+async fn put_back(context: &Context<'_>, seen: &Snapshot, afterwards: &Afterwards) -> Result<Plan> {
     let mut steps = Vec::new();
+    let members: Vec<Member> = seen.members().filter_map(Seen::member).collect();
     let live = join_all(members.iter().map(|member| hurried_now(context, member))).await;
     for (member, live) in members.iter().zip(live) {
         let live = live?;

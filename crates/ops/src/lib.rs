@@ -6,6 +6,7 @@
 pub mod cluster;
 pub mod doctor;
 pub mod down;
+pub mod drill;
 pub mod env;
 pub mod evidence;
 pub mod failover;
@@ -19,6 +20,7 @@ pub mod logs;
 pub mod monitor;
 pub mod reset;
 pub mod restart;
+pub mod rolling;
 pub mod run;
 pub mod settings;
 pub mod signals;

@@ -4,25 +4,19 @@
 //! so that a run killed in between leaves enough for the next one to go on from.
 
 use super::{
-    down, reset, restart, stop,
+    down, reset, restart, rolling, stop,
     up::{self, Extent, Outcome},
 };
+use crate::cluster::handle::no_such_cluster;
 use crate::store::{
     drill::Intent,
     state::{Pending, Remembered},
 };
 use crate::{
     cluster::{event::Listener, session::Session},
-    failover as drill,
+    failover::{give_back, ground::Ground, mend},
 };
-use rcluster_core::{
-    error::{Kind, Result},
-    node::NodeName,
-    plan::start,
-    render,
-    spec::launch::Launch,
-};
-use serde_json::json;
+use rcluster_core::{error::Result, node::NodeName, plan::start, render, spec::launch::Launch};
 
 /// `up`, `start` and `init` of a cluster of ours.
 pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
@@ -69,10 +63,7 @@ pub async fn finish_drill(session: &Session, listener: &dyn Listener) -> Result<
 /// What a killed drill froze or cut off is brought back before anything is asked of the nodes.
 async fn mend(session: &Session, listener: &dyn Listener, drill: Option<&Intent>) -> Result<usize> {
     match drill {
-        Some(intent) => {
-            let context = session.context(listener);
-            drill::run::release(&context, &session.launch, intent).await
-        }
+        Some(intent) => mend::release(&Ground::of(session, listener), intent).await,
         None => Ok(0),
     }
 }
@@ -86,8 +77,7 @@ fn forget_interrupted(session: &Session) -> Result<()> {
 
 /// The masters from before that drill lead again, and it is forgotten.
 async fn give_back(session: &Session, listener: &dyn Listener, intent: &Intent) -> Result<usize> {
-    let context = session.context(listener);
-    let done = drill::run::give_back(&context, session, intent).await?;
+    let done = give_back::give_back(&Ground::of(session, listener), intent).await?;
     let state = &session.request.state;
     state.note_drill(&session.launch.name, None)?;
     Ok(done)
@@ -129,6 +119,14 @@ pub async fn restart(
     .await
 }
 
+/// `restart --rolling`; what an interrupted one (or a drill) left down is started first.
+pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
+    if rolling::is_interrupted(session, listener)? {
+        up(session, listener, Extent::All).await?;
+    }
+    rolling::rolling(session, listener).await
+}
+
 /// `reset`: every node is emptied and formed anew.
 pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
     refuse_unknown(session).await?;
@@ -149,8 +147,7 @@ pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome
         })
         .await?;
         if let Some(intent) = &drill {
-            let context = session.context(listener);
-            drill::run::put_settings_back(&context, &session.launch, intent).await?;
+            mend::put_settings_back(&Ground::of(session, listener), intent).await?;
         }
         forget_interrupted(session)?;
         Ok(outcome.after(removed + emptied))
@@ -199,7 +196,7 @@ pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> 
         return if session.runtime.retire(name, volumes).await? {
             Ok(0)
         } else {
-            Err(stop::no_such_cluster(name))
+            Err(no_such_cluster(name))
         };
     }
     if !volumes {
@@ -225,7 +222,7 @@ async fn is_unknown(session: &Session) -> Result<bool> {
 
 async fn refuse_unknown(session: &Session) -> Result<()> {
     if is_unknown(session).await? {
-        Err(stop::no_such_cluster(&session.launch.name))
+        Err(no_such_cluster(&session.launch.name))
     } else {
         Ok(())
     }
@@ -338,20 +335,8 @@ async fn part<T>(
 }
 
 async fn journaled<T>(session: &Session, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let journal = session.journal();
     let outcome = work.await;
-    match &outcome {
-        Ok(_) => journal.write("done", json!({ "cluster": session.launch.name }))?,
-        // What does not exist has no journal.
-        Err(error) if error.kind() == Kind::NoSuchCluster => {}
-        Err(error) => {
-            // The error is what matters; a journal that cannot be written must not hide it.
-            let _ = journal.write(
-                "failed",
-                json!({ "kind": error.kind().word(), "cause": error.cause() }),
-            );
-        }
-    }
+    session.journal().end(&outcome)?;
     outcome
 }
 

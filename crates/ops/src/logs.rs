@@ -1,6 +1,6 @@
 //! `logs`: what the nodes wrote, merged in time order, and what they go on to write.
 
-use super::stop::no_such_cluster;
+use crate::cluster::handle::no_such_cluster;
 use crate::cluster::session::Session;
 use futures_util::StreamExt;
 use rcluster_core::{

@@ -2,11 +2,7 @@
 //! nodes stay up. Forming is `up`'s part.
 
 use super::{doctor::preflight, start};
-use crate::cluster::{
-    apply::Applier,
-    context::Context,
-    observe::{self, Observation},
-};
+use crate::cluster::{apply::Applier, context::Context, look};
 use rcluster_core::{
     error::Result,
     node::{NodeName, Role},
@@ -15,6 +11,7 @@ use rcluster_core::{
         teardown,
     },
     secret::Secret,
+    snapshot::Snapshot,
     spec::launch::Launch,
 };
 
@@ -24,7 +21,7 @@ pub async fn start(
     launch: &Launch,
     password: Option<&Secret>,
 ) -> Result<usize> {
-    let applier = Applier::new(context, launch, password, Vec::new());
+    let mut applier = Applier::new(context, launch, password);
     let started = start::checked(context, launch, &[]).await?;
     preflight::password(context, launch, &started).await?;
     applier.apply(&started).await?;
@@ -40,11 +37,11 @@ pub async fn empty(
     launch: &Launch,
     password: Option<&Secret>,
 ) -> Result<usize> {
-    let applier = Applier::new(context, launch, password, Vec::new());
+    let mut applier = Applier::new(context, launch, password);
     applier
         .reach(Goal::Answering, "wait for the nodes to answer")
         .await?;
-    let seen = Observation::complete(context, &applier.members()).await;
+    let seen = look::patiently(context, applier.snapshot()).await;
     applier.apply(&plan(&seen)?).await?;
     Ok(applier.done())
 }
@@ -53,8 +50,7 @@ pub async fn empty(
 pub async fn dry_run(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
     let mut planned = start::checked(context, launch, &[]).await?;
     if planned.is_empty() {
-        let members = observe::members(context, launch).await?;
-        let seen = Observation::complete(context, &members).await;
+        let seen = look::patiently(context, &look::list(context, launch).await?).await;
         planned = plan(&seen)?;
         planned
             .notes
@@ -68,7 +64,7 @@ pub async fn dry_run(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
 }
 
 /// Flushes masters and resets everybody.
-pub fn plan(seen: &Observation) -> Result<Plan> {
+pub fn plan(seen: &Snapshot) -> Result<Plan> {
     let seats = seen.seats()?;
     let nodes: Vec<NodeName> = seats.iter().map(|seat| seat.name.clone()).collect();
     let masters: Vec<NodeName> = seats

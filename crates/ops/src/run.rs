@@ -11,6 +11,8 @@ use crate::cluster::{
 use crate::store::{lock::Lock, state::State};
 use rcluster_core::{
     error::{Error, Kind, Result},
+    hint,
+    hint::Verb,
     node::Endpoint,
     spec::ClusterName,
 };
@@ -97,9 +99,8 @@ impl Run {
         listener: &dyn Listener,
     ) -> Result<Self> {
         for name in left_behind(&request.state)? {
-            let text = format!(
-                "cluster {name} is left of a run that was killed; `rcluster down -c {name} --volumes --yes` removes it"
-            );
+            let removes = hint![Verb::Down.with("--volumes --yes").of(&name), " removes it"];
+            let text = format!("cluster {name} is left of a run that was killed; {removes}");
             listener.hear(Event::Note { text });
         }
         let session = tokio::select! {
@@ -114,7 +115,7 @@ impl Run {
         };
         let up = async {
             lifecycle::up(&run.session, listener, Extent::All).await?;
-            let status = status::of_session(&run.session).await?;
+            let status = status::of(&run.session).await?;
             Ok(env::endpoints(&status))
         };
         let up = tokio::select! {
@@ -191,7 +192,7 @@ impl Run {
 
     fn variables(&self) -> Vec<(String, String)> {
         let request = &self.session.request;
-        let known = env::variables(&self.endpoints, None, request.password.as_ref());
+        let known = env::variables(&self.endpoints, None, request.login.secret.as_ref());
         let mut variables: Vec<(String, String)> = known
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
@@ -200,7 +201,7 @@ impl Run {
         set("RCLUSTER_CLUSTER", self.name().to_string());
         let root = request.state.root().display().to_string();
         set("RCLUSTER_STATE_DIR", root);
-        if let Some(password) = &request.password {
+        if let Some(password) = &request.login.secret {
             // redis-cli's own.
             set("REDISCLI_AUTH", password.reveal().to_owned());
         }
@@ -216,7 +217,10 @@ impl Run {
         listener: &dyn Listener,
     ) -> Result<Option<PathBuf>> {
         let name = self.name().clone();
-        let leave = format!("`rcluster down -c {name} --volumes --yes` removes what is left");
+        let leave = hint![
+            Verb::Down.with("--volumes --yes").of(&name),
+            " removes what is left"
+        ];
         let mut asked = usize::from(self.interrupted);
         let work = async {
             let kept = if code != 0 || wish.always {
@@ -233,12 +237,12 @@ impl Run {
             tokio::select! {
                 outcome = &mut work => return outcome.map_err(|error: Error| {
                     let kind = error.kind();
-                    Error::new(kind, format!("cluster {name} is not removed: {}", error.cause())).hint(&leave)
+                    Error::new(kind, format!("cluster {name} is not removed: {}", error.cause())).hint(leave.clone())
                 }),
                 _ = signals.next() => {
                     asked += 1;
                     if asked > 1 {
-                        return Err(Error::new(Kind::Interrupted, format!("cluster {name} is left behind")).hint(&leave));
+                        return Err(Error::new(Kind::Interrupted, format!("cluster {name} is left behind")).hint(leave.clone()));
                     }
                     let text = "removing the cluster; once more to leave it behind".to_owned();
                     listener.hear(Event::Note { text });
@@ -290,7 +294,7 @@ async fn create(request: Request, listener: &dyn Listener) -> Result<Session> {
     })
     .await?;
     let choosing = choosing.map_err(|_| {
-        Error::deadline("other runs keep choosing ports").hint("`rcluster list` shows them")
+        Error::deadline("other runs keep choosing ports").hint(hint![Verb::List, " shows them"])
     })?;
     let session = Session::create(request, Purpose::Change, listener).await?;
     lifecycle::promise(&session)?;

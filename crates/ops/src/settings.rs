@@ -1,18 +1,18 @@
 //! Bringing running nodes to the spec's settings.
 
-use crate::cluster::{
-    context::{Context, Member, wire_failure},
-    observe::Observation,
-};
+use crate::cluster::context::Context;
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
     form::Afterwards,
+    hint,
+    hint::Verb,
     plan::{
         settings::{self, Running},
         step::Plan,
     },
     secret::Secret,
+    snapshot::{Member, Snapshot},
     spec::{
         directive::{Directives, Value},
         launch::{Launch, NodeLaunch},
@@ -54,13 +54,12 @@ pub async fn difference(
     launch: &Launch,
     before: Option<&Launch>,
     password: Option<&Secret>,
-    seen: &Observation,
+    seen: &Snapshot,
 ) -> Result<Plan> {
     let own = own(launch);
-    let nodes: Vec<(&NodeLaunch, &Member)> = seen
-        .members
-        .iter()
-        .filter_map(|member| Some((launch.node(&member.name)?, member)))
+    let nodes: Vec<(&NodeLaunch, Member)> = seen
+        .members()
+        .filter_map(|node| Some((launch.node(&node.name)?, node.member()?)))
         .collect();
     let asked = nodes.iter().map(|(node, member)| {
         let mut names = settings::names(node, &own);
@@ -69,11 +68,20 @@ pub async fn difference(
     });
     let mut lives = Vec::new();
     for (answer, (node, _)) in join_all(asked).await.into_iter().zip(&nodes) {
-        let mut live = answer.map_err(|error| wire_failure(&node.name, &error))?;
+        let mut live = answer.map_err(|error| error.failure(&node.name))?;
         let has = live.remove("requirepass").unwrap_or_default();
         if has != password.map(Secret::reveal).unwrap_or_default() {
-            return Err(Error::refused(format!("{} has another password than the spec asks for", node.name))
-                .hint("changing the password of a running cluster is not supported yet: `rcluster down` and `rcluster up` keep the data"));
+            return Err(Error::refused(format!(
+                "{} has another password than the spec asks for",
+                node.name
+            ))
+            .hint(hint![
+                "changing the password of a running cluster is not supported yet: ",
+                Verb::Down,
+                " and ",
+                Verb::Up,
+                " keep the data"
+            ]));
         }
         lives.push(live);
     }

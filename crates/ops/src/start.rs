@@ -6,6 +6,8 @@ use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{
     error::{Error, Kind, Result},
     form::Seat,
+    hint,
+    hint::Verb,
     node::{Address, Epoch, NodeName},
     plan::{
         start::{self, Existing},
@@ -158,7 +160,7 @@ pub fn refuse_stopped(launch: &Launch, plan: &Plan) -> Result<()> {
             Kind::NoSuchCluster,
             format!("no node of {} exists", launch.name),
         )
-        .hint("`rcluster up` creates and forms them; `rcluster start` only creates them"));
+        .hint(hint![Verb::Up, " creates and forms them"; Verb::Start, " only creates them"]));
     }
     let steps: Vec<String> = plan
         .stages
@@ -174,7 +176,12 @@ pub fn refuse_stopped(launch: &Launch, plan: &Plan) -> Result<()> {
         launch.name,
         steps.join(", ")
     ))
-    .hint("`rcluster start` starts them, `rcluster up` starts and forms them"))
+    .hint(hint![
+        Verb::Start,
+        " starts them, ",
+        Verb::Up,
+        " starts and forms them"
+    ]))
 }
 
 /// What nodes that do not exist yet will say: nothing.

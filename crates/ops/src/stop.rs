@@ -1,9 +1,9 @@
 //! `stop`: every node (or those that are named) ends; nothing is removed.
 
-use crate::cluster::{apply::Applier, context::Context};
+use crate::cluster::{apply::Applier, context::Context, handle::no_such_cluster};
 use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     node::NodeName,
     plan::{step::Plan, teardown},
     spec::{ClusterName, launch::Launch},
@@ -35,16 +35,7 @@ pub async fn plan(context: &Context<'_>, name: &ClusterName, only: &[NodeName]) 
 pub async fn stop(context: &Context<'_>, name: &ClusterName, only: &[NodeName]) -> Result<usize> {
     let plan = plan(context, name, only).await?;
     let launch = Launch::bare(name, context.runtime.kind());
-    let applier = Applier::new(context, &launch, None, Vec::new());
+    let mut applier = Applier::new(context, &launch, None);
     applier.apply(&plan).await?;
     Ok(applier.done())
-}
-
-/// Exit 6.
-pub fn no_such_cluster(name: &ClusterName) -> Error {
-    Error::new(
-        Kind::NoSuchCluster,
-        format!("there is no cluster {name} here"),
-    )
-    .hint("`rcluster list` shows those there are; `rcluster up` makes one")
 }

@@ -1,16 +1,11 @@
 //! `up`: whatever is there becomes the running, formed, verified cluster that the spec asks for.
 
 use super::{doctor::preflight, settings, start};
-use crate::cluster::{
-    apply::Applier,
-    context::Context,
-    observe::{self, Observation},
-    verify,
-};
+use crate::cluster::{apply::Applier, context::Context, look, verify};
 use rcluster_core::{
-    self,
     error::Result,
     form,
+    judge::Wanted,
     node::{Endpoint, NodeName},
     plan::step::{Goal, Plan, Step},
     secret::Secret,
@@ -56,7 +51,7 @@ pub async fn up(
     password: Option<&Secret>,
     extent: Extent,
 ) -> Result<Outcome> {
-    let applier = Applier::new(context, launch, password, Vec::new());
+    let mut applier = Applier::new(context, launch, password);
 
     // The nodes: observe, plan, check, apply.
     if extent == Extent::Form {
@@ -79,10 +74,10 @@ pub async fn up(
     }
 
     // The cluster: the same again, on the wire.
-    let mut seen = Observation::complete(context, &applier.members()).await;
+    let mut seen = look::patiently(context, applier.snapshot()).await;
     if form::all_lost(&seen.seats()?) {
-        together(context, launch, &applier).await?;
-        seen = Observation::complete(context, &applier.members()).await;
+        together(context, launch, &mut applier).await?;
+        seen = look::patiently(context, applier.snapshot()).await;
     }
     let formed = form::form(
         &seen.seats()?,
@@ -93,7 +88,10 @@ pub async fn up(
     let drift = settings::difference(context, launch, before, password, &seen).await?;
     applier.apply(&drift).await?;
 
-    let proof = verify::verify(context, &applier).await?;
+    let wanted = Wanted {
+        launch: Some(launch),
+    };
+    let proof = verify::verify(context, &mut applier, wanted).await?;
     Ok(outcome(&applier, proof.masters))
 }
 
@@ -123,9 +121,9 @@ pub async fn dry_run(
     rcluster_core::plan::start::refuse_resizing(launch, before)?;
     let mut plan = start::checked(context, launch, &[]).await?;
     preflight::password(context, launch, &plan).await?;
-    let members = observe::members(context, launch).await?;
+    let listed = look::list(context, launch).await?;
     if plan.is_empty() {
-        let seen = Observation::complete(context, &members).await;
+        let seen = look::patiently(context, &listed).await;
         let formed = form::form(
             &seen.seats()?,
             usize::from(launch.replicas),
@@ -136,7 +134,7 @@ pub async fn dry_run(
         form::explain(&mut plan);
         plan.stages.extend(drift.stages);
         plan.notes.extend(drift.notes);
-    } else if members.is_empty() && start::creates_all(launch, &plan) {
+    } else if listed.members().next().is_none() && start::creates_all(launch, &plan) {
         let blank = start::blank_reports(launch);
         let seats = start::blank_seats(launch, &blank);
         let formed = form::form(
@@ -159,13 +157,11 @@ pub async fn dry_run(
 
 /// Every node came back under a new address (containers recreated by compose, say). Only nodes
 /// that have just started meet without a failover, so they are restarted together.
-async fn together(context: &Context<'_>, launch: &Launch, applier: &Applier<'_>) -> Result<()> {
-    let seen = Observation::complete(context, &applier.members()).await;
+async fn together(context: &Context<'_>, launch: &Launch, applier: &mut Applier<'_>) -> Result<()> {
+    let seen = look::patiently(context, applier.snapshot()).await;
     let young = seen
-        .answers
-        .iter()
-        .flatten()
-        .all(|report| report.info.uptime_seconds < 1);
+        .said()
+        .all(|(_, report)| report.info.uptime_seconds < 1);
     if young {
         return Ok(());
     }
@@ -188,9 +184,9 @@ fn outcome(applier: &Applier<'_>, masters: Vec<Endpoint>) -> Outcome {
         changes: applier.done(),
         masters,
         endpoints: applier
+            .snapshot()
             .members()
-            .into_iter()
-            .map(|member| member.dial)
+            .filter_map(|node| node.dial.clone())
             .collect(),
     }
 }

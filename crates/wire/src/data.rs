@@ -1,19 +1,21 @@
-//! Commands on keys, as a client of the cluster sends them: a trait of its own, so that what forms
-//! and mends clusters need not know it.
+//! Commands on keys, as a client of the cluster sends them.
 
-use super::{LiveWire, WireResult, live};
+use super::{LiveWire, live::Replies};
 use async_trait::async_trait;
 use rcluster_core::{
     data::{Command, Reply},
     node::Endpoint,
-    snapshot::info::Fields,
+    snapshot::answer::{WireError, WireResult},
 };
-use redis::{Cmd, Pipeline, Value, cmd};
+use redis::{Cmd, Pipeline, cmd};
 use std::time::Duration;
+
+/// How long the key of a probe lives if nobody removes it, in seconds.
+const PROBE_KEPT: u64 = 60;
 
 /// Data of one node, following no redirection.
 #[async_trait]
-pub trait DataWire: Send + Sync {
+pub trait Data: Send + Sync {
     /// Sends commands in one pipeline, on one connection. Each has its own reply or refusal; an
     /// error of the whole means that nobody knows which were carried out.
     async fn batch(
@@ -22,12 +24,12 @@ pub trait DataWire: Send + Sync {
         commands: &[Command],
     ) -> WireResult<Vec<WireResult<Reply>>>;
 
-    /// A section of INFO.
-    async fn info(&self, at: &Endpoint, section: &str) -> WireResult<Fields>;
+    /// Writes a key, reads it back, deletes it: on this very endpoint.
+    async fn probe(&self, at: &Endpoint, key: &[u8], value: &[u8]) -> WireResult<()>;
 }
 
 #[async_trait]
-impl DataWire for LiveWire {
+impl Data for LiveWire {
     async fn batch(
         &self,
         at: &Endpoint,
@@ -41,19 +43,26 @@ impl DataWire for LiveWire {
             }
             pipeline.add_command(spoken(command));
         }
-        let replies = self.pipeline(at, &pipeline, patience).await?;
-        let pairs = commands.iter().zip(replies);
-        Ok(pairs
-            .map(|(command, value)| reply(at, command, value))
-            .collect())
+        let mut replies = self.send_patiently(at, &pipeline, patience).await?;
+        let taken = commands.iter().map(|command| reply(command, &mut replies));
+        Ok(taken.collect())
     }
 
-    async fn info(&self, at: &Endpoint, section: &str) -> WireResult<Fields> {
-        let mut pipeline = Pipeline::with_capacity(1);
-        pipeline.cmd("INFO").arg(section);
-        let replies = self.pipeline(at, &pipeline, Duration::ZERO).await?;
-        let text: String = live::take(at, "INFO", replies.into_iter().next())?;
-        Ok(Fields::parse(&text))
+    async fn probe(&self, at: &Endpoint, key: &[u8], value: &[u8]) -> WireResult<()> {
+        let mut pipeline = Pipeline::with_capacity(3);
+        let set = pipeline.cmd("SET").arg(key).arg(value);
+        set.arg("EX").arg(PROBE_KEPT);
+        pipeline.cmd("GET").arg(key);
+        pipeline.cmd("DEL").arg(key);
+        let mut replies = self.send(at, &pipeline).await?;
+        replies.take::<()>("SET")?;
+        let read = Reply::Value(replies.take("GET")?);
+        let written = Reply::Value(Some(value.to_vec()));
+        if read != written {
+            let why = format!("wrote {written}, read {read}");
+            return Err(WireError::unreadable(at, "GET", &why));
+        }
+        replies.take::<i64>("DEL").map(drop)
     }
 }
 
@@ -96,20 +105,20 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn reply(at: &Endpoint, command: &Command, value: Value) -> WireResult<Reply> {
-    let (word, value) = (command.word(), Some(value));
+fn reply(command: &Command, replies: &mut Replies) -> WireResult<Reply> {
+    let word = command.word();
     match command {
         Command::Set { .. } | Command::Mset(_) | Command::ReadOnly | Command::ReadWrite => {
-            live::take::<()>(at, word, value).map(|()| Reply::Done)
+            replies.take::<()>(word).map(|()| Reply::Done)
         }
-        Command::Get(_) => live::take(at, word, value).map(Reply::Text),
-        Command::Mget(_) => live::take(at, word, value).map(Reply::Texts),
+        Command::Get(_) => replies.take(word).map(Reply::Value),
+        Command::Mget(_) => replies.take(word).map(Reply::Values),
         Command::Incr(_)
         | Command::Del(_)
         | Command::Unlink(_)
         | Command::Expire(..)
         | Command::Pttl(_)
-        | Command::Wait(..) => live::take(at, word, value).map(Reply::Number),
+        | Command::Wait(..) => replies.take(word).map(Reply::Number),
     }
 }
 
@@ -127,10 +136,10 @@ mod tests {
             });
             words.collect::<Vec<_>>().join(" ")
         };
-        let key = || "k".to_owned();
+        let key = || b"k".to_vec();
         let set = Command::Set {
             key: key(),
-            value: "v".to_owned(),
+            value: b"v".to_vec(),
             expire: Duration::from_secs(2),
         };
         assert_eq!(packed(&set), "SET k v PX 2000");
@@ -143,7 +152,7 @@ mod tests {
             "PEXPIRE k 20"
         );
         assert_eq!(
-            packed(&Command::Mset(vec![(key(), "v".to_owned())])),
+            packed(&Command::Mset(vec![(key(), b"v".to_vec())])),
             "MSET k v"
         );
         assert_eq!(packed(&Command::Mget(vec![key(), key()])), "MGET k k");

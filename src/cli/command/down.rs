@@ -1,51 +1,68 @@
 //! `rcluster down`
 
-use super::refuse_seeds;
+use super::{Execute, Facts};
 use crate::{
     cli::{
         Verdict,
-        args::{DownArgs, Global, SpecFlags},
+        args::{Global, SpecFlags},
         confirm::confirm,
         settings,
     },
     output::{progress::Progress, result, screen::Screen},
 };
-use rcluster_core::error::Result;
+use clap::Args;
+use rcluster_core::{error::Result, hint::Verb};
 use rcluster_ops::{
     cluster::session::{Purpose, Session},
     down, lifecycle,
 };
 
-pub(in crate::cli) async fn run(
-    global: &Global,
-    args: &DownArgs,
-    screen: Screen,
-) -> Result<Verdict> {
-    refuse_seeds(global, "down")?;
-    let request = settings::request(global, &SpecFlags::default())?;
-    if global.dry_run {
-        let session = Session::find(request, Purpose::Look).await?;
+const AFTER: &str = "\
+Examples:
+  rcluster down                     `rcluster up` brings it back with its data
+  rcluster down --volumes --yes     away with it, data and all, without being asked";
+
+/// Remove the nodes and their network; data stays unless --volumes
+#[derive(Debug, Args)]
+#[command(after_help = AFTER)]
+pub(in crate::cli) struct Down {
+    /// Delete the data too (asks first)
+    #[arg(long)]
+    volumes: bool,
+}
+
+impl Execute for Down {
+    const FACTS: Facts = Facts {
+        verb: Verb::Down,
+        json: true,
+    };
+
+    async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
+        let request = settings::request(global, &SpecFlags::default())?;
+        if global.dry_run {
+            let session = Session::find(request, Purpose::Look).await?;
+            let progress = Progress::new(screen);
+            let plan = down::plan(
+                &session.context(&progress),
+                &session.launch.name,
+                self.volumes,
+            )
+            .await?;
+            progress.finish();
+            result::plan(screen, &plan)?;
+            return Ok(Verdict::Fine);
+        }
+        let session = Session::find(request, Purpose::Change).await?;
+        if self.volumes {
+            let what = format!(
+                "`down --volumes` deletes all data of cluster {}",
+                session.launch.name
+            );
+            confirm(global, &session.launch.name, &what).await?;
+        }
         let progress = Progress::new(screen);
-        let plan = down::plan(
-            &session.context(&progress),
-            &session.launch.name,
-            args.volumes,
-        )
-        .await?;
-        progress.finish();
-        result::plan(screen, &plan)?;
-        return Ok(Verdict::Fine);
+        let removed = lifecycle::down(&session, &progress, self.volumes).await?;
+        result::removed(screen, &session.launch, removed, self.volumes, &progress)?;
+        Ok(Verdict::Fine)
     }
-    let session = Session::find(request, Purpose::Change).await?;
-    if args.volumes {
-        let what = format!(
-            "`down --volumes` deletes all data of cluster {}",
-            session.launch.name
-        );
-        confirm(global, &session.launch.name, &what).await?;
-    }
-    let progress = Progress::new(screen);
-    let removed = lifecycle::down(&session, &progress, args.volumes).await?;
-    result::removed(screen, &session.launch, removed, args.volumes, &progress)?;
-    Ok(Verdict::Fine)
 }

@@ -1,41 +1,165 @@
 //! `rcluster failover`
 
+use super::{Execute, Facts, Interrupt};
 use crate::{
     cli::{
         Verdict,
-        args::{Global, SpecFlags},
-        args_drill::{FailoverArgs, FaultArg},
+        args::{Global, SpecFlags, node_name},
+        attended,
         confirm::confirm,
         settings,
     },
     output::{failover as show, progress::Progress, screen::Screen},
 };
+use clap::{Args, ValueEnum};
 use rcluster_core::{
     error::{Error, Kind, Result},
     failover::{
         report::Report,
         words::{Fault, Manner, Pick, Wanted},
     },
+    hint,
+    hint::Verb,
+    node::NodeName,
     render,
     spec::ClusterName,
 };
 use rcluster_ops::{
-    cluster::session::{Purpose, Session},
-    failover::{
+    cluster::handle::{Cluster, Purpose},
+    drill::{
         Stop,
-        ground::{Ground, Seeds},
-        outline,
+        prepare::{self, Request},
+        run::{drill, refuse_strangers, side_by_side},
+    },
+    failover::{
+        ground::Ground,
         planned::{self, planned},
-        run::{Request, drill, refuse_strangers, side_by_side},
     },
     lifecycle,
     store::state::write_public,
 };
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-pub(in crate::cli) async fn run(
+const AFTER: &str = "\
+Without --planned this is a drill: canary clients write and read on every shard, one node is broken,
+every node's view is watched, the data is looked for, the node is brought back, and planned failovers
+restore the first topology. Ctrl-C brings everything back first; after a kill -9 `rcluster up` does.
+
+Faults: crash (SIGKILL to a master), stop (SIGTERM), freeze (thawed once it was replaced), partition
+(cut from the other nodes, docker only), slow (frozen and thawed in turn: clients wait, and nobody is to be
+promoted), replica (lose a replica), double (the master, then its heir), majority (more than half of the
+masters: the cluster goes down until they are back, or --takeover). -n shows all of it and touches nothing.
+
+Without a fault (--planned, --to, --force, --takeover) it also works with --seed HOST:PORT, on a cluster that
+rcluster did not start. A replica that stood for election less than four node timeouts ago is let rest first.
+
+Examples:
+  rcluster failover                           crash a master of any shard
+  rcluster failover --shard 2 --max-rto 9     exit 4 if writes are out for more than 9 s
+  rcluster failover --fault freeze --report freeze.html
+  rcluster failover --planned --all           each shard in turn, without an outage
+  rcluster failover --shard 2 -n              who would be hit, who would win, when, and what is restored
+  rcluster failover --to node-4               node-4 takes over from its master, in peace";
+
+/// Break a node on purpose and measure how the cluster heals (exit 4: not as it should)
+#[derive(Debug, Args)]
+#[command(after_help = AFTER)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "flags are what a command line has"
+)]
+pub(in crate::cli) struct Failover {
+    /// Which shard: its number from 1, `any`, or one of its nodes
+    #[arg(long, value_name = "N|any|NODE", default_value = "any")]
+    shard: Pick,
+    /// What is broken
+    #[arg(long, value_name = "FAULT", default_value = "crash", conflicts_with_all = ["planned", "to", "all", "force"])]
+    fault: FaultArg,
+    /// No fault: a replica takes over while its master waits for it
+    #[arg(long)]
+    planned: bool,
+    /// With --planned: every shard in turn
+    #[arg(long, requires = "planned", conflicts_with_all = ["to", "shard"])]
+    all: bool,
+    /// This replica takes over from its master (implies --planned)
+    #[arg(long, value_name = "NODE", conflicts_with = "shard", value_parser = node_name)]
+    to: Option<NodeName>,
+    /// Take over without the master's agreement: what it has not sent yet is lost (asks first)
+    #[arg(long, conflicts_with = "takeover")]
+    force: bool,
+    /// Take over without a vote: for when the majority is gone (asks first). With --fault majority it
+    /// is how the cluster is brought back
+    #[arg(long)]
+    takeover: bool,
+    /// Each canary's write waits for this many replicas (WAIT)
+    #[arg(long, value_name = "N", default_value = "0")]
+    wait: u32,
+    /// Set min-replicas-to-write to this on the victim (and min-replicas-max-lag to 2 s) during the
+    /// drill: an old master that is cut off then stops taking writes sooner
+    #[arg(long, value_name = "N")]
+    min_replicas: Option<u32>,
+    /// Writes a second on the victim's shard
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rate: u32,
+    /// The longest write outage that passes, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    max_rto: Option<f64>,
+    /// The most acknowledged writes that may be lost [default: 0; with freeze and partition any number]
+    #[arg(long, value_name = "N")]
+    max_lost: Option<usize>,
+    /// Leave the promoted replica in charge
+    #[arg(long)]
+    no_restore: bool,
+    /// So many drills in a row, with the distribution of their times
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeat: u32,
+    /// Write a page with the plot of availability and latency
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FaultArg {
+    /// SIGKILL to a master
+    Crash,
+    /// SIGTERM to a master
+    Stop,
+    /// A master is frozen, and thawed once it was replaced
+    Freeze,
+    /// A master is cut off from the other nodes
+    Partition,
+    /// A master stutters: frozen and thawed in turn
+    Slow,
+    /// SIGKILL to a replica
+    Replica,
+    /// A master, then the replica that took over
+    Double,
+    /// More than half of the masters
+    Majority,
+}
+
+impl Execute for Failover {
+    const FACTS: Facts = Facts {
+        verb: Verb::Failover,
+        json: true,
+    };
+
+    fn interrupt(&self) -> Interrupt {
+        Interrupt::Own
+    }
+
+    async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
+        attended(screen, async |stop| {
+            failover(global, self, screen, &stop).await
+        })
+        .await
+    }
+}
+
+/// A drill, or replicas that take over in peace.
+async fn failover(
     global: &Global,
-    args: &FailoverArgs,
+    args: &Failover,
     screen: Screen,
     stop: &Stop,
 ) -> Result<Verdict> {
@@ -46,12 +170,11 @@ pub(in crate::cli) async fn run(
         if drills {
             return Err(refuse_strangers(fault));
         }
-        let (seeds, user) = settings::seeds(global)?;
-        let password = settings::seed_password(global)?;
-        let deadline = settings::deadline(global);
-        let seeds = Seeds::find(&seeds, user, password, deadline).await?;
+        let request = settings::request(global, &SpecFlags::default())?;
+        let mut cluster = Cluster::behind_seeds(request)?;
+        cluster.list_nodes().await?;
         let progress = Progress::new(screen);
-        let ground = seeds.ground(&progress);
+        let ground = Ground::of(&cluster, &progress);
         return in_peace(global, args, screen, stop, &ground, &progress).await;
     }
     let purpose = if global.dry_run {
@@ -60,11 +183,11 @@ pub(in crate::cli) async fn run(
         Purpose::Change
     };
     let request = settings::request(global, &SpecFlags::default())?;
-    let session = Session::find(request, purpose).await?;
+    let session = Cluster::find(request, purpose).await?;
     if drills && global.dry_run {
         let progress = Progress::new(screen);
         let request = request_of(args, fault)?;
-        let outline = outline::drill(&session, &progress, &request, args.repeat).await?;
+        let outline = prepare::dry_run(&session, &progress, &request, args.repeat).await?;
         progress.finish();
         return show::outline(screen, &outline).map(|()| Verdict::Fine);
     }
@@ -75,14 +198,14 @@ pub(in crate::cli) async fn run(
     if !global.dry_run {
         lifecycle::finish_drill(&session, &progress).await?;
     }
-    let ground = Ground::ours(&session, &progress);
+    let ground = Ground::of(&session, &progress);
     in_peace(global, args, screen, stop, &ground, &progress).await
 }
 
 /// Replicas take over because they are told to; nothing is broken.
 async fn in_peace(
     global: &Global,
-    args: &FailoverArgs,
+    args: &Failover,
     screen: Screen,
     stop: &Stop,
     ground: &Ground<'_>,
@@ -108,7 +231,7 @@ async fn in_peace(
     let done = tokio::select! {
         done = planned(ground, &request) => done?,
         () = stop.wanted() => return Err(Error::new(Kind::Interrupted, "interrupted")
-            .hint("a failover that has begun ends by itself: see `rcluster status`")),
+            .hint(hint!["a failover that has begun ends by itself: see ", Verb::Status])),
     };
     progress.finish();
     show::planned(screen, &done)?;
@@ -132,7 +255,7 @@ async fn explain(global: &Global, name: &ClusterName, manner: Manner) -> Result<
     Ok(())
 }
 
-fn request_of(args: &FailoverArgs, fault: Fault) -> Result<Request> {
+fn request_of(args: &Failover, fault: Fault) -> Result<Request> {
     let max_rto = args.max_rto.map(Duration::try_from_secs_f64).transpose();
     let max_rto = max_rto.map_err(|error| Error::usage("--max-rto is no time").source(error))?;
     Ok(Request {
@@ -151,8 +274,8 @@ fn request_of(args: &FailoverArgs, fault: Fault) -> Result<Request> {
 }
 
 async fn drills_in_a_row(
-    session: &Session,
-    args: &FailoverArgs,
+    session: &Cluster,
+    args: &Failover,
     fault: Fault,
     screen: Screen,
     stop: &Stop,
@@ -166,6 +289,7 @@ async fn drills_in_a_row(
             let shards = last.topology_before.len().max(1);
             request.pick = Pick::Number(last.fault.shard % shards + 1);
         }
+        lifecycle::finish_drill(session, &progress).await?;
         let report = drill(session, &progress, &request, stop).await?;
         progress.finish();
         if args.repeat > 1 {

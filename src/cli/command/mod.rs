@@ -1,62 +1,154 @@
-//! One thin file per command: resolve, call one operation, show its result.
+//! One file per command: its arguments, its facts, its examples, and what it does: resolve, call one
+//! operation, show its result. A new command is a file here, a line in [`commands!`] and a
+//! [`Verb`].
 
-pub(super) mod completions;
-pub(super) mod doctor;
-pub(super) mod down;
-pub(super) mod env;
-pub(super) mod failover;
-pub(super) mod history;
-pub(super) mod image;
-pub(super) mod init;
-pub(super) mod key;
-pub(super) mod list;
-pub(super) mod logs;
-pub(super) mod man;
-pub(super) mod monitor;
-pub(super) mod new;
-pub(super) mod render;
-pub(super) mod reset;
-pub(super) mod restart;
-pub(super) mod run;
-pub(super) mod schema;
-pub(super) mod start;
-pub(super) mod status;
-pub(super) mod stop;
-pub(super) mod test;
-pub(super) mod up;
+mod completions;
+mod doctor;
+mod down;
+mod env;
+mod failover;
+mod history;
+mod image;
+mod init;
+mod key;
+mod list;
+mod logs;
+mod man;
+mod monitor;
+mod new;
+mod render;
+mod reset;
+mod restart;
+mod run;
+mod schema;
+mod start;
+mod status;
+mod stop;
+mod test;
+mod up;
 
-use crate::cli::{
-    args::{Global, SpecFlags},
-    settings,
+use crate::{
+    cli::{
+        Verdict,
+        args::{Global, SpecFlags},
+        settings,
+    },
+    output::screen::Screen,
 };
-use rcluster_core::error::{Error, Result};
-use rcluster_ops::status::source::Source;
+use clap::{Args, Subcommand};
+use rcluster_core::{
+    error::{Error, Result},
+    hint::{Target, Verb},
+};
+use rcluster_ops::cluster::handle::{Cluster, Purpose};
 use std::time::Duration;
+
+/// What is known of a command before it is run.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// The word that is typed. It says whether the command takes seeds.
+    pub verb: Verb,
+    /// Whether `--json` makes a document of its result.
+    pub json: bool,
+}
+
+/// What Ctrl-C and SIGTERM mean to a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interrupt {
+    /// It was not done; running it again goes on from there.
+    Breaks,
+    /// That is how it ends: it would have gone on for ever.
+    Ends,
+    /// It listens to them itself, because it leaves something behind that running it again would
+    /// not remove.
+    Own,
+}
+
+/// A command with the arguments that were typed.
+trait Execute: Args {
+    const FACTS: Facts;
+
+    fn interrupt(&self) -> Interrupt {
+        Interrupt::Breaks
+    }
+
+    async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict>;
+}
+
+/// The commands by group, in the order of `--help`.
+macro_rules! commands {
+    ($($group:literal: $($module:ident::$name:ident),+;)+) => {
+        #[derive(Debug, Subcommand)]
+        pub(super) enum Command {
+            $($($name($module::$name)),+),+
+        }
+
+        /// Every command, by group, in the order of `--help`.
+        pub(super) const GROUPS: &[(&str, &[Facts])] =
+            &[$(($group, &[$(<$module::$name as Execute>::FACTS),+])),+];
+
+        impl Command {
+            fn facts(&self) -> Facts {
+                match self {
+                    $($(Command::$name(_) => <$module::$name as Execute>::FACTS),+),+
+                }
+            }
+
+            /// What Ctrl-C means to it.
+            pub(super) fn interrupt(&self) -> Interrupt {
+                match self {
+                    $($(Command::$name(command) => command.interrupt()),+),+
+                }
+            }
+
+            async fn execute(&self, global: &Global, screen: Screen) -> Result<Verdict> {
+                match self {
+                    $($(Command::$name(command) => Box::pin(command.run(global, screen)).await),+),+
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    "Live": up::Up, start::Start, init::Init, stop::Stop, restart::Restart, down::Down, reset::Reset, list::List;
+    "Make": new::New, render::Render, schema::Schema, image::Image, completions::Completions, man::Man;
+    "Look": status::Status, monitor::Monitor, logs::Logs, env::Env, key::Key, doctor::Doctor, history::History;
+    "Prove": test::Test, failover::Failover, run::Run;
+}
+
+impl Command {
+    /// Does it.
+    pub(super) async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
+        let verb = self.facts().verb;
+        if verb.target() == Target::Ours {
+            refuse_seeds(global, verb)?;
+        }
+        self.execute(global, screen).await
+    }
+}
 
 /// How long a node may take to answer, unless said otherwise.
 const NODE_DEADLINE: Duration = Duration::from_secs(1);
 
-/// The cluster that is to be looked at: through seeds, or one of ours.
-async fn source(global: &Global) -> Result<Source> {
-    source_within(global, NODE_DEADLINE).await
+/// The cluster that is to be looked at, ours or behind seeds.
+async fn cluster(global: &Global) -> Result<Cluster> {
+    cluster_within(global, NODE_DEADLINE).await
 }
 
 /// The same, where each node has so long to answer.
-async fn source_within(global: &Global, node_deadline: Duration) -> Result<Source> {
-    if global.seed.is_empty() {
-        let request = settings::request(global, &SpecFlags::default())?;
-        return Source::ours(request, node_deadline).await;
-    }
-    let (seeds, user) = settings::seeds(global)?;
-    let password = settings::seed_password(global)?;
-    Ok(Source::any(seeds, user, password, node_deadline))
+async fn cluster_within(global: &Global, node_deadline: Duration) -> Result<Cluster> {
+    let request = settings::request(global, &SpecFlags::default())?;
+    let cluster = Cluster::reach(request, Purpose::Look).await?;
+    Ok(cluster.patient(node_deadline))
 }
 
 /// Commands that start, stop or remove nodes have nothing to do with nodes of somebody else.
-fn refuse_seeds(global: &Global, verb: &str) -> Result<()> {
+fn refuse_seeds(global: &Global, verb: Verb) -> Result<()> {
     if global.seed.is_empty() {
         return Ok(());
     }
+    let verb = verb.word();
     Err(Error::refused(format!(
         "`{verb}` is for clusters that rcluster started, not for seeds"
     ))

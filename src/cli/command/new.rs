@@ -1,38 +1,68 @@
 //! `rcluster new`
 
+use super::{Execute, Facts};
 use crate::{
-    cli::{Verdict, args::NewArgs},
+    cli::{Verdict, args::Global},
     output::{result, screen::Screen},
 };
+use clap::Args;
 use rcluster_core::{
     error::{Error, Result},
+    hint::Verb,
     render::{Preset, presets},
 };
 use rcluster_ops::store::{spec_file::nearest, state::write_public};
 use serde_json::json;
-use std::path::Path;
+use std::{path::Path, path::PathBuf};
 
-pub(in crate::cli) fn run(args: &NewArgs, screen: Screen) -> Result<Verdict> {
-    let preset = preset(&args.preset)?;
-    if args.output == Path::new("-") {
-        result::put(preset.text)?;
-        return Ok(Verdict::Fine);
-    }
-    if args.output.exists() && !args.force {
-        return Err(
-            Error::refused(format!("{} exists already", args.output.display()))
-                .hint("--force replaces it, -o FILE writes another one, -o - prints it"),
+const AFTER: &str = "\
+Examples:
+  rcluster new                       rcluster.yaml, with every key and its default
+  rcluster new --preset dev -o -     processes on 7000 to 7005, to stdout";
+
+/// Write a commented spec
+#[derive(Debug, Args)]
+#[command(after_help = AFTER)]
+pub(in crate::cli) struct New {
+    /// Which one to start from
+    #[arg(long, value_name = "PRESET", default_value = "default")]
+    preset: String,
+    /// Where to write it; `-`: to stdout
+    #[arg(short, long, value_name = "FILE", default_value = "rcluster.yaml")]
+    output: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    force: bool,
+}
+
+impl Execute for New {
+    const FACTS: Facts = Facts {
+        verb: Verb::New,
+        json: true,
+    };
+
+    async fn run(&self, _: &Global, screen: Screen) -> Result<Verdict> {
+        let preset = preset(&self.preset)?;
+        if self.output == Path::new("-") {
+            result::put(preset.text)?;
+            return Ok(Verdict::Fine);
+        }
+        if self.output.exists() && !self.force {
+            return Err(
+                Error::refused(format!("{} exists already", self.output.display()))
+                    .hint("--force replaces it, -o FILE writes another one, -o - prints it"),
+            );
+        }
+        write_public(&self.output, preset.text.as_bytes())?;
+        let text = format!(
+            "wrote {} ({})\n\nnext:\n  rcluster up\n",
+            self.output.display(),
+            preset.about
         );
+        let document = json!({"schema": 1, "preset": preset.name, "file": self.output});
+        result::show(screen, &text, &document)?;
+        Ok(Verdict::Fine)
     }
-    write_public(&args.output, preset.text.as_bytes())?;
-    let text = format!(
-        "wrote {} ({})\n\nnext:\n  rcluster up\n",
-        args.output.display(),
-        preset.about
-    );
-    let document = json!({"schema": 1, "preset": preset.name, "file": args.output});
-    result::show(screen, &text, &document)?;
-    Ok(Verdict::Fine)
 }
 
 fn preset(name: &str) -> Result<&'static Preset> {

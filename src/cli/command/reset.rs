@@ -1,56 +1,73 @@
 //! `rcluster reset`
 
-use super::refuse_seeds;
+use super::{Execute, Facts};
 use crate::{
     cli::{
         Verdict,
-        args::{Global, ResetArgs, SpecFlags},
+        args::{Global, SpecFlags},
         confirm::confirm,
         settings,
     },
     output::{progress::Progress, result, screen::Screen},
 };
-use rcluster_core::error::Result;
+use clap::Args;
+use rcluster_core::{error::Result, hint::Verb};
 use rcluster_ops::{
     cluster::session::{Purpose, Session},
     down, lifecycle, reset,
 };
 
-pub(in crate::cli) async fn run(
-    global: &Global,
-    args: &ResetArgs,
-    screen: Screen,
-) -> Result<Verdict> {
-    refuse_seeds(global, "reset")?;
-    let request = settings::request(global, &SpecFlags::default())?;
-    if global.dry_run {
-        let session = Session::find(request, Purpose::Look).await?;
-        let progress = Progress::new(screen);
-        let context = session.context(&progress);
-        let plan = if args.hard {
-            down::plan(&context, &session.launch.name, true).await?
-        } else {
-            reset::dry_run(&context, &session.launch).await?
-        };
-        progress.finish();
-        result::plan(screen, &plan)?;
-        return Ok(Verdict::Fine);
-    }
-    let session = Session::find(request, Purpose::Change).await?;
-    let name = &session.launch.name;
-    let what = if args.hard { "reset --hard" } else { "reset" };
-    confirm(
-        global,
-        name,
-        &format!("`{what}` deletes all data of cluster {name}"),
-    )
-    .await?;
-    let progress = Progress::new(screen);
-    let outcome = if args.hard {
-        lifecycle::reset_hard(&session, &progress).await?
-    } else {
-        lifecycle::reset(&session, &progress).await?
+const AFTER: &str = "\
+Examples:
+  rcluster reset            empty, the same nodes
+  rcluster reset --hard     new nodes";
+
+/// Delete every key and form the cluster anew
+#[derive(Debug, Args)]
+#[command(after_help = AFTER)]
+pub(in crate::cli) struct Reset {
+    /// Remove nodes, network and data, and make them anew
+    #[arg(long)]
+    hard: bool,
+}
+
+impl Execute for Reset {
+    const FACTS: Facts = Facts {
+        verb: Verb::Reset,
+        json: true,
     };
-    result::up(screen, &session.launch, &outcome, &progress, "reset")?;
-    Ok(Verdict::Fine)
+
+    async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
+        let request = settings::request(global, &SpecFlags::default())?;
+        if global.dry_run {
+            let session = Session::find(request, Purpose::Look).await?;
+            let progress = Progress::new(screen);
+            let context = session.context(&progress);
+            let plan = if self.hard {
+                down::plan(&context, &session.launch.name, true).await?
+            } else {
+                reset::dry_run(&context, &session.launch).await?
+            };
+            progress.finish();
+            result::plan(screen, &plan)?;
+            return Ok(Verdict::Fine);
+        }
+        let session = Session::find(request, Purpose::Change).await?;
+        let name = &session.launch.name;
+        let what = if self.hard { "reset --hard" } else { "reset" };
+        confirm(
+            global,
+            name,
+            &format!("`{what}` deletes all data of cluster {name}"),
+        )
+        .await?;
+        let progress = Progress::new(screen);
+        let outcome = if self.hard {
+            lifecycle::reset_hard(&session, &progress).await?
+        } else {
+            lifecycle::reset(&session, &progress).await?
+        };
+        result::up(screen, &session.launch, &outcome, &progress, "reset")?;
+        Ok(Verdict::Fine)
+    }
 }

@@ -1,50 +1,70 @@
 //! `rcluster restart`
 
-use super::refuse_seeds;
+use super::{Execute, Facts};
 use crate::{
     cli::{
         Verdict,
-        args::{Global, SpecFlags},
-        args_drill::RestartArgs,
+        args::{Global, SpecFlags, node_name},
         settings,
     },
     output::{failover as drill, progress::Progress, result, screen::Screen},
 };
-use rcluster_core::error::Result;
+use clap::Args;
+use rcluster_core::{error::Result, hint::Verb, node::NodeName};
 use rcluster_ops::{
     cluster::session::{Purpose, Session},
-    failover::rolling,
-    lifecycle, restart,
+    lifecycle, restart, rolling,
 };
 
-pub(in crate::cli) async fn run(
-    global: &Global,
-    args: &RestartArgs,
-    screen: Screen,
-) -> Result<Verdict> {
-    refuse_seeds(global, "restart")?;
-    let request = settings::request(global, &SpecFlags::default())?;
-    let progress = Progress::new(screen);
-    if global.dry_run && args.rolling {
-        let session = Session::find(request, Purpose::Look).await?;
-        let outline = rolling::dry_run(&session, &progress).await?;
-        progress.finish();
-        return drill::outline(screen, &outline).map(|()| Verdict::Fine);
-    }
-    if global.dry_run {
-        let session = Session::create(request, Purpose::Look, &progress).await?;
-        let plan =
-            restart::dry_run(&session.context(&progress), &session.launch, &args.nodes).await?;
-        progress.finish();
-        result::plan(screen, &plan)?;
-        return Ok(Verdict::Fine);
-    }
-    let session = Session::create(request, Purpose::Change, &progress).await?;
-    let outcome = if args.rolling {
-        rolling::rolling(&session, &progress).await?
-    } else {
-        lifecycle::restart(&session, &progress, &args.nodes).await?
+const AFTER: &str = "\
+Examples:
+  rcluster restart                  all at once, so that nobody is failed over
+  rcluster restart --rolling        one after another, always writable
+  rcluster restart --rolling -n     in which order";
+
+/// Stop, start and verify; with --rolling one node after another, always writable
+#[derive(Debug, Args)]
+#[command(after_help = AFTER)]
+pub(in crate::cli) struct Restart {
+    /// Only these nodes
+    #[arg(value_name = "NODE", conflicts_with = "rolling", value_parser = node_name)]
+    nodes: Vec<NodeName>,
+    /// Replicas first, then each master after a planned failover, and the first masters lead again at the
+    /// end; stops at the first sign of trouble, and goes on from there when it is run again. -n shows the order
+    #[arg(long)]
+    rolling: bool,
+}
+
+impl Execute for Restart {
+    const FACTS: Facts = Facts {
+        verb: Verb::Restart,
+        json: true,
     };
-    result::up(screen, &session.launch, &outcome, &progress, "restart")?;
-    Ok(Verdict::Fine)
+
+    async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
+        let request = settings::request(global, &SpecFlags::default())?;
+        let progress = Progress::new(screen);
+        if global.dry_run && self.rolling {
+            let session = Session::find(request, Purpose::Look).await?;
+            let outline = rolling::dry_run(&session, &progress).await?;
+            progress.finish();
+            return drill::outline(screen, &outline).map(|()| Verdict::Fine);
+        }
+        if global.dry_run {
+            let session = Session::create(request, Purpose::Look, &progress).await?;
+            let plan =
+                restart::dry_run(&session.context(&progress), &session.launch, &self.nodes).await?;
+            progress.finish();
+            result::plan(screen, &plan)?;
+            return Ok(Verdict::Fine);
+        }
+        let session = Session::create(request, Purpose::Change, &progress).await?;
+        let outcome = if self.rolling {
+            lifecycle::rolling(&session, &progress).await?
+        } else {
+            lifecycle::restart(&session, &progress, &self.nodes).await?
+        };
+        result::up(screen, &session.launch, &outcome, &progress, "restart")?;
+        Ok(Verdict::Fine)
+    }
 }

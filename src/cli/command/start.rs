@@ -1,38 +1,58 @@
 //! `rcluster start`
 
-use super::refuse_seeds;
+use super::{Execute, Facts};
 use crate::{
     cli::{
         Verdict,
-        args::{Global, StartArgs},
+        args::{Global, SpecFlags, node_name},
         settings,
     },
     output::{progress::Progress, result, screen::Screen},
 };
-use rcluster_core::error::Result;
+use clap::Args;
+use rcluster_core::{error::Result, hint::Verb, node::NodeName};
 use rcluster_ops::{
     cluster::session::{Purpose, Session},
     lifecycle,
     up::{self, Extent},
 };
 
-pub(in crate::cli) async fn run(
-    global: &Global,
-    args: &StartArgs,
-    screen: Screen,
-) -> Result<Verdict> {
-    refuse_seeds(global, "start")?;
-    let request = settings::request(global, &args.spec)?;
-    let progress = Progress::new(screen);
-    if global.dry_run {
-        let session = Session::create(request, Purpose::Look, &progress).await?;
-        let plan = up::dry_start(&session.context(&progress), &session.launch, &args.nodes).await?;
-        progress.finish();
-        result::plan(screen, &plan)?;
-        return Ok(Verdict::Fine);
+const AFTER: &str = "\
+Examples:
+  rcluster start            every node; `rcluster init` forms the cluster
+  rcluster start node-3     this one again";
+
+/// Start the nodes without forming the cluster
+#[derive(Debug, Args)]
+#[command(after_help = AFTER)]
+pub(in crate::cli) struct Start {
+    /// Only these nodes
+    #[arg(value_name = "NODE", value_parser = node_name)]
+    nodes: Vec<NodeName>,
+    #[command(flatten)]
+    spec: SpecFlags,
+}
+
+impl Execute for Start {
+    const FACTS: Facts = Facts {
+        verb: Verb::Start,
+        json: true,
+    };
+
+    async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
+        let request = settings::request(global, &self.spec)?;
+        let progress = Progress::new(screen);
+        if global.dry_run {
+            let session = Session::create(request, Purpose::Look, &progress).await?;
+            let plan =
+                up::dry_start(&session.context(&progress), &session.launch, &self.nodes).await?;
+            progress.finish();
+            result::plan(screen, &plan)?;
+            return Ok(Verdict::Fine);
+        }
+        let session = Session::create(request, Purpose::Change, &progress).await?;
+        let outcome = lifecycle::up(&session, &progress, Extent::Start(self.nodes.clone())).await?;
+        result::up(screen, &session.launch, &outcome, &progress, "start")?;
+        Ok(Verdict::Fine)
     }
-    let session = Session::create(request, Purpose::Change, &progress).await?;
-    let outcome = lifecycle::up(&session, &progress, Extent::Start(args.nodes.clone())).await?;
-    result::up(screen, &session.launch, &outcome, &progress, "start")?;
-    Ok(Verdict::Fine)
 }

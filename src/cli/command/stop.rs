@@ -1,42 +1,59 @@
 //! `rcluster stop`
 
-use super::refuse_seeds;
+use super::{Execute, Facts};
 use crate::{
     cli::{
         Verdict,
-        args::{Global, NodeArgs, SpecFlags},
+        args::{Global, SpecFlags, node_name},
         settings,
     },
     output::{progress::Progress, result, screen::Screen},
 };
-use rcluster_core::error::Result;
+use clap::Args;
+use rcluster_core::{error::Result, hint::Verb, node::NodeName};
 use rcluster_ops::{
     cluster::session::{Purpose, Session},
     lifecycle, stop,
 };
 
-pub(in crate::cli) async fn run(
-    global: &Global,
-    args: &NodeArgs,
-    screen: Screen,
-) -> Result<Verdict> {
-    refuse_seeds(global, "stop")?;
-    let request = settings::request(global, &SpecFlags::default())?;
-    let progress = Progress::new(screen);
-    if global.dry_run {
-        let session = Session::find(request, Purpose::Look).await?;
-        let plan = stop::plan(
-            &session.context(&progress),
-            &session.launch.name,
-            &args.nodes,
-        )
-        .await?;
-        progress.finish();
-        result::plan(screen, &plan)?;
-        return Ok(Verdict::Fine);
+const AFTER: &str = "\
+Examples:
+  rcluster stop            all of them
+  rcluster stop node-4     this one; `rcluster start node-4` brings it back";
+
+/// Stop nodes; nothing is removed
+#[derive(Debug, Args)]
+#[command(after_help = AFTER)]
+pub(in crate::cli) struct Stop {
+    /// Only these nodes
+    #[arg(value_name = "NODE", value_parser = node_name)]
+    nodes: Vec<NodeName>,
+}
+
+impl Execute for Stop {
+    const FACTS: Facts = Facts {
+        verb: Verb::Stop,
+        json: true,
+    };
+
+    async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
+        let request = settings::request(global, &SpecFlags::default())?;
+        let progress = Progress::new(screen);
+        if global.dry_run {
+            let session = Session::find(request, Purpose::Look).await?;
+            let plan = stop::plan(
+                &session.context(&progress),
+                &session.launch.name,
+                &self.nodes,
+            )
+            .await?;
+            progress.finish();
+            result::plan(screen, &plan)?;
+            return Ok(Verdict::Fine);
+        }
+        let session = Session::find(request, Purpose::Change).await?;
+        let stopped = lifecycle::stop(&session, &progress, &self.nodes).await?;
+        result::stopped(screen, &session.launch, stopped, &progress)?;
+        Ok(Verdict::Fine)
     }
-    let session = Session::find(request, Purpose::Change).await?;
-    let stopped = lifecycle::stop(&session, &progress, &args.nodes).await?;
-    result::stopped(screen, &session.launch, stopped, &progress)?;
-    Ok(Verdict::Fine)
 }

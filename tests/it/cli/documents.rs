@@ -2,7 +2,8 @@
 
 use super::told;
 use crate::rig::{On, Rig, run, runs};
-use rcluster_core::spec::Spec;
+use rcluster::cli::Facts;
+use rcluster_core::{hint::Verb, spec::Spec};
 use rcluster_ops::store::spec_file;
 use serde_json::Value;
 use std::{
@@ -12,31 +13,69 @@ use std::{
 
 const PRESETS: [&str; 4] = ["default", "dev", "external", "network"];
 
-const COMMANDS: [&str; 15] = [
-    "up",
-    "start",
-    "init",
-    "stop",
-    "restart",
-    "down",
-    "reset",
-    "list",
-    "status",
-    "new",
-    "render",
-    "schema",
-    "image",
-    "completions",
-    "man",
-];
+/// Every command, from the list that the command line itself is made of.
+fn commands() -> impl Iterator<Item = Facts> {
+    let groups = rcluster::cli::groups().iter();
+    groups.flat_map(|(_, facts)| facts.iter().copied())
+}
+
+/// What has to be typed besides the command, so that it comes to a document; no cluster is there.
+fn least(verb: Verb) -> &'static [&'static str] {
+    match verb {
+        Verb::Key => &["foo"],
+        Verb::Render => &["-o", "out"],
+        Verb::Image => &["check", "redis:7"],
+        Verb::Man => &["-o", "man"],
+        Verb::Monitor => &["--once"],
+        Verb::New => &["-o", "new.yaml"],
+        _ => &[],
+    }
+}
+
+#[test]
+fn every_command_that_has_a_document_writes_one() {
+    let rig = Rig::bare(On::Process);
+    for facts in commands().filter(|facts| facts.json) {
+        let word = facts.verb.word();
+        let typed = [&["-n", "--json", word][..], least(facts.verb)].concat();
+        let said = rig.run(&typed);
+        let document = said.json();
+        assert_eq!(document["schema"], 1, "{word}: {said:?}");
+        if said.code != 0 && facts.verb != Verb::Doctor {
+            assert_eq!(
+                document["error"]["exit_code"], said.code,
+                "{word}: {said:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_readme_names_every_command() {
+    let readme = fs::read_to_string("README.md").unwrap();
+    let table = readme.split("## Commands").nth(1).unwrap();
+    let table = table.split("Global flags").next().unwrap();
+    for facts in commands() {
+        let word = facts.verb.word();
+        let named = [format!("`{word}`"), format!("`{word} ")];
+        assert!(named.iter().any(|name| table.contains(name)), "{word}");
+    }
+}
 
 #[test]
 fn help() {
     let rig = Rig::bare(On::Process);
     insta::assert_snapshot!(told(&rig, rig.command(&["--help"])));
-    for command in COMMANDS {
+    for facts in commands() {
+        let command = facts.verb.word();
         let said = rig.ok(&[command, "--help"]);
-        assert!(said.contains("Usage: rcluster"), "{command}: {said}");
+        for part in [
+            "Usage: rcluster",
+            "Examples:",
+            &format!("  rcluster {command}"),
+        ] {
+            assert!(said.contains(part), "{command}: {said}");
+        }
     }
     assert!(rig.ok(&["--version"]).starts_with("rcluster "));
     let said = rig.run(&[]);
@@ -102,7 +141,7 @@ fn completions_are_scripts() {
     let rig = Rig::bare(On::Process);
     for shell in ["bash", "zsh", "fish"] {
         let script = rig.ok(&["completions", shell]);
-        for command in COMMANDS {
+        for command in commands().map(|facts| facts.verb.word()) {
             assert!(script.contains(command), "{shell}: {command}");
         }
         if runs(shell, "--version") {
@@ -126,7 +165,7 @@ fn there_is_a_manual() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     pages.sort();
-    for command in COMMANDS {
+    for command in commands().map(|facts| facts.verb.word()) {
         let page = format!("rcluster-{command}.1");
         assert!(pages.contains(&page), "{page}: {pages:?}");
     }

@@ -18,9 +18,9 @@ mod resume;
 mod run;
 mod runtime_contract;
 mod seeds;
-mod smoke;
 mod snippets;
 mod taken_over;
+mod test;
 mod together;
 mod up;
 

@@ -5,9 +5,11 @@ mod forming;
 mod killed;
 mod refusals;
 mod repairs;
+mod takeover;
 
 use rcluster_core::{
     error::{Error, Kind},
+    login::Login,
     node::{Endpoint, Epoch, NodeId, NodeName, Role},
     secret::Secret,
     slot::SlotSet,
@@ -17,7 +19,7 @@ use rcluster_ops::{
     cluster::{
         context::Kill,
         event::{Event, Listener},
-        session::{Request, Session},
+        handle::{Cluster as Session, Request},
     },
     lifecycle,
     store::state::State,
@@ -28,7 +30,7 @@ use rcluster_testkit::{
     runtime::{Addresses, FakeRuntime, OnPower, Power, disk},
     wire::FakeWire,
 };
-use rcluster_wire::Wire;
+use rcluster_wire::Looks;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -159,19 +161,24 @@ impl World {
     }
 
     fn session(&self) -> Session {
+        self.session_on(&self.wire)
+    }
+
+    /// A run that speaks to the nodes over this handle.
+    fn session_on(&self, wire: &FakeWire) -> Session {
         let state = self.state();
         let name = &self.spec.name;
         let request = Request {
+            seeds: Vec::new(),
             remembered: state.load(name).unwrap(),
             spec: self.spec.clone(),
-            password: self.password.clone(),
-            user: None,
+            login: Login::with(self.password.clone()),
             argv: vec!["rcluster".to_owned()],
             deadline: self.deadline,
             state,
         };
         let password = self.password.as_ref().map(Secret::reveal);
-        let wire = self.wire.with_password(password);
+        let wire = wire.with_password(password);
         Session::with(request, Box::new(self.runtime.clone()), Box::new(wire))
     }
 

@@ -8,7 +8,7 @@ use rcluster_core::{
     spec::{PortChoice, Spec},
 };
 use rcluster_testkit::runtime::Addresses;
-use rcluster_wire::Wire;
+use rcluster_wire::{Changes, Looks};
 
 impl World {
     /// What has been done to the nodes so far, by anybody.
@@ -242,6 +242,7 @@ async fn init_starts_nothing() {
 /// Nodes that somebody else started, named by address.
 mod seeds {
     use super::*;
+    use rcluster_core::snapshot::capability::Capability;
     use rcluster_ops::{
         cluster::{context::Context, event::Silence},
         init,
@@ -318,6 +319,19 @@ mod seeds {
                 break;
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_cannot_do_what_is_needed_is_not_begun_with() {
+        let (world, seeds) = strangers(3);
+        let touched = world.touched();
+        world.wire.lack(Capability::AddSlotsRange);
+        refused(
+            init(&world, &seeds, 0).await,
+            Kind::Refused,
+            "127.0.0.1:7001 does not know CLUSTER ADDSLOTSRANGE",
+        );
+        assert_eq!(world.touched(), touched);
     }
 
     #[tokio::test(start_paused = true)]

@@ -261,7 +261,7 @@ async fn settings_that_drifted_are_put_back() {
         ("save", ""),
     ];
     let drift = drift.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    rcluster_wire::Wire::config_set(&world.wire, &at, &drift)
+    rcluster_wire::Changes::config_set(&world.wire, &at, &drift)
         .await
         .unwrap();
     // The file is written again and the settings are set: two steps on one node.

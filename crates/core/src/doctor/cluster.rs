@@ -2,6 +2,9 @@
 
 use super::{Finding, Id, Remedy, Verdict, names};
 use crate::{
+    hint,
+    hint::{About, Verb},
+    judge, next,
     node::{Endpoint, NodeName},
     text::count::count,
 };
@@ -32,8 +35,25 @@ pub fn answers(asked: usize, silent: &[(NodeName, String)]) -> Finding {
     );
     Finding::new(Id::Answers, Verdict::Fail, measured, wanted)
         .why(why.clone())
-        .fix("`rcluster up` starts what is stopped; `rcluster status` says more")
+        .fix(hint![Verb::Up, " starts what is stopped"; Verb::Status, " says more"])
         .nodes(nodes)
+}
+
+/// What the judge says of the cluster: the same that `status` shows.
+pub fn health(findings: &[judge::Finding], about: &About) -> Finding {
+    let wanted = "nothing is wrong with the cluster";
+    let Some(first) = findings.first() else {
+        return Finding::new(Id::Health, Verdict::Pass, "nothing is wrong", wanted);
+    };
+    let headlines: Vec<String> = findings.iter().map(judge::Finding::headline).collect();
+    let nodes: BTreeSet<NodeName> = findings
+        .iter()
+        .filter_map(|finding| finding.node.clone())
+        .collect();
+    Finding::new(Id::Health, Verdict::Fail, headlines.join("; "), wanted)
+        .why(first.why.clone())
+        .fix(about.line(&first.hint))
+        .nodes(nodes.into_iter().collect())
 }
 
 /// How far a node's clock is from ours, and how surely that is known.
@@ -142,7 +162,13 @@ pub fn endpoints(told: &[Told], untold: Option<&str>, ours: bool) -> Finding {
     let finding = Finding::new(Id::Endpoints, Verdict::Fail, measured, wanted).why(why);
     let finding = if ours {
         finding
-            .fix("`rcluster doctor --fix` announces what `access:` in the spec says")
+            .fix(
+                next![
+                    Verb::Doctor.with("--fix"),
+                    " announces what `access:` in the spec says"
+                ]
+                .ours(),
+            )
             .remedy(Remedy::Announce {
                 nodes: nodes.clone(),
             })

@@ -3,6 +3,8 @@
 use super::{Finding, Id, Remedy, Verdict};
 use crate::{
     error::Error,
+    hint,
+    hint::Verb,
     spec::{
         directive::{self, Value},
         launch::NodeLaunch,
@@ -88,9 +90,9 @@ fn found(
         }
         (Err(error), true) => {
             let finding = Finding::new(id, Verdict::Fail, error.cause(), wanted);
-            match error.hint_text() {
-                Some(hint) => finding.fix(hint),
-                None => finding,
+            match error.next() {
+                hint if hint.is_empty() => finding,
+                hint => finding.fix(hint.clone()),
             }
         }
         (Err(error), false) => {
@@ -166,7 +168,10 @@ pub fn ports(client: &[u16], bus: &[u16], taken: &[(u16, String)]) -> Finding {
         format!("port {port} is in use by {by}{others}"),
         wanted,
     )
-    .fix("`rcluster up --port auto` picks free ports, or set `port:` in the spec")
+    .fix(hint![
+        Verb::Up.with("--port auto"),
+        " picks free ports, or set `port:` in the spec"
+    ])
 }
 
 /// `6379-6384, 7000`.

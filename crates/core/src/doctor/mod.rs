@@ -10,6 +10,7 @@ pub mod production;
 #[cfg(test)]
 mod tests;
 
+use crate::hint::Hint;
 use crate::{
     error::{Error, Kind},
     node::NodeName,
@@ -100,6 +101,8 @@ ids! {
     Somaxconn = "somaxconn", Host;
     /// Every node answers.
     Answers = "answers", Cluster;
+    /// The judge finds nothing wrong with the cluster.
+    Health = "health", Cluster;
     /// The nodes' clocks agree with ours.
     Clock = "clock", Cluster;
     /// What clients are told to dial can be dialled from here.
@@ -178,7 +181,7 @@ pub struct Finding {
     /// Why it came out so.
     pub why: Option<String>,
     /// What to do: best a command that can be typed.
-    pub fix: Option<String>,
+    pub fix: Option<Hint>,
     /// What `--fix` would do about it; only in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would: Option<String>,
@@ -234,7 +237,7 @@ impl Finding {
 
     /// With what to do.
     #[must_use]
-    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+    pub fn fix(mut self, fix: impl Into<Hint>) -> Self {
         self.fix = Some(fix.into());
         self
     }

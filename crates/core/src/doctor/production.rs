@@ -2,6 +2,9 @@
 
 use super::{Finding, Id, Verdict, names};
 use crate::{
+    hint,
+    hint::{Hint, Next, Verb},
+    next,
     node::{Endpoint, NodeName},
     text::{count::count, human::said},
 };
@@ -67,7 +70,7 @@ fn says<'a>(live: &'a BTreeMap<String, String>, name: &str) -> &'a str {
     live.get(name).map(String::as_str).unwrap_or_default()
 }
 
-fn with(finding: Finding, why: &str, fix: &str) -> Finding {
+fn with(finding: Finding, why: &str, fix: impl Into<Hint>) -> Finding {
     match finding.verdict {
         Verdict::Warn | Verdict::Fail => finding.why(why).fix(fix),
         _ => finding,
@@ -93,7 +96,14 @@ pub fn password(nodes: &[Settings]) -> Finding {
     with(
         finding,
         "whoever can connect can read, write and delete everything",
-        "set `password_file:` in the spec (0600), then `rcluster down` and `rcluster up`: the data stays",
+        next![
+            "set `password_file:` in the spec (0600), then ",
+            Verb::Down,
+            " and ",
+            Verb::Up,
+            ": the data stays"
+        ]
+        .ours(),
     )
 }
 
@@ -124,7 +134,7 @@ pub fn bind(published: Option<IpAddr>, nodes: &[Settings]) -> Finding {
     with(
         finding,
         "every host that can route to this one can try to connect",
-        "`listen: ADDRESS` in the spec (`bind ADDRESS` in redis.conf), and a firewall for client and bus ports",
+        next!["`listen: ADDRESS` in the spec (`bind ADDRESS` in redis.conf), and a firewall for client and bus ports"].ours(),
     )
 }
 
@@ -186,11 +196,22 @@ pub fn alerting() -> Finding {
         "somebody is told when a node, a shard or a link is down",
         "alert rules live in the monitoring system, which rcluster does not read",
     )
-    .fix("stop a replica (`rcluster stop NODE`), see that the alert arrives, then `rcluster up`")
+    .fix(hint![
+        "stop a replica (",
+        Verb::Stop.with("NODE"),
+        "), see that the alert arrives, then ",
+        Verb::Up
+    ])
 }
 
 /// Something that has to be done now and again, from the journal: how many days ago, at best.
-fn since(id: Id, most: u64, days: Result<Option<u64>, String>, what: &str, fix: &str) -> Finding {
+fn since(
+    id: Id,
+    most: u64,
+    days: Result<Option<u64>, String>,
+    what: &str,
+    fix: impl Into<Hint>,
+) -> Finding {
     let wanted = match most {
         1 => format!("a {what} in the last day"),
         most => format!("a {what} in the last {most} days"),
@@ -230,8 +251,11 @@ pub fn backup(days: Result<Option<u64>, String>) -> Finding {
 
 /// Days since the last failover drill.
 pub fn drill(days: Result<Option<u64>, String>) -> Finding {
-    let fix =
-        "`rcluster failover`: it kills a master, checks that the cluster heals, and brings it back";
+    let fix = next![
+        Verb::Failover,
+        ": it kills a master, checks that the cluster heals, and brings it back"
+    ]
+    .ours();
     since(Id::Drill, 90, days, "failover drill", fix)
 }
 
@@ -263,7 +287,7 @@ pub fn timeouts(nodes: &[Settings]) -> Finding {
     with(
         finding,
         "too short: a pause of the host is a failover; too long: a dead master is missed late; without keepalive dead clients stay",
-        "set `cluster-node-timeout: 15000` and `tcp-keepalive: 300` under `redis:` in the spec, then `rcluster up`",
+        Next::set("`cluster-node-timeout: 15000` and `tcp-keepalive: 300`"),
     )
 }
 
@@ -287,7 +311,7 @@ pub fn persistence(nodes: &[Settings]) -> Finding {
     with(
         finding,
         "a master that restarts empty makes its replicas empty too",
-        "set `appendonly: \"yes\"` and `appendfsync: everysec` under `redis:` in the spec, then `rcluster up`",
+        Next::set("`appendonly: \"yes\"` and `appendfsync: everysec`"),
     )
 }
 
@@ -310,7 +334,7 @@ pub fn eviction(nodes: &[Settings]) -> Finding {
     with(
         finding,
         "without a limit the kernel kills the node; with noeviction a full node refuses writes",
-        "set `maxmemory: 512mb` and `maxmemory-policy: allkeys-lru` (a cache) under `redis:` in the spec, then `rcluster up`",
+        Next::set("`maxmemory: 512mb` and `maxmemory-policy: allkeys-lru` (a cache)"),
     )
 }
 
@@ -343,7 +367,7 @@ pub fn replicas(shards: &[Spread]) -> Finding {
     let measured = format!("no replica: {}", names(&bare));
     Finding::new(Id::Replicas, Verdict::Fail, measured, wanted)
         .why("when that master is lost nobody can take over its slots")
-        .fix("`replicas: 1` in the spec, then `rcluster up`")
+        .fix(next!["`replicas: 1` in the spec, then ", Verb::Up].ours())
         .nodes(bare)
 }
 
@@ -379,7 +403,12 @@ pub fn hosts(shards: &[Spread], vague: bool) -> Finding {
     };
     Finding::new(Id::Hosts, Verdict::Fail, measured, wanted)
         .why("when that host is lost, master and replica are lost together")
-        .fix("run the nodes on several hosts, and name them under `nodes:` in the spec (`host:`)")
+        .fix(
+            next![
+                "run the nodes on several hosts, and name them under `nodes:` in the spec (`host:`)"
+            ]
+            .ours(),
+        )
         .nodes(together.iter().map(|shard| shard.master.clone()).collect())
 }
 
@@ -405,7 +434,13 @@ pub fn strings(endpoints: &[Endpoint]) -> Finding {
             wanted,
         )
         .why("applications on other hosts, or in containers, would dial themselves")
-        .fix("`access: HOSTNAME` and `listen: ADDRESS` in the spec, then `rcluster up`");
+        .fix(
+            next![
+                "`access: HOSTNAME` and `listen: ADDRESS` in the spec, then ",
+                Verb::Up
+            ]
+            .ours(),
+        );
     }
     let shown: Vec<String> = endpoints.iter().take(3).map(ToString::to_string).collect();
     Finding::unknown(

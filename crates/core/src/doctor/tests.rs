@@ -44,7 +44,7 @@ fn ids_are_stable_unique_and_in_order() {
     let texts: Vec<&str> = Id::ALL.iter().map(|id| id.text()).collect();
     assert_eq!(texts.iter().collect::<BTreeSet<_>>().len(), texts.len());
     assert_eq!(
-        texts[..13],
+        texts[..14],
         [
             "engine",
             "image",
@@ -57,6 +57,7 @@ fn ids_are_stable_unique_and_in_order() {
             "huge-pages",
             "somaxconn",
             "answers",
+            "health",
             "clock",
             "endpoints"
         ]

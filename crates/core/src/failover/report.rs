@@ -1,7 +1,7 @@
 //! What a drill ends with. The document is the contract of `failover --json`: a field is added,
 //! never renamed. Instants (`t_…`) are milliseconds since the fault was injected.
 
-use crate::failover::words::{Class, Fault, Manner, Seats};
+use crate::failover::words::{Blow, Class, Fault, Manner, Seats};
 use crate::node::{Epoch, NodeName};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub struct Broken {
     /// Every node that it hit, in order.
     pub nodes: Vec<NodeName>,
     /// How.
-    pub signal: &'static str,
+    pub signal: Blow,
 }
 
 /// When something was seen, by whom, and how sharply.

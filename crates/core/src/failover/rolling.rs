@@ -1,16 +1,17 @@
 //! The order of a rolling restart: replicas first, then each master after somebody else took over,
 //! and the first masters lead again at the end.
 
-use crate::failover::{
-    act::{Act, Stage},
-    outline::{Heir, Outline, Restored, SCHEMA},
-    seats::{Move, moves},
-};
 use crate::{
-    failover::words::{Manner, Seats},
+    failover::{
+        seats::moves,
+        words::{Manner, Seats},
+    },
     node::NodeName,
-    text::count::count,
+    plan::step::{Change, Goal, Plan, Stage, Step},
 };
+
+/// What should be known before.
+pub const NOTE: &str = "every slot has a master all the while; writes to a shard pause for milliseconds at each failover";
 
 /// One node's turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub struct Order {
     /// One node after another.
     pub turns: Vec<Turn>,
     /// The way back to the first masters.
-    pub way_back: Vec<Move>,
+    pub way_back: Vec<Step>,
 }
 
 /// Decides; `heir` says which replica of a shard takes over. Only the first turn is carried out
@@ -94,90 +95,56 @@ pub fn first_topology(now: &[Seats], masters: &[NodeName]) -> Vec<Seats> {
         .collect()
 }
 
-/// The whole of it, for `--dry-run`; `masters` lead at the end, `done` were restarted before.
-pub fn outline(
-    cluster: String,
-    runtime: String,
-    order: &Order,
-    masters: &[NodeName],
-    done: usize,
-) -> Outline {
-    let failover = |shard: usize, from: &NodeName, to: &NodeName| Act::Failover {
-        shard,
-        from: from.clone(),
-        to: vec![to.clone()],
-        manner: Manner::Planned,
-    };
-    let settled = Act::Await {
-        what: "all views agree, every link is up, or it stops here".to_owned(),
-    };
-    let mut stages: Vec<Stage> = Vec::new();
-    let mut heirs = Vec::new();
-    for turn in &order.turns {
-        let title = match turn.heir {
-            None => "replicas, one after another",
-            Some(_) => "masters, each after a planned failover",
+impl Turn {
+    /// What is done in this turn; `port` is the node's client port.
+    pub fn plan(&self, port: u16) -> Plan {
+        let Turn { node, shard, heir } = self;
+        let mut plan = Plan::default();
+        let role = match heir {
+            None => "replica",
+            Some(_) => "master",
         };
-        if stages.last().is_none_or(|stage| stage.title != title) {
-            stages.push(Stage {
-                title: title.to_owned(),
-                steps: Vec::new(),
-            });
+        if let Some(Some(heir)) = heir {
+            plan.stage(
+                &format!("{heir} takes over from {node}"),
+                vec![Step::FailOver {
+                    shard: *shard,
+                    from: Some(node.clone()),
+                    to: heir.clone(),
+                    manner: Manner::Planned,
+                }],
+                Goal::Converged,
+            );
         }
-        let Some(stage) = stages.last_mut() else {
-            continue;
+        let stop = Step::Stop { node: node.clone() };
+        let start = Step::Ensure {
+            node: node.clone(),
+            port,
+            change: Change::Start,
         };
-        if let Some(Some(to)) = &turn.heir {
-            stage.steps.push(failover(turn.shard, &turn.node, to));
-            heirs.push(Heir {
-                shard: turn.shard,
-                from: turn.node.clone(),
-                to: vec![to.clone()],
-            });
-        }
-        stage.steps.push(Act::Restart {
-            node: turn.node.clone(),
-            shard: turn.shard,
+        plan.stages.push(Stage {
+            title: format!("restarting {node}, {role} of shard {shard}"),
+            steps: vec![stop, start],
+            until: Goal::Converged,
+            in_order: true,
+            anew: false,
         });
-        stage.steps.push(settled.clone());
+        plan
     }
-    let leads = order.way_back.iter().filter_map(|step| match step {
-        Move::Lead { shard, from, to } => Some(failover(*shard, from, to)),
-        Move::Follow { .. } => None,
-    });
-    stages.push(Stage {
-        title: "way back".to_owned(),
-        steps: leads.collect(),
-    });
-    let mut notes = vec![
-        "every slot has a master all the while; writes to a shard pause for milliseconds at each failover".to_owned(),
-    ];
-    if done > 0 {
-        notes.insert(
-            0,
-            format!(
-                "it was interrupted after {}: this goes on from there",
-                count(done, "node")
-            ),
-        );
-    }
-    Outline {
-        schema: SCHEMA,
-        cluster,
-        runtime,
-        kind: "rolling restart",
-        fault: None,
-        shard: None,
-        victims: Vec::new(),
-        heirs,
-        node_timeout_ms: None,
-        predicted: None,
-        stages,
-        restored: Restored {
-            masters: masters.to_vec(),
-            ..Restored::default()
-        },
-        notes,
+}
+
+impl Order {
+    /// All of it, for `--dry-run`. Each turn is planned anew before it is carried out.
+    pub fn plan(&self, port: impl Fn(&NodeName) -> u16) -> Plan {
+        let mut plan = Plan::default();
+        for turn in &self.turns {
+            plan.stages.extend(turn.plan(port(&turn.node)).stages);
+        }
+        plan.stage("way back", self.way_back.clone(), Goal::Converged);
+        for stage in &mut plan.stages {
+            stage.anew = true;
+        }
+        plan
     }
 }
 
@@ -214,15 +181,14 @@ mod tests {
         let masters = [NodeName::new("a"), NodeName::new("b")];
         let order = order(&seats, &[], &masters, first);
         assert_eq!(words(&order), ["d", "e", "f", "d for a", "e for b"]);
-        let back: Vec<&NodeName> = order
-            .way_back
-            .iter()
-            .filter_map(|step| match step {
-                Move::Lead { to, .. } => Some(to),
-                Move::Follow { .. } => None,
-            })
-            .collect();
-        assert_eq!(back, [&masters[0], &masters[1]]);
+        let back: Vec<String> = order.way_back.iter().map(Step::to_string).collect();
+        assert_eq!(
+            back,
+            [
+                "a: CLUSTER FAILOVER (shard 1, from d)",
+                "b: CLUSTER FAILOVER (shard 2, from e)"
+            ]
+        );
     }
 
     #[test]

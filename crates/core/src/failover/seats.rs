@@ -1,11 +1,11 @@
 //! Who sits where, by name, and what has to move so that everybody sits there again.
 
 use crate::{
-    failover::words::Seats,
+    failover::words::{Manner, Seats},
     node::{NodeId, NodeName},
+    plan::step::Step,
     snapshot::topology::Shard,
 };
-use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The shards with slots, by the names of their nodes. A node without a name is left out.
@@ -26,32 +26,10 @@ pub fn seats(shards: &[Shard], names: &BTreeMap<NodeId, NodeName>) -> Vec<Seats>
         .collect()
 }
 
-/// One thing that brings a topology back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "move", rename_all = "snake_case")]
-pub enum Move {
-    /// A replica follows another master.
-    Follow {
-        /// Which replica.
-        node: NodeName,
-        /// Whom it is to follow.
-        master: NodeName,
-    },
-    /// A replica becomes the master of its shard, by a planned failover.
-    Lead {
-        /// The shard's number.
-        shard: usize,
-        /// Who is its master now.
-        from: NodeName,
-        /// Who is to be.
-        to: NodeName,
-    },
-}
-
 /// The next things to do on the way from `now` to `wanted`: replicas that went to another shard
 /// first (they may be the ones that are to lead), then one failover per shard. Ask again after each
 /// round; empty: everybody sits as wanted.
-pub fn moves(now: &[Seats], wanted: &[Seats]) -> Vec<Move> {
+pub fn moves(now: &[Seats], wanted: &[Seats]) -> Vec<Step> {
     let mut follow = Vec::new();
     let mut lead = Vec::new();
     for shard in wanted {
@@ -65,17 +43,18 @@ pub fn moves(now: &[Seats], wanted: &[Seats]) -> Vec<Move> {
                     && (seats.replicas.contains(node) || seats.master == *node)
             });
             if strays {
-                follow.push(Move::Follow {
+                follow.push(Step::Replicate {
                     node: node.clone(),
                     master: current.master.clone(),
                 });
             }
         }
         if current.master != shard.master {
-            lead.push(Move::Lead {
+            lead.push(Step::FailOver {
                 shard: current.shard,
-                from: current.master.clone(),
+                from: Some(current.master.clone()),
                 to: shard.master.clone(),
+                manner: Manner::Planned,
             });
         }
     }
@@ -109,10 +88,8 @@ mod tests {
     fn a_promoted_replica_gives_the_lead_back() {
         let wanted = [shard(1, (0, 99), "a", &["d"])];
         let now = [shard(1, (0, 99), "d", &["a"])];
-        let [Move::Lead { from, to, .. }] = &moves(&now, &wanted)[..] else {
-            panic!("one failover")
-        };
-        assert_eq!((from.as_str(), to.as_str()), ("d", "a"));
+        let steps: Vec<String> = moves(&now, &wanted).iter().map(Step::to_string).collect();
+        assert_eq!(steps, ["a: CLUSTER FAILOVER (shard 1, from d)"]);
     }
 
     #[test]
@@ -128,7 +105,7 @@ mod tests {
         let first = moves(&now, &wanted);
         assert_eq!(
             first,
-            [Move::Follow {
+            [Step::Replicate {
                 node: NodeName::new("f"),
                 master: NodeName::new("b")
             }]

@@ -80,6 +80,11 @@ impl Story {
         }
     }
 
+    /// Whether another node has to lead the slots of the victims.
+    pub fn needs_master(&self) -> bool {
+        !self.plot.slots.is_empty()
+    }
+
     /// Hears a look; returns what it showed for the first time, in words.
     pub fn hear(&mut self, sample: &Sample) -> Vec<String> {
         let Sample { node, glance, .. } = sample;

@@ -5,12 +5,14 @@ use crate::{
     slot::SlotSet,
     snapshot::nodes_text::View,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::{fmt, time::Duration};
+use strum::{IntoStaticStr, VariantArray};
 
 /// What is broken on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Fault {
     /// SIGKILL to a master.
     Crash,
@@ -32,39 +34,21 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, in the order of the help.
-    pub const ALL: [Fault; 8] = [
-        Fault::Crash,
-        Fault::Stop,
-        Fault::Freeze,
-        Fault::Partition,
-        Fault::Slow,
-        Fault::Replica,
-        Fault::Double,
-        Fault::Majority,
-    ];
+    pub const ALL: &'static [Fault] = Fault::VARIANTS;
 
     /// As it is typed.
     pub fn word(self) -> &'static str {
-        match self {
-            Fault::Crash => "crash",
-            Fault::Stop => "stop",
-            Fault::Freeze => "freeze",
-            Fault::Partition => "partition",
-            Fault::Slow => "slow",
-            Fault::Replica => "replica",
-            Fault::Double => "double",
-            Fault::Majority => "majority",
-        }
+        self.into()
     }
 
-    /// What is done to the node.
-    pub fn signal(self) -> &'static str {
+    /// How each node is hit.
+    pub fn blow(self) -> Blow {
         match self {
-            Fault::Crash | Fault::Replica | Fault::Double | Fault::Majority => "SIGKILL",
-            Fault::Stop => "SIGTERM",
-            Fault::Freeze => "freeze",
-            Fault::Partition => "disconnect",
-            Fault::Slow => "stutter",
+            Fault::Crash | Fault::Replica | Fault::Double | Fault::Majority => Blow::Kill,
+            Fault::Stop => Blow::End,
+            Fault::Freeze => Blow::Freeze,
+            Fault::Partition => Blow::CutOff,
+            Fault::Slow => Blow::Stutter,
         }
     }
 
@@ -77,6 +61,32 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())
+    }
+}
+
+/// How a node is hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display)]
+pub enum Blow {
+    /// It is killed.
+    #[strum(to_string = "SIGKILL")]
+    Kill,
+    /// It is asked to end: it saves before.
+    #[strum(to_string = "SIGTERM")]
+    End,
+    /// It is frozen.
+    #[strum(to_string = "freeze")]
+    Freeze,
+    /// It is cut off from the other nodes.
+    #[strum(to_string = "disconnect")]
+    CutOff,
+    /// It is frozen and thawed in turn.
+    #[strum(to_string = "stutter")]
+    Stutter,
+}
+
+impl Serialize for Blow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -135,63 +145,50 @@ impl Door {
 }
 
 /// Why an attempt of a client was not acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr)]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum Class {
     /// MOVED.
-    #[serde(rename = "MOVED")]
     Moved,
     /// ASK.
-    #[serde(rename = "ASK")]
     Ask,
     /// CLUSTERDOWN.
-    #[serde(rename = "CLUSTERDOWN")]
     ClusterDown,
     /// TRYAGAIN.
-    #[serde(rename = "TRYAGAIN")]
     TryAgain,
     /// READONLY.
-    #[serde(rename = "READONLY")]
     ReadOnly,
     /// LOADING or MASTERDOWN.
-    #[serde(rename = "LOADING")]
     Loading,
     /// NOREPLICAS: `min-replicas-to-write` is not met.
-    #[serde(rename = "NOREPLICAS")]
     NoReplicas,
     /// No answer in time.
-    #[serde(rename = "timeout")]
+    #[strum(serialize = "timeout")]
     Timeout,
     /// Nobody listens: the command was never sent.
-    #[serde(rename = "refused")]
+    #[strum(serialize = "refused")]
     Refused,
     /// The connection broke after the command was sent.
-    #[serde(rename = "broken")]
+    #[strum(serialize = "broken")]
     Broken,
     /// Written, but fewer replicas than WAIT asked for had it in time.
-    #[serde(rename = "wait")]
+    #[strum(serialize = "wait")]
     Wait,
     /// Any other error reply.
-    #[serde(rename = "other")]
+    #[strum(serialize = "other")]
     Other,
 }
 
 impl Class {
     /// As it stands in the report.
     pub fn word(self) -> &'static str {
-        match self {
-            Class::Moved => "MOVED",
-            Class::Ask => "ASK",
-            Class::ClusterDown => "CLUSTERDOWN",
-            Class::TryAgain => "TRYAGAIN",
-            Class::ReadOnly => "READONLY",
-            Class::Loading => "LOADING",
-            Class::NoReplicas => "NOREPLICAS",
-            Class::Timeout => "timeout",
-            Class::Refused => "refused",
-            Class::Broken => "broken",
-            Class::Wait => "wait",
-            Class::Other => "other",
-        }
+        self.into()
+    }
+}
+
+impl Serialize for Class {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
     }
 }
 

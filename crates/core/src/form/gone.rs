@@ -8,6 +8,8 @@
 use super::seat::Seat;
 use crate::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     node::NodeId,
     plan::step::Step,
     slot::{SLOTS, SlotSet},
@@ -54,7 +56,10 @@ pub(super) fn gone<'a>(
                 "slots {slots} ({} of {SLOTS}) were on a node whose data is gone, and no replica has a copy",
                 slots.count()
             ))
-            .hint("nothing was formed. `rcluster reset` begins anew without any data; `redis-cli --cluster fix` keeps the other slots and deals these anew, empty"));
+            .hint(hint![
+                "nothing was formed. ", Verb::Reset, " begins anew without any data";
+                "`redis-cli --cluster fix` keeps the other slots and deals these anew, empty"
+            ]));
         }
         found.push(Gone { id, slots, heir });
     }

@@ -11,6 +11,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     node::{Epoch, NodeId},
     plan::{
         layout::{self, Candidate, Layout},
@@ -116,8 +118,13 @@ fn refuse_unless_ours(
         let at = line
             .address
             .map_or(id.short().to_owned(), |address| address.to_string());
-        return Err(Error::refused(format!("{knows} belongs to another cluster already: it knows {at}"))
-            .hint("name only nodes that are new, or look at the cluster it is in with `rcluster status --seed HOST:PORT`"));
+        return Err(Error::refused(format!(
+            "{knows} belongs to another cluster already: it knows {at}"
+        ))
+        .hint(hint![
+            "name only nodes that are new, or look at the cluster it is in: ",
+            Verb::Status.with("").at("HOST:PORT")
+        ]));
     }
     for (i, seat) in seats.iter().enumerate() {
         let slots = seat.slots();

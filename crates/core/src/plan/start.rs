@@ -3,6 +3,8 @@
 use super::step::{Change, Goal, Plan, Step};
 use crate::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     node::NodeName,
     snapshot::place::ShapeHash,
     spec::launch::Launch,
@@ -38,7 +40,7 @@ pub fn start(launch: &Launch, existing: &[Existing]) -> Result<Plan> {
             extra.node,
             launch.nodes.len()
         ))
-        .hint("changing the number of nodes of a running cluster is not supported yet: put the spec back, or `rcluster down` and `rcluster up`"));
+        .hint(hint!["changing the number of nodes of a running cluster is not supported yet: put the spec back, or ", Verb::Down, " and ", Verb::Up]));
     }
     let mut steps = Vec::new();
     let mut reshaped = Vec::new();
@@ -71,10 +73,9 @@ pub fn start(launch: &Launch, existing: &[Existing]) -> Result<Plan> {
             reshaped.join(", "),
             if reshaped.len() == 1 { "was" } else { "were" },
         ))
-        .hint(format!(
-            "`rcluster down -c {0}`, then `rcluster up`, makes the nodes anew; what they have on disk is kept",
-            launch.name
-        )));
+        .hint(hint![
+            Verb::Down.of(&launch.name), ", then ", Verb::Up.of(&launch.name), ", makes the nodes anew; what they have on disk is kept"
+        ]));
     }
     let mut plan = Plan::default();
     let creates = |step: &Step| {
@@ -115,7 +116,7 @@ pub fn refuse_resizing(launch: &Launch, before: Option<&Launch>) -> Result<()> {
         launch.name,
         size(before)
     ))
-    .hint("moving slots and removing nodes is not supported yet: put the spec back, or begin anew without the data: `rcluster down --volumes`, then `rcluster up`"))
+    .hint(hint!["moving slots and removing nodes is not supported yet: put the spec back, or begin anew without the data: ", Verb::Down.with("--volumes"), ", then ", Verb::Up]))
 }
 
 #[cfg(test)]

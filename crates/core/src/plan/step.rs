@@ -1,8 +1,14 @@
 //! The words in which plans are written.
 
+pub use super::goal::Goal;
 use crate::{
+    failover::{
+        duty::Duty,
+        words::{Blow, Manner},
+    },
     node::{Epoch, NodeId, NodeName},
     slot::SlotSet,
+    text::count::count,
 };
 use serde::Serialize;
 use std::fmt;
@@ -13,13 +19,12 @@ pub struct Plan {
     /// One after another; the steps of a stage run in parallel.
     pub stages: Vec<Stage>,
     /// What the user should know beside the steps.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
 /// Steps that do not depend on each other (unless they are `in_order`), and what has to hold before
 /// the next stage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Stage {
     /// What it is for: `start nodes`.
     pub title: String,
@@ -31,32 +36,10 @@ pub struct Stage {
     /// Whether each step waits for the one before it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub in_order: bool,
-}
-
-/// What a stage waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Goal {
-    /// Nothing.
-    None,
-    /// Every node answers and has its data in memory.
-    Answering,
-    /// Every node knows every other.
-    Acquainted,
-    /// No two nodes say that they own the same slot.
-    OneOwnerEach,
-    /// Every node reports ok, all views agree, every link of the bus and of replication is up.
-    Converged,
-}
-
-impl Goal {
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde passes a reference"
-    )]
-    fn is_none(&self) -> bool {
-        *self == Goal::None
-    }
+    /// Whether it is planned again from a fresh look when its turn comes, by the function that
+    /// planned it here: who leads a shard then depends on an election, or on the stage before.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub anew: bool,
 }
 
 /// One thing that is done to one node, or to what all nodes share. Doing it twice does no harm.
@@ -159,6 +142,61 @@ pub enum Step {
         /// Whom.
         gone: NodeId,
     },
+    /// CLUSTER FAILOVER: a replica is told to take over, and is waited for.
+    #[serde(rename = "failover")]
+    FailOver {
+        /// The shard's number.
+        shard: usize,
+        /// Who leads it; `None`: who that will be is not known yet.
+        from: Option<NodeName>,
+        /// Who is to lead it.
+        to: NodeName,
+        /// How.
+        manner: Manner,
+    },
+    /// Canaries begin to write and read on every shard.
+    Canaries {
+        /// The shards that are watched closely.
+        shards: Vec<usize>,
+        /// Writes a second on those.
+        writes_per_second: u32,
+        /// How many replicas each write waits for.
+        wait: u32,
+    },
+    /// Clients begin to write to one node and to no other, whatever becomes of it.
+    StayWith {
+        /// Which node.
+        node: NodeName,
+    },
+    /// Nodes are hit, all at once.
+    Strike {
+        /// How.
+        how: Blow,
+        /// Which nodes.
+        nodes: Vec<NodeName>,
+    },
+    /// Whoever was promoted after the first blow is hit too.
+    StrikeHeir {
+        /// How.
+        how: Blow,
+        /// The replicas that may have been promoted.
+        nodes: Vec<NodeName>,
+    },
+    /// A node is frozen and thawed in turn.
+    Stutter {
+        /// Which node.
+        node: NodeName,
+        /// For how long, each time and in all.
+        #[serde(flatten)]
+        duty: Duty,
+    },
+    /// Nodes are reconnected, thawed or started, whichever they need.
+    BringBack {
+        /// Which nodes.
+        nodes: Vec<NodeName>,
+    },
+    /// The key of every acknowledged write is looked for.
+    LookForData,
 }
 
 /// What has to happen so that a node exists and runs.
@@ -218,8 +256,59 @@ impl fmt::Display for Step {
                 write!(f, "{node}: CLUSTER FAILOVER TAKEOVER (slots {slots})")
             }
             Step::Forget { node, gone } => write!(f, "{node}: CLUSTER FORGET {gone}"),
+            Step::FailOver {
+                shard,
+                from,
+                to,
+                manner,
+            } => {
+                let (gap, word) = manner.argument().map_or(("", ""), |word| (" ", word));
+                let from = from.as_ref().map_or("whoever leads then", NodeName::as_str);
+                write!(
+                    f,
+                    "{to}: CLUSTER FAILOVER{gap}{word} (shard {shard}, from {from})"
+                )
+            }
+            Step::Canaries {
+                shards,
+                writes_per_second,
+                wait,
+            } => {
+                let shards: Vec<String> = shards.iter().map(ToString::to_string).collect();
+                let shards = shards.join(", ");
+                write!(
+                    f,
+                    "canaries write and read on every shard, {writes_per_second} writes a second on shard {shards}"
+                )?;
+                match wait {
+                    0 => Ok(()),
+                    _ => write!(f, ", each waiting for {}", count(*wait as usize, "replica")),
+                }
+            }
+            Step::StayWith { node } => {
+                write!(f, "clients stay with {node}, whatever becomes of it")
+            }
+            Step::Strike { how, nodes } => write!(f, "{how}: {}", names(nodes, ", ")),
+            Step::StrikeHeir { how, nodes } => {
+                write!(f, "{how}: whoever was promoted ({})", names(nodes, " or "))
+            }
+            Step::Stutter { node, duty } => write!(
+                f,
+                "stutter: {node}, frozen for {} ms of every {} for {} ms; nobody is to be promoted",
+                duty.frozen_ms,
+                duty.frozen_ms + duty.running_ms,
+                duty.lasts_ms
+            ),
+            Step::BringBack { nodes } => write!(f, "bring back {}", names(nodes, ", ")),
+            Step::LookForData => f.write_str("look for every acknowledged write"),
         }
     }
+}
+
+/// Names in a row.
+pub fn names(nodes: &[NodeName], between: &str) -> String {
+    let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
+    names.join(between)
 }
 
 impl Plan {
@@ -240,7 +329,7 @@ impl Plan {
                 title: title.to_owned(),
                 steps,
                 until,
-                in_order: false,
+                ..Stage::default()
             });
         }
     }

@@ -3,10 +3,13 @@
 use super::template;
 use crate::{
     error::Result,
-    failover::report::{Bucket, Instant, Report},
+    failover::{
+        report::{Bucket, Instant, Report},
+        told::{self, clock},
+    },
 };
-use serde::Serialize;
-use std::{collections::BTreeMap, fmt::Write as _};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 const TEMPLATE: &str = include_str!("../../../../templates/drill.html.j2");
 
@@ -20,178 +23,46 @@ const CHART: f64 = 130.0;
 const GAP: f64 = 40.0;
 const BOTTOM: f64 = TOP + 2.0 * CHART + GAP;
 
-#[derive(Serialize)]
-struct Page {
-    title: String,
-    word: &'static str,
-    summary: String,
-    reasons: Vec<String>,
-    plot: Plot,
-    rows: Vec<Row>,
-    figures: Vec<Figure>,
-    limits: Vec<String>,
-    how: String,
-    until: &'static str,
-}
-
-#[derive(Serialize)]
-struct Plot {
-    width: f64,
-    height: f64,
-    top: f64,
-    bottom: f64,
-    both: f64,
-    bands: Vec<Band>,
-    bars: Vec<Bar>,
-    p50_path: String,
-    max_path: String,
-    marks: Vec<Mark>,
-    ticks: Vec<Tick>,
-    labels: Vec<Label>,
-    grids: Vec<Grid>,
-    left: f64,
-    right: f64,
-    expected: Vec<Expected>,
-}
-
-#[derive(Serialize)]
-struct Band {
-    x: f64,
-    width: f64,
-    opacity: f64,
-}
-
-#[derive(Serialize)]
-struct Bar {
-    x: f64,
-    y: f64,
-    width: f64,
-    height: f64,
-    colour: &'static str,
-}
-
-#[derive(Serialize)]
-struct Mark {
-    x: f64,
-    y: f64,
-    text: String,
-    /// Where its text begins, and on which side of it.
-    text_x: f64,
-    anchor: &'static str,
-}
-
-/// A line across a chart, with its number.
-#[derive(Serialize)]
-struct Grid {
-    y: f64,
-    text: String,
-}
-
-/// When a new master was to be expected.
-#[derive(Serialize)]
-struct Expected {
-    x: f64,
-    width: f64,
-    middle: f64,
-    y: f64,
-}
-
-#[derive(Serialize)]
-struct Tick {
-    x: f64,
-    text: String,
-}
-
-#[derive(Serialize)]
-struct Label {
-    x: f64,
-    y: f64,
-    text: String,
-}
-
-#[derive(Serialize)]
-struct Row {
-    what: String,
-    seen: String,
-    sharp: String,
-    predicted: String,
-    by: String,
-}
-
-#[derive(Serialize)]
-struct Figure {
-    what: &'static str,
-    value: String,
-}
-
 /// The page of one drill.
 pub fn drill_page(report: &Report) -> Result<String> {
-    let fault = &report.fault;
-    let nodes: Vec<&str> = fault
-        .nodes
-        .iter()
-        .map(crate::node::NodeName::as_str)
-        .collect();
-    let page = Page {
-        title: html(&format!(
-            "Drill: {} {} of shard {}",
-            fault.kind,
-            nodes.join(", "),
-            fault.shard
-        )),
-        word: if report.verdict.passed {
-            "passed"
-        } else {
-            "failed"
-        },
-        summary: html(&format!(
-            "Cluster {} on {}, {}; node timeout {} ms. Writes were out for {}, reads for {}; {}.",
+    let left = report.left.iter();
+    let left = left.map(|left| format!("Left to do: {}; {}", left.what, left.command));
+    let reasons = report.verdict.reasons.iter().cloned().chain(left);
+    let rows = told::timeline(report).into_iter().map(|line| {
+        json!({
+            "what": line.what,
+            "seen": clock(line.at.ms),
+            "sharp": format!("{:.0} ms", line.at.resolution_ms),
+            "predicted": line.predicted,
+            "by": line.at.seen_by,
+        })
+    });
+    let page = json!({
+        "title": format!("Drill: {} {}", report.fault.kind, told::headline(report)),
+        "word": told::word(report.verdict.passed),
+        "summary": format!(
+            "Cluster {} on {}, {}; node timeout {} ms. Out: {}.",
             report.cluster,
             report.runtime,
             report.t_inject,
             report.node_timeout_ms,
-            report
-                .rto_write_ms
-                .map_or("longer than it was watched".to_owned(), clock),
-            report
-                .rto_read_ms
-                .map_or("longer than it was watched".to_owned(), clock),
-            match report.predicted {
-                Some(predicted) => format!(
-                    "predicted {} ({} to {})",
-                    clock(whole(predicted.expected_ms)),
-                    clock(whole(predicted.low_ms)),
-                    clock(whole(predicted.high_ms))
-                ),
-                None => "no failover was predicted".to_owned(),
-            }
-        )),
-        reasons: report
-            .verdict
-            .reasons
-            .iter()
-            .map(|text| html(text))
-            .chain(
-                report
-                    .left
-                    .iter()
-                    .map(|left| html(&format!("Left to do: {}; {}", left.what, left.command))),
-            )
-            .collect(),
-        plot: plot(report),
-        rows: rows(report),
-        figures: figures(report),
-        limits: report.limits.iter().map(|text| html(text)).collect(),
-        how: html(&report.observed.how),
-        until: match report.slowed {
+            told::outage(report)
+        ),
+        "reasons": reasons.collect::<Vec<String>>(),
+        "plot": plot(report),
+        "rows": rows.collect::<Vec<Value>>(),
+        "facts": told::facts(report),
+        "limits": report.limits,
+        "how": report.observed.how,
+        "until": match report.slowed {
             Some(_) => "the node ran freely again",
             None => "all views agreed",
         },
-    };
+    });
     template::render("drill.html", TEMPLATE, &page)
 }
 
-fn plot(report: &Report) -> Plot {
+fn plot(report: &Report) -> Value {
     let series = &report.series;
     let first = series.first().map_or(0, |bucket| bucket.ms);
     let width_ms = bucket_width(series);
@@ -200,30 +71,9 @@ fn plot(report: &Report) -> Plot {
         let share = (ms - signed(first)) / signed((last - first).max(1));
         round(LEFT + share * (WIDTH - LEFT - RIGHT))
     };
-    let bar_width = round((x(signed(first + width_ms)) - x(signed(first)) - 0.5).max(0.5));
-    let busiest = series
-        .iter()
-        .map(|bucket| bucket.acked + bucket.failed)
-        .max();
-    let tall = |attempts: usize| round(CHART * ratio(attempts, busiest.unwrap_or(1).max(1)));
-    let mut bars = Vec::new();
-    for bucket in series {
-        let (acked, failed) = (tall(bucket.acked), tall(bucket.failed));
-        let left = x(signed(bucket.ms));
-        let mut bar = |y: f64, height: f64, colour| {
-            if height > 0.0 {
-                bars.push(Bar {
-                    x: left,
-                    y: round(y),
-                    width: bar_width,
-                    height,
-                    colour,
-                });
-            }
-        };
-        bar(TOP + CHART - acked, acked, "--ok");
-        bar(TOP + CHART - acked - failed, failed, "--bad");
-    }
+    let all = series.iter().map(|bucket| bucket.acked + bucket.failed);
+    let busiest = all.max().unwrap_or(1).max(1);
+    let tall = |attempts: usize| round(CHART * ratio(attempts, busiest));
     let worst = series
         .iter()
         .map(|bucket| bucket.max_ms)
@@ -232,7 +82,6 @@ fn plot(report: &Report) -> Plot {
         let share = (1.0 + ms * 10.0).ln() / (1.0 + worst * 10.0).ln();
         round(BOTTOM - CHART * share)
     };
-    let grids = grids(busiest.unwrap_or(1).max(1), worst, &tall, &y);
     let path = |pick: &dyn Fn(&Bucket) -> f64| {
         let mut path = String::new();
         let mut pen = 'M';
@@ -249,79 +98,89 @@ fn plot(report: &Report) -> Plot {
     };
     let slowed = report.slowed.map(|slowed| slowed.lasted_ms);
     let agreed = report.t_views_agree.as_ref().map(|at| at.ms).or(slowed);
-    let bands = agreed.map(|ms| Band {
-        x: x(0.0),
-        width: round(x(ms) - x(0.0)),
-        opacity: 0.4,
-    });
-    Plot {
-        width: WIDTH,
-        height: BOTTOM + 22.0,
-        top: TOP,
-        bottom: BOTTOM,
-        both: BOTTOM - TOP,
-        bands: bands.into_iter().collect(),
-        p50_path: path(&|bucket| bucket.p50_ms),
-        max_path: path(&|bucket| bucket.max_ms),
-        marks: marks(report, &x),
-        ticks: ticks(first, last, &x),
-        labels: vec![
-            Label {
-                x: LEFT,
-                y: TOP - 5.0,
-                text: format!("attempts in {width_ms} ms"),
-            },
-            Label {
-                x: LEFT,
-                y: BOTTOM - CHART - 5.0,
-                text: "latency".to_owned(),
-            },
+    json!({
+        "width": WIDTH,
+        "height": BOTTOM + 22.0,
+        "left": LEFT,
+        "right": WIDTH - RIGHT,
+        "top": TOP,
+        "bottom": BOTTOM,
+        "band": agreed.map(|ms| json!({ "x": x(0.0), "width": round(x(ms) - x(0.0)) })),
+        "bars": bars(series, width_ms, &tall, &x),
+        "p50_path": path(&|bucket| bucket.p50_ms),
+        "max_path": path(&|bucket| bucket.max_ms),
+        "marks": marks(report, &x),
+        "ticks": ticks(first, last, &x),
+        "labels": [
+            { "y": TOP - 5.0, "text": format!("attempts in {width_ms} ms") },
+            { "y": BOTTOM - CHART - 5.0, "text": "latency" },
         ],
-        grids,
-        left: LEFT,
-        right: WIDTH - RIGHT,
-        expected: expected(report, last, &x),
-        bars,
-    }
+        "grids": grids(busiest, worst, &tall, &y),
+        "expected": expected(report, last, &x),
+    })
 }
 
-/// The lines of both axes.
+/// For each bucket what was acknowledged, and on it what was not.
+fn bars(
+    series: &[Bucket],
+    width_ms: i64,
+    tall: &dyn Fn(usize) -> f64,
+    x: &dyn Fn(f64) -> f64,
+) -> Vec<Value> {
+    let mut bars = Vec::new();
+    for bucket in series {
+        let left = x(signed(bucket.ms));
+        let width = round((x(signed(bucket.ms + width_ms)) - left - 0.5).max(0.5));
+        let (acked, failed) = (tall(bucket.acked), tall(bucket.failed));
+        let floor = TOP + CHART;
+        for (y, height, colour) in [
+            (floor - acked, acked, "--ok"),
+            (floor - acked - failed, failed, "--bad"),
+        ] {
+            if height > 0.0 {
+                bars.push(json!({
+                    "x": left, "y": round(y), "width": width, "height": height, "colour": colour
+                }));
+            }
+        }
+    }
+    bars
+}
+
+/// The lines of both axes, each with its number.
 fn grids(
     busy: usize,
     worst: f64,
     tall: &dyn Fn(usize) -> f64,
     y: &dyn Fn(f64) -> f64,
-) -> Vec<Grid> {
-    let mut grids: Vec<Grid> = [busy, busy / 2, 0]
-        .into_iter()
-        .map(|attempts| Grid {
-            y: round(TOP + CHART - tall(attempts)),
-            text: attempts.to_string(),
-        })
-        .collect();
+) -> Vec<Value> {
+    let attempts = [busy, busy / 2, 0].into_iter().map(|attempts| {
+        json!({ "y": round(TOP + CHART - tall(attempts)), "text": attempts.to_string() })
+    });
     let decades = [0.0, 1.0, 10.0, 100.0, 1000.0, 10_000.0].into_iter();
-    grids.extend(decades.filter(|ms| *ms <= worst).map(|ms| Grid {
-        y: y(ms),
-        text: clock(ms),
-    }));
-    grids
+    let latencies = decades
+        .filter(|ms| *ms <= worst)
+        .map(|ms| json!({ "y": y(ms), "text": clock(ms) }));
+    attempts.chain(latencies).collect()
 }
 
 /// When a new master was to be expected.
-fn expected(report: &Report, last: i64, x: &dyn Fn(f64) -> f64) -> Vec<Expected> {
+fn expected(report: &Report, last: i64, x: &dyn Fn(f64) -> f64) -> Option<Value> {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
     // Past what was watched there is nothing to be drawn on.
-    let within = |ms: u64| x(whole(ms).min(signed(last)));
-    let expected = report.predicted.map(|predicted| Expected {
-        x: within(predicted.low_ms),
-        width: round(within(predicted.high_ms) - within(predicted.low_ms)),
-        middle: within(predicted.expected_ms),
-        y: TOP + CHART + 8.0,
-    });
-    expected.into_iter().collect()
+    let within = |ms: u64| x((ms as f64).min(signed(last)));
+    report.predicted.map(|predicted| {
+        json!({
+            "x": within(predicted.low_ms),
+            "width": round(within(predicted.high_ms) - within(predicted.low_ms)),
+            "middle": within(predicted.expected_ms),
+            "y": TOP + CHART + 8.0,
+        })
+    })
 }
 
 /// Labels one below the other, so that those of the same second can be read.
-fn marks(report: &Report, x: &dyn Fn(f64) -> f64) -> Vec<Mark> {
+fn marks(report: &Report, x: &dyn Fn(f64) -> f64) -> Vec<Value> {
     let at = |instant: &Option<Instant>| instant.as_ref().map(|instant| instant.ms);
     let all = [
         (Some(0.0), "fault"),
@@ -333,10 +192,10 @@ fn marks(report: &Report, x: &dyn Fn(f64) -> f64) -> Vec<Mark> {
         (at(&report.t_rejoined), "victim back"),
         (report.t_restored, "restored"),
     ];
-    let mut marks = Vec::new();
-    for (ms, text) in all {
-        if let Some(ms) = ms {
-            let row = u32::try_from(marks.len()).unwrap_or(0);
+    let seen = all.into_iter().filter_map(|(ms, text)| Some((ms?, text)));
+    (0_u8..)
+        .zip(seen)
+        .map(|(row, (ms, text))| {
             let at = x(ms);
             // Near the right edge its text would be cut off.
             let (text_x, anchor) = if at > WIDTH - 90.0 {
@@ -344,19 +203,18 @@ fn marks(report: &Report, x: &dyn Fn(f64) -> f64) -> Vec<Mark> {
             } else {
                 (at + 3.0, "start")
             };
-            marks.push(Mark {
-                x: at,
-                y: f64::from(row % 7) * 11.0 + 2.0,
-                text: text.to_owned(),
-                text_x: round(text_x),
-                anchor,
-            });
-        }
-    }
-    marks
+            json!({
+                "x": at,
+                "y": f64::from(row % 7) * 11.0 + 2.0,
+                "text": text,
+                "text_x": round(text_x),
+                "anchor": anchor,
+            })
+        })
+        .collect()
 }
 
-fn ticks(first: i64, last: i64, x: &dyn Fn(f64) -> f64) -> Vec<Tick> {
+fn ticks(first: i64, last: i64, x: &dyn Fn(f64) -> f64) -> Vec<Value> {
     let step = [500, 1000, 2000, 5000, 10_000, 30_000, 60_000]
         .into_iter()
         .find(|step| (last - first) / step <= 16)
@@ -365,156 +223,19 @@ fn ticks(first: i64, last: i64, x: &dyn Fn(f64) -> f64) -> Vec<Tick> {
     let mut ms = first.div_euclid(step) * step;
     while ms <= last {
         if ms >= first {
-            ticks.push(Tick {
-                x: x(signed(ms)),
-                text: format!("{} s", signed(ms) / 1000.0),
-            });
+            ticks.push(json!({
+                "x": x(signed(ms)),
+                "text": format!("{} s", signed(ms) / 1000.0),
+            }));
         }
         ms += step;
     }
     ticks
 }
 
-fn rows(report: &Report) -> Vec<Row> {
-    let predicted = report.predicted;
-    let between = predicted.map_or(String::new(), |p| {
-        format!("{} to {}", clock(whole(p.low_ms)), clock(whole(p.high_ms)))
-    });
-    let from = predicted.map_or(String::new(), |p| {
-        format!("from {}", clock(whole(p.node_timeout_ms)))
-    });
-    let all = [
-        (
-            "first error of a client",
-            &report.t_first_error,
-            String::new(),
-        ),
-        ("suspected (PFAIL)", &report.t_pfail, from.clone()),
-        ("failed (FAIL)", &report.t_fail, from),
-        ("election", &report.t_election, String::new()),
-        ("promoted", &report.t_promoted, between.clone()),
-        ("first write", &report.t_first_write_ok, between),
-        ("first read", &report.t_first_read_ok, String::new()),
-        ("all views agree", &report.t_views_agree, String::new()),
-        ("state ok again", &report.t_state_ok, String::new()),
-        ("victim back", &report.t_rejoined, String::new()),
-        ("resynced", &report.t_resynced, String::new()),
-    ];
-    all.into_iter()
-        .filter_map(|(what, at, predicted)| {
-            let at = at.as_ref()?;
-            Some(Row {
-                what: match (what, report.resync) {
-                    ("resynced", Some(kind)) => format!("resynced ({kind})"),
-                    _ => what.to_owned(),
-                },
-                seen: clock(at.ms),
-                sharp: format!("{:.0} ms", at.resolution_ms),
-                predicted,
-                by: html(&at.seen_by),
-            })
-        })
-        .collect()
-}
-
-fn figures(report: &Report) -> Vec<Figure> {
-    let classes = |counts: &BTreeMap<&'static str, usize>| {
-        let all: Vec<String> = counts
-            .iter()
-            .map(|(class, count)| format!("{count} {class}"))
-            .collect();
-        if all.is_empty() {
-            "none".to_owned()
-        } else {
-            all.join(", ")
-        }
-    };
-    let mut figures = vec![
-        Figure {
-            what: "acknowledged writes",
-            value: report.acked.to_string(),
-        },
-        Figure {
-            what: "lost",
-            value: report.lost.to_string(),
-        },
-        Figure {
-            what: "indeterminate",
-            value: format!(
-                "{}, {} of them done",
-                report.indeterminate, report.data.indeterminate_done
-            ),
-        },
-        Figure {
-            what: "resurrected",
-            value: report.resurrected.to_string(),
-        },
-        Figure {
-            what: "not acknowledged, on this shard",
-            value: classes(&report.errors_by_class),
-        },
-        Figure {
-            what: "not acknowledged, on the others",
-            value: classes(&report.errors_on_others),
-        },
-    ];
-    if let Some(old) = &report.old_master {
-        figures.push(Figure {
-            what: "taken by the old master",
-            value: format!("{}, {} of them gone", old.accepted, old.lost),
-        });
-    }
-    if let Some(later) = report.later_outage_ms {
-        figures.push(Figure {
-            what: "out again while the victim came back",
-            value: clock(later),
-        });
-    }
-    if let Some(slowed) = &report.slowed {
-        figures.push(Figure {
-            what: "slowed down",
-            value: format!(
-                "frozen {:.0} % of {}, at most {:.0} ms at once",
-                slowed.frozen_percent,
-                clock(slowed.lasted_ms),
-                slowed.longest_freeze_ms
-            ),
-        });
-    }
-    figures.push(Figure {
-        what: "topology",
-        value: format!(
-            "{} (epoch {} to {})",
-            if report.restored {
-                "as before"
-            } else {
-                "changed"
-            },
-            report.epoch_before,
-            report.epoch_after
-        ),
-    });
-    figures
-}
-
 fn bucket_width(series: &[Bucket]) -> i64 {
     let pairs = series.windows(2).map(|pair| pair[1].ms - pair[0].ms);
     pairs.min().unwrap_or(100).max(1)
-}
-
-fn html(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-}
-
-fn clock(ms: f64) -> String {
-    if ms.abs() < 1000.0 {
-        format!("{ms:.0} ms")
-    } else {
-        format!("{:.2} s", ms / 1000.0)
-    }
 }
 
 fn round(value: f64) -> f64 {
@@ -523,11 +244,6 @@ fn round(value: f64) -> f64 {
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds and pixels")]
 fn signed(ms: i64) -> f64 {
-    ms as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "milliseconds")]
-fn whole(ms: u64) -> f64 {
     ms as f64
 }
 

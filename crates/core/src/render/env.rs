@@ -6,7 +6,9 @@
 use super::{dotenv::quote, template};
 use crate::{
     error::{Error, Kind, Result},
+    hint,
     hint::About,
+    hint::Verb,
     node::Endpoint,
     secret::Secret,
     spec::{Access, container, launch::Launch},
@@ -139,12 +141,12 @@ pub fn env(format: Format, client: &Client<'_>) -> Result<String> {
             "cluster {} has no node that could be dialled",
             client.cluster
         ))
-        .hint("`rcluster up` brings it up; `rcluster status` says what is wrong"));
+        .hint(hint![Verb::Up, " brings it up"; Verb::Status, " says what is wrong"]));
     };
     let secret = client.secret.filter(|_| format.holds_secrets());
     let context = Context {
         cluster: client.cluster,
-        command: client.about.command("env"),
+        command: client.about.typed(&Verb::Env.with("")),
         nodes_csv: nodes(client.nodes),
         first: First {
             host: &first.host,
@@ -179,7 +181,7 @@ fn refuse_odd(word: &str) -> Result<()> {
         Kind::Refused,
         format!("{word:?} cannot be put into code as it is"),
     )
-    .hint("only letters, digits and -_.:%@ can; use `rcluster env --format json`"))
+    .hint(hint!["only letters, digits and -_.:%@ can"; "use ", Verb::Env.with("--format json")]))
 }
 
 /// What to know about clients in containers, of a cluster of ours.

@@ -16,7 +16,14 @@ pub(super) fn render(name: &str, source: &str, context: &impl Serialize) -> Resu
     let mut environment = Environment::new();
     environment.set_syntax(syntax);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    let is_page = std::path::Path::new(name).extension() == Some("html".as_ref());
+    environment.set_auto_escape_callback(move |_| {
+        if is_page {
+            AutoEscape::Html
+        } else {
+            AutoEscape::None
+        }
+    });
     environment.add_filter("yaml", yaml);
     environment
         .render_named_str(name, source, Serde(context))

@@ -1,6 +1,11 @@
 //! What comes of a call on a node when it is not what was asked for, as far as callers tell apart.
 
-use crate::node::Endpoint;
+use super::refusal::Refusal;
+use crate::{
+    error::{Error, Kind},
+    node::{Endpoint, NodeName},
+    text::human::said,
+};
 
 /// Why a call on a node failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +33,12 @@ pub enum WireError {
         at: Endpoint,
         /// What it said.
         reply: String,
+    },
+    /// It has as many clients as `maxclients` allows and hangs up on every other.
+    #[error("{at} takes no more clients (maxclients is reached)")]
+    Full {
+        /// Which endpoint.
+        at: Endpoint,
     },
     /// The node is still reading its data from disk.
     #[error("{at} is still loading its data")]
@@ -68,6 +79,8 @@ pub enum WireError {
         at: Endpoint,
         /// The command.
         command: String,
+        /// What it means by that.
+        refusal: Refusal,
         /// What it said.
         reply: String,
     },
@@ -107,12 +120,59 @@ impl WireError {
             self,
             WireError::Unreachable { .. }
                 | WireError::Silent { .. }
+                | WireError::Full { .. }
                 | WireError::Loading { .. }
                 | WireError::ClusterDown { .. }
                 | WireError::UnknownNode { .. }
         )
     }
 }
+
+impl WireError {
+    /// The same as an error of an operation on this node, with something to do.
+    pub fn failure(&self, node: &NodeName) -> Error {
+        let kind = match self {
+            WireError::Auth { .. } => Kind::Usage,
+            _ => Kind::Failed,
+        };
+        let hint = match self {
+            error if error.is_forbidden() => LOOKING,
+            WireError::Auth { .. } => {
+                "give the password that the nodes were started with: --password-file FILE, REDIS_PASSWORD, or `password_file:` in the spec"
+            }
+            WireError::Unreachable { .. } | WireError::Silent { .. } => {
+                "`rcluster status` shows which nodes answer; `rcluster up` brings back the others"
+            }
+            WireError::Loading { .. } => "it is reading its data; try again in a moment",
+            WireError::Full { .. } => FULL,
+            WireError::Reply { refusal, .. } => refused(*refusal),
+            _ => "`rcluster status` shows what each node says",
+        };
+        Error::new(kind, said(node.as_str(), &self.to_string())).hint(hint)
+    }
+}
+
+/// What to do about an error reply.
+fn refused(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::CannotSave => {
+            "it cannot write to its disk, and takes no writes until it can: its log says why"
+        }
+        Refusal::OutOfMemory => {
+            "raise `maxmemory` under `redis:` in the spec, or choose a `maxmemory-policy` that evicts"
+        }
+        Refusal::NoSuchCommand => {
+            "it needs Redis 7.0 or later, with its commands under their own names (no `rename-command`)"
+        }
+        _ => "`rcluster status` shows what each node says",
+    }
+}
+
+/// What to do about a node that turns clients away.
+pub const FULL: &str = "close clients that nobody needs, or raise `maxclients`: `redis-cli CLIENT LIST` on its host names them";
+
+/// What a user has to be allowed for anything to be said about a cluster.
+pub const LOOKING: &str = "allow the user to look: `ACL SETUSER NAME +ping +info +cluster`";
 
 /// Shorthand.
 pub type WireResult<T> = std::result::Result<T, WireError>;

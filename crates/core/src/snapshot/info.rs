@@ -72,9 +72,11 @@ impl ClusterInfo {
 /// What `INFO` says of one node, as far as rcluster looks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NodeInfo {
-    /// `redis_version`.
+    /// What kind of server it is: `redis`, or what `server_name` says (`valkey`).
+    pub server: String,
+    /// `valkey_version`, else `redis_version`, which a Valkey sets to the Redis that it speaks like.
     pub version: String,
-    /// `redis_mode` is `cluster`.
+    /// `redis_mode`, or a Valkey's `server_mode`, is `cluster`.
     pub cluster_mode: bool,
     /// Seconds since it started.
     pub uptime_seconds: u64,
@@ -82,6 +84,12 @@ pub struct NodeInfo {
     pub memory_used_bytes: u64,
     /// `maxmemory`; 0: no limit.
     pub memory_max_bytes: u64,
+    /// `maxmemory_policy`.
+    pub memory_policy: String,
+    /// `aof_last_write_status` is `err`.
+    pub aof_write_failed: bool,
+    /// `rdb_last_bgsave_status` is `err`.
+    pub rdb_save_failed: bool,
     /// `connected_clients`.
     pub clients: u64,
     /// `instantaneous_ops_per_sec`.
@@ -168,12 +176,23 @@ impl Default for Replication {
 impl NodeInfo {
     /// From the fields of `INFO`.
     pub fn from_fields(fields: &Fields) -> Self {
+        let either = |first, second| {
+            let text = fields.text(first).or_else(|| fields.text(second));
+            text.unwrap_or_default()
+        };
         NodeInfo {
-            version: fields.text("redis_version").unwrap_or_default().to_owned(),
-            cluster_mode: fields.text("redis_mode") == Some("cluster"),
+            server: fields.text("server_name").unwrap_or("redis").to_owned(),
+            version: either("valkey_version", "redis_version").to_owned(),
+            cluster_mode: either("server_mode", "redis_mode") == "cluster",
             uptime_seconds: fields.number("uptime_in_seconds"),
             memory_used_bytes: fields.number("used_memory"),
             memory_max_bytes: fields.number("maxmemory"),
+            memory_policy: fields
+                .text("maxmemory_policy")
+                .unwrap_or_default()
+                .to_owned(),
+            aof_write_failed: fields.text("aof_last_write_status") == Some("err"),
+            rdb_save_failed: fields.text("rdb_last_bgsave_status") == Some("err"),
             clients: fields.number("connected_clients"),
             ops_per_sec: fields.number("instantaneous_ops_per_sec"),
             run_id: fields.text("run_id").unwrap_or_default().to_owned(),
@@ -204,6 +223,17 @@ impl NodeInfo {
                     .filter_map(Attached::parse)
                     .collect(),
             },
+        }
+    }
+
+    /// The version as people are shown it: `7.0.15`, or `valkey 9.0.0` of what is not Redis.
+    pub fn shown_version(&self) -> String {
+        let NodeInfo {
+            server, version, ..
+        } = self;
+        match server.as_str() {
+            "" | "redis" => version.clone(),
+            server => format!("{server} {version}"),
         }
     }
 
@@ -245,6 +275,25 @@ mod tests {
         assert!(info.replication.link_up && info.cluster_mode);
         assert_eq!(info.keys, 7);
         assert_eq!(info.hit_ratio(), None);
+    }
+
+    #[test]
+    fn a_valkey_is_itself_and_runs_in_cluster_mode() {
+        let of = |text| NodeInfo::from_fields(&Fields::parse(text));
+        let nine = of(
+            "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.0.0\r\n\
+                       server_mode:cluster\r\n",
+        );
+        assert_eq!((&*nine.server, &*nine.version), ("valkey", "9.0.0"));
+        assert!(nine.cluster_mode && nine.shown_version() == "valkey 9.0.0");
+        let eight = of(
+            "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.0\r\n\
+                        redis_mode:cluster\r\nserver_mode:cluster\r\n",
+        );
+        assert!(eight.cluster_mode);
+        let redis = of("redis_version:7.0.15\r\nredis_mode:standalone\r\n");
+        assert_eq!((&*redis.server, &*redis.version), ("redis", "7.0.15"));
+        assert!(!redis.cluster_mode && redis.shown_version() == "7.0.15");
     }
 
     #[test]

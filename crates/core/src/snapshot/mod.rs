@@ -1,8 +1,309 @@
-//! What the nodes of a cluster say of themselves and of each other, parsed and never merged.
+//! What the nodes of a cluster and their runtime said at one moment. Views stay as each node sees
+//! them and are never merged.
+//!
+//! Every command looks at a cluster through a [`Snapshot`], and every judgement is made from one.
 
 pub mod answer;
+pub mod capability;
 pub mod info;
+pub mod names;
 pub mod nodes_text;
 pub mod place;
+pub mod refusal;
 pub mod report;
 pub mod topology;
+
+use crate::{
+    error::{Error, Result},
+    form::Seat,
+    node::{Address, Endpoint, NodeId, NodeName},
+    spec::{RuntimeKind, launch::Launch},
+};
+use answer::{WireError, WireResult};
+use nodes_text::{View, ViewLine};
+use place::{Placed, RunState};
+use report::Report;
+
+/// What a node said; `None`: it was not asked, because it cannot answer (stopped, frozen).
+pub type Answer = Option<WireResult<Report>>;
+
+/// A cluster at one moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Its name, or the seed that it was asked through.
+    pub name: String,
+    /// Where its nodes run.
+    pub runtime: RuntimeKind,
+    /// Its nodes: those that the runtime lists or the seeds name, then those that only views name.
+    pub nodes: Vec<Seen>,
+}
+
+/// A node, with what is known of it beforehand and what it said.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Its name in the spec, or its endpoint if rcluster did not start it.
+    pub name: NodeName,
+    /// Where rcluster dials it.
+    pub dial: Option<Endpoint>,
+    /// Its id, once it or a view has told it.
+    pub id: Option<NodeId>,
+    /// What clients dial, where a view told it.
+    pub endpoint: Option<Endpoint>,
+    /// What its peers use.
+    pub address: Option<Address>,
+    /// The host that it counts as living on.
+    pub host: String,
+    /// The zone that it counts as living in.
+    pub zone: Option<String>,
+    /// What the runtime knows of it.
+    pub placed: Option<Placed>,
+    /// Whether only views name it: neither the runtime nor the seeds do.
+    pub stranger: bool,
+    /// What it said.
+    pub answer: Answer,
+}
+
+/// A node that can be dialled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub name: NodeName,
+    /// Where rcluster dials it.
+    pub dial: Endpoint,
+    /// What its peers use.
+    pub address: Address,
+}
+
+impl Seen {
+    /// This node as one that can be dialled; `None` if it cannot.
+    pub fn member(&self) -> Option<Member> {
+        Some(Member {
+            name: self.name.clone(),
+            dial: self.dial.clone()?,
+            address: self.address?,
+        })
+    }
+
+    /// A node that the runtime lists.
+    pub fn placed(placed: Placed, launch: &Launch) -> Self {
+        let node = launch.node(&placed.node);
+        Seen {
+            name: placed.node.clone(),
+            dial: placed.dial.map(Endpoint::from),
+            id: None,
+            endpoint: None,
+            address: placed.address,
+            // What the spec says wins: it may know of racks and machines that the runtime does not see.
+            host: node
+                .and_then(|node| node.host.clone())
+                .unwrap_or_else(|| placed.host.clone()),
+            zone: node.and_then(|node| node.zone.clone()),
+            placed: Some(placed),
+            stranger: false,
+            answer: None,
+        }
+    }
+
+    /// A node that is known by what is dialled only.
+    pub fn seed(seed: &Endpoint) -> Self {
+        Seen {
+            name: NodeName::new(seed.to_string()),
+            dial: Some(seed.clone()),
+            id: None,
+            endpoint: None,
+            address: None,
+            host: seed.host.clone(),
+            zone: None,
+            placed: None,
+            stranger: false,
+            answer: None,
+        }
+    }
+
+    /// A node that only a view names; `None` where the view has no address for it.
+    pub fn stranger(line: &ViewLine) -> Option<Self> {
+        let endpoint = line.endpoint()?;
+        Some(Seen {
+            id: Some(line.id.clone()),
+            endpoint: Some(endpoint.clone()),
+            address: line.address,
+            host: line.address?.ip.to_string(),
+            stranger: true,
+            ..Seen::seed(&endpoint)
+        })
+    }
+
+    /// Takes in what it said, and with it its id and, where the runtime told none, its address.
+    pub fn hear(&mut self, answer: Answer) {
+        self.answer = answer;
+        let Some(report) = self.report() else {
+            return;
+        };
+        let (id, own) = (report.view.myself.clone(), report.view.me());
+        let own = own.and_then(|me| me.address);
+        self.id = Some(id);
+        self.address = self.address.or(own);
+        if let (None, Some(address)) = (&self.placed, self.address) {
+            self.host = address.ip.to_string();
+        }
+    }
+
+    /// What it says, if it answered.
+    pub fn report(&self) -> Option<&Report> {
+        self.answer.as_ref()?.as_ref().ok()
+    }
+
+    /// Why it did not answer, if it was asked.
+    pub fn refusal(&self) -> Option<&WireError> {
+        self.answer.as_ref()?.as_ref().err()
+    }
+
+    /// Whether the runtime says that it is frozen.
+    pub fn is_frozen(&self) -> bool {
+        self.is(RunState::Paused)
+    }
+
+    /// Whether the runtime says that it is stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.is(RunState::Stopped)
+    }
+
+    fn is(&self, state: RunState) -> bool {
+        self.placed
+            .as_ref()
+            .is_some_and(|placed| placed.state == state)
+    }
+
+    /// Whether a line of a view is about the place where this node is.
+    pub fn is_at(&self, line: &ViewLine) -> bool {
+        match &self.placed {
+            Some(placed) => line.address.is_some_and(|address| {
+                placed.address == Some(address)
+                    || (placed.address.is_none() && placed.port == address.port)
+            }),
+            None => {
+                let endpoint = line.endpoint();
+                self.endpoint == endpoint || self.dial == endpoint
+            }
+        }
+    }
+
+    /// Why it says nothing, in words; `None` if it answered.
+    pub fn silence(&self) -> Option<String> {
+        match &self.answer {
+            Some(Ok(_)) => None,
+            Some(Err(error)) => Some(error.to_string()),
+            None if self.is_frozen() => Some("it is frozen".to_owned()),
+            None if self.is_stopped() => Some("it is stopped".to_owned()),
+            None => Some("it runs, but has no address that could be dialled".to_owned()),
+        }
+    }
+}
+
+impl Snapshot {
+    /// The nodes that answered, with what they said.
+    pub fn said(&self) -> impl Iterator<Item = (&Seen, &Report)> {
+        self.nodes
+            .iter()
+            .filter_map(|node| Some((node, node.report()?)))
+    }
+
+    /// The views of those who answered, each with the name of whose it is.
+    pub fn views(&self) -> Vec<(&NodeName, &View)> {
+        self.said()
+            .map(|(node, report)| (&node.name, &report.view))
+            .collect()
+    }
+
+    /// The node of that name.
+    pub fn node(&self, name: &NodeName) -> Option<&Seen> {
+        self.nodes.iter().find(|node| node.name == *name)
+    }
+
+    /// What the node of that name said.
+    pub fn report(&self, name: &NodeName) -> Option<&Report> {
+        self.node(name)?.report()
+    }
+
+    /// The node of that name, if it runs and can be dialled.
+    pub fn member(&self, name: &NodeName) -> Result<Member> {
+        self.node(name).and_then(Seen::member).ok_or_else(|| {
+            Error::failed(format!("{name} does not run"))
+                .hint("`rcluster up` starts what does not run")
+        })
+    }
+
+    /// The nodes that belong to the cluster by its runtime or its seeds and that are not stopped.
+    pub fn members(&self) -> impl Iterator<Item = &Seen> {
+        self.nodes
+            .iter()
+            .filter(|node| !node.stranger && !node.is_stopped())
+    }
+
+    /// The members as forming wants them: each of them has to have answered.
+    pub fn seats(&self) -> Result<Vec<Seat<'_>>> {
+        self.members().map(Seen::seat).collect()
+    }
+
+    /// Whether every member answered.
+    pub fn is_complete(&self) -> bool {
+        self.members().all(|node| node.report().is_some())
+    }
+
+    /// The first answer that waiting cannot improve: a wrong password above all.
+    pub fn hopeless(&self) -> Option<Error> {
+        self.members().find_map(|node| {
+            let error = node.refusal().filter(|error| !error.is_transient())?;
+            Some(error.failure(&node.name))
+        })
+    }
+
+    /// Refuses when a node does not accept the password: of a cluster that was seen in part only,
+    /// because of a slip of the one who asked, there is nothing to be said.
+    pub fn let_in(self) -> Result<Self> {
+        let refused = self.nodes.iter().find_map(|node| match node.refusal() {
+            Some(error @ WireError::Auth { .. }) => Some(error.failure(&node.name)),
+            _ => None,
+        });
+        refused.map_or(Ok(self), Err)
+    }
+}
+
+impl Seen {
+    fn seat(&self) -> Result<Seat<'_>> {
+        let report = match &self.answer {
+            Some(Ok(report)) => report,
+            Some(Err(error)) => return Err(error.failure(&self.name)),
+            None => {
+                let why = self.silence().unwrap_or_default();
+                return Err(
+                    Error::failed(format!("{} does not answer: {why}", self.name))
+                        .hint("`rcluster status` shows what each node says"),
+                );
+            }
+        };
+        if !report.info.cluster_mode {
+            let at = self.dial.as_ref().map(Endpoint::to_string);
+            return Err(Error::refused(format!(
+                "{} at {} does not run in cluster mode",
+                self.name,
+                at.unwrap_or_default()
+            ))
+            .hint("nothing was touched; start it with `cluster-enabled yes`"));
+        }
+        let Some(address) = self.address else {
+            return Err(Error::failed(format!(
+                "{} has no address that its peers could use",
+                self.name
+            ))
+            .hint("`rcluster restart` connects it anew"));
+        };
+        Ok(Seat {
+            name: self.name.clone(),
+            address,
+            host: self.host.clone(),
+            zone: self.zone.clone(),
+            report,
+        })
+    }
+}

@@ -29,22 +29,22 @@ pub struct Disagreement {
 }
 
 /// What a view says of one node: the part on which all views have to agree.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Opinion {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Opinion<'a> {
     role: Role,
-    master: Option<NodeId>,
-    slots: SlotSet,
+    master: Option<&'a NodeId>,
+    slots: &'a SlotSet,
     failure: Failure,
 }
 
-impl Opinion {
+impl Opinion<'_> {
     fn text(&self) -> String {
         let failing = match self.failure {
             Failure::None => "",
             Failure::Pfail => ", not reachable",
             Failure::Fail => ", failed",
         };
-        match (&self.role, &self.master) {
+        match (self.role, self.master) {
             (Role::Replica, Some(master)) => format!("replica of {}{failing}", master.short()),
             (Role::Replica, None) => format!("replica of nobody{failing}"),
             (Role::Master, _) if self.slots.is_empty() => format!("master without slots{failing}"),
@@ -55,7 +55,7 @@ impl Opinion {
 
 /// Compares views: empty when every view says the same of every node.
 ///
-/// Cost: one comparison per view and node; a hundred nodes are ten thousand comparisons.
+/// Cost: one search per view and node; a hundred nodes are ten thousand searches.
 pub fn disagreements(views: &[(&NodeName, &View)]) -> Vec<Disagreement> {
     let known: BTreeSet<&NodeId> = views
         .iter()
@@ -63,15 +63,15 @@ pub fn disagreements(views: &[(&NodeName, &View)]) -> Vec<Disagreement> {
         .collect();
     let mut found = Vec::new();
     for id in known {
-        let mut opinions: BTreeMap<Option<Opinion>, Vec<NodeName>> = BTreeMap::new();
+        let mut opinions: BTreeMap<Option<Opinion<'_>>, Vec<&NodeName>> = BTreeMap::new();
         for (name, view) in views {
             let opinion = view.line(id).map(|line| Opinion {
                 role: line.role,
-                master: line.master.clone(),
-                slots: line.slots.clone(),
+                master: line.master.as_ref(),
+                slots: &line.slots,
                 failure: line.failure,
             });
-            opinions.entry(opinion).or_default().push((*name).clone());
+            opinions.entry(opinion).or_default().push(name);
         }
         if opinions.len() > 1 {
             found.push(Disagreement {
@@ -80,7 +80,7 @@ pub fn disagreements(views: &[(&NodeName, &View)]) -> Vec<Disagreement> {
                     .into_iter()
                     .map(|(opinion, names)| {
                         let text = opinion.map_or("unknown".to_owned(), |opinion| opinion.text());
-                        (text, names)
+                        (text, names.into_iter().cloned().collect())
                     })
                     .collect(),
             });

@@ -1,4 +1,4 @@
-//! The smoke test: its checks, and what it holds a cluster to (`test:` in the spec).
+//! `test`: its checks, and what it holds a cluster to (`test:` in the spec).
 
 use crate::text::decimal::Decimal;
 use schemars::JsonSchema;
@@ -38,6 +38,8 @@ pub enum Check {
     OpenSlots,
     /// All nodes say the same of each other.
     ViewAgreement,
+    /// The judge finds nothing wrong with the cluster.
+    Health,
     /// SET, GET, INCR, EXPIRE and DEL on every shard, through the announced endpoint.
     ReadWrite,
     /// Several keys at once where a hash tag puts them into one slot, and a refusal where not.
@@ -79,6 +81,7 @@ impl Check {
             Check::SlotCoverage => "every slot has an owner that answers",
             Check::OpenSlots => "no slot is half moved",
             Check::ViewAgreement => "all nodes say the same of each other",
+            Check::Health => "nothing is wrong with the cluster, as `status` judges it",
             Check::ReadWrite => {
                 "SET, GET, INCR, EXPIRE and DEL on every shard, through the announced endpoint"
             }

@@ -1,4 +1,4 @@
-//! Which keys the smoke test uses on a shard. All of them begin with one prefix; a hash tag puts
+//! Which keys `test` uses on a shard. All of them begin with one prefix; a hash tag puts
 //! each into a slot of that shard.
 
 use crate::slot::{Slot, SlotSet};

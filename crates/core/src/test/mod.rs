@@ -1,15 +1,16 @@
-//! The smoke test's decisions: which keys it uses, what it sends, and what each measurement means.
+//! The decisions of `test`: which keys it uses, what it sends, and what each measurement means.
 //!
 //! A check has a measured value and a limit; a failure says both. It is made of parts (a node, a
 //! shard, a replica), each with a verdict of its own.
 
 pub mod checks;
 pub mod keys;
+mod next;
 pub mod observed;
 pub mod script;
 pub mod settings;
 
-use crate::{test::checks::Check, text::count::count};
+use crate::{hint::Hint, test::checks::Check, text::count::count};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 /// What came of a check, or of a part of it.
@@ -181,7 +182,7 @@ pub struct Outcome {
     /// What it looked at.
     pub parts: Vec<Part>,
     /// What to do if it did not pass.
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
 }
 
 impl Outcome {
@@ -343,7 +344,7 @@ pub fn own_up(outcomes: &mut [Outcome]) {
         for part in outcome.parts.iter_mut().filter(|part| part.blocked) {
             part.verdict = Verdict::Error;
             outcome.verdict = Verdict::Error;
-            outcome.hint = Some(hint(outcome.check).to_owned());
+            outcome.hint = Some(next::next(outcome.check));
         }
     }
 }
@@ -370,53 +371,7 @@ fn outcome(
         threshold,
         time_ms: 0,
         parts,
-        hint: matches!(verdict, Verdict::Failed | Verdict::Error).then(|| hint(check).to_owned()),
-    }
-}
-
-/// What to do about a check that did not pass.
-fn hint(check: Check) -> &'static str {
-    match check {
-        Check::Connectivity => {
-            "`rcluster status` shows which nodes answer; `rcluster up` brings back the others"
-        }
-        Check::ClusterState => {
-            "`rcluster status` says what each node misses; `rcluster up` brings nodes back"
-        }
-        Check::SlotCoverage => {
-            "`rcluster up` brings stopped masters back; `redis-cli --cluster fix` assigns lost slots"
-        }
-        Check::OpenSlots => "a resharding was interrupted: `redis-cli --cluster fix` closes it",
-        Check::ViewAgreement => {
-            "gossip settles this within seconds: test again; `rcluster status` names who differs"
-        }
-        Check::ReadWrite => {
-            "`rcluster status` shows which masters answer; clients dial what nodes announce: see `access:`"
-        }
-        Check::HashTags => "`rcluster status` shows slots that are open or not served",
-        Check::Moved => {
-            "clients would be sent to the wrong place: see `access:` in the spec, and `rcluster status`"
-        }
-        Check::HitRatio => {
-            "keys vanish or are evicted: compare memory with maxmemory in `rcluster status`"
-        }
-        Check::Latency => {
-            "look for a busy host, slow commands (SLOWLOG GET) or a slow disk; --latency-p99-ms allows more"
-        }
-        Check::ReplicaLinks => {
-            "the replica's log says why its master refuses it; `rcluster up` starts what is stopped"
-        }
-        Check::ReplicaLag => "the replica cannot keep up: look at its host, network and disk",
-        Check::ReplicaRead => {
-            "writes do not reach the replica: see `replica-links`; --wait-ms allows more time"
-        }
-        Check::Persistence => {
-            "`rcluster up` applies the spec's directives; --persistence asks for another"
-        }
-        Check::Maxclients => {
-            "raise `maxclients` in the spec, and the limit of open files (ulimit -n) that bounds it"
-        }
-        Check::Cleanup => "what is left expires by itself",
+        hint: matches!(verdict, Verdict::Failed | Verdict::Error).then(|| next::next(check)),
     }
 }
 

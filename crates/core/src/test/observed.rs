@@ -4,7 +4,7 @@ use super::{
     Counted, Fault, Limit, Measured, Outcome, Part, Relation, Verdict, counted, faulty, number,
     part, precise, single, worst,
 };
-use crate::{slot::SLOTS, test::checks::Check, text::count::count};
+use crate::{judge::Finding, node::NodeName, slot::SLOTS, test::checks::Check, text::count::count};
 
 /// A node that was asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,6 +155,27 @@ pub fn view_agreement(differences: &[(String, String)]) -> Outcome {
         text,
         parts,
     )
+}
+
+/// What the judge says of the cluster: the same that `status` shows.
+pub fn health(findings: &[Finding]) -> Outcome {
+    let limit = Limit::new(Relation::AtMost, 0.0, "findings");
+    let parts = findings
+        .iter()
+        .map(|finding| {
+            let name = finding.node.as_ref();
+            let name = name.map_or_else(|| "cluster".to_owned(), NodeName::to_string);
+            let verdict = Verdict::Failed;
+            part(
+                name,
+                verdict,
+                None,
+                format!("{} ({})", finding.what, finding.why),
+            )
+        })
+        .collect();
+    let text = count(findings.len(), "finding");
+    single(Check::Health, limit, precise(findings.len()), text, parts)
 }
 
 /// Every replica is connected, and every shard has as many as it should (where that is known).

@@ -1,7 +1,13 @@
 //! What is said to a shard, and what it has to answer.
 
 use super::keys::Keys;
-use crate::data::{Command, Reply};
+use crate::{
+    data::{Command, Reply},
+    snapshot::{
+        answer::{WireError, WireResult},
+        refusal::Refusal,
+    },
+};
 use std::time::Duration;
 
 /// Every key goes by itself after this long, whatever happens to the run.
@@ -17,8 +23,8 @@ pub enum Expected {
     Exactly(Reply),
     /// A number from one to the other.
     Between(i64, i64),
-    /// An error that begins with this word.
-    Refused(&'static str),
+    /// A refusal, because the keys are in different slots.
+    CrossSlot,
 }
 
 /// A command with the answer that it has to get.
@@ -26,12 +32,12 @@ pub type Line = (Command, Expected);
 
 /// SET, GET, INCR, EXPIRE and DEL; at its end the key that is to expire has [`SOON`] left.
 pub fn read_write(keys: &Keys, value: &str) -> Vec<Line> {
-    let text = |text: &str| Expected::Exactly(Reply::Text(Some(text.to_owned())));
+    let text = |text: &str| Expected::Exactly(Reply::Value(Some(text.into())));
     let number = |number| Expected::Exactly(Reply::Number(number));
     let done = || Expected::Exactly(Reply::Done);
-    let key = || keys.value.clone();
-    let counter = || keys.counter.clone();
-    let expiring = || keys.expiring.clone();
+    let key = || keys.value.clone().into_bytes();
+    let counter = || keys.counter.clone().into_bytes();
+    let expiring = || keys.expiring.clone().into_bytes();
     let lifetime = i64::try_from(LIFETIME.as_millis()).unwrap_or(i64::MAX);
     vec![
         (set(&keys.value, value), done()),
@@ -43,7 +49,7 @@ pub fn read_write(keys: &Keys, value: &str) -> Vec<Line> {
         (set(&keys.expiring, value), done()),
         (Command::Expire(expiring(), SOON), number(1)),
         (Command::Del(key()), number(1)),
-        (Command::Get(key()), Expected::Exactly(Reply::Text(None))),
+        (Command::Get(key()), Expected::Exactly(Reply::Value(None))),
         (Command::Del(counter()), number(1)),
     ]
 }
@@ -53,25 +59,25 @@ pub fn hash_tags(keys: &Keys, value: &str) -> Vec<Line> {
     let pairs = keys
         .tagged
         .iter()
-        .map(|key| (key.clone(), value.to_owned()));
+        .map(|key| (key.clone().into_bytes(), value.into()));
     let mut lines = vec![(
         Command::Mset(pairs.collect()),
         Expected::Exactly(Reply::Done),
     )];
     lines.extend(keys.tagged.iter().map(|key| {
         (
-            Command::Expire(key.clone(), LIFETIME),
+            Command::Expire(key.clone().into_bytes(), LIFETIME),
             Expected::Exactly(Reply::Number(1)),
         )
     }));
     lines.push((
-        Command::Mget(keys.tagged.to_vec()),
-        Expected::Exactly(Reply::Texts(vec![Some(value.to_owned()); 3])),
+        Command::Mget(bytes(&keys.tagged)),
+        Expected::Exactly(Reply::Values(vec![Some(value.into()); 3])),
     ));
     if let Some(elsewhere) = &keys.elsewhere {
         lines.push((
-            Command::Mget(vec![keys.tagged[0].clone(), elsewhere.clone()]),
-            Expected::Refused("CROSSSLOT"),
+            Command::Mget(bytes([&keys.tagged[0], elsewhere])),
+            Expected::CrossSlot,
         ));
     }
     lines
@@ -86,20 +92,33 @@ pub fn preload(keys: &Keys, value: &str) -> Vec<Line> {
 /// A SET that goes by itself.
 pub fn set(key: &str, value: &str) -> Command {
     Command::Set {
-        key: key.to_owned(),
-        value: value.to_owned(),
+        key: key.into(),
+        value: value.into(),
         expire: LIFETIME,
     }
 }
 
-/// The first answer that is not the expected one. An error is the text of a refusal.
-pub fn judge(lines: &[Line], replies: &[Result<Reply, String>]) -> Result<(), String> {
+/// Keys as they are sent.
+pub fn bytes<'a>(keys: impl IntoIterator<Item = &'a String>) -> Vec<Vec<u8>> {
+    keys.into_iter()
+        .map(|key| key.clone().into_bytes())
+        .collect()
+}
+
+/// The first answer that is not the expected one.
+pub fn judge(lines: &[Line], replies: &[WireResult<Reply>]) -> Result<(), String> {
     for (i, (command, expected)) in lines.iter().enumerate() {
         let word = command.word();
         match (expected, replies.get(i)) {
             (_, None) => return Err(format!("{word} was not answered")),
-            (Expected::Refused(code), Some(Err(refusal))) if refusal.contains(code) => {}
-            (_, Some(Err(refusal))) => return Err(refusal.clone()),
+            (
+                Expected::CrossSlot,
+                Some(Err(WireError::Reply {
+                    refusal: Refusal::CrossSlot,
+                    ..
+                })),
+            ) => {}
+            (_, Some(Err(error))) => return Err(error.to_string()),
             (Expected::Exactly(wanted), Some(Ok(got))) if wanted == got => {}
             (Expected::Exactly(wanted), Some(Ok(got))) => {
                 return Err(format!("{word} answered {got} instead of {wanted}"));
@@ -109,9 +128,9 @@ pub fn judge(lines: &[Line], replies: &[Result<Reply, String>]) -> Result<(), St
             (Expected::Between(from, to), Some(Ok(got))) => {
                 return Err(format!("{word} answered {got}, not from {from} to {to}"));
             }
-            (Expected::Refused(code), Some(Ok(got))) => {
+            (Expected::CrossSlot, Some(Ok(got))) => {
                 return Err(format!(
-                    "{word} answered {got}, and should refuse with {code}"
+                    "{word} answered {got}, and should refuse with CROSSSLOT"
                 ));
             }
         }
@@ -139,19 +158,26 @@ pub fn hit_ratio(before: (u64, u64), after: (u64, u64)) -> Result<(f64, u64), St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slot::{SlotRange, SlotSet};
+    use crate::{
+        node::Endpoint,
+        slot::{SlotRange, SlotSet},
+    };
 
     fn keys() -> Keys {
         let slots: SlotSet = SlotRange::new(0, 5460).into_iter().collect();
         Keys::choose("1", &slots).expect("keys")
     }
 
+    fn refused(reply: &str) -> WireError {
+        WireError::refused(&Endpoint::new("127.0.0.1", 7000), "MGET", reply)
+    }
+
     /// The answers of a shard that is well.
-    fn answers(lines: &[Line]) -> Vec<Result<Reply, String>> {
+    fn answers(lines: &[Line]) -> Vec<WireResult<Reply>> {
         let answer = |(_, expected): &Line| match expected {
             Expected::Exactly(reply) => Ok(reply.clone()),
             Expected::Between(_, to) => Ok(Reply::Number(*to)),
-            Expected::Refused(code) => Err(format!("{code} Keys in request …")),
+            Expected::CrossSlot => Err(refused("CROSSSLOT Keys in request …")),
         };
         lines.iter().map(answer).collect()
     }
@@ -172,8 +198,11 @@ mod tests {
                 wrong[i] = Ok(Reply::Number(-1));
                 let why = judge(&lines, &wrong).expect_err(word);
                 assert!(why.contains(word) && why.contains("-1"), "{why}");
-                wrong[i] = Err("READONLY no".to_owned());
-                assert_eq!(judge(&lines, &wrong), Err("READONLY no".to_owned()));
+                wrong[i] = Err(refused("READONLY no"));
+                assert_eq!(
+                    judge(&lines, &wrong),
+                    Err(refused("READONLY no").to_string())
+                );
                 assert!(judge(&lines, &right[..i]).is_err());
             }
         }
@@ -187,7 +216,7 @@ mod tests {
             hash_tags(&keys, "v"),
             preload(&keys, "v"),
         ];
-        let mut lasting: Vec<String> = Vec::new();
+        let mut lasting: Vec<Vec<u8>> = Vec::new();
         for (command, _) in lines.concat() {
             match command {
                 Command::Mset(pairs) => lasting.extend(pairs.into_iter().map(|(key, _)| key)),
@@ -199,7 +228,7 @@ mod tests {
                 _ => {}
             }
         }
-        assert_eq!(lasting, [] as [String; 0]);
+        assert_eq!(lasting, [] as [Vec<u8>; 0]);
     }
 
     #[test]

@@ -1,26 +1,22 @@
 //! Carrying out a plan. Apply decides nothing: it does the steps of each stage in parallel, waits
 //! for the stage's goal, tells about it and writes it down.
 
-use super::{
-    context::{Context, Member, wire_failure},
-    event::Event,
-    observe::{self, Observation},
-};
+use super::{context::Context, event::Event, look};
 use futures_util::future::join_all;
-use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{
     error::{Error, Kind, Result},
-    form, judge as health,
+    form, judge,
     node::{Epoch, NodeId, NodeName},
     plan::step::{Goal, Plan, Stage, Step},
     secret::Secret,
     slot::SlotSet,
+    snapshot::{Member, Snapshot, answer::WireError, refusal::Refusal},
     spec::launch::Launch,
 };
 use rcluster_runtime::{
     Progress,
-    wait::{Look, TimedOut, wait_until},
+    wait::{Look, wait_until},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -44,30 +40,39 @@ pub const GRACE: Duration = Duration::from_secs(20);
 /// Log lines shown with a node that died.
 const LOG_LINES: usize = 12;
 
+/// What a wait saw last, and what was missing.
+struct Pending {
+    snapshot: Snapshot,
+    last: String,
+}
+
 /// Carries out plans on one cluster; counts the steps it has done.
 pub struct Applier<'a> {
     context: &'a Context<'a>,
     launch: &'a Launch,
     password: Option<&'a Secret>,
-    members: RefCell<Vec<Member>>,
+    snapshot: Snapshot,
     done: Cell<usize>,
 }
 
 impl<'a> Applier<'a> {
-    /// For this cluster; `members` are known already for nodes that rcluster did not start.
-    pub fn new(
-        context: &'a Context<'a>,
-        launch: &'a Launch,
-        password: Option<&'a Secret>,
-        members: Vec<Member>,
-    ) -> Self {
+    /// For this cluster, of which nothing was seen yet: [`Goal::Answering`] asks the runtime who is
+    /// there.
+    pub fn new(context: &'a Context<'a>, launch: &'a Launch, password: Option<&'a Secret>) -> Self {
         Applier {
             context,
             launch,
             password,
-            members: RefCell::new(members),
+            snapshot: look::unasked(Vec::new(), launch),
             done: Cell::new(0),
         }
+    }
+
+    /// The same, where this was seen already.
+    #[must_use]
+    pub fn having_seen(mut self, snapshot: Snapshot) -> Self {
+        self.snapshot = snapshot;
+        self
     }
 
     /// How many steps have been done.
@@ -75,13 +80,23 @@ impl<'a> Applier<'a> {
         self.done.get()
     }
 
-    /// The members, as last seen.
-    pub fn members(&self) -> Vec<Member> {
-        self.members.borrow().clone()
+    /// What was seen last.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
     }
 
     /// Carries out a plan.
-    pub async fn apply(&self, plan: &Plan) -> Result<()> {
+    pub async fn apply(&mut self, plan: &Plan) -> Result<()> {
+        self.apply_with(plan, &async |_: &Step| None).await
+    }
+
+    /// Carries out a plan; `own` does the steps that only its caller knows how to do, and says
+    /// `None` to all others.
+    pub async fn apply_with(
+        &mut self,
+        plan: &Plan,
+        own: &impl AsyncFn(&Step) -> Option<Result<()>>,
+    ) -> Result<()> {
         if plan.is_empty() {
             return Ok(());
         }
@@ -100,7 +115,12 @@ impl<'a> Applier<'a> {
                 title: stage.title.clone(),
                 steps: stage.steps.len(),
             });
-            self.stage(stage).await?;
+            self.stage(stage, own).await?;
+            let starts = |step: &Step| matches!(step, Step::Ensure { .. });
+            if stage.until != Goal::None && stage.steps.iter().any(starts) {
+                // They may have other addresses now.
+                self.snapshot = look::list(self.context, self.launch).await?;
+            }
             self.reach(stage.until, &stage.title).await?;
             self.context.listener.hear(Event::Passed {
                 title: stage.title.clone(),
@@ -110,36 +130,59 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
-    async fn stage(&self, stage: &Stage) -> Result<()> {
+    async fn stage(
+        &self,
+        stage: &Stage,
+        own: &impl AsyncFn(&Step) -> Option<Result<()>>,
+    ) -> Result<()> {
         if let Some(kill) = self.context.kill {
             let mut steps: Vec<&Step> = stage.steps.iter().collect();
             if kill.is_backwards() && !stage.in_order {
                 steps.reverse();
             }
             for step in steps {
-                self.one(step).await?;
+                self.one(step, own).await?;
             }
             return Ok(());
         }
         if stage.in_order {
             for step in &stage.steps {
-                self.one(step).await?;
+                self.one(step, own).await?;
             }
             return Ok(());
         }
         // All are let finish: a failure of one leaves no other half-done.
-        let results = join_all(stage.steps.iter().map(|step| self.one(step))).await;
+        let results = join_all(stage.steps.iter().map(|step| self.one(step, own))).await;
         results.into_iter().collect()
     }
 
-    async fn one(&self, step: &Step) -> Result<()> {
+    async fn one(
+        &self,
+        step: &Step,
+        own: &impl AsyncFn(&Step) -> Option<Result<()>>,
+    ) -> Result<()> {
+        let work = async {
+            match own(step).await {
+                Some(outcome) => outcome,
+                None => self.step(step).await,
+            }
+        };
+        self.carry_out(step, work).await
+    }
+
+    /// Does one step by `work`: counted, journaled and told as every other.
+    pub async fn carry_out(
+        &self,
+        step: &Step,
+        work: impl Future<Output = Result<()>>,
+    ) -> Result<()> {
         if self.context.kill.is_some_and(|kill| !kill.spares()) {
             return Err(Error::new(
                 Kind::Interrupted,
                 format!("stopped before: {step}"),
             ));
         }
-        let outcome = self.step(step).await;
+        let outcome = work.await;
         if let Some(journal) = self.context.journal {
             let event = if outcome.is_ok() {
                 "step"
@@ -189,26 +232,26 @@ impl<'a> Applier<'a> {
                 let member = self.member(node)?;
                 wire.config_set(&member.dial, settings)
                     .await
-                    .map_err(|error| wire_failure(node, &error))
+                    .map_err(|error| error.failure(node))
             }
             Step::Flush { node } => {
                 let member = self.member(node)?;
                 wire.flush(&member.dial)
                     .await
-                    .map_err(|error| wire_failure(node, &error))
+                    .map_err(|error| error.failure(node))
             }
             Step::Reset { node } => self.reset(node).await,
             Step::AddSlots { node, slots } => {
                 let member = self.member(node)?;
                 wire.add_slots(&member.dial, slots)
                     .await
-                    .map_err(|error| wire_failure(node, &error))
+                    .map_err(|error| error.failure(node))
             }
             Step::SetEpoch { node, epoch } => {
                 let member = self.member(node)?;
                 wire.set_epoch(&member.dial, *epoch)
                     .await
-                    .map_err(|error| wire_failure(node, &error))
+                    .map_err(|error| error.failure(node))
             }
             Step::Meet { node, peers } => {
                 let member = self.member(node)?;
@@ -216,11 +259,21 @@ impl<'a> Applier<'a> {
                 let peers = peers.collect::<Result<Vec<_>>>()?;
                 wire.meet(&member.dial, &peers)
                     .await
-                    .map_err(|error| wire_failure(node, &error))
+                    .map_err(|error| error.failure(node))
             }
             Step::Replicate { node, master } => self.replicate(node, master).await,
             Step::TakeOver { node, slots, heard } => self.take_over(node, slots, *heard).await,
             Step::Forget { node, gone } => self.forget(node, gone).await,
+            Step::FailOver { .. }
+            | Step::Canaries { .. }
+            | Step::StayWith { .. }
+            | Step::Strike { .. }
+            | Step::StrikeHeir { .. }
+            | Step::Stutter { .. }
+            | Step::BringBack { .. }
+            | Step::LookForData => Err(Error::failed(format!(
+                "{step}: only a failover or a drill can do that"
+            ))),
         }
     }
 
@@ -231,17 +284,21 @@ impl<'a> Applier<'a> {
         let outcome = wait_until(POLL, self.context.deadline, async || {
             match wire.reset(dial).await {
                 Ok(()) => Ok(Look::Ready(())),
-                Err(WireError::Reply { reply, .. }) if reply.contains("containing keys") => {
+                Err(WireError::Reply {
+                    refusal: Refusal::HoldsKeys,
+                    reply,
+                    ..
+                }) => {
                     wire.flush(dial)
                         .await
-                        .map_err(|error| wire_failure(node, &error))?;
+                        .map_err(|error| error.failure(node))?;
                     Ok(Look::Pending(reply))
                 }
-                Err(error) => Err(wire_failure(node, &error)),
+                Err(error) => Err(error.failure(node)),
             }
         })
         .await?;
-        outcome.map_err(|late| Self::late(&format!("resetting {node}"), &late))
+        outcome.map_err(|late| Self::late(&format!("resetting {node}"), late.waited, &late.last))
     }
 
     /// The master has to be known to the node; the word may still be on its way.
@@ -251,23 +308,29 @@ impl<'a> Applier<'a> {
         let of = self.member(master)?;
         let id = match wire.observe(&of.dial).await {
             Ok(report) => report.view.myself,
-            Err(error) => return Err(wire_failure(master, &error)),
+            Err(error) => return Err(error.failure(master)),
         };
         let outcome = wait_until(POLL, self.context.deadline, async || {
             match wire.replicate(dial, &id).await {
                 Ok(()) => Ok(Look::Ready(())),
                 Err(error @ WireError::UnknownNode { .. }) => Ok(Look::Pending(error.to_string())),
                 // It has not heard yet that this one took over.
-                Err(WireError::Reply { reply, .. })
-                    if reply.contains("only replicate a master") =>
-                {
-                    Ok(Look::Pending(reply))
-                }
-                Err(error) => Err(wire_failure(node, &error)),
+                Err(WireError::Reply {
+                    refusal: Refusal::NotAMaster,
+                    reply,
+                    ..
+                }) => Ok(Look::Pending(reply)),
+                Err(error) => Err(error.failure(node)),
             }
         })
         .await?;
-        outcome.map_err(|late| Self::late(&format!("making {node} a replica of {master}"), &late))
+        outcome.map_err(|late| {
+            Self::late(
+                &format!("making {node} a replica of {master}"),
+                late.waited,
+                &late.last,
+            )
+        })
     }
 
     /// A replica takes over what it knows its master to own, with the epoch after the greatest that
@@ -286,15 +349,17 @@ impl<'a> Applier<'a> {
                 let early = match &asked {
                     Ok(report) => form::may_take_over(report, slots, epoch),
                     Err(error) if error.is_transient() => Err(error.to_string()),
-                    Err(error) => return Err(wire_failure(node, error)),
+                    Err(error) => return Err(error.failure(node)),
                 };
                 Ok(early.map_or_else(Look::Pending, Look::Ready))
             })
             .await?;
-            outcome.map_err(|late| Self::late(&format!("{node} taking over"), &late))?;
+            outcome.map_err(|late| {
+                Self::late(&format!("{node} taking over"), late.waited, &late.last)
+            })?;
         }
         let taken = wire.take_over(dial).await;
-        taken.map_err(|error| wire_failure(node, &error))
+        taken.map_err(|error| error.failure(node))
     }
 
     /// A replica cannot forget its master, and the word of its new one may still be on its way.
@@ -304,91 +369,108 @@ impl<'a> Applier<'a> {
         let outcome = wait_until(POLL, self.context.deadline, async || {
             match wire.forget(dial, gone).await {
                 Ok(()) => Ok(Look::Ready(())),
-                Err(WireError::Reply { reply, .. }) if reply.contains("forget my master") => {
-                    Ok(Look::Pending(reply))
-                }
-                Err(error) => Err(wire_failure(node, &error)),
+                Err(WireError::Reply {
+                    refusal: Refusal::MyMaster,
+                    reply,
+                    ..
+                }) => Ok(Look::Pending(reply)),
+                Err(error) => Err(error.failure(node)),
             }
         })
         .await?;
-        outcome.map_err(|late| Self::late(&format!("{node} forgetting {}", gone.short()), &late))
+        outcome.map_err(|late| {
+            Self::late(
+                &format!("{node} forgetting {}", gone.short()),
+                late.waited,
+                &late.last,
+            )
+        })
     }
 
     /// Waits for a goal.
-    pub async fn reach(&self, goal: Goal, title: &str) -> Result<()> {
+    pub async fn reach(&mut self, goal: Goal, title: &str) -> Result<()> {
         if goal == Goal::None {
             return Ok(());
         }
         if goal == Goal::Answering {
-            *self.members.borrow_mut() = observe::members(self.context, self.launch).await?;
+            self.snapshot = look::list(self.context, self.launch).await?;
         }
         let told = Cell::new(Instant::now());
-        let laggard = Cell::new(None);
+        let laggard = RefCell::new(None);
         let outcome = wait_until(POLL, self.context.deadline, async || {
-            match self.look(goal, &laggard).await? {
-                Ok(()) => Ok(Look::Ready(())),
-                Err(last) => {
-                    if told.get().elapsed() > TELL {
-                        told.set(Instant::now());
-                        self.dead().await?;
-                        self.context.listener.hear(Event::Waiting {
-                            title: title.to_owned(),
-                            last: last.clone(),
-                        });
-                    }
-                    Ok(Look::Pending(last))
-                }
+            let (snapshot, last) = match self.look(goal, &laggard).await? {
+                (snapshot, Ok(())) => return Ok(Look::Ready(snapshot)),
+                (snapshot, Err(last)) => (snapshot, last),
+            };
+            if told.get().elapsed() > TELL {
+                told.set(Instant::now());
+                self.dead().await?;
+                self.context.listener.hear(Event::Waiting {
+                    title: title.to_owned(),
+                    last: last.clone(),
+                });
             }
+            Ok(Look::Pending(Pending { snapshot, last }))
         })
         .await?;
         match outcome {
-            Ok(()) => Ok(()),
+            Ok(snapshot) => {
+                self.snapshot = snapshot;
+                Ok(())
+            }
             Err(late) => {
                 self.dead().await?;
-                Err(Self::late(title, &late))
+                self.snapshot = late.last.snapshot;
+                Err(Self::late(title, late.waited, &late.last.last))
             }
         }
     }
 
-    /// Whether a goal is reached; else what is missing. `laggard` is who is asked alone.
+    /// What is seen now, and whether the goal is reached; else what is missing. `laggard` is a node
+    /// that is asked alone, since it was behind the others.
     async fn look(
         &self,
         goal: Goal,
-        laggard: &Cell<Option<usize>>,
-    ) -> Result<std::result::Result<(), String>> {
-        let members = self.members();
-        if let Some(member) = laggard.take().and_then(|i| members.get(i)) {
+        laggard: &RefCell<Option<Member>>,
+    ) -> Result<(Snapshot, std::result::Result<(), String>)> {
+        let alone = laggard.borrow_mut().take();
+        if let Some(member) = alone {
             let answer = self.context.wire.observe(&member.dial).await;
             if answer.is_ok_and(|report| !report.cluster.ok) {
-                laggard.set(members.iter().position(|other| other == member));
-                return Ok(Err(format!("{}: reports cluster_state:fail", member.name)));
+                let missing = format!("{}: reports cluster_state:fail", member.name);
+                *laggard.borrow_mut() = Some(member);
+                return Ok((self.snapshot.clone(), Err(missing)));
             }
         }
-        let seen = Observation::of(self.context.wire, &members).await;
+        let seen = look::again(self.context.wire, &self.snapshot).await;
         if let Some(error) = seen.hopeless() {
             return Err(error);
         }
-        Ok(match goal {
+        let of_seats = |rule: fn(&[form::Seat<'_>]) -> std::result::Result<(), String>| {
+            let seats = seen.seats().map_err(|error| error.cause())?;
+            rule(&seats)
+        };
+        let reached = match goal {
             Goal::None => Ok(()),
             Goal::Answering => answering(&seen),
-            Goal::Acquainted => match seen.seats() {
-                Ok(seats) => form::acquainted(&seats),
-                Err(error) => Err(error.cause()),
-            },
-            Goal::OneOwnerEach => match seen.seats() {
-                Ok(seats) => form::one_owner_each(&seats),
-                Err(error) => Err(error.cause()),
-            },
+            Goal::Acquainted => of_seats(form::acquainted),
+            Goal::OneOwnerEach => of_seats(form::one_owner_each),
             Goal::Converged => {
-                if members.len() > MANY {
-                    laggard.set(seen.first_not_ok());
+                if seen.nodes.len() > MANY {
+                    let behind = seen.said().find(|(_, report)| !report.cluster.ok);
+                    *laggard.borrow_mut() = behind.and_then(|(node, _)| node.member());
                 }
-                health::converged(&seen.heard()).and_then(|()| match seen.seats() {
-                    Ok(seats) => form::at_rest(&seats),
-                    Err(error) => Err(error.cause()),
-                })
+                judge::converged(&seen).and_then(|()| of_seats(form::at_rest))
             }
-        })
+            Goal::Quiet
+            | Goal::Replaced
+            | Goal::ReplacedOrDown
+            | Goal::Noticed
+            | Goal::AllDown
+            | Goal::AllOk
+            | Goal::Returned => Err("only a drill can wait for that".to_owned()),
+        };
+        Ok((seen, reached))
     }
 
     /// A node of ours that ended while it was waited for is the reason, and its log says why.
@@ -398,10 +480,8 @@ impl<'a> Applier<'a> {
         }
         let placed = self.context.runtime.list(&self.launch.name).await?;
         let waited_for = |name: &NodeName| {
-            self.members
-                .borrow()
-                .iter()
-                .any(|member| member.name == *name)
+            let known = self.snapshot.node(name);
+            known.is_some_and(|node| !node.is_stopped())
         };
         for node in placed {
             if node.state == RunState::Stopped && waited_for(&node.node) {
@@ -420,11 +500,10 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
-    fn late(what: &str, late: &TimedOut<String>) -> Error {
+    fn late(what: &str, waited: Duration, last: &str) -> Error {
         Error::deadline(format!(
-            "{what}: not done after {:.1} s; last seen: {}",
-            late.waited.as_secs_f32(),
-            late.last
+            "{what}: not done after {:.1} s; last seen: {last}",
+            waited.as_secs_f32()
         ))
         .hint("`rcluster status` shows what each node says; --timeout SECONDS waits longer; running the same command again continues")
     }
@@ -436,26 +515,21 @@ impl<'a> Applier<'a> {
     }
 
     fn member(&self, name: &NodeName) -> Result<Member> {
-        self.members
-            .borrow()
-            .iter()
-            .find(|member| member.name == *name)
-            .cloned()
-            .ok_or_else(|| {
-                Error::failed(format!("{name} does not run"))
-                    .hint("`rcluster up` starts what does not run")
-            })
+        self.snapshot.member(name)
     }
 }
 
-fn answering(seen: &Observation) -> Result<(), String> {
-    for (member, answer) in seen.members.iter().zip(&seen.answers) {
-        match answer {
-            Ok(report) if report.info.loading => {
-                return Err(format!("{} is loading its data", member.name));
+fn answering(seen: &Snapshot) -> std::result::Result<(), String> {
+    for node in seen.members() {
+        match node.report() {
+            Some(report) if report.info.loading => {
+                return Err(format!("{} is loading its data", node.name));
             }
-            Ok(_) => {}
-            Err(error) => return Err(format!("{}: {error}", member.name)),
+            Some(_) => {}
+            None => {
+                let why = node.silence().unwrap_or_default();
+                return Err(format!("{}: {why}", node.name));
+            }
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! labels, and only then what this host can do.
 
 use super::event::{Event, Listener};
-use crate::stop::no_such_cluster;
+use super::handle::no_such_cluster;
 use crate::store::state::{Remembered, State};
 use rcluster_core::{
     error::{Error, Result},
@@ -151,8 +151,7 @@ async fn automatic(state: &State, spec: &Spec, listener: &dyn Listener) -> Resul
         .hint(
             no_docker
                 .hint_text()
-                .unwrap_or("start a Docker engine")
-                .to_owned(),
+                .unwrap_or_else(|| "start a Docker engine".to_owned()),
         ));
     }
     match server::find(&spec.redis_server).await {

@@ -2,14 +2,13 @@
 
 use super::event::{Event, Listener};
 use crate::store::audit::Journal;
-use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
-    error::{Error, Kind, Result},
-    node::{Address, Endpoint, NodeName},
+    error::{Error, Result},
+    node::NodeName,
     render::{self, Place},
     secret::Secret,
+    snapshot::answer::WireError,
     spec::launch::{Launch, NodeLaunch},
-    text::human::said,
 };
 use rcluster_runtime::Runtime;
 use rcluster_wire::Wire;
@@ -67,21 +66,6 @@ impl Kill {
     }
 }
 
-/// A node that can be dialled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// Its name.
-    pub name: NodeName,
-    /// Where rcluster dials it.
-    pub dial: Endpoint,
-    /// What its peers use.
-    pub address: Address,
-    /// The host it counts as living on.
-    pub host: String,
-    /// The zone it counts as living in.
-    pub zone: Option<String>,
-}
-
 impl Context<'_> {
     /// Tells something worth a line.
     pub fn note(&self, text: impl Into<String>) {
@@ -107,26 +91,7 @@ impl Context<'_> {
     }
 }
 
-/// A failed call on a node of ours, as an error with something to do.
+/// Until its users are renamed.
 pub fn wire_failure(node: &NodeName, error: &WireError) -> Error {
-    let kind = match error {
-        WireError::Auth { .. } => Kind::Usage,
-        _ => Kind::Failed,
-    };
-    let hint = match error {
-        error if error.is_forbidden() => LOOKING,
-        WireError::Auth { .. } => {
-            "give the password that the nodes were started with: --password-file FILE, REDIS_PASSWORD, or `password_file:` in the spec"
-        }
-        WireError::Unreachable { .. } | WireError::Silent { .. } => {
-            "`rcluster status` shows which nodes answer; `rcluster up` brings back the others"
-        }
-        WireError::Loading { .. } => "it is reading its data; try again in a moment",
-        _ => "`rcluster status` shows what each node says",
-    };
-    let text = said(node.as_str(), &error.to_string());
-    Error::new(kind, text).hint(hint)
+    error.failure(node)
 }
-
-/// What a user has to be allowed for anything to be said about a cluster.
-pub const LOOKING: &str = "allow the user to look: `ACL SETUSER NAME +ping +info +cluster`";

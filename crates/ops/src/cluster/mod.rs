@@ -5,7 +5,11 @@ pub mod apply;
 pub mod choose;
 pub mod context;
 pub mod event;
-pub mod observe;
-pub mod session;
-pub(crate) mod survey;
+pub mod handle;
+pub mod look;
 pub mod verify;
+
+/// Until its users are renamed.
+pub mod session {
+    pub use super::handle::{Cluster as Session, Purpose, Request};
+}

@@ -1,17 +1,16 @@
 //! Proving promise 1: every node reports ok, all views agree, every replica link is up, and one
 //! write per shard is acknowledged and read back through the endpoint that a client would use.
 
-use super::{
-    apply::Applier,
-    context::{Context, Member, wire_failure},
-};
+use super::{apply::Applier, context::Context, look};
 use futures_util::future::join_all;
-use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
-    error::{Error, Result},
+    error::{Error, Kind, Result},
+    hint::About,
+    judge::{self, Verdict, Wanted},
     node::Endpoint,
     plan::step::Goal,
     slot::{Slot, SlotRange, SlotSet},
+    snapshot::{Member, Snapshot, answer::WireError},
 };
 use rcluster_runtime::wait::{Look, wait_until};
 use std::time::Duration;
@@ -27,20 +26,25 @@ pub struct Proof {
     pub masters: Vec<Endpoint>,
 }
 
-/// Waits until the cluster has converged, then writes and reads on every shard.
-pub async fn verify(context: &Context<'_>, applier: &Applier<'_>) -> Result<Proof> {
+/// Waits until the cluster has converged, writes and reads on every shard, and lets the judge look
+/// for anything else that is not as it is wanted.
+pub async fn verify(
+    context: &Context<'_>,
+    applier: &mut Applier<'_>,
+    wanted: Wanted<'_>,
+) -> Result<Proof> {
     applier
         .reach(Goal::Converged, "wait for every node to agree")
         .await?;
-    let members = applier.members();
-    let Some(any) = members.first() else {
+    let any = applier.snapshot().members().find_map(|node| node.member());
+    let Some(any) = &any else {
         return Err(Error::failed("there is no node to ask"));
     };
     let announced = context
         .wire
         .announced(&any.dial)
         .await
-        .map_err(|error| wire_failure(&any.name, &error))?;
+        .map_err(|error| error.failure(&any.name))?;
     let mut masters: Vec<(Endpoint, Vec<SlotRange>)> = Vec::new();
     for row in announced {
         match masters
@@ -61,9 +65,42 @@ pub async fn verify(context: &Context<'_>, applier: &Applier<'_>) -> Result<Proo
         applier.dead().await?;
     }
     proved?;
+    judged(context, applier.snapshot(), wanted).await?;
     Ok(Proof {
         masters: masters.into_iter().map(|(endpoint, _)| endpoint).collect(),
     })
+}
+
+/// Nothing is wrong, by the same judge that `status` asks, strangers included.
+async fn judged(context: &Context<'_>, seen: &Snapshot, wanted: Wanted<'_>) -> Result<()> {
+    let outcome = wait_until(POLL, context.deadline, async || {
+        let snapshot = match wanted.launch {
+            Some(launch) => look::everybody(context, launch).await?,
+            None => look::with_strangers(context.wire, seen.clone()).await,
+        };
+        let verdict = judge::judge(&snapshot, wanted);
+        match verdict.passing() {
+            _ if verdict.is_ok() => Ok(Look::Ready(())),
+            Some(_) => Ok(Look::Pending((snapshot, verdict))),
+            None => Err(unhealthy(&snapshot, &verdict, Kind::Unhealthy)),
+        }
+    })
+    .await?;
+    outcome.map_err(|late| unhealthy(&late.last.0, &late.last.1, Kind::Deadline))
+}
+
+/// What is wrong first, as an error.
+fn unhealthy(snapshot: &Snapshot, verdict: &Verdict, kind: Kind) -> Error {
+    let Some(first) = verdict.findings.first() else {
+        return Error::new(kind, "the cluster is not healthy");
+    };
+    let more = match verdict.findings.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    let about = About::of(&snapshot.name, snapshot.runtime);
+    Error::new(kind, format!("{}{more} ({})", first.headline(), first.why))
+        .hint(about.line(&first.hint))
 }
 
 async fn probe(
@@ -77,7 +114,11 @@ async fn probe(
     };
     let value = format!("{}-{}", std::process::id(), endpoint.port);
     let outcome = wait_until(POLL, SETTLE, async || {
-        match context.wire.probe(&endpoint, &key, &value).await {
+        match context
+            .wire
+            .probe(&endpoint, key.as_bytes(), value.as_bytes())
+            .await
+        {
             Ok(()) => Ok(Look::Ready(())),
             Err(
                 error @ (WireError::ClusterDown { .. }

@@ -1,86 +1,65 @@
 //! Asking the nodes that run: answers, clocks, and what clients are told to dial.
 
-use crate::cluster::{survey::Survey, verify::key_in};
+use crate::cluster::verify::key_in;
 use futures_util::future::{join, join_all};
-use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
     doctor::{
-        Finding, cluster as judge,
+        Finding, cluster as rules,
         cluster::{Dialled, Skew, Told},
     },
-    node::{Address, Endpoint, NodeId, NodeName},
-    snapshot::report::Report,
-    spec::launch::Launch,
+    hint::About,
+    judge::{self, Wanted},
+    node::{Endpoint, NodeId, NodeName},
+    snapshot::{Seen, Snapshot, answer::WireError, names::Names, report::Report},
+    spec::RuntimeKind,
 };
-use rcluster_wire::{LiveWire, Wire};
+use rcluster_wire::Wire;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// A node that was asked.
-pub(super) struct Seen {
-    /// Its name.
-    pub(super) node: NodeName,
-    /// Where it was dialled.
-    pub(super) dial: Option<Endpoint>,
-    /// The host it lives on, as far as that is known.
-    pub(super) host: String,
-    /// What it said, or why not.
-    pub(super) answer: Result<Report, String>,
+/// Where a node answers, and what it says.
+pub(super) fn answers(node: &Seen) -> Option<(&Endpoint, &Report)> {
+    Some((node.dial.as_ref()?, node.report()?))
 }
 
-impl Seen {
-    /// Where it answers.
-    pub(super) fn answers(&self) -> Option<(&Endpoint, &Report)> {
-        Some((self.dial.as_ref()?, self.answer.as_ref().ok()?))
+/// Nodes that are not where clients are told they are may be where their peers find them: then it
+/// is not the nodes that are wrong.
+pub(super) async fn or_directly(wire: &dyn Wire, mut snapshot: Snapshot) -> Snapshot {
+    let names = Names::of(&snapshot);
+    let elsewhere: Vec<Option<Endpoint>> = snapshot
+        .nodes
+        .iter()
+        .map(|node| {
+            let line = || names.lines.get(names.id(&node.name)?).copied();
+            let address = node.address.or_else(|| line()?.address)?;
+            let direct = Endpoint::new(address.ip.to_string(), address.port);
+            let other = node.placed.is_none() && node.dial.as_ref() != Some(&direct);
+            (node.report().is_none() && other).then_some(direct)
+        })
+        .collect();
+    drop(names);
+    let heard = join_all(elsewhere.iter().map(async |direct| match direct {
+        Some(direct) => wire.observe(direct).await.ok(),
+        None => None,
+    }));
+    let heard = heard.await;
+    for ((node, direct), report) in snapshot.nodes.iter_mut().zip(elsewhere).zip(heard) {
+        if let Some(report) = report {
+            node.dial = direct;
+            node.hear(Some(Ok(report)));
+        }
     }
-
-    /// A node that is not where clients are told it is may be where its peers find it: then it is
-    /// not the node that is wrong.
-    async fn or_directly(self, wire: &LiveWire, address: Address) -> Self {
-        let direct = Endpoint::new(address.ip.to_string(), address.port);
-        if self.answer.is_ok() || self.dial.as_ref() == Some(&direct) {
-            return self;
-        }
-        match wire.observe(&direct).await {
-            Ok(report) => Seen {
-                dial: Some(direct),
-                answer: Ok(report),
-                ..self
-            },
-            Err(_) => self,
-        }
-    }
-}
-
-/// What a survey has found. `launch`: of nodes that rcluster started.
-pub(super) async fn seen(wire: &LiveWire, survey: &Survey, launch: Option<&Launch>) -> Vec<Seen> {
-    let heard = (0..).zip(survey.heard()).zip(&survey.asked);
-    join_all(heard.map(async |((i, heard), asked)| {
-        let address = survey.address(i);
-        let host = match launch {
-            Some(launch) => launch.node(&asked.name).and_then(|node| node.host.clone()),
-            None => address.map(|address| address.ip.to_string()),
-        };
-        let seen = Seen {
-            node: asked.name.clone(),
-            dial: asked.dial.clone(),
-            host: host.unwrap_or_default(),
-            answer: heard.answer.cloned(),
-        };
-        match address {
-            Some(address) if asked.placed.is_none() => seen.or_directly(wire, address).await,
-            _ => seen,
-        }
-    }))
-    .await
+    snapshot
 }
 
 /// What the nodes use, in all.
-pub(super) fn memory(seen: &[Seen]) -> u64 {
-    let reports = seen.iter().filter_map(|node| node.answer.as_ref().ok());
-    reports.map(|report| report.info.memory_used_bytes).sum()
+pub(super) fn memory(seen: Option<&Snapshot>) -> u64 {
+    let reports = seen.into_iter().flat_map(Snapshot::said);
+    reports
+        .map(|(_, report)| report.info.memory_used_bytes)
+        .sum()
 }
 
 /// A host that a node puts where it has no name to tell (`unknown-endpoint` in cluster.c).
@@ -96,12 +75,13 @@ pub(super) struct Named {
 }
 
 /// What any node tells clients: by CLUSTER SLOTS, and by MOVED for a key of every other shard.
-pub(super) async fn told(wire: &LiveWire, seen: &[Seen]) -> Named {
+pub(super) async fn told(wire: &dyn Wire, seen: &Snapshot) -> Named {
     let answering: Vec<(&NodeName, &Endpoint, &Report)> = seen
+        .nodes
         .iter()
         .filter_map(|node| {
-            let (dial, report) = node.answers()?;
-            Some((&node.node, dial, report))
+            let (dial, report) = answers(node)?;
+            Some((&node.name, dial, report))
         })
         .collect();
     let tables = join_all(answering.iter().map(|(_, dial, _)| wire.told(dial)));
@@ -111,7 +91,7 @@ pub(super) async fn told(wire: &LiveWire, seen: &[Seen]) -> Named {
         let (by, dial, _) = answering
             .iter()
             .rfind(|(_, _, other)| other.view.myself != *id)?;
-        let to = wire.sends(dial, &key).await.ok()??;
+        let to = wire.sends(dial, key.as_bytes()).await.ok()??;
         Some(((id.clone(), to), (*by).clone()))
     }));
     let (tables, moved) = join(tables, moved).await;
@@ -133,27 +113,34 @@ pub(super) async fn told(wire: &LiveWire, seen: &[Seen]) -> Named {
 }
 
 /// Every check of the nodes. `ours`: rcluster started them.
-pub(super) async fn all(wire: &LiveWire, seen: &[Seen], named: &Named, ours: bool) -> Vec<Finding> {
+pub(super) async fn all(
+    wire: &dyn Wire,
+    seen: &Snapshot,
+    wanted: Wanted<'_>,
+    named: &Named,
+) -> Vec<Finding> {
     let silent: Vec<(NodeName, String)> = seen
+        .nodes
         .iter()
-        .filter_map(|node| Some((node.node.clone(), node.answer.as_ref().err()?.clone())))
+        .filter_map(|node| Some((node.name.clone(), node.silence()?)))
         .collect();
+    let ours = seen.runtime != RuntimeKind::External;
     let (skews, dialled) = join(skews(wire, seen), dial(wire, seen, named, ours)).await;
+    let verdict = judge::judge(seen, wanted);
     vec![
-        judge::answers(seen.len(), &silent),
-        judge::clock(&skews),
-        judge::endpoints(&dialled, named.untold.as_deref(), ours),
+        rules::answers(seen.nodes.len(), &silent),
+        rules::health(&verdict.findings, &About::of(&seen.name, seen.runtime)),
+        rules::clock(&skews),
+        rules::endpoints(&dialled, named.untold.as_deref(), ours),
     ]
 }
 
 /// Dials what clients are told. Of our own nodes that do not run nothing else is to be expected.
-pub(super) async fn dial(wire: &LiveWire, seen: &[Seen], named: &Named, ours: bool) -> Vec<Told> {
+pub(super) async fn dial(wire: &dyn Wire, seen: &Snapshot, named: &Named, ours: bool) -> Vec<Told> {
     let name = |id: &NodeId| {
-        let of = seen.iter().find(|node| {
-            let report = node.answer.as_ref();
-            report.is_ok_and(|report| report.view.myself == *id)
-        });
-        of.map(|node| node.node.clone())
+        let mut said = seen.said();
+        let of = said.find(|(_, report)| report.view.myself == *id);
+        of.map(|(node, _)| node.name.clone())
     };
     let dialled = join_all(named.told.iter().map(async |((id, endpoint), by)| {
         let known = name(id);
@@ -200,18 +187,18 @@ pub(super) async fn dial(wire: &LiveWire, seen: &[Seen], named: &Named, ours: bo
     dialled
 }
 
-async fn skews(wire: &LiveWire, seen: &[Seen]) -> Vec<Skew> {
+async fn skews(wire: &dyn Wire, seen: &Snapshot) -> Vec<Skew> {
     // One after the other: a queue of our own making would look like a slow clock.
     let mut skews = Vec::new();
-    for node in seen {
-        let Some((dial, _)) = node.answers() else {
+    for node in &seen.nodes {
+        let Some((dial, _)) = answers(node) else {
             continue;
         };
         let before = now();
         if let Ok(there) = wire.time(dial).await {
             let (there, before, after) = (millis(there), millis(before), millis(now()));
             skews.push(Skew {
-                node: node.node.clone(),
+                node: node.name.clone(),
                 millis: there - i64::midpoint(before, after),
                 unsure: (after - before + 1) / 2,
             });

@@ -4,7 +4,7 @@ use super::{Wanted, cluster};
 use crate::{
     cluster::{
         event::{Event, Listener},
-        session::Session,
+        handle::Cluster,
     },
     settings,
 };
@@ -29,7 +29,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// Tries every remedy; says of each what was done, or why nothing was.
 pub(super) async fn all(
     checks: &[Finding],
-    session: Option<&Session>,
+    session: Option<&Cluster>,
     wanted: Wanted,
     listener: &dyn Listener,
 ) -> Vec<(Id, Result<String, String>)> {
@@ -117,26 +117,25 @@ async fn pull(image: &str, listener: &dyn Listener) -> Result<String> {
 
 /// Sets on every node that runs what the spec says clients are to be told, and waits until all
 /// have heard of it.
-async fn announce(session: &Session) -> Result<String> {
+async fn announce(session: &Cluster) -> Result<String> {
     let launch = &session.launch;
     let own: Vec<(String, String)> = settings::own(launch)
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.config_set()?)))
         .collect();
-    let placed = session.runtime.list(&launch.name).await?;
-    let wire = session.live();
-    let mut seen = super::ours(session, placed).await;
+    let wire = &*session.wire;
+    let mut seen = session.look().await?;
     // Nodes that others added are left alone.
-    seen.retain(|seen| launch.node(&seen.node).is_some());
+    seen.nodes.retain(|node| launch.node(&node.name).is_some());
     let mut set = 0;
-    for (dial, _) in seen.iter().filter_map(cluster::Seen::answers) {
+    for (dial, _) in seen.nodes.iter().filter_map(cluster::answers) {
         let failed = |error| Error::failed(format!("announcing again: {error}"));
-        session.wire.config_set(dial, &own).await.map_err(failed)?;
+        wire.config_set(dial, &own).await.map_err(failed)?;
         set += 1;
     }
     let settled = wait_until(POLL, GOSSIP, async || {
-        let told = cluster::told(&wire, &seen).await;
-        let dialled = cluster::dial(&wire, &seen, &told, true).await;
+        let told = cluster::told(wire, &seen).await;
+        let dialled = cluster::dial(wire, &seen, &told, true).await;
         let right = |told: &rcluster_core::doctor::cluster::Told| {
             told.dialled == rcluster_core::doctor::cluster::Dialled::Right
         };

@@ -9,19 +9,17 @@ mod production;
 
 use crate::cluster::{
     event::Listener,
-    session::{Purpose, Request, Session},
-    survey::Survey,
+    handle::{Cluster, Purpose, Request},
 };
-use rcluster_core::snapshot::place::{Placed, RunState};
 use rcluster_core::{
     doctor::{Finding, Tally, Verdict},
     error::{Error, Kind, Result},
+    hint,
     hint::About,
-    node::Endpoint,
-    secret::Secret,
+    hint::Verb,
+    snapshot::place::RunState,
     spec::{PortChoice, RuntimeKind, launch::Launch},
 };
-use rcluster_wire::LiveWire;
 use serde::Serialize;
 
 /// Version of the document.
@@ -80,7 +78,7 @@ impl Report {
     fn new(cluster: Subject, mut checks: Vec<Finding>) -> Self {
         let about = About::of(&cluster.name, cluster.runtime);
         for finding in &mut checks {
-            let fix = finding.fix.as_ref().map(|fix| about.hint(fix));
+            let fix = finding.fix.take().map(|fix| fix.about(&about));
             finding.fix = fix.filter(|fix| !fix.is_empty());
         }
         let summary = Tally::of(&checks);
@@ -100,28 +98,31 @@ pub async fn of_request(
     wanted: Wanted,
     listener: &dyn Listener,
 ) -> Result<Report> {
+    if !request.seeds.is_empty() {
+        return of_seeds(&Cluster::behind_seeds(request)?, wanted).await;
+    }
     let purpose = match wanted.fix {
         Fix::Do => Purpose::Change,
         Fix::No | Fix::Say => Purpose::Look,
     };
-    let session = match Session::find(request.clone(), purpose).await {
-        Ok(session) => Some(session),
+    let ours = match Cluster::find(request.clone(), purpose).await {
+        Ok(cluster) => Some(cluster),
         // No cluster, or no engine to ask: the checks of the host say more.
         Err(error) if matches!(error.kind(), Kind::NoSuchCluster | Kind::Missing) => None,
         Err(error) => return Err(error),
     };
-    let mut report = check(&request, session.as_ref(), wanted).await?;
+    let mut report = check(&request, ours.as_ref(), wanted).await?;
     match wanted.fix {
         Fix::No => return Ok(report),
         Fix::Say => {
-            fix::say(&mut report.checks, session.is_some(), wanted);
+            fix::say(&mut report.checks, ours.is_some(), wanted);
             return Ok(report);
         }
         Fix::Do => {}
     }
-    let outcomes = fix::all(&report.checks, session.as_ref(), wanted, listener).await;
+    let outcomes = fix::all(&report.checks, ours.as_ref(), wanted, listener).await;
     // What was put right is measured again, so that nothing is called right that is not.
-    let mut report = check(&request, session.as_ref(), wanted).await?;
+    let mut report = check(&request, ours.as_ref(), wanted).await?;
     for (id, outcome) in outcomes {
         for finding in report.checks.iter_mut().filter(|finding| finding.id == id) {
             match &outcome {
@@ -133,19 +134,19 @@ pub async fn of_request(
     Ok(report)
 }
 
-async fn check(request: &Request, session: Option<&Session>, wanted: Wanted) -> Result<Report> {
+async fn check(request: &Request, ours: Option<&Cluster>, wanted: Wanted) -> Result<Report> {
     let tools = host::Tools::find(&request.spec).await;
-    let placed = match session {
-        Some(session) => session.runtime.list(&session.launch.name).await?,
+    let placed = match ours {
+        Some(found) => found.runtime.list(&found.launch.name).await?,
         None => Vec::new(),
     };
-    let existing = session.filter(|_| !placed.is_empty());
+    let existing = ours.filter(|_| !placed.is_empty());
     let kind = match existing {
-        Some(session) => Some(session.launch.runtime),
+        Some(found) => Some(found.launch.runtime),
         None => asked(request),
     };
     let launch = match existing {
-        Some(session) => session.launch.clone(),
+        Some(found) => found.launch.clone(),
         None => intended(request, kind.unwrap_or_else(|| tools.kind())),
     };
     let chosen = existing.is_some()
@@ -158,33 +159,35 @@ async fn check(request: &Request, session: Option<&Session>, wanted: Wanted) -> 
     });
     let starting = starting.cloned().collect();
     let seen = match existing {
-        Some(session) => ours(session, placed.clone()).await,
-        None => Vec::new(),
+        Some(found) => Some(found.look().await?),
+        None => None,
     };
     let site = host::Site {
         launch: &launch,
         kind,
         starting,
         ports_chosen: chosen,
-        used: cluster::memory(&seen),
+        used: cluster::memory(seen.as_ref()),
         data: request.state.cluster(&launch.name),
     };
     let mut checks = host::all(&tools, &site).await;
-    if let Some(session) = existing {
-        let wire = session.live();
-        let told = cluster::told(&wire, &seen).await;
-        checks.extend(cluster::all(&wire, &seen, &told, true).await);
+    if let (Some(found), Some(seen)) = (existing, seen) {
+        let wire = &*found.wire;
+        let seen = cluster::or_directly(wire, seen).await;
+        let told = cluster::told(wire, &seen).await;
+        checks.extend(cluster::all(wire, &seen, found.wanted(), &told).await);
         if wanted.production {
-            checks.extend(production::all(&wire, &seen, &told, Some(session)).await);
+            checks.extend(production::all(wire, &seen, &told, Some(found)).await);
         }
     } else if wanted.production {
         return Err(Error::new(
             Kind::NoSuchCluster,
             format!("there is no running cluster {} to judge", launch.name),
         )
-        .hint(
-            "`rcluster up` first; or `--seed HOST:PORT` for a cluster that rcluster did not start",
-        ));
+        .hint(hint![
+            Verb::Up, " first";
+            "or `--seed HOST:PORT` for a cluster that rcluster did not start"
+        ]));
     }
     let running = placed
         .iter()
@@ -196,13 +199,6 @@ async fn check(request: &Request, session: Option<&Session>, wanted: Wanted) -> 
         running,
     };
     Ok(Report::new(cluster, checks))
-}
-
-/// The nodes of a cluster of ours, and whoever they speak of.
-async fn ours(session: &Session, placed: Vec<Placed>) -> Vec<cluster::Seen> {
-    let wire = session.live();
-    let survey = Survey::of_placed(session, &wire, placed).await;
-    cluster::seen(&wire, &survey, Some(&session.launch)).await
 }
 
 /// The runtime that is settled already.
@@ -223,32 +219,27 @@ fn intended(request: &Request, kind: RuntimeKind) -> Launch {
 }
 
 /// Of a cluster that rcluster did not start: what the wire tells. One seed has to answer.
-pub async fn of_seeds(
-    seeds: &[Endpoint],
-    user: Option<String>,
-    password: Option<Secret>,
-    wanted: Wanted,
-) -> Result<Report> {
+async fn of_seeds(cluster: &Cluster, wanted: Wanted) -> Result<Report> {
     if wanted.fix != Fix::No {
         return Err(
             Error::refused("--fix is for clusters that rcluster started, not for seeds")
                 .hint("leave --fix out: each finding says what to do"),
         );
     }
-    let wire = LiveWire::new(user, password);
-    let survey = Survey::of_seeds(&wire, seeds).await?;
-    let seen = cluster::seen(&wire, &survey, None).await;
-    let told = cluster::told(&wire, &seen).await;
-    let mut checks = cluster::all(&wire, &seen, &told, false).await;
+    let wire = &*cluster.wire;
+    let seen = cluster.look().await?;
+    let seen = cluster::or_directly(wire, seen).await;
+    let told = cluster::told(wire, &seen).await;
+    let mut checks = cluster::all(wire, &seen, cluster.wanted(), &told).await;
     if wanted.production {
-        checks.extend(production::all(&wire, &seen, &told, None).await);
+        checks.extend(production::all(wire, &seen, &told, None).await);
     }
-    let cluster = Subject {
-        name: survey.name,
-        runtime: survey.runtime,
-        running: seen.iter().filter(|node| node.answer.is_ok()).count(),
+    let subject = Subject {
+        name: seen.name.clone(),
+        runtime: seen.runtime,
+        running: seen.said().count(),
     };
-    Ok(Report::new(cluster, checks))
+    Ok(Report::new(subject, checks))
 }
 
 /// The first check that an operation cannot go on with; the others are told as they come.

@@ -2,12 +2,8 @@
 //! only when there is something to start.
 
 use super::{host, refuse};
-use crate::cluster::{
-    context::Context,
-    observe::{self, Observation},
-};
+use crate::cluster::{context::Context, look};
 use futures_util::future::join;
-use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{
     doctor::{Finding, host as judge, host::Needs},
     error::Result,
@@ -32,13 +28,7 @@ pub async fn password(context: &Context<'_>, launch: &Launch, started: &Plan) ->
     if started.is_empty() {
         return Ok(());
     }
-    let placed = context.runtime.list(&launch.name).await?;
-    let running = placed
-        .into_iter()
-        .filter(|placed| placed.state == RunState::Running)
-        .filter_map(|placed| observe::member(launch, placed))
-        .collect::<Vec<_>>();
-    let seen = Observation::of(context.wire, &running).await;
+    let seen = look::members(context, launch).await?;
     seen.hopeless().map_or(Ok(()), Err)
 }
 

@@ -1,8 +1,8 @@
 //! Measuring for the checklist before production: settings, clients, the journal, who lives where.
 
-use super::cluster::{Named, Seen};
+use super::cluster::{Named, answers};
 use crate::{
-    cluster::session::Session,
+    cluster::handle::Cluster,
     history::{self, Routine},
 };
 use futures_util::future::{join, join_all};
@@ -11,9 +11,10 @@ use rcluster_core::{
         Finding, production as judge,
         production::{DIRECTIVES, Settings, Spread},
     },
-    node::{Endpoint, NodeId, NodeName, Role},
+    node::{Endpoint, NodeId, Role},
+    snapshot::Snapshot,
 };
-use rcluster_wire::{LiveWire, Wire};
+use rcluster_wire::Wire;
 use std::collections::BTreeSet;
 
 /// The name that `redis_exporter` gives to its connections.
@@ -21,10 +22,10 @@ const EXPORTER: &str = "redis_exporter";
 
 /// Every item of the list. `ours`: the cluster, if rcluster started it.
 pub(super) async fn all(
-    wire: &LiveWire,
-    seen: &[Seen],
+    wire: &dyn Wire,
+    seen: &Snapshot,
     named: &Named,
-    ours: Option<&Session>,
+    ours: Option<&Cluster>,
 ) -> Vec<Finding> {
     let (settings, watched) = join(settings(wire, seen), watched(wire, seen)).await;
     let shards = spread(seen);
@@ -46,7 +47,7 @@ pub(super) async fn all(
                 "a folder of its own for every node, all on this host"
             }
         })),
-        judge::monitoring(watched, seen.len()),
+        judge::monitoring(watched, seen.nodes.len()),
         judge::alerting(),
         judge::backup(days(Routine::Backup)),
         judge::drill(days(Routine::Drill)),
@@ -59,46 +60,44 @@ pub(super) async fn all(
     ]
 }
 
-async fn settings(wire: &LiveWire, seen: &[Seen]) -> Vec<Settings> {
-    join_all(seen.iter().map(async |node| Settings {
-        node: node.node.clone(),
-        live: match (&node.answer, node.answers()) {
+async fn settings(wire: &dyn Wire, seen: &Snapshot) -> Vec<Settings> {
+    join_all(seen.nodes.iter().map(async |node| Settings {
+        node: node.name.clone(),
+        live: match (node.silence(), answers(node)) {
             (_, Some((dial, _))) => {
                 let answer = wire.config_get(dial, DIRECTIVES).await;
                 answer.map_err(|error| error.to_string())
             }
-            (Err(why), _) => Err(why.clone()),
-            (Ok(_), None) => Err("it cannot be dialled".to_owned()),
+            (Some(why), _) => Err(why),
+            (None, None) => Err("it cannot be dialled".to_owned()),
         },
     }))
     .await
 }
 
-async fn watched(wire: &LiveWire, seen: &[Seen]) -> Result<usize, String> {
-    let dials = seen.iter().filter_map(Seen::answers).map(|(dial, _)| dial);
-    let answers = join_all(dials.map(|dial| wire.client_names(dial))).await;
+async fn watched(wire: &dyn Wire, seen: &Snapshot) -> Result<usize, String> {
+    let dials = seen.nodes.iter().filter_map(answers).map(|(dial, _)| dial);
+    let names = join_all(dials.map(|dial| wire.client_names(dial))).await;
     let mut watched = 0;
-    for answer in answers {
-        let names = answer.map_err(|error| error.to_string())?;
-        watched += usize::from(names.contains(EXPORTER));
+    for answer in names {
+        let clients = answer.map_err(|error| error.to_string())?;
+        watched += usize::from(clients.contains(EXPORTER));
     }
     Ok(watched)
 }
 
 /// Masters with slots, and where they and their replicas live.
-fn spread(seen: &[Seen]) -> Vec<Spread> {
+fn spread(seen: &Snapshot) -> Vec<Spread> {
     let lines = || {
-        seen.iter().filter_map(|node| {
-            let report = node.answer.as_ref().ok()?;
-            Some((node, report.view.me()?))
-        })
+        seen.said()
+            .filter_map(|(node, report)| Some((node, report.view.me()?)))
     };
     let masters = lines().filter(|(_, line)| line.role == Role::Master && !line.slots.is_empty());
     masters
         .map(|(master, line)| {
             let mine = |other: Option<&NodeId>| other == Some(&line.id);
             Spread {
-                master: NodeName::clone(&master.node),
+                master: master.name.clone(),
                 host: master.host.clone(),
                 replicas: lines()
                     .filter(|(_, other)| mine(other.master.as_ref()))
@@ -110,7 +109,7 @@ fn spread(seen: &[Seen]) -> Vec<Spread> {
 }
 
 /// How many days ago that was last done, by the journal.
-fn days(session: &Session, routine: Routine) -> Result<Option<u64>, String> {
+fn days(session: &Cluster, routine: Routine) -> Result<Option<u64>, String> {
     let history = history::history(&session.request.state, &session.launch.name, None);
     let history = history.map_err(|error| error.cause())?;
     Ok(history.last(routine).map(|at| {

@@ -16,10 +16,7 @@ use rcluster_core::{
     node::{Endpoint, NodeName},
     slot::{Slot, SlotSet},
 };
-use rcluster_wire::{
-    LiveWire,
-    failover::{Attempt, DrillWire},
-};
+use rcluster_wire::{Attempt, Wire};
 use std::{
     collections::BTreeSet,
     sync::{
@@ -44,22 +41,22 @@ const LOYAL_PACE: Duration = Duration::from_millis(1);
 
 /// How often each canary asks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub struct Pace {
     /// Writes on the shards that are watched closely.
-    pub(super) write: Duration,
+    pub write: Duration,
     /// Reads on them; `None`: there are none.
-    pub(super) read: Option<Duration>,
+    pub read: Option<Duration>,
     /// How much more slowly the others are asked.
-    pub(super) others: u32,
+    pub others: u32,
     /// How many replicas a write waits for.
-    pub(super) wait: u32,
+    pub wait: u32,
 }
 
 /// Canaries at work. They stop when this is dropped.
-pub(super) struct Canaries {
+pub struct Canaries {
     zero: Instant,
     run: String,
-    wire: Box<dyn Fn() -> LiveWire + Send + Sync>,
+    wire: Box<dyn Fn() -> Box<dyn Wire> + Send + Sync>,
     logs: Vec<Arc<Mutex<Lane>>>,
     tasks: JoinSet<()>,
     halt: Arc<AtomicBool>,
@@ -67,14 +64,9 @@ pub(super) struct Canaries {
 }
 
 impl Canaries {
-    /// Sends out a writer (and a reader) per shard; `close` are the shards watched closely.
-    pub(super) fn start(
-        scene: &Scene,
-        close: &[usize],
-        pace: Pace,
-        wire: impl Fn() -> LiveWire + Send + Sync + 'static,
-    ) -> Self {
-        let mut canaries = Canaries {
+    /// Nobody writes yet.
+    pub fn new(wire: impl Fn() -> Box<dyn Wire> + Send + Sync + 'static) -> Self {
+        Canaries {
             zero: Instant::now(),
             run: format!(
                 "{}-{}",
@@ -85,8 +77,13 @@ impl Canaries {
             logs: Vec::new(),
             tasks: JoinSet::new(),
             halt: Arc::default(),
-            wait: pace.wait,
-        };
+            wait: 0,
+        }
+    }
+
+    /// Sends out a writer (and a reader) per shard; `close` are the shards watched closely.
+    pub fn start(&mut self, scene: &Scene, close: &[usize], pace: Pace) {
+        self.wait = pace.wait;
         for seats in &scene.seats {
             let slower = if close.contains(&seats.shard) {
                 1
@@ -94,18 +91,17 @@ impl Canaries {
                 pace.others
             };
             let doors = scene.doors(seats);
-            let writer = canaries.log(seats.shard, Errand::Write, &seats.slots, 0);
-            canaries.send_out(writer, doors.clone(), pace.write * slower, None);
+            let writer = self.log(seats.shard, Errand::Write, &seats.slots, 0);
+            self.send_out(writer, doors.clone(), pace.write * slower, None);
             if let Some(read) = pace.read {
-                let reader = canaries.log(seats.shard, Errand::Read, &seats.slots, 0);
-                canaries.send_out(reader, doors, read * slower, None);
+                let reader = self.log(seats.shard, Errand::Read, &seats.slots, 0);
+                self.send_out(reader, doors, read * slower, None);
             }
         }
-        canaries
     }
 
     /// Clients that stay with one node, whatever it says, until it sends them away.
-    pub(super) fn be_loyal(&mut self, shard: usize, slots: &SlotSet, door: &Door, clients: usize) {
+    pub fn be_loyal(&mut self, shard: usize, slots: &SlotSet, door: &Door, clients: usize) {
         for number in 0..clients {
             let log = self.log(shard, Errand::Loyal, slots, number);
             self.send_out(log, vec![door.clone()], LOYAL_PACE, Some(LOYALTY));
@@ -153,22 +149,22 @@ impl Canaries {
     }
 
     /// Microseconds since they began.
-    pub(super) fn now_us(&self) -> u64 {
+    pub fn now_us(&self) -> u64 {
         self.at_us(Instant::now())
     }
 
     /// An instant in microseconds since they began.
-    pub(super) fn at_us(&self, instant: Instant) -> u64 {
+    pub fn at_us(&self, instant: Instant) -> u64 {
         micros(instant.saturating_duration_since(self.zero))
     }
 
     /// What they have logged so far.
-    pub(super) fn lanes(&self) -> Vec<Lane> {
+    pub fn lanes(&self) -> Vec<Lane> {
         self.logs.iter().map(|log| lock(log).clone()).collect()
     }
 
     /// Looks at one kind of lane of a shard without copying it.
-    pub(super) fn with_lane<T>(
+    pub fn with_lane<T>(
         &self,
         shard: usize,
         errand: Errand,
@@ -183,7 +179,7 @@ impl Canaries {
     }
 
     /// Whether every loyal client has been sent away, or has lost its node.
-    pub(super) fn loyalty_is_over(&self) -> bool {
+    pub fn loyalty_is_over(&self) -> bool {
         self.logs.iter().all(|log| {
             let lane = lock(log);
             lane.errand != Errand::Loyal || lane.tries.last().is_some_and(|last| !last.acked())
@@ -191,7 +187,7 @@ impl Canaries {
     }
 
     /// Lets the last answers come and returns the logs.
-    pub(super) async fn finish(mut self) -> Vec<Lane> {
+    pub async fn finish(mut self) -> Vec<Lane> {
         self.halt.store(true, Ordering::Relaxed);
         let all = async { while self.tasks.join_next().await.is_some() {} };
         // Those that still wait then are cut off; what they had sent is not in the log.
@@ -202,7 +198,7 @@ impl Canaries {
 }
 
 struct Walk {
-    wire: LiveWire,
+    wire: Box<dyn Wire>,
     guide: Guide,
     log: Arc<Mutex<Lane>>,
     zero: Instant,
@@ -231,15 +227,17 @@ impl Walk {
             let key = format!("{prefix}{seq}");
             let value = seq.to_string();
             let what = match errand {
-                Errand::Read => Attempt::Read { key: &prefix },
+                Errand::Read => Attempt::Read {
+                    key: prefix.as_bytes(),
+                },
                 Errand::Write => Attempt::Write {
-                    key: &key,
-                    value: &value,
+                    key: key.as_bytes(),
+                    value: value.as_bytes(),
                     wait: self.wait,
                 },
                 Errand::Loyal => Attempt::Write {
-                    key: &key,
-                    value: &value,
+                    key: key.as_bytes(),
+                    value: value.as_bytes(),
                     wait: 0,
                 },
             };
@@ -275,7 +273,7 @@ fn micros(duration: Duration) -> u64 {
 }
 
 /// A hash tag of one of these slots.
-pub(super) fn tag(slots: &SlotSet) -> String {
+pub fn tag(slots: &SlotSet) -> String {
     // With 16384 slots and a set of at least one, 16384 × 20 tries miss with odds below 1e-8.
     (0..330_000_u32)
         .map(|i| i.to_string())
@@ -284,7 +282,7 @@ pub(super) fn tag(slots: &SlotSet) -> String {
 }
 
 /// Looks for the key of every write of these lanes, each on its shard's present master.
-pub(super) async fn find(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Result<Vec<Found>> {
+pub async fn find(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Result<Vec<Found>> {
     let mut all = Vec::with_capacity(lanes.len());
     for lane in lanes {
         if lane.errand == Errand::Read {
@@ -292,10 +290,10 @@ pub(super) async fn find(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Resu
             continue;
         }
         let (name, at) = master(scene, lane.shard)?;
-        let keys: Vec<String> = lane
+        let keys: Vec<Vec<u8>> = lane
             .tries
             .iter()
-            .map(|attempt| lane.key(attempt.seq))
+            .map(|attempt| lane.key(attempt.seq).into_bytes())
             .collect();
         let values = wire
             .values(&at, &keys)
@@ -304,7 +302,7 @@ pub(super) async fn find(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Resu
         let (mut there, mut other) = (BTreeSet::new(), BTreeSet::new());
         for (attempt, value) in lane.tries.iter().zip(&values) {
             match value {
-                Some(value) if *value == attempt.seq.to_string() => {
+                Some(value) if *value == attempt.seq.to_string().into_bytes() => {
                     there.insert(attempt.seq);
                 }
                 Some(_) => {
@@ -323,7 +321,7 @@ pub(super) async fn find(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Resu
 }
 
 /// The same, where a shard without a master that answers hides only its own keys.
-pub(super) async fn find_what_can_be(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Vec<Found> {
+pub async fn find_what_can_be(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Vec<Found> {
     let mut all = Vec::with_capacity(lanes.len());
     for lane in lanes {
         let found = find(scene, wire, std::slice::from_ref(lane)).await;
@@ -338,13 +336,13 @@ pub(super) async fn find_what_can_be(scene: &Scene, wire: &LiveWire, lanes: &[La
 }
 
 /// Removes the keys of these lanes.
-pub(super) async fn discard(scene: &Scene, wire: &LiveWire, lanes: &[Lane]) -> Result<()> {
+pub async fn discard(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Result<()> {
     for lane in lanes.iter().filter(|lane| lane.errand != Errand::Read) {
         let (name, at) = master(scene, lane.shard)?;
-        let keys: Vec<String> = lane
+        let keys: Vec<Vec<u8>> = lane
             .tries
             .iter()
-            .map(|attempt| lane.key(attempt.seq))
+            .map(|attempt| lane.key(attempt.seq).into_bytes())
             .collect();
         wire.discard(&at, &keys)
             .await

@@ -1,20 +1,12 @@
 //! Where failovers take place: a cluster of ours, or one that somebody else started and that is
 //! reached through seeds. Commands on the wire are all that a planned failover needs.
 
-use crate::{
-    cluster::{context::Context, event::Listener, session::Session, survey::Survey},
-    init,
-};
-use rcluster_core::snapshot::place::{Placed, RunState};
+use crate::cluster::{context::Context, event::Listener, handle::Cluster};
 use rcluster_core::{
-    error::Result,
-    node::{Address, BUS_OFFSET, Endpoint},
     secret::Secret,
     spec::{ClusterName, launch::Launch},
 };
-use rcluster_runtime::external::External;
-use rcluster_wire::LiveWire;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use rcluster_wire::Wire;
 
 /// A cluster, and how to reach it.
 pub struct Ground<'a> {
@@ -22,106 +14,33 @@ pub struct Ground<'a> {
     pub context: Context<'a>,
     /// The cluster.
     pub launch: &'a Launch,
-    wires: Arc<dyn Fn() -> LiveWire + Send + Sync>,
+    /// The password that its nodes are configured with.
+    pub password: Option<&'a Secret>,
 }
 
 impl<'a> Ground<'a> {
-    /// One of ours.
-    pub fn ours(session: &'a Session, listener: &'a dyn Listener) -> Self {
+    /// This cluster, ours or behind seeds.
+    pub fn of(session: &'a Cluster, listener: &'a dyn Listener) -> Self {
         Ground {
             context: session.context(listener),
             launch: &session.launch,
-            wires: Arc::new(session.wires()),
+            password: session.password(),
         }
     }
 
-    /// A wire that shares no connection with others.
-    pub fn live(&self) -> LiveWire {
-        (self.wires)()
-    }
-
-    /// Makes further ones.
-    pub fn wires(&self) -> impl Fn() -> LiveWire + Send + Sync + 'static {
-        let wires = Arc::clone(&self.wires);
-        move || wires()
-    }
-}
-
-/// A cluster behind seeds.
-pub struct Seeds {
-    runtime: External,
-    wire: LiveWire,
-    launch: Launch,
-    wires: Arc<dyn Fn() -> LiveWire + Send + Sync>,
-    deadline: Duration,
-}
-
-impl Seeds {
-    /// Asks the first seed that answers for all the others.
-    pub async fn find(
-        seeds: &[Endpoint],
-        user: Option<String>,
-        password: Option<Secret>,
-        deadline: Duration,
-    ) -> Result<Self> {
-        let wires = move || LiveWire::new(user.clone(), password.clone());
-        let wire = wires();
-        let survey = Survey::of_seeds(&wire, seeds).await?;
-        let mut nodes = Vec::new();
-        for (asked, answer) in survey.asked.iter().zip(&survey.answers) {
-            let (Some(dial), Some(Ok(report))) = (&asked.dial, answer) else {
-                continue;
-            };
-            let ip = init::resolve(dial).await?;
-            let own = report.view.me().and_then(|me| me.address);
-            let address = own.unwrap_or(Address {
-                ip,
-                port: dial.port,
-                bus_port: dial.port.saturating_add(BUS_OFFSET),
-            });
-            nodes.push(Placed {
-                node: asked.name.clone(),
-                state: RunState::Running,
-                port: address.port,
-                bus_port: address.bus_port,
-                host: ip.to_string(),
-                connected: true,
-                exit: None,
-                dial: Some(SocketAddr::new(ip, dial.port)),
-                address: Some(address),
-                runtime_id: String::new(),
-                shape: None,
-            });
-        }
-        Ok(Seeds {
-            runtime: External::of(nodes),
-            wire,
-            launch: Launch::foreign(),
-            wires: Arc::new(wires),
-            deadline,
-        })
-    }
-
-    /// The cluster's name in reports.
-    pub fn name(&self) -> &ClusterName {
+    /// The cluster's name.
+    pub fn name(&self) -> &'a ClusterName {
         &self.launch.name
     }
 
-    /// Where failovers take place.
-    pub fn ground<'a>(&'a self, listener: &'a dyn Listener) -> Ground<'a> {
-        Ground {
-            context: Context {
-                runtime: &self.runtime,
-                wire: &self.wire,
-                listener,
-                // It has no state folder here.
-                journal: None,
-                remember: None,
-                deadline: self.deadline,
-                kill: None,
-            },
-            launch: &self.launch,
-            wires: Arc::clone(&self.wires),
-        }
+    /// A wire that shares no connection with others.
+    pub fn live(&self) -> Box<dyn Wire> {
+        self.context.wire.another()
+    }
+
+    /// Makes further ones.
+    pub fn wires(&self) -> impl Fn() -> Box<dyn Wire> + Send + Sync + 'static {
+        let wire = self.live();
+        move || wire.another()
     }
 }

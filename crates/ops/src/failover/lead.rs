@@ -1,20 +1,14 @@
-//! A replica takes over because it is told to; and the way back to a topology, one failover after
-//! another.
+//! A replica takes over because it is told to.
 
-use super::scene::Scene;
-use crate::cluster::context::{Context, wire_failure};
-use rcluster_core::snapshot::answer::WireError;
+use super::{ground::Ground, scene::Scene};
+use crate::cluster::context::wire_failure;
 use rcluster_core::{
     error::{Error, Result},
-    failover::{
-        seats::{Move, moves},
-        words::{Manner, Seats},
-    },
+    failover::words::Manner,
     node::{Epoch, NodeName, Role},
-    spec::launch::Launch,
+    snapshot::{answer::WireError, refusal::Refusal},
 };
 use rcluster_runtime::wait::{Look, wait_until};
-use rcluster_wire::{LiveWire, failover::DrillWire};
 use std::time::{Duration, Instant};
 
 /// How often the new master is looked at.
@@ -32,32 +26,32 @@ const TRIES: usize = 3;
 /// A replica may be this far behind when it is asked: it catches up while the master waits.
 const NEAR: u64 = 1 << 20;
 
-/// How long a takeover took.
+/// When a replica took over.
 #[derive(Debug, Clone, Copy)]
 pub struct Took {
-    /// Until the new master said so.
-    pub promoted: Duration,
-    /// Until all views agreed and every link was up.
-    pub settled: Duration,
     /// When the command was sent.
     pub began: Instant,
+    /// How long it took until the new master said so, in its own view.
+    pub promoted: Duration,
 }
 
-/// Makes a replica the master of its shard, and waits until everybody agrees.
+/// Makes a replica the master of its shard, and waits until it says so. Where it is to take over from
+/// somebody else than who leads its shard now, the plan was made from something that is no more.
 pub async fn lead(
-    context: &Context<'_>,
-    launch: &Launch,
-    wire: &LiveWire,
+    ground: &Ground<'_>,
+    from: Option<&NodeName>,
     to: &NodeName,
     manner: Manner,
 ) -> Result<Took> {
-    let mut scene = Scene::look(context, launch).await?;
+    let mut scene = Scene::look(ground).await?;
+    refuse_drift(&scene, from, to)?;
+    let wire = ground.live();
     let leads = |scene: &Scene| scene.shard_of(to).is_some_and(|seats| seats.master == *to);
     if manner != Manner::Takeover && !leads(&scene) {
-        super::rest::rest(context, &scene, wire, to).await?;
+        super::rest::rest(ground, &scene, to).await?;
     }
     if manner == Manner::Planned {
-        scene = in_sync(context, launch, to).await?;
+        scene = in_sync(ground, to).await?;
     }
     let dial = scene.member(to)?.dial.clone();
     let before = if leads(&scene) {
@@ -69,9 +63,12 @@ pub async fn lead(
     let mut last = String::new();
     for _ in 0..TRIES {
         match wire.failover(&dial, manner).await {
-            Ok(()) => {}
-            // It leads already: an earlier try, or an election, was in time.
-            Err(WireError::Reply { reply, .. }) if reply.contains("to a replica") => {}
+            // If it leads already, an earlier try, or an election, was in time.
+            Ok(())
+            | Err(WireError::Reply {
+                refusal: Refusal::NotAReplica,
+                ..
+            }) => {}
             Err(error) => return Err(wire_failure(to, &error)),
         }
         let outcome = wait_until(POLL, ONE_TRY, async || {
@@ -91,12 +88,9 @@ pub async fn lead(
         .await?;
         match outcome {
             Ok(()) => {
-                let promoted = began.elapsed();
-                Scene::settled(context, launch, &format!("failing over to {to}")).await?;
                 return Ok(Took {
-                    promoted,
-                    settled: began.elapsed(),
                     began,
+                    promoted: began.elapsed(),
                 });
             }
             Err(late) => last = late.last,
@@ -109,6 +103,19 @@ pub async fn lead(
     )
 }
 
+fn refuse_drift(scene: &Scene, from: Option<&NodeName>, to: &NodeName) -> Result<()> {
+    match (from, scene.shard_of(to)) {
+        (Some(from), Some(seats)) if seats.master != *from && seats.master != *to => {
+            Err(Error::refused(format!(
+                "{to} was to take over from {from}, and follows {} now",
+                seats.master
+            ))
+            .hint("`rcluster status` shows who follows whom; the same command plans it anew"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The epoch under which the shard of a replica is led.
 fn own_epoch(scene: &Scene, replica: &NodeName) -> Option<Epoch> {
     let master = &scene.shard_of(replica)?.master;
@@ -117,9 +124,9 @@ fn own_epoch(scene: &Scene, replica: &NodeName) -> Option<Epoch> {
 }
 
 /// Waits until a replica follows closely.
-async fn in_sync(context: &Context<'_>, launch: &Launch, to: &NodeName) -> Result<Scene> {
-    let outcome = wait_until(POLL * 5, context.deadline, async || {
-        let scene = Scene::look(context, launch).await?;
+async fn in_sync(ground: &Ground<'_>, to: &NodeName) -> Result<Scene> {
+    let outcome = wait_until(POLL * 5, ground.context.deadline, async || {
+        let scene = Scene::look(ground).await?;
         let Some(seats) = scene.shard_of(to) else {
             return Ok::<_, Error>(Look::Pending(format!("{to} is in no shard")));
         };
@@ -138,44 +145,4 @@ async fn in_sync(context: &Context<'_>, launch: &Launch, to: &NodeName) -> Resul
         Error::refused(format!("{to} cannot take over: {}", late.last))
             .hint("`rcluster status` shows its link; it has to be in sync before its master may go")
     })
-}
-
-/// Brings the wanted topology back: strays follow their master again, then one planned failover
-/// per shard. Returns how many moves it took.
-pub async fn restore(
-    context: &Context<'_>,
-    launch: &Launch,
-    wire: &LiveWire,
-    wanted: &[Seats],
-) -> Result<usize> {
-    let mut done = 0;
-    for _ in 0..=2 * wanted.len() {
-        let scene = Scene::settled(context, launch, "bringing the first topology back").await?;
-        let next = moves(&scene.seats, wanted);
-        if next.is_empty() {
-            return Ok(done);
-        }
-        for step in next {
-            match step {
-                Move::Follow { node, master } => {
-                    let of = scene
-                        .id(&master)
-                        .ok_or_else(|| Error::failed(format!("{master} does not answer")))?;
-                    let dial = &scene.member(&node)?.dial;
-                    context
-                        .wire
-                        .replicate(dial, &of)
-                        .await
-                        .map_err(|error| wire_failure(&node, &error))?;
-                }
-                Move::Lead { to, .. } => {
-                    lead(context, launch, wire, &to, Manner::Planned).await?;
-                }
-            }
-            done += 1;
-        }
-    }
-    Err(Error::failed("the first topology does not come back").hint(
-        "`rcluster status` shows who leads; `rcluster failover --planned --to NODE` changes it",
-    ))
 }

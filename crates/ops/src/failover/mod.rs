@@ -1,32 +1,18 @@
-//! Breaking a cluster on purpose and watching it heal, from outside as a client and from inside
-//! through every node's view.
+//! What drills, planned failovers, rolling restarts and the lifecycle of a cluster build on: who is
+//! what, a replica that takes over, the way back, and putting right what a killed drill left.
 //!
-//! - `scene`: who is what now; `preflight`: may this be broken
-//! - `ground`: where: a cluster of ours, or one behind seeds; `outline`: all of it, before anything is touched
-//! - `canary`: clients that write and read all the while; `watch`: quick looks at every node
-//! - `fault`: break and mend; `script`: the order of things; `slow`: a master that stutters; `recovery`: its second half; `account`: what it came to
-//! - `rest`: a replica that stood for election lately must not be asked yet
-//! - `lead`: planned failovers, and the way back to a topology; `planned`: those on their own
+//! - `scene`: who is what now; `ground`: a cluster of ours, or one behind seeds; `pick`: which shard is meant
+//! - `carry_out`: a plan in which replicas take over; `lead`: one that does; `rest`: one that stood for election lately must not be asked yet
+//! - `give_back`: the way back to a topology; `mend`: nodes and settings that a drill changed
+//! - `canary`: clients that write and read all the while; `planned`: failovers without a fault
 
-mod account;
-mod canary;
-mod fault;
+pub mod canary;
+pub mod carry_out;
+pub mod give_back;
 pub mod ground;
-mod lead;
-mod minority;
-pub mod outline;
+pub mod lead;
+pub mod mend;
+pub mod pick;
 pub mod planned;
-mod preflight;
-mod recovery;
-mod rest;
-pub mod rolling;
-pub mod run;
-mod scene;
-mod script;
-mod slow;
-mod stop;
-mod watch;
-
-pub use lead::{lead, restore};
-pub use scene::Scene;
-pub use stop::Stop;
+pub mod rest;
+pub mod scene;

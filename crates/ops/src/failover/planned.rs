@@ -3,8 +3,10 @@
 
 use super::{
     canary::{Canaries, Pace, discard, find},
+    carry_out::carry_out,
     ground::Ground,
-    lead::lead,
+    lead::Took,
+    pick::{no_such_node, picked},
     rest,
     scene::Scene,
 };
@@ -12,14 +14,15 @@ use rcluster_core::{
     error::{Error, Result},
     failover::{
         ledger::{self, Balance},
-        outline::{Heir, Outline},
-        report::{Planned, SCHEMA, Turn, Verdict},
-        words::{Errand, Manner, Pick, Seats},
+        outline::{Heir, Outline, Restored, SCHEMA},
+        planned::{self, Turn},
+        report::{self, Planned, Verdict},
+        words::{Errand, Lane, Manner, Pick, Seats},
     },
     node::NodeName,
+    slot::SlotSet,
 };
-use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// Fine enough for pauses of tens of milliseconds.
@@ -41,74 +44,158 @@ pub struct Request {
     pub manner: Manner,
 }
 
+/// One failover that was carried out.
+struct Done {
+    turn: Turn,
+    took: Took,
+    settled: Instant,
+    /// From the command until a moment after all had settled, in the canaries' time.
+    window: (u64, u64),
+}
+
 /// Fails over; one shard after another.
 pub async fn planned(ground: &Ground<'_>, request: &Request) -> Result<Planned> {
-    let (context, launch, live) = (&ground.context, ground.launch, ground.live());
-    let mut scene = Scene::calm(context, launch).await?;
-    let mut turns = turns(&scene, request)?;
+    let mut scene = Scene::calm(ground).await?;
+    turns(&scene, request)?;
     if request.manner == Manner::Planned {
-        scene = Scene::settled(context, launch, "waiting for a healthy cluster").await?;
-        turns = self::turns(&scene, request)?;
+        scene = Scene::settled(ground, "waiting for a healthy cluster").await?;
     }
-    let close: Vec<usize> = turns.iter().map(|(seats, _)| seats.shard).collect();
+    let turns = turns(&scene, request)?;
+    let close: Vec<usize> = turns.iter().map(|(_, turn)| turn.shard).collect();
     let pace = Pace {
         write: PACE,
         read: None,
         others: 5,
         wait: 0,
     };
-    let canaries = Canaries::start(&scene, &close, pace, ground.wires());
+    let mut canaries = Canaries::new(ground.wires());
+    canaries.start(&scene, &close, pace);
     sleep(MARGIN).await;
-    let mut done = Vec::new();
-    let mut windows = Vec::new();
-    for (seats, to) in turns {
-        context.note(format!(
-            "shard {}: {to} takes over from {}",
-            seats.shard, seats.master
-        ));
-        let took = lead(context, launch, &live, &to, request.manner).await?;
-        if let Some(journal) = context.journal {
-            journal.write(
-                "failover",
-                json!({ "shard": seats.shard, "from": seats.master, "to": to, "manner": request.manner }),
-            )?;
-        }
-        sleep(MARGIN).await;
-        windows.push((canaries.at_us(took.began), canaries.now_us()));
-        done.push(Turn {
-            shard: seats.shard,
-            from: seats.master,
-            to,
-            promoted_ms: millis(took.promoted),
-            settled_ms: millis(took.settled),
-            worst_pause_ms: 0.0,
-        });
+    let outcome = one_by_one(ground, request, scene, turns, &canaries).await;
+    if let Some(journal) = ground.context.journal {
+        journal.end(&outcome)?;
     }
     let lanes = canaries.finish().await;
-    for (turn, (from, to)) in done.iter_mut().zip(windows) {
-        let mut lanes = lanes.iter();
-        let lane = lanes.find(|lane| lane.shard == turn.shard && lane.errand == Errand::Write);
-        let pause = lane.map_or(0, |lane| ledger::worst_pause_us(lane, from, to));
-        turn.worst_pause_ms = ledger::ms(pause);
+    let after = Scene::look(ground).await;
+    let done = match (outcome, &after) {
+        (Ok(done), _) => done,
+        (Err(error), Ok(after)) => {
+            // Those that cannot be removed now expire.
+            let _ = discard(after, &*ground.live(), &lanes).await;
+            return Err(error);
+        }
+        (Err(error), Err(_)) => return Err(error),
+    };
+    let balance = balance(ground, &after?, &lanes).await?;
+    Ok(report(ground, request, &done, &lanes, &balance))
+}
+
+/// Each turn is planned from what is when it comes, by the function that planned all of them.
+async fn one_by_one(
+    ground: &Ground<'_>,
+    request: &Request,
+    first: Scene,
+    turns: Vec<(SlotSet, Turn)>,
+    canaries: &Canaries,
+) -> Result<Vec<Done>> {
+    let mut done = Vec::new();
+    let mut scene = first;
+    for (slots, _) in turns {
+        if !done.is_empty() {
+            scene = Scene::settled(ground, "between two failovers").await?;
+        }
+        let turn = self::turns(&scene, request)?
+            .into_iter()
+            .find(|(of, _)| *of == slots)
+            .map(|(_, turn)| turn)
+            .ok_or_else(|| {
+                Error::refused(format!("no shard has the slots {slots} any more"))
+                    .hint("somebody moves slots: try again when that is over")
+            })?;
+        ground.context.note(format!(
+            "shard {}: {} takes over from {}",
+            turn.shard, turn.to, turn.from
+        ));
+        let plan = planned::plan(std::slice::from_ref(&turn), request.manner);
+        let took = carry_out(ground, &scene, &plan).await?;
+        let settled = Instant::now();
+        verify(&Scene::look(ground).await?, &slots, &turn)?;
+        sleep(MARGIN).await;
+        for took in took {
+            done.push(Done {
+                turn: turn.clone(),
+                took,
+                settled,
+                window: (canaries.at_us(took.began), canaries.now_us()),
+            });
+        }
     }
-    let after = Scene::look(context, launch).await?;
-    let found = find(&after, &live, &lanes).await?;
+    Ok(done)
+}
+
+/// Whether the slots are led by whom they were to be led by.
+fn verify(scene: &Scene, slots: &SlotSet, turn: &Turn) -> Result<()> {
+    match scene.seats.iter().find(|seats| seats.slots == *slots) {
+        Some(seats) if seats.master == turn.to => Ok(()),
+        Some(seats) => Err(Error::failed(format!(
+            "shard {} is led by {}, not by {}",
+            turn.shard, seats.master, turn.to
+        ))
+        .hint("`rcluster status` shows who leads; somebody else may have failed it over")),
+        None => Err(
+            Error::failed(format!("nobody leads the slots of shard {}", turn.shard))
+                .hint("`rcluster status` shows what each node says"),
+        ),
+    }
+}
+
+/// Looks for the canaries' writes, and removes them.
+async fn balance(ground: &Ground<'_>, after: &Scene, lanes: &[Lane]) -> Result<Balance> {
+    let wire = ground.live();
+    let found = find(after, &*wire, lanes).await?;
     let mut balance = Balance::default();
     for (lane, found) in lanes.iter().zip(&found) {
         balance.add(lane, None, found);
     }
-    discard(&after, &live, &lanes).await?;
-    let worst = done
+    discard(after, &*wire, lanes).await?;
+    Ok(balance)
+}
+
+fn report(
+    ground: &Ground<'_>,
+    request: &Request,
+    done: &[Done],
+    lanes: &[Lane],
+    balance: &Balance,
+) -> Planned {
+    let pause = |one: &Done| {
+        let mut lanes = lanes.iter();
+        let lane = lanes.find(|lane| lane.shard == one.turn.shard && lane.errand == Errand::Write);
+        let (from, to) = one.window;
+        ledger::ms(lane.map_or(0, |lane| ledger::worst_pause_us(lane, from, to)))
+    };
+    let turns: Vec<report::Turn> = done
         .iter()
-        .map(|turn| turn.worst_pause_ms)
-        .fold(0.0, f64::max);
+        .map(|one| report::Turn {
+            shard: one.turn.shard,
+            from: one.turn.from.clone(),
+            to: one.turn.to.clone(),
+            promoted_ms: millis(one.took.promoted),
+            settled_ms: millis(one.settled.saturating_duration_since(one.took.began)),
+            worst_pause_ms: pause(one),
+        })
+        .collect();
     let lossless = request.manner != Manner::Planned || balance.lost == 0;
-    Ok(Planned {
-        schema: SCHEMA,
-        cluster: launch.name.to_string(),
+    let lost = format!("{} acknowledged writes are gone", balance.lost);
+    Planned {
+        schema: report::SCHEMA,
+        cluster: ground.launch.name.to_string(),
         manner: request.manner,
-        turns: done,
-        worst_pause_ms: worst,
+        worst_pause_ms: turns
+            .iter()
+            .map(|turn| turn.worst_pause_ms)
+            .fold(0.0, f64::max),
+        turns,
         resolution_ms: millis(PACE),
         acked: balance.acked,
         lost: balance.lost,
@@ -116,50 +203,61 @@ pub async fn planned(ground: &Ground<'_>, request: &Request) -> Result<Planned> 
         errors_by_class: ledger::errors(lanes.iter()),
         verdict: Verdict {
             passed: lossless,
-            reasons: if lossless {
-                Vec::new()
-            } else {
-                vec![format!("{} acknowledged writes are gone", balance.lost)]
-            },
+            reasons: (!lossless).then_some(lost).into_iter().collect(),
         },
-    })
+    }
 }
 
 /// What [`planned`] would do.
 pub async fn outline(ground: &Ground<'_>, request: &Request) -> Result<Outline> {
-    let scene = Scene::calm(&ground.context, ground.launch).await?;
-    let turns = turns(&scene, request)?;
-    let mut notes = Vec::new();
+    let scene = Scene::calm(ground).await?;
+    let turns: Vec<Turn> = turns(&scene, request)?
+        .into_iter()
+        .map(|(_, turn)| turn)
+        .collect();
+    let mut plan = planned::plan(&turns, request.manner);
+    plan.notes.push(planned::note(request.manner).to_owned());
     if request.manner != Manner::Takeover {
-        for (_, to) in &turns {
-            let left = rest::left(&ground.context, &scene, &ground.live(), to).await?;
+        for turn in &turns {
+            let left = rest::left(ground, &scene, &turn.to).await?;
             if !left.is_zero() {
-                notes.push(rest::why(to.as_str(), left));
+                plan.notes.push(rest::why(turn.to.as_str(), left));
             }
         }
     }
-    let heirs = turns.into_iter().map(|(seats, to)| Heir {
-        shard: seats.shard,
-        from: seats.master,
-        to: vec![to],
-    });
-    let mut outline = Outline::failover(
-        ground.launch.name.to_string(),
-        ground.launch.runtime.to_string(),
-        heirs.collect(),
-        request.manner,
-    );
-    outline.notes.extend(notes);
     if let (Manner::Planned, Err(why)) = (request.manner, scene.well()) {
-        outline
-            .notes
-            .push(format!("it waits first for the cluster to be well: {why}"));
+        let note = format!("it waits first for the cluster to be well: {why}");
+        plan.notes.push(note);
     }
-    Ok(outline)
+    Ok(Outline {
+        schema: SCHEMA,
+        cluster: ground.launch.name.to_string(),
+        runtime: ground.launch.runtime.to_string(),
+        kind: "failover",
+        drill: None,
+        heirs: turns
+            .into_iter()
+            .map(|turn| Heir {
+                shard: turn.shard,
+                from: turn.from,
+                to: vec![turn.to],
+            })
+            .collect(),
+        plan,
+        restored: Restored::default(),
+    })
 }
 
-/// Which shards, and who takes over in each.
-fn turns(scene: &Scene, request: &Request) -> Result<Vec<(Seats, NodeName)>> {
+/// Which shards by their slots, and who takes over in each.
+fn turns(scene: &Scene, request: &Request) -> Result<Vec<(SlotSet, Turn)>> {
+    let turn = |seats: &Seats, to| {
+        let turn = Turn {
+            shard: seats.shard,
+            from: seats.master.clone(),
+            to,
+        };
+        (seats.slots.clone(), turn)
+    };
     if let Some(to) = &request.to {
         let seats = scene.shard_of(to).ok_or_else(|| no_such_node(scene, to))?;
         if seats.master == *to {
@@ -169,7 +267,7 @@ fn turns(scene: &Scene, request: &Request) -> Result<Vec<(Seats, NodeName)>> {
             ))
             .hint("name one of its replicas, or leave --to out"));
         }
-        return Ok(vec![(seats.clone(), to.clone())]);
+        return Ok(vec![turn(seats, to.clone())]);
     }
     let shards: Vec<&Seats> = if request.all {
         scene.seats.iter().collect()
@@ -190,50 +288,9 @@ fn turns(scene: &Scene, request: &Request) -> Result<Vec<(Seats, NodeName)>> {
                 Error::refused(format!("shard {} has no replica in sync", seats.shard))
                     .hint("`rcluster status` shows the links; --takeover promotes a replica whatever it has")
             })?;
-            Ok((seats.clone(), to))
+            Ok(turn(seats, to))
         })
         .collect()
-}
-
-/// The shard that was asked for.
-pub(super) fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
-    match pick {
-        Pick::Any => {
-            let with = scene
-                .seats
-                .iter()
-                .filter(|seats| scene.best_replica(seats).is_some());
-            let all: Vec<&Seats> = with.collect();
-            // Not by chance: `--dry-run` has to name the shard that is hit. A crash and the way back
-            // are two epochs, so that the next drill comes to the next shard.
-            let turn = usize::try_from(scene.epoch().0 / 2).unwrap_or(0);
-            all.get(turn % all.len().max(1)).copied().ok_or_else(|| {
-                Error::refused("no shard has a replica in sync")
-                    .hint("`rcluster status` shows the links; `replicas:` in the spec makes some")
-            })
-        }
-        Pick::Number(number) => {
-            let mut seats = scene.seats.iter();
-            seats.find(|seats| seats.shard == *number).ok_or_else(|| {
-                Error::usage(format!("there is no shard {number}"))
-                    .hint(format!("they are numbered from 1 to {}", scene.seats.len()))
-            })
-        }
-        Pick::Node(name) => scene
-            .shard_of(name)
-            .ok_or_else(|| no_such_node(scene, name)),
-    }
-}
-
-fn no_such_node(scene: &Scene, name: &NodeName) -> Error {
-    let known: Vec<&str> = scene
-        .seen
-        .members
-        .iter()
-        .map(|member| member.name.as_str())
-        .collect();
-    Error::usage(format!("no shard has a node {name}"))
-        .hint(format!("its nodes are {}", known.join(", ")))
 }
 
 fn millis(duration: Duration) -> f64 {

@@ -6,10 +6,9 @@
 //! a moment later: those writes are gone, and its master keeps its clients waiting for 5 s. Asked
 //! after that, it does nothing and the clients wait just as long. So it is let rest first.
 
-use super::scene::Scene;
-use crate::cluster::context::{Context, wire_failure};
+use super::{ground::Ground, scene::Scene};
+use crate::cluster::context::wire_failure;
 use rcluster_core::{error::Result, node::NodeName};
-use rcluster_wire::{LiveWire, failover::DrillWire};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -20,20 +19,15 @@ const LEAST: Duration = Duration::from_secs(2);
 const ROUNDING: Duration = Duration::from_secs(1);
 
 /// How much longer a replica has to rest before it may take over.
-pub(super) async fn left(
-    context: &Context<'_>,
-    scene: &Scene,
-    wire: &LiveWire,
-    node: &NodeName,
-) -> Result<Duration> {
+pub async fn left(ground: &Ground<'_>, scene: &Scene, node: &NodeName) -> Result<Duration> {
     let dial = &scene.member(node)?.dial;
     let failed = |error| wire_failure(node, &error);
-    let past = wire.past_elections(dial).await.map_err(failed)?;
+    let past = ground.live().past_elections(dial).await.map_err(failed)?;
     if past.requests == 0 {
         return Ok(Duration::ZERO);
     }
     let name = "cluster-node-timeout";
-    let timeout = context.wire.config_get(dial, &[name]).await;
+    let timeout = ground.context.wire.config_get(dial, &[name]).await;
     let timeout = timeout.map_err(failed)?;
     let timeout = timeout.get(name).and_then(|text| text.parse().ok());
     let retry = retry(Duration::from_millis(timeout.unwrap_or(15_000)));
@@ -43,36 +37,30 @@ pub(super) async fn left(
 }
 
 /// How much longer the longest of them has to rest.
-pub(super) async fn left_of_all(
-    context: &Context<'_>,
+pub async fn left_of_all(
+    ground: &Ground<'_>,
     scene: &Scene,
-    wire: &LiveWire,
     nodes: &[NodeName],
 ) -> Result<Duration> {
     let mut longest = Duration::ZERO;
     for node in nodes {
-        longest = longest.max(left(context, scene, wire, node).await?);
+        longest = longest.max(left(ground, scene, node).await?);
     }
     Ok(longest)
 }
 
 /// Lets it rest, and says so.
-pub(super) async fn rest(
-    context: &Context<'_>,
-    scene: &Scene,
-    wire: &LiveWire,
-    node: &NodeName,
-) -> Result<()> {
-    let left = left(context, scene, wire, node).await?;
+pub async fn rest(ground: &Ground<'_>, scene: &Scene, node: &NodeName) -> Result<()> {
+    let left = left(ground, scene, node).await?;
     if !left.is_zero() {
-        context.note(why(node.as_str(), left));
+        ground.context.note(why(node.as_str(), left));
         sleep(left).await;
     }
     Ok(())
 }
 
 /// Why nothing happens for so long.
-pub(super) fn why(who: &str, left: Duration) -> String {
+pub fn why(who: &str, left: Duration) -> String {
     format!(
         "{who} stood for election not long ago: waiting {} s, until Redis lets it stand again",
         left.as_secs()

@@ -1,19 +1,17 @@
 //! Who is what right now, by name.
 
-use crate::cluster::{
-    context::{Context, Member},
-    observe::{self, Observation},
-};
+use super::ground::Ground;
+use crate::cluster::look;
 use rcluster_core::{
     error::{Error, Result},
     failover::{
         seats,
         words::{Door, Seats},
     },
-    judge as health,
+    judge,
     node::{Epoch, NodeId, NodeName},
-    snapshot::report::Report,
-    spec::launch::Launch,
+    snapshot::{Member, Seen, Snapshot, names::Names, report::Report, topology},
+    spec::RuntimeKind,
 };
 use rcluster_runtime::wait::{Look, wait_until};
 use std::{collections::BTreeMap, time::Duration};
@@ -26,9 +24,9 @@ const CALM: Duration = Duration::from_secs(2);
 
 /// The nodes that run, and what they say.
 pub struct Scene {
-    /// Whom was asked, and what they said.
-    pub seen: Observation,
-    /// The names of the nodes that answered, and of others as far as a port tells.
+    /// What was seen.
+    pub snapshot: Snapshot,
+    /// The names of the nodes that answered, and of others as far as their place tells.
     pub names: BTreeMap<NodeId, NodeName>,
     /// The shards with slots.
     pub seats: Vec<Seats>,
@@ -36,64 +34,47 @@ pub struct Scene {
 
 impl Scene {
     /// Asks everybody who runs.
-    pub async fn look(context: &Context<'_>, launch: &Launch) -> Result<Self> {
-        let placed = context.runtime.list(&launch.name).await?;
-        let members: Vec<Member> = placed
-            .iter()
-            .filter_map(|placed| observe::member(launch, placed.clone()))
-            .collect();
-        let seen = Observation::of(context.wire, &members).await;
-        if let Some(error) = seen.hopeless() {
+    pub async fn look(ground: &Ground<'_>) -> Result<Self> {
+        let snapshot = look::members(&ground.context, ground.launch).await?;
+        if let Some(error) = snapshot.hopeless() {
             return Err(error);
         }
-        let mut names: BTreeMap<NodeId, NodeName> = seen
-            .members
-            .iter()
-            .zip(&seen.answers)
-            .filter_map(|(member, answer)| {
-                let report = answer.as_ref().ok()?;
-                Some((report.view.myself.clone(), member.name.clone()))
-            })
+        let known = Names::of(&snapshot);
+        let names: BTreeMap<NodeId, NodeName> = known
+            .lines
+            .keys()
+            .filter_map(|id| Some(((*id).clone(), known.of_id(id)?.clone())))
             .collect();
-        // A silent node is known by its port, where that is its own.
-        let silent: Vec<_> = placed
-            .iter()
-            .filter(|placed| !names.values().any(|name| *name == placed.node))
-            .collect();
-        for line in seen
-            .answers
-            .iter()
-            .flatten()
-            .flat_map(|report| &report.view.nodes)
-        {
-            let port = line.address.map(|address| address.port);
-            let mut fitting = silent.iter().filter(|placed| Some(placed.port) == port);
-            if let (Some(placed), None) = (fitting.next(), fitting.next()) {
-                names
-                    .entry(line.id.clone())
-                    .or_insert_with(|| placed.node.clone());
-            }
-        }
-        let seats = seats::seats(&health::assess(&seen.heard(), None).shards, &names);
-        Ok(Scene { seen, names, seats })
+        let seats = seats::seats(&topology::shards(&snapshot.views()), &names);
+        Ok(Scene {
+            snapshot,
+            names,
+            seats,
+        })
     }
 
     /// Nobody could be asked.
     pub fn nobody() -> Self {
         Scene {
-            seen: Observation {
-                members: Vec::new(),
-                answers: Vec::new(),
+            snapshot: Snapshot {
+                name: String::new(),
+                runtime: RuntimeKind::External,
+                nodes: Vec::new(),
             },
             names: BTreeMap::new(),
             seats: Vec::new(),
         }
     }
 
+    /// The nodes that can be dialled.
+    pub fn members(&self) -> Vec<Member> {
+        self.snapshot.members().filter_map(Seen::member).collect()
+    }
+
     /// The same, a little more patiently: an answer that was late once is no reason to refuse.
-    pub async fn calm(context: &Context<'_>, launch: &Launch) -> Result<Self> {
+    pub async fn calm(ground: &Ground<'_>) -> Result<Self> {
         let outcome = wait_until(POLL * 10, CALM, async || {
-            let scene = Scene::look(context, launch).await?;
+            let scene = Scene::look(ground).await?;
             Ok::<_, Error>(match scene.well() {
                 Ok(()) => Look::Ready(scene),
                 Err(_) => Look::Pending(scene),
@@ -104,9 +85,9 @@ impl Scene {
     }
 
     /// Waits until all who run agree and all is well.
-    pub async fn settled(context: &Context<'_>, launch: &Launch, what: &str) -> Result<Self> {
-        let outcome = wait_until(POLL, context.deadline, async || {
-            let scene = Scene::look(context, launch).await?;
+    pub async fn settled(ground: &Ground<'_>, what: &str) -> Result<Self> {
+        let outcome = wait_until(POLL, ground.context.deadline, async || {
+            let scene = Scene::look(ground).await?;
             Ok::<_, Error>(match scene.well() {
                 Ok(()) => Look::Ready(scene),
                 Err(why) => Look::Pending(why),
@@ -125,7 +106,7 @@ impl Scene {
 
     /// Whether all who run agree and all is well; else the first thing that is not.
     pub fn well(&self) -> Result<(), String> {
-        health::converged(&self.seen.heard())
+        judge::converged(&self.snapshot)
     }
 
     /// The shard of a node.
@@ -136,17 +117,13 @@ impl Scene {
     }
 
     /// A node that runs.
-    pub fn member(&self, node: &NodeName) -> Result<&Member> {
-        let mut members = self.seen.members.iter();
-        members.find(|member| member.name == *node).ok_or_else(|| {
-            Error::failed(format!("{node} does not run"))
-                .hint("`rcluster up` starts what does not run")
-        })
+    pub fn member(&self, node: &NodeName) -> Result<Member> {
+        self.snapshot.member(node)
     }
 
     /// What a node said.
     pub fn report(&self, node: &NodeName) -> Option<&Report> {
-        self.seen.report(node)
+        self.snapshot.report(node)
     }
 
     /// The id of a node that answered.
@@ -162,7 +139,7 @@ impl Scene {
             .chain(&seats.replicas)
             .filter_map(|name| self.member(name).ok())
             .map(|member| Door {
-                dial: member.dial.clone(),
+                dial: member.dial,
                 address: member.address,
             })
             .collect()
@@ -170,9 +147,9 @@ impl Scene {
 
     /// The highest epoch that anybody has seen.
     pub fn epoch(&self) -> Epoch {
-        let answers = self.seen.answers.iter().flatten();
-        answers
-            .map(|report| report.cluster.current_epoch)
+        self.snapshot
+            .said()
+            .map(|(_, report)| report.cluster.current_epoch)
             .max()
             .unwrap_or_default()
     }

@@ -4,14 +4,14 @@
 //! and not our own reading of the others' answers.
 
 use super::roster::Member;
-use crate::cluster::survey;
+use crate::cluster::look;
 use futures_util::{
     StreamExt,
     future::{join, join_all},
     stream,
 };
-use rcluster_core::snapshot::answer::WireError;
-use rcluster_wire::LiveWire;
+use rcluster_core::snapshot::{self, answer::WireError};
+use rcluster_wire::Wire;
 use std::time::{Duration, Instant};
 
 /// How many PINGs are under way at a time.
@@ -20,7 +20,7 @@ const PINGS: usize = 8;
 /// What a node answered.
 pub(super) struct Answer {
     /// What it said.
-    pub(super) report: survey::Answer,
+    pub(super) report: snapshot::Answer,
     /// How long a PING took.
     pub(super) ping: Option<Duration>,
     /// When it answered: a silent node lets the others' answers wait, and rates are by time.
@@ -28,7 +28,7 @@ pub(super) struct Answer {
 }
 
 /// Asks all members, in their order.
-pub(super) async fn all(wire: &LiveWire, members: &[Member]) -> Vec<Answer> {
+pub(super) async fn all(wire: &dyn Wire, members: &[Member]) -> Vec<Answer> {
     let numbered = || members.iter().enumerate();
     // Who was silent is asked beside the others: waiting for it again would delay them.
     let (lively, doubtful): (Vec<_>, Vec<_>) = numbered().partition(|(_, member)| member.answered);
@@ -63,9 +63,9 @@ pub(super) async fn all(wire: &LiveWire, members: &[Member]) -> Vec<Answer> {
 }
 
 /// A node that is loading answers no PING, but has something to say.
-async fn ping(wire: &LiveWire, member: &Member) -> Result<Option<Duration>, WireError> {
-    match &member.asked.dial {
-        Some(dial) if !member.asked.is_frozen() => match wire.ping(dial).await {
+async fn ping(wire: &dyn Wire, member: &Member) -> Result<Option<Duration>, WireError> {
+    match &member.node.dial {
+        Some(dial) if !member.node.is_frozen() => match wire.ping(dial).await {
             Ok(took) => Ok(Some(took)),
             Err(WireError::Loading { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -74,9 +74,9 @@ async fn ping(wire: &LiveWire, member: &Member) -> Result<Option<Duration>, Wire
     }
 }
 
-async fn observe(wire: &LiveWire, member: &Member, ping: Option<Duration>) -> Answer {
+async fn observe(wire: &dyn Wire, member: &Member, ping: Option<Duration>) -> Answer {
     Answer {
-        report: member.asked.observe(wire).await,
+        report: look::observe(wire, &member.node).await,
         ping,
         at: Instant::now(),
     }

@@ -6,11 +6,9 @@ use super::{
     roster::Roster,
     sample::{NodeSample, Sample, Totals},
 };
-use crate::{
-    cluster::survey::{self, Asked},
-    status::{NodeStatus, Status, compose},
-};
+use crate::status::{NodeStatus, Status, compose};
 use rcluster_core::{
+    judge::Wanted,
     monitor::{
         events,
         facts::{Facts, NodeFacts},
@@ -19,7 +17,8 @@ use rcluster_core::{
         told::{Counters, Rates, Skew},
     },
     node::{NodeId, NodeName, Role},
-    snapshot::{nodes_text::Failure, report::Report},
+    snapshot::{Snapshot, nodes_text::Failure, report::Report},
+    spec::launch::Launch,
 };
 use std::{
     collections::BTreeMap,
@@ -29,7 +28,7 @@ use std::{
 /// What the last sample leaves behind.
 pub(super) struct Memory {
     start: Instant,
-    replicas: Option<usize>,
+    wanted: Option<Launch>,
     facts: Option<Facts>,
     counters: BTreeMap<NodeName, Counters>,
     probes: BTreeMap<NodeName, Window>,
@@ -42,11 +41,11 @@ struct Said<'a> {
 }
 
 impl Memory {
-    /// Nothing yet; `replicas` is how many each master should have, when that is known.
-    pub(super) fn new(replicas: Option<usize>) -> Self {
+    /// Nothing yet; `wanted` is what the cluster is held to, where that is known.
+    pub(super) fn new(wanted: Option<Launch>) -> Self {
         Memory {
             start: Instant::now(),
-            replicas,
+            wanted,
             facts: None,
             counters: BTreeMap::new(),
             probes: BTreeMap::new(),
@@ -61,38 +60,38 @@ impl Memory {
         took: Duration,
         at: jiff::Timestamp,
     ) -> Sample {
-        let asked: Vec<Asked> = roster
-            .members()
-            .iter()
-            .map(|member| member.asked.clone())
-            .collect();
         let mut slowest = None;
-        for (node, answer) in asked.iter().zip(&answers) {
+        for (member, answer) in roster.members().iter().zip(&answers) {
             if let Some(ping) = answer.ping {
                 let micros = u64::try_from(ping.as_micros()).unwrap_or(u64::MAX);
                 slowest = slowest.max(Some(micros));
-                self.probes
-                    .entry(node.name.clone())
-                    .or_default()
-                    .push(micros);
+                let probes = self.probes.entry(member.node.name.clone());
+                probes.or_default().push(micros);
             }
         }
         let times: Vec<Duration> = answers
             .iter()
             .map(|answer| answer.at.duration_since(self.start))
             .collect();
-        let reports: Vec<survey::Answer> =
-            answers.into_iter().map(|answer| answer.report).collect();
-        let status = compose::compose(
-            &roster.name,
-            roster.runtime,
-            &asked,
-            &reports,
-            self.replicas,
-        );
+        let members = roster.members().iter().zip(answers);
+        let snapshot = Snapshot {
+            name: roster.name.clone(),
+            runtime: roster.runtime,
+            nodes: members
+                .map(|(member, answer)| {
+                    let mut node = member.node.clone();
+                    node.hear(answer.report);
+                    node
+                })
+                .collect(),
+        };
+        let wanted = Wanted {
+            launch: self.wanted.as_ref(),
+        };
+        let status = compose::compose(&snapshot, wanted);
         let mut said = BTreeMap::new();
-        for ((node, report), time) in asked.iter().zip(&reports).zip(&times) {
-            if let Some(Ok(report)) = report {
+        for (node, time) in snapshot.nodes.iter().zip(&times) {
+            if let Some(report) = node.report() {
                 let now = counters(report, *time);
                 let rates = self
                     .counters
@@ -104,8 +103,7 @@ impl Memory {
                 self.counters.remove(&node.name);
             }
         }
-        self.probes
-            .retain(|name, _| asked.iter().any(|node| node.name == *name));
+        self.probes.retain(|name, _| snapshot.node(name).is_some());
         self.assemble(status, &said, slowest, took, at)
     }
 

@@ -15,15 +15,14 @@ pub mod recording;
 mod roster;
 pub mod sample;
 
-use crate::cluster::{session::Session, survey::Survey};
+use crate::cluster::handle::Cluster;
 use build::Memory;
 use rcluster_core::{
     error::Result,
     monitor::told::Details,
     node::{Endpoint, NodeName},
-    secret::Secret,
 };
-use rcluster_wire::{LiveWire, live::CALL_DEADLINE};
+use rcluster_wire::{CALL_DEADLINE, Wire};
 use roster::Roster;
 use sample::Sample;
 use std::{sync::Arc, time::Duration};
@@ -34,48 +33,29 @@ pub const COMMANDS_PER_SAMPLE: u64 = 4;
 
 /// A cluster that is watched.
 pub struct Monitor {
-    wire: Arc<LiveWire>,
+    wire: Arc<dyn Wire>,
     roster: Roster,
     memory: Memory,
     clock: Interval,
 }
 
 impl Monitor {
-    /// A cluster of ours. Exit 6 if there is none, 2 if the password is wrong.
-    pub async fn of_session(session: Session, every: Duration) -> Result<Self> {
-        let wire = wire(
-            session.request.user.clone(),
-            session.request.password.clone(),
-            every,
-        );
+    /// Of a cluster, ours or behind seeds. Exit 6 if there is none, 2 if the password is wrong.
+    pub async fn of(cluster: Cluster, every: Duration) -> Result<Self> {
+        let cluster = cluster.patient(node_deadline(every));
         // Says what is wrong, in the same words as `status`, before there is a screen to say it on.
-        let survey = Survey::of_session(&session, &wire).await?.let_in()?;
-        let memory = Memory::new(survey.replicas);
-        let Session {
-            runtime, launch, ..
-        } = session;
-        let roster = Roster::of_runtime(runtime, launch.name);
-        Ok(Monitor::new(wire, roster, memory, every))
+        let snapshot = cluster.look().await?.let_in()?;
+        let wire = Arc::from(cluster.live());
+        let wanted = cluster.wanted().launch.cloned();
+        let roster = Roster::new(cluster, snapshot);
+        Ok(Monitor::new(wire, roster, Memory::new(wanted), every))
     }
 
-    /// Any cluster, through seeds of which one has to answer.
-    pub async fn of_seeds(
-        seeds: &[Endpoint],
-        user: Option<String>,
-        password: Option<Secret>,
-        every: Duration,
-    ) -> Result<Self> {
-        let wire = wire(user, password, every);
-        let survey = Survey::of_seeds(&wire, seeds).await?.let_in()?;
-        let roster = Roster::of_survey(survey);
-        Ok(Monitor::new(wire, roster, Memory::new(None), every))
-    }
-
-    fn new(wire: LiveWire, roster: Roster, memory: Memory, every: Duration) -> Self {
+    fn new(wire: Arc<dyn Wire>, roster: Roster, memory: Memory, every: Duration) -> Self {
         let mut clock = tokio::time::interval(every);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Monitor {
-            wire: Arc::new(wire),
+            wire,
             roster,
             memory,
             clock,
@@ -87,20 +67,17 @@ impl Monitor {
         self.clock.tick().await;
         let start = tokio::time::Instant::now();
         self.roster.refresh().await;
-        let mut answers = ask::all(&self.wire, self.roster.members()).await;
+        let mut answers = ask::all(&*self.wire, self.roster.members()).await;
         let strangers = self.roster.learn(&answers);
         if strangers > 0 {
             let members = self.roster.members();
             let new = &members[members.len() - strangers..];
-            answers.extend(ask::all(&self.wire, new).await);
+            answers.extend(ask::all(&*self.wire, new).await);
         }
         self.roster.remember(&mut answers);
-        self.memory.sample(
-            &self.roster,
-            answers,
-            start.elapsed(),
-            jiff::Timestamp::now(),
-        )
+        let took = start.elapsed();
+        let now = jiff::Timestamp::now();
+        self.memory.sample(&self.roster, answers, took, now)
     }
 
     /// For looking into a node while samples go on.
@@ -112,15 +89,14 @@ impl Monitor {
 }
 
 /// A call gets most of an interval, at most a second: a silent node never makes samples pile up.
-fn wire(user: Option<String>, password: Option<Secret>, every: Duration) -> LiveWire {
-    let deadline = (every * 4 / 5).clamp(Duration::from_millis(250), CALL_DEADLINE);
-    LiveWire::new(user, password).deadline(deadline)
+fn node_deadline(every: Duration) -> Duration {
+    (every * 4 / 5).clamp(Duration::from_millis(250), CALL_DEADLINE)
 }
 
 /// Looks into one node.
 #[derive(Clone)]
 pub struct Inspector {
-    wire: Arc<LiveWire>,
+    wire: Arc<dyn Wire>,
 }
 
 impl Inspector {

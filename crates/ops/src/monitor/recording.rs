@@ -1,7 +1,11 @@
 //! Samples as JSON lines: written while watching, read back at any speed.
 
 use super::sample::Sample;
-use rcluster_core::error::{Error, Result};
+use rcluster_core::{
+    error::{Error, Result},
+    hint,
+    hint::Verb,
+};
 use std::{
     fs::{File, OpenOptions},
     io::{BufRead, BufReader, Lines, Write},
@@ -67,7 +71,10 @@ impl Replay {
         let file = File::open(path).map_err(|error| {
             Error::missing(format!("{}", path.display()))
                 .source(error)
-                .hint("`rcluster monitor --record FILE` makes a recording")
+                .hint(hint![
+                    Verb::Monitor.with("--record FILE"),
+                    " makes a recording"
+                ])
         })?;
         Ok(Replay {
             path: path.to_owned(),
@@ -89,7 +96,11 @@ impl Replay {
         };
         let line = line.map_err(|error| wrong(error.into()))?;
         let sample: Sample = serde_json::from_str(&line).map_err(|error| {
-            wrong(error.into()).hint("a recording has one sample of `rcluster monitor` per line")
+            wrong(error.into()).hint(hint![
+                "a recording has one sample of ",
+                Verb::Monitor,
+                " per line"
+            ])
         })?;
         let pause = self.last.map(|last| pause(last, sample.at, self.speed));
         self.last = Some(sample.at);

@@ -1,14 +1,18 @@
 //! Who is asked: what the runtime lists, and whoever the answers speak of.
 
 use super::ask::Answer;
-use crate::cluster::survey::{self, Asked, Survey};
-use rcluster_core::snapshot::place::{Placed, RunState};
+use crate::cluster::handle::Cluster;
 use rcluster_core::{
     node::{Endpoint, NodeId, NodeName},
-    snapshot::{nodes_text::ViewLine, report::Report},
-    spec::{ClusterName, RuntimeKind},
+    snapshot::{
+        Seen, Snapshot,
+        nodes_text::ViewLine,
+        place::{Placed, RunState},
+        report::Report,
+    },
+    spec::RuntimeKind,
 };
-use rcluster_runtime::Runtime;
+use rcluster_wire::CALL_DEADLINE;
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
@@ -23,7 +27,7 @@ const ALERT: Duration = Duration::from_secs(1);
 /// A node to be asked.
 pub(super) struct Member {
     /// Where, and what the runtime says of it.
-    pub(super) asked: Asked,
+    pub(super) node: Seen,
     /// Whether it answered last time.
     pub(super) answered: bool,
 }
@@ -34,43 +38,25 @@ pub(super) struct Roster {
     pub(super) name: String,
     /// Where its nodes run.
     pub(super) runtime: RuntimeKind,
-    source: Option<Source>,
+    cluster: Cluster,
+    /// When the runtime was asked last who is there.
+    listed: Instant,
     members: Vec<Member>,
 }
 
-struct Source {
-    runtime: Box<dyn Runtime>,
-    cluster: ClusterName,
-    listed: Option<Instant>,
-}
-
 impl Roster {
-    /// Of a cluster of ours: filled by [`Roster::refresh`].
-    pub(super) fn of_runtime(runtime: Box<dyn Runtime>, cluster: ClusterName) -> Self {
-        Roster {
-            name: cluster.to_string(),
-            runtime: runtime.kind(),
-            source: Some(Source {
-                runtime,
-                cluster,
-                listed: None,
-            }),
-            members: Vec::new(),
-        }
-    }
-
-    /// Of any cluster: whom a first look through its seeds has found.
-    pub(super) fn of_survey(survey: Survey) -> Self {
-        let pairs = survey.asked.into_iter().zip(&survey.answers);
-        let members = pairs.map(|(asked, answer)| Member {
-            answered: survey::report(answer).is_some(),
-            asked,
+    /// The nodes that a first look found.
+    pub(super) fn new(cluster: Cluster, snapshot: Snapshot) -> Self {
+        let members = snapshot.nodes.into_iter().map(|node| Member {
+            answered: node.report().is_some(),
+            node,
         });
         Roster {
-            name: survey.name,
-            runtime: survey.runtime,
-            source: None,
+            name: snapshot.name,
+            runtime: snapshot.runtime,
             members: members.collect(),
+            cluster,
+            listed: Instant::now(),
         }
     }
 
@@ -82,19 +68,17 @@ impl Roster {
     /// Asks the runtime again, when that is due. A runtime that does not answer changes nothing:
     /// the nodes may well be there.
     pub(super) async fn refresh(&mut self) {
-        let alert = self.members.iter().any(|member| !member.answered);
-        let Some(source) = &mut self.source else {
-            return;
-        };
-        let pause = if alert { ALERT } else { CALM };
-        if source.listed.is_some_and(|listed| listed.elapsed() < pause) {
+        if !self.cluster.is_ours() {
             return;
         }
-        source.listed = Some(Instant::now());
-        let listing = source.runtime.list(&source.cluster);
-        let Ok(Ok(placed)) =
-            tokio::time::timeout(rcluster_wire::live::CALL_DEADLINE, listing).await
-        else {
+        let alert = self.members.iter().any(|member| !member.answered);
+        let pause = if alert { ALERT } else { CALM };
+        if self.listed.elapsed() < pause {
+            return;
+        }
+        self.listed = Instant::now();
+        let listing = self.cluster.runtime.list(&self.cluster.launch.name);
+        let Ok(Ok(placed)) = tokio::time::timeout(CALL_DEADLINE, listing).await else {
             return;
         };
         self.replace(placed);
@@ -103,22 +87,23 @@ impl Roster {
     fn replace(&mut self, placed: Vec<Placed>) {
         let names: BTreeSet<NodeName> = placed.iter().map(|placed| placed.node.clone()).collect();
         self.members
-            .retain(|member| member.asked.placed.is_none() || names.contains(&member.asked.name));
+            .retain(|member| member.node.placed.is_none() || names.contains(&member.node.name));
         for placed in placed {
             let dial = placed.dial.map(Endpoint::from);
             let known = self
                 .members
                 .iter_mut()
-                .find(|member| member.asked.name == placed.node);
+                .find(|member| member.node.name == placed.node);
             if let Some(member) = known {
                 // Thawed or started: worth a PING right away.
-                let thawed = member.asked.is_frozen() && placed.state == RunState::Running;
-                member.answered |= thawed && member.asked.dial == dial;
-                member.asked.dial = dial;
-                member.asked.placed = Some(placed);
+                let thawed = member.node.is_frozen() && placed.state == RunState::Running;
+                member.answered |= thawed && member.node.dial == dial;
+                member.node.dial = dial;
+                member.node.address = placed.address;
+                member.node.placed = Some(placed);
             } else {
                 self.members.push(Member {
-                    asked: Asked::from(placed),
+                    node: Seen::placed(placed, &self.cluster.launch),
                     answered: true,
                 });
             }
@@ -130,7 +115,7 @@ impl Roster {
         let before = self.members.len();
         for (member, report) in self.members.iter_mut().zip(reports(answers)) {
             if let Some(report) = report {
-                member.asked.id = Some(report.view.myself.clone());
+                member.node.id = Some(report.view.myself.clone());
             }
         }
         let lines = reports(answers)
@@ -138,14 +123,14 @@ impl Roster {
             .flat_map(|report| &report.view.nodes);
         for line in lines {
             if let Some(i) = self.members.iter().position(|member| is(member, line)) {
-                let asked = &mut self.members[i].asked;
-                asked.id.get_or_insert_with(|| line.id.clone());
-            } else if let Some(asked) = Asked::stranger(line)
+                let node = &mut self.members[i].node;
+                node.id.get_or_insert_with(|| line.id.clone());
+            } else if let Some(node) = Seen::stranger(line)
                 // The line of an id that this very node had before it was reset.
-                && !self.members.iter().any(|member| member.asked.is_at(line))
+                && !self.members.iter().any(|member| member.node.is_at(line))
             {
                 self.members.push(Member {
-                    asked,
+                    node,
                     answered: true,
                 });
             }
@@ -169,12 +154,8 @@ impl Roster {
             .members
             .iter()
             .map(|member| {
-                let spoken_of = member
-                    .asked
-                    .id
-                    .as_ref()
-                    .is_some_and(|id| known.contains(id));
-                member.asked.placed.is_some() || member.answered || spoken_of || known.is_empty()
+                let spoken_of = member.node.id.as_ref().is_some_and(|id| known.contains(id));
+                member.node.placed.is_some() || member.answered || spoken_of || known.is_empty()
             })
             .collect();
         let mut of_members = stays.iter().copied();
@@ -185,13 +166,15 @@ impl Roster {
 }
 
 fn reports(answers: &[Answer]) -> impl Iterator<Item = Option<&Report>> {
-    answers.iter().map(|answer| survey::report(&answer.report))
+    answers
+        .iter()
+        .map(|answer| answer.report.as_ref()?.as_ref().ok())
 }
 
 /// Whether a line of a view is about this node.
 fn is(member: &Member, line: &ViewLine) -> bool {
-    match &member.asked.id {
+    match &member.node.id {
         Some(id) if *id == line.id || member.answered => *id == line.id,
-        _ => member.asked.is_at(line),
+        _ => member.node.is_at(line),
     }
 }

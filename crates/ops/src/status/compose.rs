@@ -1,60 +1,52 @@
 //! From what each node said to the document.
 
 use super::{ClusterStatus, NodeStatus, SCHEMA, ShardStatus, Status};
-use crate::cluster::survey::{self, Answer, Asked};
-use rcluster_core::snapshot::answer::WireError;
-use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{
     hint::About,
-    judge as health,
-    judge::Assessment,
+    judge::{Verdict, Wanted, judge},
     node::{Endpoint, NodeId, NodeName, Role},
     slot::SLOTS,
     snapshot::{
+        Seen, Snapshot,
         info::{Attached, NodeInfo},
+        names::Names,
         nodes_text::{Failure, ViewLine},
+        place::RunState,
         report::Report,
     },
-    spec::RuntimeKind,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
 
-pub(crate) fn compose(
-    name: &str,
-    runtime: RuntimeKind,
-    asked: &[Asked],
-    answers: &[Answer],
-    replicas: Option<usize>,
-) -> Status {
-    let reports = reports(answers);
-    let lines = best_lines(&reports);
-    let names = Names {
-        asked,
-        reports: &reports,
-        lines: &lines,
+pub(crate) fn compose(snapshot: &Snapshot, wanted: Wanted<'_>) -> Status {
+    let names = Names::of(snapshot);
+    let verdict = judge(snapshot, wanted);
+    let about = About::of(&snapshot.name, snapshot.runtime);
+    let name_of = |id: &NodeId| names.of_id(id).cloned();
+    let keys = |id: &NodeId| {
+        let report = names.node(id).and_then(Seen::report);
+        report.map_or(0, |report| report.info.keys)
     };
-    let name_of = |id: &NodeId| names.of(id);
-    let mut assessment = health::assess(&heard_of(asked, answers, &names), replicas);
-    let about = About::of(name, runtime);
-    for problem in &mut assessment.problems {
-        problem.hint = about.hint(&problem.hint);
-    }
     let shards: Vec<ShardStatus> = (1..)
-        .zip(&assessment.shards)
+        .zip(&verdict.shards)
         .map(|(index, shard)| ShardStatus {
             index,
             slots: shard.slots.ranges().to_vec(),
             master: shard.master.as_ref().and_then(name_of),
             replicas: shard.replicas.iter().filter_map(name_of).collect(),
-            keys: shard.master.as_ref().map_or(0, |id| keys(&reports, id)),
+            keys: shard.master.as_ref().map_or(0, keys),
         })
         .collect();
-    let mut nodes: Vec<NodeStatus> = asked
+    let shard_of: HashMap<&NodeName, usize> = shards
         .iter()
-        .zip(answers)
-        .map(|(node, answer)| {
-            node_status(node, answer.as_ref(), &reports, &lines, &shards, &name_of)
+        .flat_map(|shard| {
+            let nodes = shard.master.iter().chain(&shard.replicas);
+            nodes.map(|node| (node, shard.index))
         })
+        .collect();
+    let mut nodes: Vec<NodeStatus> = snapshot
+        .nodes
+        .iter()
+        .map(|node| node_status(node, &names, shard_of.get(&node.name).copied()))
         .collect();
     nodes.sort_by_key(|node| {
         (
@@ -64,93 +56,30 @@ pub(crate) fn compose(
     });
     Status {
         schema: SCHEMA,
-        cluster: cluster(name, runtime, &assessment, &reports, &nodes),
+        cluster: cluster(snapshot, &names, &verdict, &nodes),
         shards,
         nodes,
-        problems: assessment.problems,
+        problems: verdict
+            .findings
+            .into_iter()
+            .map(|finding| finding.problem(&about))
+            .collect(),
     }
 }
 
-/// What each said, or why it did not.
-pub(super) fn heard<'a>(asked: &'a [Asked], answers: &'a [Answer]) -> Vec<health::Heard<'a>> {
-    let reports = reports(answers);
-    let names = Names {
-        asked,
-        reports: &reports,
-        lines: &best_lines(&reports),
-    };
-    heard_of(asked, answers, &names)
-}
-
-fn heard_of<'a>(
-    asked: &'a [Asked],
-    answers: &'a [Answer],
-    names: &Names<'_>,
-) -> Vec<health::Heard<'a>> {
-    let pairs = asked.iter().zip(answers);
-    pairs
-        .map(|(node, answer)| node.heard(answer, names))
-        .collect()
-}
-
-fn reports(answers: &[Answer]) -> Vec<Option<&Report>> {
-    answers.iter().map(survey::report).collect()
-}
-
-/// Of each node the line that says most: its own, else that of a view that can reach it.
-fn best_lines<'a>(reports: &[Option<&'a Report>]) -> BTreeMap<&'a NodeId, &'a ViewLine> {
-    let mut lines: BTreeMap<&NodeId, (bool, &ViewLine)> = BTreeMap::new();
-    for report in reports.iter().flatten() {
-        for line in &report.view.nodes {
-            let own = line.id == report.view.myself;
-            match lines.get(&line.id) {
-                Some((known_own, _)) if *known_own || !own => {}
-                _ => {
-                    lines.insert(&line.id, (own, line));
-                }
-            }
-        }
-    }
-    lines
-        .into_iter()
-        .map(|(id, (_, line))| (id, line))
-        .collect()
-}
-
-fn keys(reports: &[Option<&Report>], id: &NodeId) -> u64 {
-    let found = reports
-        .iter()
-        .flatten()
-        .find(|report| report.view.myself == *id);
-    found.map_or(0, |report| report.info.keys)
-}
-
-fn node_status(
-    node: &Asked,
-    answer: Option<&Result<Report, WireError>>,
-    reports: &[Option<&Report>],
-    lines: &BTreeMap<&NodeId, &ViewLine>,
-    shards: &[ShardStatus],
-    name_of: &dyn Fn(&NodeId) -> Option<NodeName>,
-) -> NodeStatus {
-    let report = answer.and_then(|answer| answer.as_ref().ok());
+fn node_status(node: &Seen, names: &Names<'_>, shard: Option<usize>) -> NodeStatus {
+    let report = node.report();
     let id = match report {
         Some(report) => Some(report.view.myself.clone()),
-        None => lines
-            .keys()
-            .find(|id| name_of(id).as_ref() == Some(&node.name))
-            .map(|id| (*id).clone()),
+        None => names.id(&node.name).cloned(),
     };
-    let line = id.as_ref().and_then(|id| lines.get(id).copied());
+    let line = id.as_ref().and_then(|id| names.lines.get(id).copied());
     let info = report.map(|report| &report.info);
     let replication = info.map(|info| &info.replication);
     let is_replica = line.is_some_and(|line| line.role == Role::Replica);
     let master = line
         .and_then(|line| line.master.as_ref())
-        .and_then(|master| {
-            let mut reports = reports.iter().flatten();
-            reports.find(|report| report.view.myself == *master)
-        })
+        .and_then(|master| names.node(master)?.report())
         .map(|report| &report.info.replication);
     let address = node
         .placed
@@ -174,12 +103,7 @@ fn node_status(
             .or_else(|| node.endpoint.clone())
             .unwrap_or_else(fallback),
         role: line.map(|line| line.role),
-        shard: shards
-            .iter()
-            .find(|shard| {
-                shard.master.as_ref() == Some(&node.name) || shard.replicas.contains(&node.name)
-            })
-            .map(|shard| shard.index),
+        shard,
         up: report.is_some(),
         state: state_word(node, report, line),
         link: replication
@@ -208,7 +132,7 @@ fn node_status(
             acknowledged().or(replication.last_io_seconds)
         }),
         uptime_seconds: info.map(|info| info.uptime_seconds),
-        version: info.map(|info| info.version.clone()),
+        version: info.map(NodeInfo::shown_version),
         runtime_id: node
             .placed
             .as_ref()
@@ -219,7 +143,7 @@ fn node_status(
     }
 }
 
-fn state_word(node: &Asked, report: Option<&Report>, line: Option<&ViewLine>) -> &'static str {
+fn state_word(node: &Seen, report: Option<&Report>, line: Option<&ViewLine>) -> &'static str {
     match (report, &node.placed) {
         (Some(report), _) if report.info.loading => "loading",
         (Some(report), _) if report.cluster.ok => "ok",
@@ -231,98 +155,38 @@ fn state_word(node: &Asked, report: Option<&Report>, line: Option<&ViewLine>) ->
     }
 }
 
-impl Asked {
-    /// As the health check wants it.
-    fn heard<'a>(&'a self, answer: &'a Answer, names: &Names<'_>) -> health::Heard<'a> {
-        let answer = match answer {
-            Some(Ok(report)) => Ok(report),
-            Some(Err(error)) => Err(error.to_string()),
-            None if self.is_frozen() => Err("it is frozen".to_owned()),
-            None => Err("it is stopped".to_owned()),
-        };
-        health::Heard {
-            name: &self.name,
-            id: if answer.is_err() {
-                names.id_of(&self.name)
-            } else {
-                None
-            },
-            answer,
-        }
-    }
-}
-
-/// From ids to the names that people know; a node that is silent is known by its port.
-struct Names<'a> {
-    asked: &'a [Asked],
-    reports: &'a [Option<&'a Report>],
-    lines: &'a BTreeMap<&'a NodeId, &'a ViewLine>,
-}
-
-impl Names<'_> {
-    /// The id of a node that did not answer, as the others know it.
-    fn id_of(&self, node: &NodeName) -> Option<NodeId> {
-        let named = |id: &&&NodeId| self.of(id).as_ref() == Some(node);
-        self.lines.keys().find(named).map(|id| (*id).clone())
-    }
-
-    fn of(&self, id: &NodeId) -> Option<NodeName> {
-        let pairs = || self.asked.iter().zip(self.reports);
-        let says = |report: Option<&Report>| report.is_some_and(|report| report.view.myself == *id);
-        if let Some((node, _)) = pairs().find(|(_, report)| says(**report)) {
-            return Some(node.name.clone());
-        }
-        let line = self.lines.get(id)?;
-        let port = line.address?.port;
-        let endpoint = line.endpoint();
-        pairs()
-            .filter(|(_, report)| report.is_none())
-            .find(|(node, _)| match &node.placed {
-                Some(placed) => placed.port == port,
-                // One that only the views know was named by what they say; a seed by what was dialled.
-                None => node.endpoint == endpoint || node.dial == endpoint,
-            })
-            .map(|(node, _)| node.name.clone())
-    }
-}
-
 fn cluster(
-    name: &str,
-    runtime: RuntimeKind,
-    assessment: &Assessment,
-    reports: &[Option<&Report>],
+    snapshot: &Snapshot,
+    names: &Names<'_>,
+    verdict: &Verdict,
     nodes: &[NodeStatus],
 ) -> ClusterStatus {
-    let heard = || reports.iter().flatten();
+    let heard = || snapshot.said().map(|(_, report)| report);
     let count = |role| {
         nodes
             .iter()
             .filter(|node| node.up && node.role == Some(role))
             .count()
     };
-    let known: BTreeSet<&NodeId> = heard()
-        .flat_map(|report| &report.view.nodes)
-        .map(|line| &line.id)
-        .collect();
-    let owned: u32 = assessment
+    let owned: u32 = verdict
         .shards
         .iter()
         .map(|shard| u32::from(shard.slots.count()))
         .sum();
     ClusterStatus {
-        name: name.to_owned(),
-        runtime: runtime.to_string(),
-        state: assessment.state,
+        name: snapshot.name.clone(),
+        runtime: snapshot.runtime.to_string(),
+        state: verdict.state,
         slots_assigned: u16::try_from(owned).map_or(SLOTS, |owned| owned.min(SLOTS)),
-        slots_ok: assessment.served.count(),
-        known_nodes: known.len(),
+        slots_ok: verdict.served.count(),
+        known_nodes: names.lines.len(),
         masters: count(Role::Master),
         replicas: count(Role::Replica),
         epoch: heard()
             .map(|report| report.cluster.current_epoch)
             .max()
             .unwrap_or_default(),
-        views_agree: assessment.disagreements.is_empty(),
+        views_agree: verdict.disagreements.is_empty(),
         since: heard()
             .map(|report| report.info.uptime_seconds)
             .min()

@@ -1,9 +1,14 @@
 //! `status --wait`: until the cluster is healthy, saying meanwhile why it is not.
 
-use super::{Status, source::Source};
-use crate::cluster::event::{Event, Listener};
+use super::Status;
+use crate::cluster::{
+    event::{Event, Listener},
+    handle::Cluster,
+};
 use rcluster_core::{
     error::{Error, Kind, Result},
+    hint,
+    hint::{Hint, Verb},
     judge::Problem,
 };
 use rcluster_runtime::wait::{Look, wait_until};
@@ -15,25 +20,29 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Why it is not healthy, and what to do.
 struct Unwell {
     why: String,
-    hint: String,
+    hint: Hint,
 }
 
 /// Waits until everything is as it should be. Exit 7 if it is not in time; a wrong password or no
 /// such cluster ends the wait at once, as time heals neither.
-pub async fn wait(source: &Source, deadline: Duration, listener: &dyn Listener) -> Result<Status> {
+pub async fn wait(
+    cluster: &Cluster,
+    deadline: Duration,
+    listener: &dyn Listener,
+) -> Result<Status> {
     let said = Mutex::new(String::new());
     let outcome = wait_until(EVERY, deadline, || async {
-        let unwell = match tokio::time::timeout(deadline, source.status()).await {
+        let unwell = match tokio::time::timeout(deadline, super::of(cluster)).await {
             Ok(Ok(status)) if status.is_ok() => return Ok(Look::Ready(status)),
             Ok(Ok(status)) => unwell(&status),
             Ok(Err(error)) if matches!(error.kind(), Kind::Missing | Kind::Failed) => Unwell {
                 why: error.cause(),
-                hint: error.hint_text().unwrap_or_default().to_owned(),
+                hint: error.next().clone(),
             },
             Ok(Err(error)) => return Err(error),
             Err(_) => Unwell {
                 why: "nobody says anything".to_owned(),
-                hint: "look at the engine: `docker info`".to_owned(),
+                hint: "look at the engine: `docker info`".into(),
             },
         };
         tell(&said, &unwell.why, listener);
@@ -77,6 +86,6 @@ fn unwell(status: &Status) -> Unwell {
     let hint = status.problems.first().map(|problem| problem.hint.clone());
     Unwell {
         why: reasons.join("; "),
-        hint: hint.unwrap_or_else(|| "`rcluster status` says more".to_owned()),
+        hint: hint.map_or_else(|| hint![Verb::Status, " says more"], Hint::from),
     }
 }

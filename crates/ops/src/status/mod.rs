@@ -2,18 +2,18 @@
 //!
 //! The document is the contract of `status --json`; a field is added, never renamed.
 
-pub(super) mod compose;
+pub(crate) mod compose;
 pub mod healthy;
-pub mod source;
 
-use crate::cluster::{session::Session, survey::Survey};
+use crate::cluster::handle::Cluster;
 use rcluster_core::{
     error::Result,
-    judge::{Heard, Problem, State},
+    hint::About,
+    judge::{Problem, State},
     node::{Address, Endpoint, Epoch, NodeId, NodeName, Role},
     slot::SlotRange,
+    spec::RuntimeKind,
 };
-use rcluster_wire::LiveWire;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Version of the document.
@@ -143,6 +143,16 @@ impl Status {
     pub fn is_ok(&self) -> bool {
         self.cluster.state == State::Ok
     }
+
+    /// How commands on this cluster are typed.
+    pub fn about(&self) -> About {
+        let name = self.cluster.name.clone();
+        if self.cluster.runtime == RuntimeKind::External.to_string() {
+            About::Seed(name)
+        } else {
+            About::Ours(name)
+        }
+    }
 }
 
 /// Every word of [`NodeStatus::state`] and [`NodeStatus::link`].
@@ -163,32 +173,8 @@ fn some_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Word>,
     }))
 }
 
-/// The status of a cluster of ours.
-pub async fn of_session(session: &Session) -> Result<Status> {
-    let survey = Survey::of_session(session, &*session.wire).await?;
-    Ok(survey.let_in()?.status())
-}
-
-/// The status of any cluster, through seeds of which one has to answer.
-async fn through(seeds: &[Endpoint], wire: &LiveWire) -> Result<Status> {
-    let survey = Survey::of_seeds(wire, seeds).await?;
-    Ok(survey.let_in()?.status())
-}
-
-impl Survey {
-    /// What they say together.
-    pub(super) fn status(&self) -> Status {
-        compose::compose(
-            &self.name,
-            self.runtime,
-            &self.asked,
-            &self.answers,
-            self.replicas,
-        )
-    }
-
-    /// As the health check wants it.
-    pub(super) fn heard(&self) -> Vec<Heard<'_>> {
-        compose::heard(&self.asked, &self.answers)
-    }
+/// The status of a cluster, ours or behind seeds. Exit 2 if the password is wrong.
+pub async fn of(cluster: &Cluster) -> Result<Status> {
+    let snapshot = cluster.look().await?.let_in()?;
+    Ok(compose::compose(&snapshot, cluster.wanted()))
 }

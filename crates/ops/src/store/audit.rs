@@ -2,10 +2,11 @@
 
 use super::state::{State, create_private};
 use rcluster_core::{
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     spec::ClusterName,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt};
 
 /// One line of the journal.
@@ -77,6 +78,22 @@ impl Journal {
                         "the state folder has to be writable; RCLUSTER_STATE_DIR names another one",
                     )
             })
+    }
+}
+
+impl Journal {
+    /// Appends how a run ended. What does not exist has no journal.
+    pub fn end<T>(&self, outcome: &Result<T>) -> Result<()> {
+        match outcome {
+            Ok(_) => self.write("done", json!({ "cluster": self.name })),
+            Err(error) if error.kind() == Kind::NoSuchCluster => Ok(()),
+            Err(error) => {
+                // The error is what matters; a journal that cannot be written must not hide it.
+                let detail = json!({ "kind": error.kind().word(), "cause": error.cause() });
+                let _ = self.write("failed", detail);
+                Ok(())
+            }
+        }
     }
 }
 

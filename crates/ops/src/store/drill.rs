@@ -4,6 +4,8 @@
 use super::state::{State, create_private, write_private};
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     node::NodeName,
     spec::ClusterName,
 };
@@ -58,7 +60,10 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
             Error::failed(format!("{} is damaged", path.display()))
                 .source(error)
-                .hint("remove it; `rcluster status` shows whether a node has to be brought back")
+                .hint(hint![
+                    "remove it";
+                    Verb::Status, " shows whether a node has to be brought back"
+                ])
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(cannot("reading", path, error)),

@@ -2,6 +2,8 @@
 
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     spec::{LATER, Spec, check::Problem, default_directives},
 };
 use std::{
@@ -24,8 +26,8 @@ pub fn discover(folder: &Path) -> Option<PathBuf> {
 pub fn read(path: &Path) -> Result<Spec> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let hint = match error.kind() {
-            io::ErrorKind::NotFound => "`rcluster new` writes one",
-            _ => "make it readable, or name another one with -f",
+            io::ErrorKind::NotFound => hint![Verb::New, " writes one"],
+            _ => hint!["make it readable, or name another one with -f"],
         };
         Error::usage(format!("reading {}", path.display()))
             .source(error)
@@ -107,7 +109,7 @@ fn explain(error: &serde_yaml::Error, path: &Path) -> Error {
     let text = first_line(&text);
     let text = text.split_once(" at line ").map_or(text, |(text, _)| text);
     Error::usage(format!("{place}: {text}"))
-        .hint("`rcluster schema` prints what is allowed; `rcluster new` writes an example")
+        .hint(hint![Verb::Schema, " prints what is allowed"; Verb::New, " writes an example"])
 }
 
 fn first_line(text: &str) -> &str {
@@ -136,10 +138,7 @@ mod tests {
     fn wrong(text: &str) -> (String, String) {
         let error = spec(text).expect_err("it is wrong");
         assert_eq!(error.kind().exit_code(), 2);
-        (
-            error.cause(),
-            error.hint_text().unwrap_or_default().to_owned(),
-        )
+        (error.cause(), error.hint_text().unwrap_or_default())
     }
 
     #[test]
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn thresholds_of_the_smoke_test_are_read_and_checked() {
+    fn thresholds_of_test_are_read_and_checked() {
         let spec = spec("test: {latency_p99_ms: 0.5, persistence: any}\n").expect("valid");
         assert_eq!(spec.test.latency_p99_ms.to_string(), "0.5");
         assert_eq!(spec.test.latency_samples, 1000);

@@ -15,6 +15,8 @@
 
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     node::Endpoint,
     secret::Secret,
     spec::{ClusterName, RuntimeKind, Spec, launch::Launch},
@@ -175,10 +177,15 @@ impl State {
     pub fn load(&self, name: &ClusterName) -> Result<Option<Remembered>> {
         let path = self.cluster(name).join("cluster.json");
         let damaged = |why: String| {
-            Error::failed(format!("{} is damaged: {why}", path.display())).hint(format!(
-                "move it away and run `rcluster up` again: the nodes and their data are not touched, \
-                 and `rcluster list` and `rcluster down -c {name}` work without it"
-            ))
+            Error::failed(format!("{} is damaged: {why}", path.display())).hint(hint![
+                "move it away and run ",
+                Verb::Up,
+                " again: the nodes and their data are not touched, and ",
+                Verb::List,
+                " and ",
+                Verb::Down.of(name),
+                " work without it"
+            ])
         };
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,

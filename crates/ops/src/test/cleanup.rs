@@ -1,14 +1,14 @@
 //! Removing every key that the run may have written.
 
-use super::{Edges, stage::Stage};
+use super::stage::Stage;
 use futures_util::future::join_all;
 use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
     data::Command,
     node::Endpoint,
-    test::{Fault, Measured, precise},
+    test::{Fault, Measured, precise, script},
 };
-use rcluster_wire::DataWire;
+use rcluster_wire::Wire;
 use std::time::Duration;
 
 /// What is left on a shard.
@@ -41,7 +41,7 @@ pub(super) fn all_gone(left: &[Left]) -> bool {
 }
 
 /// Removes them on all shards side by side; what is not done within `bound` is left.
-pub(super) async fn clean(stage: &Stage, edges: Edges<'_>, bound: Duration) -> Vec<Left> {
+pub(super) async fn clean(stage: &Stage, wire: &dyn Wire, bound: Duration) -> Vec<Left> {
     let work = stage.shards.iter().map(async |shard| {
         let (Some(keys), Some(endpoint), None) = (&shard.keys, &shard.endpoint, &shard.blocked)
         else {
@@ -52,16 +52,15 @@ pub(super) async fn clean(stage: &Stage, edges: Edges<'_>, bound: Duration) -> V
                 untouched: shard.blocked.clone().or(Some("it has no slots".to_owned())),
             };
         };
-        let keys: Vec<String> = keys.written().cloned().collect();
-        let (keys, why) =
-            match tokio::time::timeout(bound, unlink(edges.data, endpoint, &keys)).await {
-                Ok(Ok(())) => (0, None),
-                Ok(Err((left, why))) => (left, Some(why)),
-                Err(_) => (
-                    keys.len(),
-                    Some(format!("no answer within {} s", bound.as_secs())),
-                ),
-            };
+        let keys = script::bytes(keys.written());
+        let (keys, why) = match tokio::time::timeout(bound, unlink(wire, endpoint, &keys)).await {
+            Ok(Ok(())) => (0, None),
+            Ok(Err((left, why))) => (left, Some(why)),
+            Err(_) => (
+                keys.len(),
+                Some(format!("no answer within {} s", bound.as_secs())),
+            ),
+        };
         Left {
             shard: shard.name.clone(),
             keys,
@@ -74,11 +73,7 @@ pub(super) async fn clean(stage: &Stage, edges: Edges<'_>, bound: Duration) -> V
 
 /// UNLINKs one by one, so that keys of several slots may go in one pipeline. Follows MOVED once:
 /// a failover may have happened in between.
-async fn unlink(
-    wire: &dyn DataWire,
-    at: &Endpoint,
-    keys: &[String],
-) -> Result<(), (usize, String)> {
+async fn unlink(wire: &dyn Wire, at: &Endpoint, keys: &[Vec<u8>]) -> Result<(), (usize, String)> {
     let commands = keys.iter().cloned().map(Command::Unlink);
     let commands: Vec<Command> = commands.collect();
     let whole = |error: WireError| (keys.len(), error.to_string());

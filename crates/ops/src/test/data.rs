@@ -15,7 +15,7 @@ use rcluster_core::{
     },
 };
 use rcluster_runtime::wait::{Look, wait_until};
-use rcluster_wire::DataWire;
+use rcluster_wire::Wire;
 use std::time::Duration;
 
 /// How long after [`SOON`] a key may still be there.
@@ -23,20 +23,20 @@ const EXPIRED: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(5);
 
 /// What is written.
-pub(super) const VALUE: &str = "rcluster smoke test";
+pub(super) const VALUE: &str = "rcluster test";
 
 /// SET, GET, INCR, EXPIRE and DEL; a key that was let expire is gone.
-pub(super) async fn read_write(wire: &dyn DataWire, target: &Target<'_>) -> Result<String, Fault> {
+pub(super) async fn read_write(wire: &dyn Wire, target: &Target<'_>) -> Result<String, Fault> {
     let at = target.endpoint;
     follow(wire, at, &script::read_write(target.keys, VALUE)).await?;
-    let read = [Command::Get(target.keys.expiring.clone())];
+    let read = [Command::Get(target.keys.expiring.clone().into_bytes())];
     let gone = wait_until(POLL, SOON + EXPIRED, async || {
         let replies = wire
             .batch(at, &read)
             .await
             .map_err(|error| wanting(&error))?;
         match replies.into_iter().next() {
-            Some(Ok(Reply::Text(None))) => Ok(Look::Ready(())),
+            Some(Ok(Reply::Value(None))) => Ok(Look::Ready(())),
             Some(Err(error)) => Err(wanting(&error)),
             _ => Ok(Look::Pending(())),
         }
@@ -53,7 +53,7 @@ pub(super) async fn read_write(wire: &dyn DataWire, target: &Target<'_>) -> Resu
 }
 
 /// MSET and MGET of one slot, and a refusal of two.
-pub(super) async fn hash_tags(wire: &dyn DataWire, target: &Target<'_>) -> Result<String, Fault> {
+pub(super) async fn hash_tags(wire: &dyn Wire, target: &Target<'_>) -> Result<String, Fault> {
     let lines = script::hash_tags(target.keys, VALUE);
     follow(wire, target.endpoint, &lines).await?;
     Ok(match target.keys.elsewhere {
@@ -63,21 +63,17 @@ pub(super) async fn hash_tags(wire: &dyn DataWire, target: &Target<'_>) -> Resul
 }
 
 /// Writes what is read later.
-pub(super) async fn preload(wire: &dyn DataWire, target: &Target<'_>) -> Result<String, Fault> {
+pub(super) async fn preload(wire: &dyn Wire, target: &Target<'_>) -> Result<String, Fault> {
     follow(wire, target.endpoint, &script::preload(target.keys, VALUE)).await?;
     Ok(String::new())
 }
 
-async fn follow(wire: &dyn DataWire, at: &Endpoint, lines: &[Line]) -> Result<(), Fault> {
+async fn follow(wire: &dyn Wire, at: &Endpoint, lines: &[Line]) -> Result<(), Fault> {
     let commands: Vec<Command> = lines.iter().map(|(command, _)| command.clone()).collect();
     let replies = wire
         .batch(at, &commands)
         .await
         .map_err(|error| wanting(&error))?;
-    let replies: Vec<Result<Reply, String>> = replies
-        .into_iter()
-        .map(|reply| reply.map_err(|error| error.to_string()))
-        .collect();
     script::judge(lines, &replies).map_err(Fault::Wanting)
 }
 
@@ -87,7 +83,7 @@ fn wanting(error: &WireError) -> Fault {
 
 /// Asks every node for a key of every shard that it does not serve. (A replica sends a client to
 /// its master, too, unless it said READONLY.)
-pub(super) async fn moved(stage: &Stage, wire: &dyn DataWire) -> Vec<Counted> {
+pub(super) async fn moved(stage: &Stage, wire: &dyn Wire) -> Vec<Counted> {
     let work = stage.nodes.iter().map(async |node| {
         let foreign: Vec<&Shard> = stage
             .shards
@@ -97,7 +93,11 @@ pub(super) async fn moved(stage: &Stage, wire: &dyn DataWire) -> Vec<Counted> {
             .collect();
         let commands: Vec<Command> = foreign
             .iter()
-            .filter_map(|shard| Some(Command::Get(shard.keys.as_ref()?.value.clone())))
+            .filter_map(|shard| {
+                Some(Command::Get(
+                    shard.keys.as_ref()?.value.clone().into_bytes(),
+                ))
+            })
             .collect();
         if commands.is_empty() {
             return None;

@@ -1,4 +1,4 @@
-//! `test`: the smoke suite. It looks at every node, and writes and reads on every shard, through
+//! `test`: proves that a cluster works. It looks at every node, and writes and reads on every shard, through
 //! the endpoints that a client is told; shards are tried side by side.
 //!
 //! Its keys begin with one prefix ([`rcluster_core::test::keys::PREFIX`]), are removed at the end,
@@ -12,19 +12,16 @@ mod stage;
 mod suite;
 mod timing;
 
-use crate::cluster::{event::Listener, session::Session, survey::Survey};
+use crate::cluster::{event::Listener, handle::Cluster};
 use rcluster_core::{
     error::{Error, Kind, Result},
     hint::About,
-    node::Endpoint,
-    secret::Secret,
-    spec::launch::Launch,
     test::{
         Outcome, Verdict,
         checks::{Check, Thresholds},
     },
 };
-use rcluster_wire::{DataWire, LiveWire, Wire};
+use rcluster_wire::Wire;
 use serde::Serialize;
 use stage::Stage;
 use std::{
@@ -38,21 +35,6 @@ pub const SCHEMA: u32 = 1;
 
 /// How long removing keys may take.
 const CLEANUP: Duration = Duration::from_secs(2);
-
-/// Which cluster.
-pub enum Subject<'a> {
-    /// One of ours.
-    Ours(&'a Session),
-    /// Any, through seeds of which one has to answer.
-    Seeds {
-        /// The seeds.
-        seeds: Vec<Endpoint>,
-        /// The ACL user.
-        user: Option<String>,
-        /// The password.
-        password: Option<Secret>,
-    },
-}
 
 /// What to hold it to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +79,7 @@ impl Report {
     fn new(stage: &Stage, mut checks: Vec<Outcome>, elapsed: Duration) -> Self {
         let about = About::of(&stage.cluster, stage.runtime);
         for outcome in &mut checks {
-            let hint = outcome.hint.as_ref().map(|hint| about.hint(hint));
+            let hint = outcome.hint.take().map(|hint| hint.about(&about));
             outcome.hint = hint.filter(|hint| !hint.is_empty());
         }
         let count = |verdict| {
@@ -125,61 +107,23 @@ impl Report {
     }
 }
 
-/// How nodes are spoken to.
-#[derive(Clone, Copy)]
-struct Edges<'a> {
-    wire: &'a dyn Wire,
-    data: &'a dyn DataWire,
-}
-
-impl Subject<'_> {
-    fn wire(&self) -> LiveWire {
-        match self {
-            Subject::Ours(session) => LiveWire::new(
-                session.request.user.clone(),
-                session.request.password.clone(),
-            ),
-            Subject::Seeds { user, password, .. } => LiveWire::new(user.clone(), password.clone()),
-        }
-    }
-
-    async fn survey(&self, wire: &dyn Wire) -> Result<Survey> {
-        match self {
-            Subject::Ours(session) => Survey::of_session(session, wire).await,
-            Subject::Seeds { seeds, .. } => Survey::of_seeds(wire, seeds).await,
-        }?
-        .let_in()
-    }
-
-    /// What the spec says of the nodes, where there is a spec.
-    fn launch(&self) -> Option<&Launch> {
-        match self {
-            Subject::Ours(session) => session.before.as_ref(),
-            Subject::Seeds { .. } => None,
-        }
-    }
-}
-
 /// Runs the suite. `stop` resolves when the user wants it to end: the first time, its keys are
 /// removed; the second time, that is cut off too.
 pub async fn run(
-    subject: &Subject<'_>,
+    cluster: &Cluster,
     options: &Options,
     listener: &dyn Listener,
     mut stop: impl AsyncFnMut(),
 ) -> Result<Report> {
     let start = Instant::now();
-    let wire = subject.wire();
-    let edges = Edges {
-        wire: &wire,
-        data: &wire,
-    };
+    let wire = cluster.live();
+    let wire = &*wire;
     let stage = tokio::select! {
         biased;
         () = stop() => return Err(interrupted("nothing was written")),
-        stage = stage(subject, edges) => stage?,
+        stage = stage(cluster, wire) => stage?,
     };
-    let mut suite = Suite::new(&stage, options, edges, subject.launch(), listener);
+    let mut suite = Suite::new(&stage, options, wire, cluster.before.as_ref(), listener);
     let ended = tokio::select! {
         biased;
         () = stop() => false,
@@ -189,7 +133,7 @@ pub async fn run(
     let left = tokio::select! {
         biased;
         () = stop() => return Err(interrupted("its keys expire within two minutes")),
-        left = cleanup::clean(&stage, edges, CLEANUP) => left,
+        left = cleanup::clean(&stage, wire, CLEANUP) => left,
     };
     if !ended {
         return Err(interrupted(if cleanup::all_gone(&left) {
@@ -202,10 +146,10 @@ pub async fn run(
     Ok(Report::new(&stage, suite.outcomes(), start.elapsed()))
 }
 
-async fn stage(subject: &Subject<'_>, edges: Edges<'_>) -> Result<Stage> {
+async fn stage(cluster: &Cluster, wire: &dyn Wire) -> Result<Stage> {
     let begun = Instant::now();
-    let survey = subject.survey(edges.wire).await?;
-    Stage::set(&survey, edges.wire, &run_id(), begun).await
+    let snapshot = cluster.look_by(wire).await?.let_in()?;
+    Stage::set(&snapshot, cluster.wanted(), wire, &run_id(), begun).await
 }
 
 fn interrupted(what: &str) -> Error {

@@ -7,12 +7,12 @@ use rcluster_core::{
     node::Endpoint,
     test::{Counted, Fault, keys::Keys, script},
 };
-use rcluster_wire::DataWire;
+use rcluster_wire::Wire;
 use std::time::{Duration, Instant};
 
 /// Each replica of a shard, and whether it gave back what its master was told.
 pub(super) async fn read_back(
-    wire: &dyn DataWire,
+    wire: &dyn Wire,
     shard: &Shard,
     blocked: Option<&str>,
     within: Duration,
@@ -76,7 +76,7 @@ fn skip_with(shard: &Shard, why: &str) -> Vec<Counted> {
 
 /// Writes on the master; how many replicas have it.
 async fn write(
-    wire: &dyn DataWire,
+    wire: &dyn Wire,
     master: &Endpoint,
     keys: &Keys,
     replicas: usize,
@@ -99,10 +99,10 @@ async fn write(
 }
 
 /// Reads on the replica itself.
-async fn read(wire: &dyn DataWire, at: &Endpoint, keys: &Keys) -> Result<(), Fault> {
+async fn read(wire: &dyn Wire, at: &Endpoint, keys: &Keys) -> Result<(), Fault> {
     let commands = [
         Command::ReadOnly,
-        Command::Get(keys.waited.clone()),
+        Command::Get(keys.waited.clone().into_bytes()),
         // The connection is used again: its next reader expects MOVED.
         Command::ReadWrite,
     ];
@@ -111,7 +111,7 @@ async fn read(wire: &dyn DataWire, at: &Endpoint, keys: &Keys) -> Result<(), Fau
         .map_err(|error| Fault::Error(error.to_string()))?
         .get(1)
     {
-        Some(Ok(Reply::Text(Some(value)))) if value == VALUE => Ok(()),
+        Some(Ok(Reply::Value(Some(value)))) if value == VALUE.as_bytes() => Ok(()),
         Some(Ok(reply)) => Err(Fault::Wanting(format!("reads {reply}"))),
         Some(Err(error)) => Err(Fault::Wanting(error.to_string())),
         None => Err(Fault::Error("GET was not answered".to_owned())),

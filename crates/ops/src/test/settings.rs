@@ -1,9 +1,6 @@
 //! What the nodes are set to.
 
-use super::{
-    Edges,
-    stage::{Node, Stage},
-};
+use super::stage::{Node, Stage};
 use futures_util::future::join_all;
 use rcluster_core::snapshot::answer::WireError;
 use rcluster_core::{
@@ -13,11 +10,12 @@ use rcluster_core::{
         settings::{DIRECTIVES, Live, NodeSettings},
     },
 };
+use rcluster_wire::Wire;
 
 /// Every node that answers; the others are skipped.
 pub(super) async fn ask(
     stage: &Stage,
-    edges: Edges<'_>,
+    wire: &dyn Wire,
     launch: Option<&Launch>,
 ) -> Vec<NodeSettings> {
     let spec = |name: &str| {
@@ -29,7 +27,7 @@ pub(super) async fn ask(
         let node = stage.nodes.iter().find(|node| node.name == seen.name);
         NodeSettings {
             live: match node {
-                Some(node) => live(node, edges).await,
+                Some(node) => live(node, wire).await,
                 None => Err(Fault::Blocked(
                     "does not answer: see connectivity".to_owned(),
                 )),
@@ -41,8 +39,8 @@ pub(super) async fn ask(
     join_all(work).await
 }
 
-async fn live(node: &Node, edges: Edges<'_>) -> Result<Live, Fault> {
-    let config = edges.wire.config_get(&node.dial, DIRECTIVES).await;
+async fn live(node: &Node, wire: &dyn Wire) -> Result<Live, Fault> {
+    let config = wire.config_get(&node.dial, DIRECTIVES).await;
     let config = config.map_err(|error| match error {
         // Managed services hide CONFIG, and ACLs may.
         WireError::Reply { reply, .. } | WireError::Auth { reply, .. } => {
@@ -55,8 +53,8 @@ async fn live(node: &Node, edges: Edges<'_>) -> Result<Live, Fault> {
     }
     let failed = |error: WireError| Fault::Error(error.to_string());
     let (disk, clients) = tokio::join!(
-        edges.data.info(&node.dial, "persistence"),
-        edges.data.info(&node.dial, "clients"),
+        wire.info(&node.dial, "persistence"),
+        wire.info(&node.dial, "clients"),
     );
     let (disk, clients) = (disk.map_err(failed)?, clients.map_err(failed)?);
     let fine = |name: &str| disk.text(name).is_none_or(|status| status == "ok");

@@ -1,16 +1,15 @@
 //! What the suite works on: the nodes as they answered, the shards with the endpoints that clients
 //! are told, and the keys for each.
 
-use crate::{
-    cluster::survey::Survey,
-    status::{NodeStatus, ShardStatus, Status},
-};
+use crate::status::{NodeStatus, ShardStatus, Status, compose};
 use rcluster_core::{
     error::{Error, Result},
-    judge as health,
+    hint,
+    hint::Verb,
+    judge::{self, Verdict, Wanted},
     node::{Endpoint, NodeId, NodeName, Role},
     slot::{Slot, SlotSet},
-    snapshot::{nodes_text::OpenSlot, report::Report},
+    snapshot::{Snapshot, nodes_text::OpenSlot},
     spec::RuntimeKind,
     test::{
         keys::Keys,
@@ -40,6 +39,8 @@ pub(super) struct Stage {
     pub(super) differences: Vec<(String, String)>,
     /// How many replicas each master should have, where that is known.
     pub(super) replicas: Option<usize>,
+    /// What the judge says.
+    pub(super) verdict: Verdict,
     /// How long asking took.
     pub(super) took: Duration,
 }
@@ -71,42 +72,38 @@ pub(super) struct Shard {
 
 impl Stage {
     pub(super) async fn set(
-        survey: &Survey,
+        snapshot: &Snapshot,
+        wanted: Wanted<'_>,
         wire: &dyn Wire,
         run: &str,
         begun: Instant,
     ) -> Result<Self> {
-        let status = survey.status();
-        let heard = survey.heard();
-        let reports: BTreeMap<&NodeName, &Report> = heard
-            .iter()
-            .filter_map(|node| Some((node.name, *node.answer.as_ref().ok()?)))
-            .collect();
+        let status = compose::compose(snapshot, wanted);
+        let verdict = judge::judge(snapshot, wanted);
         let nodes: Vec<Node> = status
             .nodes
             .iter()
             .filter(|node| node.up)
             .filter_map(|node| {
-                let asked = survey.asked.iter().find(|asked| asked.name == node.name)?;
                 Some(Node {
                     name: node.name.to_string(),
-                    dial: asked.dial.clone()?,
+                    dial: snapshot.node(&node.name)?.dial.clone()?,
                     endpoint: node.endpoint.clone(),
                     id: node.id.clone(),
                 })
             })
             .collect();
         let Some(first) = nodes.first() else {
-            return Err(nobody(&survey.name, &heard));
+            return Err(nobody(snapshot));
         };
         let announced: BTreeMap<NodeId, Endpoint> = match wire.announced(&first.dial).await {
             Ok(rows) => rows.into_iter().map(|row| (row.id, row.master)).collect(),
             // Then nodes are believed what they say of themselves.
             Err(_) => BTreeMap::new(),
         };
-        let open: SlotSet = reports
-            .values()
-            .filter_map(|report| report.view.me())
+        let open: SlotSet = snapshot
+            .said()
+            .filter_map(|(_, report)| report.view.me())
             .flat_map(|line| &line.open)
             .filter_map(|open| Slot::new(open.slot))
             .collect();
@@ -115,14 +112,13 @@ impl Stage {
             .iter()
             .filter(|shard| !shard.slots.is_empty())
             .collect();
-        let assessment = health::assess(&heard, None);
         Ok(Stage {
-            cluster: survey.name.clone(),
-            runtime: survey.runtime,
+            cluster: snapshot.name.clone(),
+            runtime: snapshot.runtime,
             seen: status
                 .nodes
                 .iter()
-                .map(|node| seen(node, &status, &heard))
+                .map(|node| seen(node, &status, snapshot))
                 .collect(),
             shards: served
                 .iter()
@@ -131,7 +127,7 @@ impl Stage {
             slots: served.iter().map(|shard| slots(shard, &status)).collect(),
             owned: status.cluster.slots_assigned,
             served: status.cluster.slots_ok,
-            differences: assessment
+            differences: verdict
                 .disagreements
                 .iter()
                 .map(|disagreement| {
@@ -143,7 +139,8 @@ impl Stage {
                     (name_of(&disagreement.about, &status), opinions.join("; "))
                 })
                 .collect(),
-            replicas: survey.replicas,
+            replicas: wanted.launch.map(|launch| usize::from(launch.replicas)),
+            verdict,
             nodes,
             took: begun.elapsed(),
         })
@@ -151,14 +148,15 @@ impl Stage {
 }
 
 /// Exit 5.
-fn nobody(cluster: &str, heard: &[health::Heard<'_>]) -> Error {
-    let why = heard.iter().find_map(|node| {
-        let why = node.answer.as_ref().err()?;
-        Some(format!("{}: {why}", node.name))
-    });
+fn nobody(snapshot: &Snapshot) -> Error {
+    let cluster = &snapshot.name;
+    let why = snapshot
+        .nodes
+        .iter()
+        .find_map(|node| Some(format!("{}: {}", node.name, node.silence()?)));
     let why = why.unwrap_or_else(|| "it has no nodes".to_owned());
     Error::missing(format!("no node of {cluster} answers ({why})"))
-        .hint("`rcluster status` shows why; `rcluster up` brings the nodes back")
+        .hint(hint![Verb::Status, " shows why"; Verb::Up, " brings the nodes back"])
 }
 
 fn name_of(id: &NodeId, status: &Status) -> String {
@@ -169,10 +167,10 @@ fn name_of(id: &NodeId, status: &Status) -> String {
     found.map_or_else(|| id.short().to_owned(), |node| node.name.to_string())
 }
 
-fn seen(node: &NodeStatus, status: &Status, heard: &[health::Heard<'_>]) -> Seen {
-    let said = heard.iter().find(|heard| *heard.name == node.name);
-    let answer = match said.map(|heard| &heard.answer) {
-        Some(Ok(report)) => Ok(Answer {
+fn seen(node: &NodeStatus, status: &Status, snapshot: &Snapshot) -> Seen {
+    let said = snapshot.node(&node.name);
+    let answer = match said.and_then(|said| said.report()) {
+        Some(report) => Ok(Answer {
             ok: report.cluster.ok,
             loading: report.info.loading,
             slots_ok: report.cluster.slots_ok,
@@ -186,11 +184,11 @@ fn seen(node: &NodeStatus, status: &Status, heard: &[health::Heard<'_>]) -> Seen
             lag_bytes: node.lag_bytes,
         }),
         // A node without a name is called by its endpoint, which the reason names as well.
-        Some(Err(why)) => {
-            let short = why.strip_prefix(node.name.as_str()).unwrap_or(why);
+        None => {
+            let why = said.and_then(|said| said.silence()).unwrap_or_default();
+            let short = why.strip_prefix(node.name.as_str()).unwrap_or(&why);
             Err(short.trim_start().to_owned())
         }
-        None => Err("it was not asked".to_owned()),
     };
     Seen {
         name: node.name.to_string(),

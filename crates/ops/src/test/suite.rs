@@ -1,6 +1,6 @@
 //! The order of the checks: what was observed first, then the shards, then what replicas got.
 
-use super::{Edges, Options, cleanup::Left, data, millis, replica, settings, stage::Stage, timing};
+use super::{Options, cleanup::Left, data, millis, replica, settings, stage::Stage, timing};
 use crate::cluster::event::{Event, Listener};
 use futures_util::future::join_all;
 use rcluster_core::{
@@ -15,6 +15,7 @@ use rcluster_core::{
         own_up, settings as judge, worst,
     },
 };
+use rcluster_wire::Wire;
 use std::time::{Duration, Instant};
 
 const NO_SHARDS: &str = "no shard has slots";
@@ -23,7 +24,7 @@ const NO_SHARDS: &str = "no shard has slots";
 pub(super) struct Suite<'a> {
     stage: &'a Stage,
     options: &'a Options,
-    edges: Edges<'a>,
+    wire: &'a dyn Wire,
     launch: Option<&'a Launch>,
     listener: &'a dyn Listener,
     /// Per shard: why there is no point in trying.
@@ -41,14 +42,14 @@ impl<'a> Suite<'a> {
     pub(super) fn new(
         stage: &'a Stage,
         options: &'a Options,
-        edges: Edges<'a>,
+        wire: &'a dyn Wire,
         launch: Option<&'a Launch>,
         listener: &'a dyn Listener,
     ) -> Self {
         Suite {
             stage,
             options,
-            edges,
+            wire,
             launch,
             listener,
             blocked: stage
@@ -111,6 +112,7 @@ impl<'a> Suite<'a> {
             observed::slot_coverage(self.stage.owned, self.stage.served, slots),
             observed::open_slots(seen),
             observed::view_agreement(&self.stage.differences),
+            observed::health(&self.stage.verdict.findings),
             observed::replica_links(seen, slots, self.stage.replicas),
             observed::replica_lag(seen, most),
         ];
@@ -125,7 +127,7 @@ impl<'a> Suite<'a> {
         }
         self.tell("what the nodes are set to");
         let begun = Instant::now();
-        let found = settings::ask(self.stage, self.edges, self.launch).await;
+        let found = settings::ask(self.stage, self.wire, self.launch).await;
         let took = begun.elapsed();
         let thresholds = &self.options.thresholds;
         self.add(judge::persistence(&found, thresholds.persistence), took);
@@ -133,12 +135,12 @@ impl<'a> Suite<'a> {
     }
 
     async fn data(&mut self) {
-        let edges = self.edges;
+        let wire = self.wire;
         if self.wants(Check::ReadWrite) {
             self.tell("reading and writing on every shard");
             let begun = Instant::now();
             let mut parts = self
-                .each_shard(async |target| data::read_write(edges.data, &target).await)
+                .each_shard(async |target| data::read_write(wire, &target).await)
                 .await;
             let shards = self.stage.shards.iter().zip(&mut self.blocked);
             for ((_, result), (shard, blocked)) in parts.iter_mut().zip(shards) {
@@ -157,7 +159,7 @@ impl<'a> Suite<'a> {
         if self.wants(Check::HashTags) {
             let begun = Instant::now();
             let parts = self
-                .each_shard(async |target| data::hash_tags(edges.data, &target).await)
+                .each_shard(async |target| data::hash_tags(wire, &target).await)
                 .await;
             let outcome = counted(Check::HashTags, "shards", parts, NO_SHARDS);
             self.add(outcome, begun.elapsed());
@@ -165,21 +167,21 @@ impl<'a> Suite<'a> {
         if self.wants(Check::Moved) {
             self.tell("where other nodes send a client");
             let begun = Instant::now();
-            let parts = data::moved(self.stage, edges.data).await;
+            let parts = data::moved(self.stage, wire).await;
             let outcome = counted(Check::Moved, "nodes", parts, "there is only one node");
             self.add(outcome, begun.elapsed());
         }
     }
 
     async fn timing(&mut self) {
-        let edges = self.edges;
+        let wire = self.wire;
         let thresholds = &self.options.thresholds;
         let (hits, latency) = (self.wants(Check::HitRatio), self.wants(Check::Latency));
         let begun = Instant::now();
         if hits || latency {
             self.tell("writing what is read later");
             let loaded: Vec<Counted> = self
-                .each_shard(async |target| data::preload(edges.data, &target).await)
+                .each_shard(async |target| data::preload(wire, &target).await)
                 .await;
             for ((_, loaded), blocked) in loaded.iter().zip(&mut self.blocked) {
                 if let (None, Err(Fault::Wanting(why) | Fault::Error(why))) = (&blocked, loaded) {
@@ -191,7 +193,7 @@ impl<'a> Suite<'a> {
             self.tell("counting hits");
             let limit = Limit::new(Relation::Above, thresholds.hit_ratio_percent.value(), "%");
             let parts: Vec<Measured> = self
-                .each_shard(async |target| timing::hit_ratio(edges.data, &target).await)
+                .each_shard(async |target| timing::hit_ratio(wire, &target).await)
                 .await;
             let outcome = worst(Check::HitRatio, limit, parts, NO_SHARDS);
             self.add(outcome, begun.elapsed());
@@ -202,7 +204,7 @@ impl<'a> Suite<'a> {
             let begun = Instant::now();
             let limit = Limit::new(Relation::Below, thresholds.latency_p99_ms.value(), "ms");
             let parts: Vec<Measured> = self
-                .each_shard(async |target| timing::latency(edges.data, &target, samples).await)
+                .each_shard(async |target| timing::latency(wire, &target, samples).await)
                 .await;
             let outcome = worst(Check::Latency, limit, parts, NO_SHARDS);
             self.add(outcome, begun.elapsed());
@@ -218,7 +220,7 @@ impl<'a> Suite<'a> {
         let within = Duration::from_millis(self.options.thresholds.wait_ms.into());
         let work = self.stage.shards.iter().zip(&self.blocked);
         let work = work.map(|(shard, blocked)| {
-            replica::read_back(self.edges.data, shard, blocked.as_deref(), within)
+            replica::read_back(self.wire, shard, blocked.as_deref(), within)
         });
         let parts: Vec<Counted> = join_all(work).await.into_iter().flatten().collect();
         let outcome = counted(Check::ReplicaRead, "replicas", parts, NO_REPLICAS);

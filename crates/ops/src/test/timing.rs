@@ -9,7 +9,7 @@ use rcluster_core::{
     snapshot::info::Fields,
     test::{Fault, number, script},
 };
-use rcluster_wire::DataWire;
+use rcluster_wire::Wire;
 use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 
@@ -27,12 +27,12 @@ const ENOUGH: u64 = 100;
 
 /// Hits of a hundred look-ups, by what the master counts.
 pub(super) async fn hit_ratio(
-    wire: &dyn DataWire,
+    wire: &dyn Wire,
     target: &Target<'_>,
 ) -> Result<(f64, String), Fault> {
     let at = target.endpoint;
-    let reads = target.keys.preloaded.iter().cloned().map(Command::Get);
-    let reads: Vec<Command> = reads.collect();
+    let reads = script::bytes(&target.keys.preloaded);
+    let reads: Vec<Command> = reads.into_iter().map(Command::Get).collect();
     let before = counters(wire, at).await?;
     let mut found = 0;
     for _ in 0..ROUNDS {
@@ -56,7 +56,7 @@ pub(super) async fn hit_ratio(
     Ok((percent, text))
 }
 
-async fn counters(wire: &dyn DataWire, at: &Endpoint) -> Result<(u64, u64), Fault> {
+async fn counters(wire: &dyn Wire, at: &Endpoint) -> Result<(u64, u64), Fault> {
     let stats: Fields = wire
         .info(at, "stats")
         .await
@@ -69,7 +69,7 @@ async fn counters(wire: &dyn DataWire, at: &Endpoint) -> Result<(u64, u64), Faul
 
 /// The 99th percentile of SET and GET, in turn, one a millisecond, each from sending to its reply.
 pub(super) async fn latency(
-    wire: &dyn DataWire,
+    wire: &dyn Wire,
     target: &Target<'_>,
     samples: u32,
 ) -> Result<(f64, String), Fault> {
@@ -83,7 +83,7 @@ pub(super) async fn latency(
         ticks.tick().await;
         let command = match i % 2 {
             0 => script::set(key, VALUE),
-            _ => Command::Get(key.clone()),
+            _ => Command::Get(key.clone().into_bytes()),
         };
         let sent = Instant::now();
         let replies = wire

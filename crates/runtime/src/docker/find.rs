@@ -13,6 +13,8 @@ use bollard::{
 use futures_util::{StreamExt, stream};
 use rcluster_core::{
     error::{Error, Kind, Result},
+    hint,
+    hint::Verb,
     node::{Address, NodeName},
     snapshot::place::{Exit, THIS_HOST},
     spec::{
@@ -221,7 +223,7 @@ impl Docker {
                 Kind::NoSuchCluster,
                 format!("there is no container for {node} of cluster '{cluster}'"),
             )
-            .hint(format!("`rcluster -c {cluster} up` creates it"))
+            .hint(hint![Verb::Up.of(cluster), " creates it"])
         })
     }
 

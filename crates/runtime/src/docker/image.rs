@@ -9,7 +9,11 @@ use bollard::{
     errors::Error as Fault, models::CreateImageInfo, query_parameters::CreateImageOptions,
 };
 use futures_util::TryStreamExt;
-use rcluster_core::error::{Error, Result};
+use rcluster_core::{
+    error::{Error, Result},
+    hint,
+    hint::Verb,
+};
 use std::{collections::HashMap, time::Duration};
 
 /// How long a registry may take for its first answer.
@@ -97,10 +101,11 @@ fn not_pulled_because(image: &str, why: &str) -> Error {
 }
 
 fn with_hint(image: &str, error: Error) -> Error {
-    error.hint(format!(
-        "without a registry, `rcluster image build --tag {image}` packs this host's redis-server; \
-         with a private one, `docker pull {image}` first; or `--runtime process`"
-    ))
+    error.hint(hint![
+        "without a registry, ", Verb::Image.with(format!("build --tag {image}")), " packs this host's redis-server";
+        format!("with a private one, `docker pull {image}` first");
+        "or `--runtime process`"
+    ])
 }
 
 /// How much of each layer has arrived.

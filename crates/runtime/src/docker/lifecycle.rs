@@ -17,6 +17,8 @@ use bollard::{
 use futures_util::future::try_join_all;
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     node::NodeName,
     spec::{ClusterName, container::label},
 };
@@ -142,7 +144,7 @@ impl Docker {
                 "cluster '{cluster}' still has containers: {}",
                 names.join(", ")
             ))
-            .hint(format!("`rcluster -c {cluster} down` removes them first")));
+            .hint(hint![Verb::Down.of(cluster), " removes them first"]));
         }
         let networks = self.networks(cluster).await?;
         for network in &networks {

@@ -9,6 +9,8 @@ use bollard::{
 use futures_util::StreamExt;
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     node::NodeName,
     spec::{ClusterName, container, launch::Launch},
 };
@@ -65,7 +67,7 @@ impl Docker {
         let networks = self.networks(cluster).await?;
         networks.iter().find_map(Network::of).ok_or_else(|| {
             Error::failed(format!("cluster '{cluster}' has no network"))
-                .hint(format!("`rcluster -c {cluster} up` makes it"))
+                .hint(hint![Verb::Up.of(cluster), " makes it"])
         })
     }
 

@@ -13,7 +13,11 @@ use super::{
 use crate::{OnProgress, Progress};
 use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions};
 use futures_util::TryStreamExt;
-use rcluster_core::error::{Error, Result};
+use rcluster_core::{
+    error::{Error, Result},
+    hint,
+    hint::Verb,
+};
 use serde::Serialize;
 use std::{
     os::unix::process::CommandExt,
@@ -162,10 +166,10 @@ impl Docker {
         Err(Error::refused(format!(
             "there is an image {tag} already, and rcluster did not pack it"
         ))
-        .hint(format!(
-            "use it as it is, or another name: `rcluster image build --tag local/{tag}`; \
-                     `--force` replaces it"
-        )))
+        .hint(hint![
+            "use it as it is, or another name: ", Verb::Image.with(format!("build --tag local/{tag}"));
+            "`--force` replaces it"
+        ]))
     }
 }
 

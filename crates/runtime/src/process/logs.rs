@@ -5,6 +5,8 @@ use crate::log_line::{LogLine, LogLines};
 use futures_util::{StreamExt, stream};
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     node::NodeName,
 };
 use std::{
@@ -31,7 +33,7 @@ pub(super) fn died(folder: &Folder, node: &NodeName, how: &str) -> Error {
     let lines = folder.last_lines(LAST_WORDS).unwrap_or_default();
     Error::failed(format!("{node} did not start ({how})"))
         .log(node.as_str(), lines)
-        .hint("its last lines say why; correct the spec and run `rcluster up` again")
+        .hint(hint!["its last lines say why"; "correct the spec and run ", Verb::Up, " again"])
 }
 
 /// A log file that is being read.

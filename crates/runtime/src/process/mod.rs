@@ -24,6 +24,8 @@ use pidfile::Holder;
 use rcluster_core::snapshot::place::THIS_HOST;
 use rcluster_core::{
     error::{Error, Kind, Result},
+    hint,
+    hint::Verb,
     node::{Address, NodeName},
     spec::{
         ClusterName, RuntimeKind,
@@ -107,7 +109,7 @@ impl Process {
                 Kind::NoSuchCluster,
                 format!("cluster {cluster} has no node {node} on this host"),
             )
-            .hint("`rcluster up` creates what is missing")),
+            .hint(hint![Verb::Up, " creates what is missing"])),
         }
     }
 
@@ -384,9 +386,8 @@ impl Runtime for Process {
     async fn retire(&self, cluster: &ClusterName, volumes: bool) -> Result<bool> {
         if let Some(node) = self.list(cluster).await?.first() {
             return Err(
-                Error::refused(format!("{} of {cluster} still exists", node.node)).hint(format!(
-                    "`rcluster down -c {cluster}` removes the nodes first"
-                )),
+                Error::refused(format!("{} of {cluster} still exists", node.node))
+                    .hint(hint![Verb::Down.of(cluster), " removes the nodes first"]),
             );
         }
         let nodes = self.nodes(cluster);

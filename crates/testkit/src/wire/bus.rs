@@ -10,7 +10,10 @@ use rcluster_core::{
     slot::SlotSet,
     snapshot::nodes_text::Failure,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Rounds that a replica's link takes with the default `repl-diskless-sync-delay` (5 s in Redis).
 const SLOW_SYNC: u8 = 20;
@@ -239,14 +242,15 @@ impl Bus {
                 .find(|other| other.id == *master);
             let source = source.filter(|_| places.linked(node, master));
             let fast = source.map(|source| source.setting("repl-diskless-sync-delay") == "0");
-            Some((disk.clone(), source.map(|source| source.keys), fast))
+            let kept = source.map(|source| (source.keys, Arc::clone(&source.data)));
+            Some((disk.clone(), kept, fast))
         });
         let replicas: Vec<_> = replicas.collect();
-        for (disk, keys, fast) in replicas {
+        for (disk, kept, fast) in replicas {
             let Some(node) = self.nodes.get_mut(&disk) else {
                 continue;
             };
-            let Some(keys) = keys else {
+            let Some((keys, data)) = kept else {
                 (node.link_up, node.syncing) = (false, 0);
                 continue;
             };
@@ -257,7 +261,7 @@ impl Bus {
                 (_, left, _) => left - 1,
             };
             if node.syncing == 0 {
-                (node.link_up, node.keys) = (true, keys);
+                (node.link_up, node.keys, node.data) = (true, keys, data);
             }
         }
     }

@@ -8,16 +8,23 @@
 //! first slots late.
 
 mod bus;
+mod changes;
+mod clients;
+mod fuse;
+mod looks;
 mod node;
 
-use async_trait::async_trait;
 use bus::Bus;
+pub use fuse::Answer;
+use fuse::{Fate, Fuse};
 use node::{Node, Refusal, State};
-use rcluster_core::snapshot::answer::{WireError, WireResult};
+use rcluster_core::snapshot::{
+    answer::{WireError, WireResult},
+    capability::Capability,
+};
 use rcluster_core::{
-    node::{Address, Endpoint, Epoch, NodeId, Role},
-    slot::{Slot, SlotSet},
-    snapshot::report::{Announced, Report},
+    node::{Address, Endpoint},
+    slot::SlotSet,
 };
 use rcluster_wire::Wire;
 use std::{
@@ -30,6 +37,7 @@ use std::{
 #[derive(Clone, Default)]
 pub struct FakeWire {
     password: Option<String>,
+    fuse: Option<Arc<Fuse>>,
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -38,6 +46,7 @@ struct Inner {
     bus: Bus,
     late: BTreeMap<String, Duration>,
     commands: Vec<String>,
+    lacking: Vec<Capability>,
 }
 
 impl FakeWire {
@@ -46,8 +55,23 @@ impl FakeWire {
     pub fn with_password(&self, password: Option<&str>) -> Self {
         FakeWire {
             password: password.map(str::to_owned),
-            inner: Arc::clone(&self.inner),
+            ..self.clone()
         }
+    }
+
+    /// A handle to the same nodes whose user is gone after so many commands that change something:
+    /// every call after them fails. `last` is what becomes of the answer to the last one.
+    #[must_use]
+    pub fn cut_after(&self, commands: usize, last: Answer) -> Self {
+        FakeWire {
+            fuse: Some(Arc::new(Fuse::of(commands, last))),
+            ..self.clone()
+        }
+    }
+
+    /// Whether the user of this handle is gone.
+    pub fn is_cut(&self) -> bool {
+        self.fuse.as_ref().is_some_and(|fuse| fuse.is_blown())
     }
 
     /// Other nodes, like these in everything.
@@ -55,6 +79,7 @@ impl FakeWire {
     pub fn fork(&self) -> Self {
         FakeWire {
             password: self.password.clone(),
+            fuse: None,
             inner: Arc::new(Mutex::new(self.lock().clone())),
         }
     }
@@ -84,6 +109,11 @@ impl FakeWire {
     /// From now on a node says how it is only after so long.
     pub fn delay(&self, disk: &str, by: Duration) {
         self.lock().late.insert(disk.to_owned(), by);
+    }
+
+    /// From now on no node can do this.
+    pub fn lack(&self, capability: Capability) {
+        self.lock().lacking.push(capability);
     }
 
     /// Thaws it.
@@ -148,6 +178,17 @@ impl FakeWire {
         at: &Endpoint,
         ask: impl FnOnce(&mut Inner, &str) -> WireResult<T>,
     ) -> WireResult<T> {
+        if self.is_cut() {
+            return Err(fuse::cut(at));
+        }
+        self.reached(at, ask)
+    }
+
+    fn reached<T>(
+        &self,
+        at: &Endpoint,
+        ask: impl FnOnce(&mut Inner, &str) -> WireResult<T>,
+    ) -> WireResult<T> {
         let inner = &mut *self.lock();
         let answer = match self.reach(inner, at) {
             Ok(disk) => ask(inner, &disk),
@@ -205,20 +246,22 @@ impl FakeWire {
         command: &str,
         change: impl FnOnce(&mut Bus, &str) -> Result<T, Refusal>,
     ) -> WireResult<T> {
-        self.call(at, |inner, disk| {
+        let fate = self
+            .fuse
+            .as_ref()
+            .map_or(Fate::Answered, |fuse| fuse.burn());
+        if fate == Fate::Unsent {
+            return Err(fuse::cut(at));
+        }
+        let answer = self.reached(at, |inner, disk| {
             inner.commands.push(format!("{at} {command}"));
-            change(&mut inner.bus, disk).map_err(|refusal| {
-                let (at, reply) = (at.clone(), format!("ERR {refusal}"));
-                if refusal.starts_with("Unknown node") {
-                    return WireError::UnknownNode { at, reply };
-                }
-                WireError::Reply {
-                    at,
-                    command: command.to_owned(),
-                    reply,
-                }
-            })
-        })
+            let refused = |refusal| WireError::refused(at, command, &format!("ERR {refusal}"));
+            change(&mut inner.bus, disk).map_err(refused)
+        });
+        if fate == Fate::Unheard {
+            return Err(fuse::cut(at));
+        }
+        answer
     }
 
     /// A command that changes this node only.
@@ -240,112 +283,8 @@ fn is_at(node: &Node, at: &Endpoint) -> bool {
     node.state != State::Off && (node.dial == *at || address == *at)
 }
 
-#[async_trait]
 impl Wire for FakeWire {
-    async fn observe(&self, at: &Endpoint) -> WireResult<Report> {
-        tokio::time::sleep(self.late(at)).await;
-        self.call(at, |inner, disk| {
-            let Inner { bus, .. } = inner;
-            let node = &bus.nodes[disk];
-            let handshakes = bus.meets.iter().filter(|(from, _)| from == disk).count();
-            Ok(node.report(handshakes, &bus.links(node)))
-        })
-    }
-
-    async fn add_slots(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<()> {
-        self.on_node(at, "CLUSTER ADDSLOTSRANGE", |node| node.add_slots(slots))
-    }
-
-    async fn set_epoch(&self, at: &Endpoint, epoch: Epoch) -> WireResult<()> {
-        self.on_node(at, "CLUSTER SET-CONFIG-EPOCH", |node| node.set_epoch(epoch))
-    }
-
-    async fn meet(&self, at: &Endpoint, peers: &[Address]) -> WireResult<()> {
-        self.command(at, "CLUSTER MEET", |bus, disk| {
-            bus.meets
-                .extend(peers.iter().map(|peer| (disk.to_owned(), *peer)));
-            Ok(())
-        })
-    }
-
-    async fn replicate(&self, at: &Endpoint, master: &NodeId) -> WireResult<()> {
-        self.on_node(at, "CLUSTER REPLICATE", |node| node.replicate(master))
-    }
-
-    async fn take_over(&self, at: &Endpoint) -> WireResult<()> {
-        self.on_node(at, "CLUSTER FAILOVER", |node| {
-            if node.me().role == Role::Replica {
-                bus::take_over(node);
-            }
-            Ok(())
-        })
-    }
-
-    async fn flush(&self, at: &Endpoint) -> WireResult<()> {
-        self.on_node(at, "FLUSHALL", |node| {
-            if node.me().role == Role::Replica {
-                return Err("READONLY You can't write against a read only replica.".to_owned());
-            }
-            node.keys = 0;
-            Ok(())
-        })
-    }
-
-    async fn reset(&self, at: &Endpoint) -> WireResult<()> {
-        self.command(at, "CLUSTER RESET", |bus, disk| {
-            let id = bus.fresh_id();
-            bus.nodes
-                .get_mut(disk)
-                .map_or(Ok(()), |node| node.reset(id))
-        })
-    }
-
-    async fn forget(&self, at: &Endpoint, gone: &NodeId) -> WireResult<()> {
-        self.on_node(at, "CLUSTER FORGET", |node| node.forget(gone))
-    }
-
-    async fn config_get(
-        &self,
-        at: &Endpoint,
-        names: &[&str],
-    ) -> WireResult<BTreeMap<String, String>> {
-        self.call(at, |inner, disk| {
-            let config = &inner.bus.nodes[disk].config;
-            let known = |name: &&str| Some(((*name).to_owned(), config.get(*name)?.clone()));
-            Ok(names.iter().filter_map(known).collect())
-        })
-    }
-
-    async fn config_set(&self, at: &Endpoint, settings: &[(String, String)]) -> WireResult<()> {
-        self.on_node(at, "CONFIG SET", |node| node.config_set(settings))
-    }
-
-    async fn announced(&self, at: &Endpoint) -> WireResult<Vec<Announced>> {
-        self.call(at, |inner, disk| Ok(inner.bus.nodes[disk].announced()))
-    }
-
-    async fn probe(&self, at: &Endpoint, key: &str, _: &str) -> WireResult<()> {
-        self.call(at, |inner, disk| {
-            let node = &inner.bus.nodes[disk];
-            let slot = Slot::of_key(key.as_bytes());
-            let at = at.clone();
-            let down = |reply: &str| WireError::ClusterDown {
-                at: at.clone(),
-                reply: reply.to_owned(),
-            };
-            if !node.is_ok() {
-                return Err(down("CLUSTERDOWN The cluster is down"));
-            }
-            let owner = node.view.iter().find(|(_, peer)| peer.slots.contains(slot));
-            match owner {
-                None => Err(down("CLUSTERDOWN Hash slot not served")),
-                Some((id, _)) if *id == node.id => Ok(()),
-                Some((id, _)) => Err(WireError::Moved {
-                    slot: slot.number(),
-                    to: node.endpoint(id),
-                    at,
-                }),
-            }
-        })
+    fn another(&self) -> Box<dyn Wire> {
+        Box::new(self.clone())
     }
 }

@@ -12,7 +12,10 @@ use rcluster_core::{
     },
     spec::directive,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Calls and rounds of gossip after its start during which a master reports `fail` (2 s in Redis).
 const NOT_WRITABLE: u8 = 8;
@@ -86,6 +89,8 @@ pub(super) struct Node {
     pub view: BTreeMap<NodeId, Peer>,
     pub current_epoch: Epoch,
     pub keys: u64,
+    /// What clients of the wire wrote; not counted among the keys.
+    pub data: Arc<BTreeMap<Vec<u8>, Vec<u8>>>,
 
     pub state: State,
     pub dial: Endpoint,
@@ -112,6 +117,7 @@ impl Node {
             id,
             current_epoch: Epoch(0),
             keys: 0,
+            data: Arc::default(),
             state: State::Off,
             dial,
             address,
@@ -231,6 +237,7 @@ impl Node {
             );
         }
         self.keys = 0;
+        self.data = Arc::default();
         self.view.clear();
         self.id = id;
         self.current_epoch = Epoch(0);
@@ -316,6 +323,7 @@ impl Node {
                 messages_received: linked.len() as u64,
             },
             info: NodeInfo {
+                server: "redis".to_owned(),
                 version: "7.0.15".to_owned(),
                 cluster_mode: true,
                 uptime_seconds: self.uptime,

@@ -1,0 +1,303 @@
+//! What the judge says of one thing that is not as it should be.
+
+use crate::{
+    hint::{About, Hint},
+    node::NodeName,
+};
+use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
+
+/// The verdict in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum State {
+    /// Everything is as it should be.
+    Ok,
+    /// Every slot is served, but something is not as it should be.
+    Degraded,
+    /// Some slots are not served.
+    Down,
+}
+
+impl State {
+    /// `ok`, `degraded` or `down`.
+    pub fn word(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// It serves, but a further fault would hurt.
+    Warning,
+    /// Something is broken now.
+    Error,
+}
+
+/// What kind of finding it is: a stable word for programs, and the order in which findings of one
+/// severity are told.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    IntoStaticStr,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Id {
+    /// Fewer than half of the masters answer: nobody can be elected.
+    MajorityLost,
+    /// The runtime has no node of this name, which the spec wants.
+    NodeMissing,
+    /// The runtime says that it is stopped.
+    NodeStopped,
+    /// The runtime says that it is frozen.
+    NodeFrozen,
+    /// It runs, but its container is not connected to the cluster's network.
+    NodeCutOff,
+    /// It takes no more clients.
+    NodeFull,
+    /// It answers, but with an error.
+    NodeRefuses,
+    /// It does not answer.
+    NodeSilent,
+    /// It is still reading its data.
+    NodeLoading,
+    /// It is a Redis that is not in cluster mode.
+    NotInClusterMode,
+    /// It refuses every write, because it cannot save.
+    WritesRefused,
+    /// It refuses writes, because its memory is full and nothing may be evicted.
+    MemoryFull,
+    /// A node that answers and that is not of this cluster's spec.
+    ForeignNode,
+    /// Slots that nobody owns.
+    SlotsUnowned,
+    /// Slots that several nodes say are theirs.
+    SlotsClaimedTwice,
+    /// Slots whose owner does not answer.
+    SlotsUnserved,
+    /// It reports `cluster_state:fail`.
+    StateFail,
+    /// A replica without a link to its master.
+    LinkDown,
+    /// The nodes say different things about a node.
+    ViewsDiffer,
+    /// A node that some views name, that nobody can reach and that is not of this cluster's spec.
+    Ghost,
+    /// A slot that is on its way from one node to another.
+    SlotOpen,
+    /// Another number of masters has slots than the spec wants.
+    ShardsDiffer,
+    /// A master that owns nothing.
+    MasterWithoutSlots,
+    /// A replica of a node that is a replica itself.
+    ReplicaOfReplica,
+    /// A master with fewer replicas than the spec wants.
+    ReplicasMissing,
+    /// Of a recording that another version wrote; never found.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+impl Id {
+    /// The word for programs: `node-stopped`.
+    pub fn word(self) -> &'static str {
+        self.into()
+    }
+
+    /// Whether it may pass by itself, so that waiting for it makes sense.
+    pub fn may_pass(self) -> bool {
+        match self {
+            Id::MajorityLost
+            | Id::NodeMissing
+            | Id::NodeStopped
+            | Id::NodeFrozen
+            | Id::NodeCutOff
+            | Id::NodeFull
+            | Id::NodeRefuses
+            | Id::NodeSilent
+            | Id::NodeLoading
+            | Id::SlotsUnowned
+            | Id::SlotsClaimedTwice
+            | Id::SlotsUnserved
+            | Id::StateFail
+            | Id::LinkDown
+            | Id::ViewsDiffer => true,
+            Id::NotInClusterMode
+            | Id::WritesRefused
+            | Id::MemoryFull
+            | Id::Ghost
+            | Id::ForeignNode
+            | Id::SlotOpen
+            | Id::ShardsDiffer
+            | Id::MasterWithoutSlots
+            | Id::ReplicaOfReplica
+            | Id::ReplicasMissing
+            | Id::Unknown => false,
+        }
+    }
+
+    /// Whether it says that a node cannot be spoken to, which explains much else.
+    pub(super) fn is_absence(self) -> bool {
+        matches!(
+            self,
+            Id::NodeMissing
+                | Id::NodeStopped
+                | Id::NodeFrozen
+                | Id::NodeCutOff
+                | Id::NodeFull
+                | Id::NodeRefuses
+                | Id::NodeSilent
+                | Id::NodeLoading
+        )
+    }
+}
+
+/// One thing that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which kind.
+    pub id: Id,
+    /// How bad.
+    pub severity: Severity,
+    /// Which node, if it is about one.
+    pub node: Option<NodeName>,
+    /// What is wrong; of a node, so that its name before it makes a sentence.
+    pub what: String,
+    /// How it is known.
+    pub why: String,
+    /// What to do.
+    pub hint: Hint,
+    /// What is wrong because of it, a sentence each.
+    pub follows: Vec<String>,
+    /// What would explain it.
+    pub(super) because: Because,
+}
+
+/// What would explain a finding.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Because {
+    /// Nothing else: it is a root cause.
+    #[default]
+    Nothing,
+    /// That this node is absent.
+    Absent(NodeName),
+    /// That any master is absent, or any slot without an owner.
+    AnySlots,
+}
+
+impl Finding {
+    /// About a node.
+    pub(super) fn about(
+        node: &NodeName,
+        (id, severity): (Id, Severity),
+        what: impl Into<String>,
+        why: impl Into<String>,
+        hint: impl Into<Hint>,
+    ) -> Self {
+        Finding {
+            node: Some(node.clone()),
+            ..Finding::new((id, severity), what, why, hint)
+        }
+    }
+
+    /// About the cluster.
+    pub(super) fn new(
+        (id, severity): (Id, Severity),
+        what: impl Into<String>,
+        why: impl Into<String>,
+        hint: impl Into<Hint>,
+    ) -> Self {
+        Finding {
+            id,
+            severity,
+            node: None,
+            what: what.into(),
+            why: why.into(),
+            hint: hint.into(),
+            follows: Vec::new(),
+            because: Because::Nothing,
+        }
+    }
+
+    pub(super) fn because(mut self, because: Because) -> Self {
+        self.because = because;
+        self
+    }
+
+    /// What is wrong, and with which node, in one line.
+    pub fn headline(&self) -> String {
+        headline(self.node.as_ref(), &self.what)
+    }
+
+    /// As it stands in documents, with commands that are about these nodes.
+    pub fn problem(self, about: &About) -> Problem {
+        Problem {
+            hint: about.line(&self.hint),
+            id: self.id,
+            severity: self.severity,
+            node: self.node,
+            what: self.what,
+            why: self.why,
+            follows: self.follows,
+        }
+    }
+}
+
+/// A finding as it stands in `problems` of `status --json` and `monitor --json`; a field is added,
+/// never renamed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Which kind.
+    #[serde(default)]
+    pub id: Id,
+    /// How bad.
+    pub severity: Severity,
+    /// Which node, if it is about one.
+    pub node: Option<NodeName>,
+    /// What is wrong.
+    pub what: String,
+    /// How it is known.
+    pub why: String,
+    /// What to do, in commands that can be typed.
+    pub hint: String,
+    /// What is wrong because of it, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follows: Vec<String>,
+}
+
+impl Problem {
+    /// What is wrong, and with which node, in one line.
+    pub fn headline(&self) -> String {
+        headline(self.node.as_ref(), &self.what)
+    }
+}
+
+fn headline(node: Option<&NodeName>, what: &str) -> String {
+    match node {
+        Some(node) => format!("{node} {what}"),
+        None => what.to_owned(),
+    }
+}
+
+/// The worst of these, and how many more there are, in one line.
+pub fn worst(problems: &[Problem]) -> Option<String> {
+    let (first, others) = problems.split_first()?;
+    Some(match others.len() {
+        0 => first.headline(),
+        more => format!("{}, and {more} more", first.headline()),
+    })
+}

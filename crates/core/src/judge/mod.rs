@@ -1,0 +1,119 @@
+//! Whether a cluster is well, and if not, what is wrong, how that is known and what to do.
+//!
+//! There is one judge. `up`, `status`, `doctor`, `test`, `monitor`, `--wait` and drills all ask
+//! [`judge`], so that no two commands disagree about the same cluster. What a [`Finding`] is comes
+//! from a [`Snapshot`] and from what is [`Wanted`]; what only follows from another finding is folded
+//! under it (`root`).
+
+mod finding;
+mod nodes;
+mod root;
+mod shape;
+mod slots;
+mod views;
+
+pub use finding::{Finding, Id, Problem, Severity, State, worst};
+
+use crate::{
+    slot::{SLOTS, SlotSet},
+    snapshot::{
+        Snapshot,
+        names::Names,
+        topology::{self, Disagreement, Shard},
+    },
+    spec::launch::Launch,
+};
+
+/// What a cluster is held to, as far as that is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// The cluster as its spec wants it; `None` behind seeds, and while it is only being formed.
+    pub launch: Option<&'a Launch>,
+}
+
+/// What all answers together say.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// The verdict in one word.
+    pub state: State,
+    /// The shards, ordered by slot.
+    pub shards: Vec<Shard>,
+    /// Where views differ.
+    pub disagreements: Vec<Disagreement>,
+    /// Everything that is not as it should be, root causes only, worst first.
+    pub findings: Vec<Finding>,
+    /// Slots that have an owner who answers.
+    pub served: SlotSet,
+}
+
+impl Verdict {
+    /// Whether nothing is wrong.
+    pub fn is_ok(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// The first finding that may pass by itself: what a wait still waits for.
+    pub fn passing(&self) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.id.may_pass())
+    }
+}
+
+/// What the rules of the judge look at.
+struct Scene<'a> {
+    snapshot: &'a Snapshot,
+    names: &'a Names<'a>,
+    shards: &'a [Shard],
+    wanted: Wanted<'a>,
+}
+
+/// Judges a cluster by what was heard of it.
+pub fn judge(snapshot: &Snapshot, wanted: Wanted<'_>) -> Verdict {
+    let views = snapshot.views();
+    let shards = topology::shards(&views);
+    let disagreements = topology::disagreements(&views);
+    let names = Names::of(snapshot);
+    let served: SlotSet = shards
+        .iter()
+        .filter(|shard| shard.master.as_ref().is_some_and(|id| names.answers(id)))
+        .flat_map(|shard| shard.slots.ranges().to_vec())
+        .collect();
+    let scene = Scene {
+        snapshot,
+        names: &names,
+        shards: &shards,
+        wanted,
+    };
+    let mut findings = nodes::findings(&scene);
+    findings.extend(slots::findings(&scene, &served));
+    findings.extend(views::findings(&scene, &disagreements));
+    findings.extend(shape::findings(&scene));
+    let findings = root::fold(findings);
+    let answers = || snapshot.said().map(|(_, report)| report.cluster.ok);
+    let all_fail = !views.is_empty() && answers().all(|ok| !ok);
+    let state = if served.count() < SLOTS || all_fail {
+        State::Down
+    } else if findings.is_empty() {
+        State::Ok
+    } else {
+        State::Degraded
+    };
+    Verdict {
+        state,
+        shards,
+        disagreements,
+        findings,
+        served,
+    }
+}
+
+/// Whether nothing is wrong that time or a step of forming may still put right; else the first
+/// such thing. A slot that somebody is moving is no reason to wait.
+pub fn converged(snapshot: &Snapshot) -> Result<(), String> {
+    match judge(snapshot, Wanted::default()).passing() {
+        None => Ok(()),
+        Some(finding) => Err(format!("{} ({})", finding.headline(), finding.why)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

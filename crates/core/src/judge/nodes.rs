@@ -1,0 +1,218 @@
+//! What is wrong with single nodes: whether they can be spoken to, and what they say of themselves.
+
+use super::{
+    Finding, Id, Scene,
+    Severity::{Error, Warning},
+    finding::Because,
+};
+use crate::{
+    hint,
+    hint::{Hint, Next, Verb},
+    next,
+    node::{NodeName, Role},
+    slot::SLOTS,
+    snapshot::{Seen, answer::WireError, place::RunState, report::Report},
+    text::count::count,
+};
+
+pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut findings = missing(scene);
+    for node in &scene.snapshot.nodes {
+        match node.report() {
+            Some(report) => of_report(scene, node, report, &mut findings),
+            // A stranger that is silent is judged by what the views say of it (`views`).
+            None if node.stranger && scene.wanted.launch.is_some() => {}
+            None => findings.push(absence(node)),
+        }
+    }
+    findings
+}
+
+/// Nodes of the spec that the runtime does not list.
+fn missing(scene: &Scene<'_>) -> Vec<Finding> {
+    let Some(launch) = scene.wanted.launch else {
+        return Vec::new();
+    };
+    let gone = launch
+        .nodes
+        .iter()
+        .filter(|node| scene.snapshot.node(&node.name).is_none());
+    gone.map(|node| {
+        Finding::about(
+            &node.name,
+            (Id::NodeMissing, Error),
+            "is not there",
+            "the spec wants it, and the runtime has no node of that name",
+            hint![Verb::Up, " makes it"],
+        )
+    })
+    .collect()
+}
+
+/// Why nothing was heard of a node.
+fn absence(node: &Seen) -> Finding {
+    let why = node.silence().unwrap_or_default();
+    let placed = node.placed.as_ref();
+    let state = placed.map(|placed| placed.state);
+    let cut_off = placed.is_some_and(|placed| !placed.connected);
+    let (id, what, hint) = match (state, node.refusal()) {
+        (Some(RunState::Stopped), _) => (
+            Id::NodeStopped,
+            "is stopped",
+            hint![Verb::Up, " starts what is stopped and thaws what is frozen"],
+        ),
+        (Some(RunState::Paused), _) => (
+            Id::NodeFrozen,
+            "is frozen",
+            hint![Verb::Up, " starts what is stopped and thaws what is frozen"],
+        ),
+        (Some(RunState::Running), refusal) if cut_off || refusal.is_none() => (
+            Id::NodeCutOff,
+            "is not connected to the cluster's network",
+            hint![Verb::Up, " connects it"],
+        ),
+        (_, Some(WireError::Loading { .. })) => (
+            Id::NodeLoading,
+            "is loading its data",
+            hint!["wait: ", Verb::Status, " again"],
+        ),
+        (_, Some(WireError::Reply { .. } | WireError::Auth { .. })) => (
+            Id::NodeRefuses,
+            "answers with an error",
+            hint![Verb::Logs, " shows what it wrote"],
+        ),
+        _ => (
+            Id::NodeSilent,
+            "does not answer",
+            hint![Verb::Up, " starts what is stopped and thaws what is frozen"],
+        ),
+    };
+    Finding::about(&node.name, (id, Error), what, why, hint)
+}
+
+fn of_report(scene: &Scene<'_>, node: &Seen, report: &Report, findings: &mut Vec<Finding>) {
+    let name = &node.name;
+    let info = &report.info;
+    if !info.cluster_mode {
+        findings.push(Finding::about(
+            name,
+            (Id::NotInClusterMode, Error),
+            "does not run in cluster mode",
+            "INFO does not say `cluster`",
+            "start it with `cluster-enabled yes`",
+        ));
+    }
+    if info.loading {
+        findings.push(Finding::about(
+            name,
+            (Id::NodeLoading, Error),
+            "is loading its data",
+            "INFO says loading:1",
+            hint!["wait: ", Verb::Status, " again"],
+        ));
+    }
+    if !report.cluster.ok {
+        findings.push(state_fail(name, report));
+    }
+    let replication = &info.replication;
+    if replication.role == Role::Replica && !replication.link_up {
+        findings.push(link_down(scene, name, report));
+    }
+    findings.extend(cannot_save(name, report));
+    findings.extend(memory_full(name, report));
+    for open in report.view.me().into_iter().flat_map(|me| &me.open) {
+        let (direction, other) = (
+            if open.migrating {
+                "migrating to"
+            } else {
+                "importing from"
+            },
+            scene.names.text(&open.other),
+        );
+        findings.push(Finding::about(
+            name,
+            (Id::SlotOpen, Warning),
+            "has an open slot",
+            format!("slot {} is {direction} {other}", open.slot),
+            "a resharding was interrupted: `redis-cli --cluster fix` closes it",
+        ));
+    }
+}
+
+fn state_fail(name: &NodeName, report: &Report) -> Finding {
+    let masters = usize::try_from(report.cluster.size).unwrap_or(usize::MAX);
+    Finding::about(
+        name,
+        (Id::StateFail, Error),
+        "reports cluster_state:fail",
+        format!(
+            "it counts {} of {SLOTS} slots as ok, and {} with slots",
+            report.cluster.slots_ok,
+            count(masters, "master")
+        ),
+        hint!["it sees too few masters, or a slot without owner"; Verb::Up, " brings stopped nodes back"],
+    )
+    .because(Because::AnySlots)
+}
+
+fn link_down(scene: &Scene<'_>, name: &NodeName, report: &Report) -> Finding {
+    let finding = Finding::about(
+        name,
+        (Id::LinkDown, Error),
+        "is not connected to its master",
+        if report.info.replication.syncing {
+            "a full synchronization is running"
+        } else {
+            "master_link_status:down"
+        },
+        "it retries by itself; if its master runs, its log says why it refuses",
+    );
+    let master = report.view.me().and_then(|me| me.master.as_ref());
+    match master.and_then(|master| scene.names.of_id(master)) {
+        Some(master) => finding.because(Because::Absent(master.clone())),
+        None => finding,
+    }
+}
+
+/// `writesAreDenied` in server.c: a failed snapshot (under `stop-writes-on-bgsave-error`, the
+/// default) and a failed write of the append only file both make a master answer MISCONF.
+fn cannot_save(name: &NodeName, report: &Report) -> Option<Finding> {
+    let info = &report.info;
+    let (field, file) = match (info.aof_write_failed, info.rdb_save_failed) {
+        (true, _) => ("aof_last_write_status:err", "append only file"),
+        (false, true) => ("rdb_last_bgsave_status:err", "snapshot"),
+        (false, false) => return None,
+    };
+    let (severity, what) = match info.replication.role {
+        Role::Master => (
+            Error,
+            format!("refuses every write: it could not write its {file}"),
+        ),
+        Role::Replica => (Warning, format!("could not write its {file}")),
+    };
+    Some(Finding::about(
+        name,
+        (Id::WritesRefused, severity),
+        what,
+        format!("INFO says {field}"),
+        hint!["make room on its disk, or its folder writable"; Verb::Logs, " shows what it met"],
+    ))
+}
+
+fn memory_full(name: &NodeName, report: &Report) -> Option<Finding> {
+    let info = &report.info;
+    let full = info.memory_max_bytes > 0 && info.memory_used_bytes >= info.memory_max_bytes;
+    let refuses = info.replication.role == Role::Master && info.memory_policy == "noeviction";
+    (full && refuses).then(|| {
+        Finding::about(
+            name,
+            (Id::MemoryFull, Error),
+            "refuses writes: its memory is full",
+            format!(
+                "used_memory {} of maxmemory {} under noeviction",
+                info.memory_used_bytes, info.memory_max_bytes
+            ),
+            Hint::from(Next::set("`maxmemory` higher")).or(next!["or delete keys"]),
+        )
+    })
+}

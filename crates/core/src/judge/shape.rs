@@ -1,0 +1,114 @@
+//! What is, against what the spec wants: the number of shards and of their replicas.
+
+use super::{Finding, Id, Scene, Severity::Warning};
+use crate::{
+    hint,
+    hint::Verb,
+    node::{NodeId, Role},
+    snapshot::topology::Shard,
+    text::count::count,
+};
+use std::collections::BTreeSet;
+
+pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut findings = replicas_of_replicas(scene);
+    let owned = scene.shards.iter().any(|shard| !shard.slots.is_empty());
+    // Of nodes that are not formed there is no shape to speak of.
+    if !owned {
+        return findings;
+    }
+    findings.extend(shards_differ(scene));
+    findings.extend(without_slots(scene));
+    findings.extend(replicas_missing(scene));
+    findings
+}
+
+fn serving<'a>(scene: &Scene<'a>) -> impl Iterator<Item = &'a Shard> {
+    scene.shards.iter().filter(|shard| !shard.slots.is_empty())
+}
+
+fn shards_differ(scene: &Scene<'_>) -> Option<Finding> {
+    let wanted = usize::from(scene.wanted.launch?.shards);
+    let there = serving(scene).count();
+    (wanted != 0 && there != wanted).then(|| {
+        let few = there < 3;
+        Finding::new(
+            (Id::ShardsDiffer, Warning),
+            format!(
+                "{} own slots, the spec wants {wanted}",
+                count(there, "master")
+            ),
+            if few {
+                "with fewer than three masters no failure is survived".to_owned()
+            } else {
+                "slots were moved by hand".to_owned()
+            },
+            "move slots with `redis-cli --cluster reshard` until each master of the spec owns some",
+        )
+    })
+}
+
+fn without_slots(scene: &Scene<'_>) -> Vec<Finding> {
+    let idle = scene
+        .shards
+        .iter()
+        .filter(|shard| shard.slots.is_empty())
+        .filter_map(|shard| shard.master.as_ref())
+        .filter_map(|id| scene.names.node(id))
+        .filter(|node| node.report().is_some());
+    idle.map(|node| {
+        Finding::about(
+            &node.name,
+            (Id::MasterWithoutSlots, Warning),
+            "is a master without slots",
+            "it serves nobody, replicates nobody and has no vote",
+            hint![Verb::Up, " attaches empty nodes to masters that need them"; "`redis-cli --cluster rebalance --cluster-use-empty-masters` gives it slots"],
+        )
+    })
+    .collect()
+}
+
+fn replicas_of_replicas(scene: &Scene<'_>) -> Vec<Finding> {
+    let replicas: BTreeSet<&NodeId> = scene
+        .names
+        .lines
+        .iter()
+        .filter(|(_, line)| line.role == Role::Replica)
+        .map(|(id, _)| *id)
+        .collect();
+    let mut found = Vec::new();
+    for (node, report) in scene.snapshot.said() {
+        let master = report.view.me().and_then(|me| me.master.as_ref());
+        if let Some(master) = master.filter(|master| replicas.contains(master)) {
+            let name = scene.names.text(master);
+            found.push(Finding::about(
+                &node.name,
+                (Id::ReplicaOfReplica, Warning),
+                format!("replicates {name}, which is a replica itself"),
+                "CLUSTER NODES names a replica as its master",
+                "gossip settles this within seconds after a failover; if not, `CLUSTER REPLICATE` on it with the id of its master",
+            ));
+        }
+    }
+    found
+}
+
+fn replicas_missing(scene: &Scene<'_>) -> Vec<Finding> {
+    let Some(launch) = scene.wanted.launch else {
+        return Vec::new();
+    };
+    let wanted = usize::from(launch.replicas);
+    let short = serving(scene).filter(|shard| shard.replicas.len() < wanted);
+    short
+        .filter_map(|shard| {
+            let master = scene.names.node(shard.master.as_ref()?)?;
+            Some(Finding::about(
+                &master.name,
+                (Id::ReplicasMissing, Warning),
+                format!("has {} of {wanted} replicas", shard.replicas.len()),
+                "no other node replicates it in any view",
+                hint![Verb::Up, " attaches empty nodes to masters that need them"],
+            ))
+        })
+        .collect()
+}

@@ -1,0 +1,395 @@
+//! Tables: what nodes say → what the judge makes of it.
+
+use super::*;
+use crate::{
+    node::{Address, Endpoint, Epoch, Role},
+    snapshot::{
+        Seen, Snapshot,
+        answer::WireError,
+        info::{ClusterInfo, NodeInfo, Replication},
+        nodes_text,
+        place::{Placed, RunState},
+        report::Report,
+    },
+    spec::{RuntimeKind, Spec, launch::Launch},
+};
+
+const IDS: [&str; 6] = ["aa", "bb", "cc", "dd", "ee", "ff"];
+const SLOT_RANGES: [&str; 3] = ["0-5460", "5461-10922", "10923-16383"];
+
+fn id(i: usize) -> String {
+    IDS[i].repeat(20)
+}
+
+/// Three masters, each with a replica: nodes 1 to 3 and 4 to 6, all well.
+fn cluster() -> (Snapshot, Launch) {
+    let spec = Spec {
+        name: "demo".parse().expect("a name"),
+        ..Spec::default()
+    };
+    let launch = Launch::new(&spec, RuntimeKind::Process, 7000);
+    let nodes = (0..6).map(|i| node(&launch, i)).collect();
+    let name = "demo".to_owned();
+    let runtime = RuntimeKind::Process;
+    (
+        Snapshot {
+            name,
+            runtime,
+            nodes,
+        },
+        launch,
+    )
+}
+
+fn node(launch: &Launch, i: usize) -> Seen {
+    let port = 7000 + u16::try_from(i).expect("small");
+    let address = Address {
+        ip: [127, 0, 0, 1].into(),
+        port,
+        bus_port: port + 10_000,
+    };
+    let placed = Placed {
+        node: launch.nodes[i].name.clone(),
+        state: RunState::Running,
+        port,
+        bus_port: port + 10_000,
+        host: "here".to_owned(),
+        connected: true,
+        exit: None,
+        dial: Some(([127, 0, 0, 1], port).into()),
+        address: Some(address),
+        runtime_id: "1".to_owned(),
+        shape: None,
+    };
+    let mut node = Seen::placed(placed, launch);
+    node.hear(Some(Ok(report(i, &lines()))));
+    node
+}
+
+/// The lines of a view, by node, without `myself`.
+fn lines() -> Vec<String> {
+    let line = |i: usize| {
+        let (id, port) = (id(i), 7000 + i);
+        match i {
+            0..3 => format!(
+                "{id} 127.0.0.1:{port}@1{port} master - 0 0 {} connected {}",
+                i + 1,
+                SLOT_RANGES[i]
+            ),
+            _ => {
+                let (master, epoch) = (self::id(i - 3), i - 2);
+                format!("{id} 127.0.0.1:{port}@1{port} slave {master} 0 0 {epoch} connected")
+            }
+        }
+    };
+    (0..6).map(line).collect()
+}
+
+fn report(i: usize, lines: &[String]) -> Report {
+    let me = id(i);
+    let text: Vec<String> = lines
+        .iter()
+        .map(|line| match line.starts_with(&me) {
+            true => line.replacen(" master ", " myself,master ", 1).replacen(
+                " slave ",
+                " myself,slave ",
+                1,
+            ),
+            false => line.clone(),
+        })
+        .collect();
+    Report {
+        view: nodes_text::parse(&text.join("\n")).expect("a view"),
+        cluster: ClusterInfo {
+            ok: true,
+            slots_assigned: SLOTS,
+            slots_ok: SLOTS,
+            known_nodes: 6,
+            size: 3,
+            current_epoch: Epoch(3),
+            messages_received: 1,
+        },
+        info: NodeInfo {
+            cluster_mode: true,
+            replication: Replication {
+                role: if i < 3 { Role::Master } else { Role::Replica },
+                link_up: i >= 3,
+                ..Replication::default()
+            },
+            ..NodeInfo::default()
+        },
+    }
+}
+
+fn said(snapshot: &mut Snapshot, i: usize) -> &mut Report {
+    match &mut snapshot.nodes[i].answer {
+        Some(Ok(report)) => report,
+        _ => panic!("it answered"),
+    }
+}
+
+/// Node `i` is stopped, as its runtime says.
+fn stop(snapshot: &mut Snapshot, i: usize) {
+    let node = &mut snapshot.nodes[i];
+    node.answer = None;
+    (node.dial, node.address) = (None, None);
+    if let Some(placed) = &mut node.placed {
+        placed.state = RunState::Stopped;
+    }
+}
+
+/// Every view has these lines.
+fn all_say(snapshot: &mut Snapshot, lines: &[String]) {
+    for i in 0..6 {
+        if let Some(Ok(report)) = &mut snapshot.nodes[i].answer {
+            report.view = self::report(i, lines).view;
+        }
+    }
+}
+
+/// The verdict, and the words of its findings with the nodes they are about.
+fn judged(snapshot: &Snapshot, launch: &Launch) -> (State, Vec<String>) {
+    let verdict = judge(
+        snapshot,
+        Wanted {
+            launch: Some(launch),
+        },
+    );
+    let word = |finding: &Finding| match &finding.node {
+        Some(node) => format!("{} {node}", finding.id.word()),
+        None => finding.id.word().to_owned(),
+    };
+    (verdict.state, verdict.findings.iter().map(word).collect())
+}
+
+#[test]
+fn a_healthy_cluster_has_no_findings() {
+    let (snapshot, launch) = cluster();
+    assert_eq!(judged(&snapshot, &launch), (State::Ok, vec![]));
+    assert_eq!(converged(&snapshot), Ok(()));
+}
+
+#[test]
+fn a_stopped_master_is_one_finding_and_what_follows_is_under_it() {
+    let (mut snapshot, launch) = cluster();
+    stop(&mut snapshot, 0);
+    said(&mut snapshot, 3).info.replication.link_up = false;
+    for i in 1..6 {
+        said(&mut snapshot, i).cluster.ok = false;
+    }
+    let verdict = judge(
+        &snapshot,
+        Wanted {
+            launch: Some(&launch),
+        },
+    );
+    assert_eq!(verdict.state, State::Down);
+    let [finding] = &verdict.findings[..] else {
+        panic!("one root cause: {:?}", verdict.findings);
+    };
+    assert_eq!(finding.id, Id::NodeStopped);
+    assert_eq!(finding.headline(), "node-1 is stopped");
+    assert_eq!(finding.follows.len(), 3, "{:?}", finding.follows);
+    assert!(
+        finding.follows[0].contains("slots 0-5460"),
+        "{:?}",
+        finding.follows
+    );
+}
+
+#[test]
+fn two_of_three_masters_down_is_a_lost_majority() {
+    let (mut snapshot, launch) = cluster();
+    stop(&mut snapshot, 0);
+    stop(&mut snapshot, 1);
+    let (state, words) = judged(&snapshot, &launch);
+    assert_eq!(state, State::Down);
+    assert_eq!(
+        words,
+        [
+            "majority-lost",
+            "node-stopped node-1",
+            "node-stopped node-2"
+        ]
+    );
+}
+
+#[test]
+fn a_node_that_is_not_there_is_missed() {
+    let (mut snapshot, launch) = cluster();
+    snapshot.nodes.remove(5);
+    let mut lines = lines();
+    lines.pop();
+    all_say_five(&mut snapshot, &lines);
+    let (state, words) = judged(&snapshot, &launch);
+    assert_eq!(state, State::Degraded);
+    assert_eq!(words, ["node-missing node-6", "replicas-missing node-3"]);
+}
+
+fn all_say_five(snapshot: &mut Snapshot, lines: &[String]) {
+    for i in 0..5 {
+        said(snapshot, i).view = report(i, lines).view;
+    }
+}
+
+#[test]
+fn why_nothing_is_heard_of_a_node() {
+    let at = Endpoint::new("127.0.0.1", 7005);
+    type Change = fn(&mut Seen);
+    let table: [(Change, Id); 4] = [
+        (
+            |node| node.placed.as_mut().expect("placed").state = RunState::Paused,
+            Id::NodeFrozen,
+        ),
+        (
+            |node| node.placed.as_mut().expect("placed").connected = false,
+            Id::NodeCutOff,
+        ),
+        (|node| node.placed = None, Id::NodeSilent),
+        (|node| node.answer = None, Id::NodeCutOff),
+    ];
+    for (change, id) in table {
+        let (mut snapshot, launch) = cluster();
+        snapshot.nodes[5].answer = None;
+        if id == Id::NodeSilent {
+            let why = "refused".to_owned();
+            let at = at.clone();
+            snapshot.nodes[5].answer = Some(Err(WireError::Unreachable { at, why }));
+        }
+        change(&mut snapshot.nodes[5]);
+        let (_, words) = judged(&snapshot, &launch);
+        assert_eq!(words, [format!("{} node-6", id.word())]);
+    }
+}
+
+#[test]
+fn a_master_that_cannot_save_or_is_full_refuses_writes() {
+    let (mut snapshot, launch) = cluster();
+    said(&mut snapshot, 0).info.aof_write_failed = true;
+    let info = &mut said(&mut snapshot, 1).info;
+    (info.memory_used_bytes, info.memory_max_bytes) = (10, 10);
+    info.memory_policy = "noeviction".to_owned();
+    let (state, words) = judged(&snapshot, &launch);
+    assert_eq!(state, State::Degraded);
+    assert_eq!(words, ["writes-refused node-1", "memory-full node-2"]);
+}
+
+#[test]
+fn what_is_open_unowned_or_claimed_twice_is_told() {
+    let (mut snapshot, launch) = cluster();
+    let mut open = lines();
+    open[0].push_str(&format!(" [7->-{}]", id(1)));
+    all_say(&mut snapshot, &open);
+    assert_eq!(judged(&snapshot, &launch).1, ["slot-open node-1"]);
+
+    let (mut snapshot, launch) = cluster();
+    let mut lost = lines();
+    lost[0] = lost[0].replace("0-5460", "11-5460");
+    all_say(&mut snapshot, &lost);
+    let (state, words) = judged(&snapshot, &launch);
+    assert_eq!(
+        (state, &words[..]),
+        (State::Down, &["slots-unowned".to_owned()][..])
+    );
+
+    let (mut snapshot, launch) = cluster();
+    let mut twice = lines();
+    twice[1] = twice[1].replace("5461", "5460");
+    said(&mut snapshot, 1).view = report(1, &twice).view;
+    let (_, words) = judged(&snapshot, &launch);
+    assert_eq!(words, ["slots-claimed-twice", "views-differ"]);
+}
+
+#[test]
+fn a_ghost_and_a_foreign_node_are_named() {
+    let (mut snapshot, launch) = cluster();
+    let ghost = "99".repeat(20);
+    let mut with = lines();
+    with.push(format!(
+        "{ghost} 127.0.0.1:9999@19999 master,fail - 0 0 9 disconnected"
+    ));
+    all_say(&mut snapshot, &with);
+    assert_eq!(judged(&snapshot, &launch).1, ["ghost"]);
+
+    let stranger = snapshot.nodes[0].report().expect("it answered");
+    let line = stranger.view.line(&ghost.parse().expect("an id")).cloned();
+    let mut foreign = Seen::stranger(&line.expect("a line")).expect("an address");
+    let mut own = with.clone();
+    own[6] = own[6]
+        .replace("master,fail", "myself,master")
+        .replace("disconnected", "connected");
+    let mut heard = report(0, &lines());
+    heard.view = nodes_text::parse(&own.join("\n")).expect("a view");
+    foreign.hear(Some(Ok(heard)));
+    snapshot.nodes.push(foreign);
+    let (_, words) = judged(&snapshot, &launch);
+    assert_eq!(words[0], "foreign-node 127.0.0.1:9999");
+}
+
+#[test]
+fn the_shape_is_held_to_the_spec() {
+    let (mut snapshot, launch) = cluster();
+    let mut moved = lines();
+    moved[0] = moved[0].replace("0-5460", "0-10922");
+    moved[1] = moved[1].replace(" 5461-10922", "");
+    all_say(&mut snapshot, &moved);
+    let (state, words) = judged(&snapshot, &launch);
+    assert_eq!(state, State::Degraded);
+    assert_eq!(words, ["shards-differ", "master-without-slots node-2"]);
+    // Behind seeds nobody knows what is wanted, but a master that owns nothing is still idle.
+    let verdict = judge(&snapshot, Wanted::default());
+    assert_eq!(verdict.findings.len(), 1);
+}
+
+#[test]
+fn a_replica_of_a_replica_is_told() {
+    let (mut snapshot, launch) = cluster();
+    let mut chained = lines();
+    chained[4] = chained[4].replace(&id(1), &id(3));
+    all_say(&mut snapshot, &chained);
+    let (_, words) = judged(&snapshot, &launch);
+    assert!(
+        words.contains(&"replica-of-replica node-5".to_owned()),
+        "{words:?}"
+    );
+}
+
+#[test]
+fn nobody_answering_is_down() {
+    let (mut snapshot, launch) = cluster();
+    for i in 0..6 {
+        stop(&mut snapshot, i);
+    }
+    let (state, words) = judged(&snapshot, &launch);
+    assert_eq!(state, State::Down);
+    assert_eq!(words.len(), 6);
+}
+
+#[test]
+fn the_worst_is_told_in_a_line() {
+    let (mut snapshot, launch) = cluster();
+    stop(&mut snapshot, 4);
+    stop(&mut snapshot, 5);
+    let verdict = judge(
+        &snapshot,
+        Wanted {
+            launch: Some(&launch),
+        },
+    );
+    let about = crate::hint::About::of("demo", RuntimeKind::Process);
+    let problems: Vec<Problem> = verdict
+        .findings
+        .into_iter()
+        .map(|finding| finding.problem(&about))
+        .collect();
+    assert_eq!(worst(&problems[..1]), Some("node-5 is stopped".to_owned()));
+    assert_eq!(
+        worst(&problems),
+        Some("node-5 is stopped, and 1 more".to_owned())
+    );
+    assert_eq!(worst(&[]), None);
+    assert_eq!(
+        problems[0].hint,
+        "`rcluster -c demo up` starts what is stopped and thaws what is frozen"
+    );
+}

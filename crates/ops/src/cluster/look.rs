@@ -1,0 +1,377 @@
+//! Looking at a cluster: every node is asked once, all at the same time.
+//!
+//! Nobody delays anybody: each node has its own deadline, and a node that only the views name is
+//! asked as soon as the first view does. The outcome is a [`Snapshot`].
+
+use super::context::Context;
+use futures_util::{
+    future::join_all,
+    stream::{FuturesUnordered, StreamExt},
+};
+use rcluster_core::{
+    error::{Error, Kind, Result},
+    node::{Endpoint, NodeId},
+    snapshot::{
+        Answer, Seen, Snapshot,
+        answer::{FULL, LOOKING, WireError},
+        place::Placed,
+        report::Report,
+    },
+    spec::{RuntimeKind, launch::Launch},
+};
+use rcluster_runtime::wait::{Look, wait_until};
+use rcluster_wire::Wire;
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+    time::Duration,
+};
+
+/// How often those are asked again who did not answer.
+const POLL: Duration = Duration::from_millis(20);
+
+/// The nodes that the runtime lists, and nobody asked yet.
+pub async fn list(context: &Context<'_>, launch: &Launch) -> Result<Snapshot> {
+    let placed = context.runtime.list(&launch.name).await?;
+    Ok(unasked(placed, launch))
+}
+
+/// These nodes of the runtime, and nobody asked yet.
+pub fn unasked(placed: Vec<Placed>, launch: &Launch) -> Snapshot {
+    let nodes = placed
+        .into_iter()
+        .map(|placed| Seen::placed(placed, launch));
+    Snapshot {
+        name: launch.name.to_string(),
+        runtime: launch.runtime,
+        nodes: nodes.collect(),
+    }
+}
+
+/// The nodes that the runtime lists, each asked.
+pub async fn members(context: &Context<'_>, launch: &Launch) -> Result<Snapshot> {
+    let listed = list(context, launch).await?;
+    Ok(again(context.wire, &listed).await)
+}
+
+/// The nodes that the runtime lists and whoever their views name, each asked.
+pub async fn everybody(context: &Context<'_>, launch: &Launch) -> Result<Snapshot> {
+    let listed = list(context, launch).await?;
+    Ok(with_strangers(context.wire, listed).await)
+}
+
+/// The same nodes, each asked again.
+pub async fn again(wire: &dyn Wire, before: &Snapshot) -> Snapshot {
+    let mut after = before.clone();
+    let answers = join_all(after.nodes.iter().map(|node| observe(wire, node))).await;
+    for (node, answer) in after.nodes.iter_mut().zip(answers) {
+        node.hear(answer);
+    }
+    after
+}
+
+/// The same nodes, asked again while somebody who may answer yet does not: a node that is busy for
+/// once is no reason to give up. At the deadline it is what was heard last.
+pub async fn patiently(context: &Context<'_>, before: &Snapshot) -> Snapshot {
+    let outcome = wait_until(POLL, context.deadline, async || {
+        let seen = again(context.wire, before).await;
+        let done = seen.is_complete() || seen.hopeless().is_some();
+        Ok::<_, Infallible>(if done {
+            Look::Ready(seen)
+        } else {
+            Look::Pending(seen)
+        })
+    });
+    match outcome.await {
+        Ok(Ok(seen)) => seen,
+        Ok(Err(late)) => late.last,
+        Err(never) => match never {},
+    }
+}
+
+/// Every node that the seeds know, of which one has to answer. Of seeds of different clusters the
+/// first that answers decides which one is meant.
+pub async fn seeds(wire: &dyn Wire, seeds: &[Endpoint]) -> Result<Snapshot> {
+    let nodes = ask(wire, seeds.iter().map(Seen::seed).collect()).await;
+    let Some(first) = (0..seeds.len()).find(|i| nodes[*i].report().is_some()) else {
+        let errors: Vec<WireError> = nodes
+            .iter()
+            .filter_map(|node| node.refusal().cloned())
+            .collect();
+        return Err(no_seed(seeds, &errors));
+    };
+    let members = of_cluster(first, &nodes);
+    let nodes = nodes.into_iter().zip(members);
+    let nodes = nodes.filter_map(|(node, is_member)| is_member.then(|| called(node)));
+    Ok(Snapshot {
+        name: seeds[first].to_string(),
+        runtime: RuntimeKind::External,
+        nodes: nodes.collect(),
+    })
+}
+
+/// These nodes and whoever their views name, each asked.
+pub async fn with_strangers(wire: &dyn Wire, before: Snapshot) -> Snapshot {
+    let nodes = ask(wire, before.nodes).await;
+    Snapshot { nodes, ..before }
+}
+
+/// What a node answers. A frozen node is known not to answer: nobody has to wait for that.
+pub async fn observe(wire: &dyn Wire, node: &Seen) -> Answer {
+    match &node.dial {
+        Some(dial) if !node.is_frozen() => Some(wire.observe(dial).await),
+        _ => None,
+    }
+}
+
+/// None of these seeds answered as needed.
+pub fn no_seed(seeds: &[Endpoint], errors: &[WireError]) -> Error {
+    let refused = errors
+        .iter()
+        .any(|error| matches!(error, WireError::Auth { .. }));
+    let kind = if refused { Kind::Usage } else { Kind::Missing };
+    let which = if seeds.len() == 1 {
+        "the seed cannot be used"
+    } else {
+        "no seed can be used"
+    };
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let message = format!("{which}: {}", texts.join("; "));
+    Error::new(kind, message).hint(if errors.iter().any(WireError::is_forbidden) {
+        LOOKING
+    } else if errors
+        .iter()
+        .any(|error| matches!(error, WireError::Full { .. }))
+    {
+        FULL
+    } else if refused {
+        "give the password of the cluster: --password-file FILE or REDIS_PASSWORD"
+    } else {
+        "check the address, and that a redis-server in cluster mode listens there"
+    })
+}
+
+/// Asks these nodes, and at once whoever a view names that nobody asked yet.
+async fn ask(wire: &dyn Wire, mut nodes: Vec<Seen>) -> Vec<Seen> {
+    let mut open: HashSet<usize> = (0..nodes.len()).collect();
+    let (mut answered, mut named) = (HashSet::new(), HashSet::new());
+    let look = |i: usize, node: Seen| async move { (i, observe(wire, &node).await) };
+    let mut waiting: FuturesUnordered<_> = (0..)
+        .zip(&nodes)
+        .map(|(i, node)| look(i, node.clone()))
+        .collect();
+    while let Some((i, answer)) = waiting.next().await {
+        open.remove(&i);
+        nodes[i].hear(answer);
+        if let Some(report) = nodes[i].report() {
+            let id = &report.view.myself;
+            answered.insert(id.clone());
+            named.insert(id.clone());
+            for stranger in strangers(&nodes, &mut named, report) {
+                open.insert(nodes.len());
+                waiting.push(look(nodes.len(), stranger.clone()));
+                nodes.push(stranger);
+            }
+        }
+        // If all who are still waited for answered elsewhere already, a view only had an old address.
+        let is_elsewhere = |id: &NodeId| answered.contains(id);
+        let mut left = open.iter().map(|i| &nodes[*i].id);
+        if left.all(|id| id.as_ref().is_some_and(is_elsewhere)) {
+            break;
+        }
+    }
+    once(nodes, &answered)
+}
+
+/// Nodes that this view names and that no view named before, unless their place was asked already;
+/// in the order of their endpoints. `named` gains them.
+fn strangers(nodes: &[Seen], named: &mut HashSet<NodeId>, report: &Report) -> Vec<Seen> {
+    let lines = report.view.nodes.iter();
+    let mut found: Vec<Seen> = lines
+        .filter(|line| line.address.is_some() && named.insert(line.id.clone()))
+        .filter(|line| !nodes.iter().any(|node| node.is_at(line)))
+        .filter_map(Seen::stranger)
+        .collect();
+    found.sort_by(|a, b| a.endpoint.cmp(&b.endpoint));
+    found
+}
+
+/// Keeps one of each node that was asked at several places (a seed has another name for it, or a
+/// view an old address): the first in order that answered.
+fn once(nodes: Vec<Seen>, answered: &HashSet<NodeId>) -> Vec<Seen> {
+    let mut there = HashSet::new();
+    nodes
+        .into_iter()
+        .filter(|node| match &node.id {
+            Some(id) if node.report().is_some() => there.insert(id.clone()),
+            Some(id) => !answered.contains(id),
+            None => true,
+        })
+        .collect()
+}
+
+/// Which of these nodes belong to the cluster of the first: those that it knows, those that they
+/// know, and so on. A silent seed belongs to it if one of them names its place.
+fn of_cluster(first: usize, nodes: &[Seen]) -> Vec<bool> {
+    let named: HashMap<&NodeId, usize> = (0..)
+        .zip(nodes)
+        .filter_map(|(i, node)| Some((node.id.as_ref()?, i)))
+        .collect();
+    let nameless: Vec<usize> = (0..nodes.len())
+        .filter(|i| nodes[*i].id.is_none())
+        .collect();
+    let mut members: Vec<bool> = nodes.iter().map(|_| false).collect();
+    let mut unread = vec![first];
+    while let Some(i) = unread.pop() {
+        if std::mem::replace(&mut members[i], true) {
+            continue;
+        }
+        for line in nodes[i]
+            .report()
+            .map_or(&[][..], |report| &report.view.nodes)
+        {
+            unread.extend(named.get(&line.id).filter(|i| !members[**i]));
+            unread.extend(nameless.iter().filter(|i| nodes[**i].is_at(line)));
+        }
+    }
+    members
+}
+
+/// A node by the name that its peers have for it, whatever a seed was called.
+fn called(node: Seen) -> Seen {
+    let endpoint = node
+        .report()
+        .and_then(|report| report.view.me()?.endpoint());
+    match endpoint {
+        Some(endpoint) => Seen {
+            name: rcluster_core::node::NodeName::new(endpoint.to_string()),
+            endpoint: Some(endpoint),
+            ..node
+        },
+        None => node,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcluster_core::node::Address;
+    use rcluster_testkit::wire::FakeWire;
+    use rcluster_wire::Changes;
+    use std::time::Duration;
+    use tokio::time::Instant;
+
+    const LATE: Duration = Duration::from_millis(500);
+    const DEADLINE: Duration = Duration::from_secs(1);
+
+    fn at(port: u16) -> Endpoint {
+        Endpoint::new("127.0.0.1", port)
+    }
+
+    /// Nodes that know each other, each dialled at its address; the first is `localhost` too.
+    async fn cluster(wire: &FakeWire, ports: &[u16]) {
+        let address = |port: u16| Address {
+            ip: [127, 0, 0, 1].into(),
+            port,
+            bus_port: port + 10_000,
+        };
+        for port in ports {
+            let host = if *port == ports[0] {
+                "localhost"
+            } else {
+                "127.0.0.1"
+            };
+            let dial = Endpoint::new(host, *port);
+            wire.boot(
+                &port.to_string(),
+                dial,
+                address(*port),
+                "cluster-enabled yes",
+            );
+        }
+        let all: Vec<Address> = ports.iter().map(|port| address(*port)).collect();
+        for _ in 0..4 {
+            for port in ports {
+                wire.meet(&at(*port), &all).await.expect("met");
+            }
+        }
+    }
+
+    /// Who is in it, with `!` for the silent ones, and how long it took.
+    async fn ask(wire: &FakeWire, seeds: &[Endpoint]) -> (Vec<String>, Duration) {
+        let start = Instant::now();
+        let snapshot = super::seeds(wire, seeds).await.expect("a seed answers");
+        let took = start.elapsed();
+        let mut names: Vec<String> = snapshot
+            .nodes
+            .iter()
+            .map(|node| {
+                let silent = if node.report().is_some() { "" } else { "!" };
+                format!(
+                    "{}{silent}",
+                    node.endpoint
+                        .as_ref()
+                        .or(node.dial.as_ref())
+                        .map_or(0, |it| it.port)
+                )
+            })
+            .collect();
+        names.sort();
+        (names, took)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_anybody_else() {
+        let wire = FakeWire::default();
+        cluster(&wire, &[1, 2, 3, 4]).await;
+        let all = ["1", "2", "3", "4"].map(str::to_owned).to_vec();
+        assert_eq!(ask(&wire, &[at(2)]).await, (all.clone(), Duration::ZERO));
+        wire.delay("2", LATE);
+        assert_eq!(ask(&wire, &[at(3)]).await, (all.clone(), LATE));
+        assert_eq!(
+            ask(&wire, &[at(2)]).await,
+            (all.clone(), LATE),
+            "asked once"
+        );
+        wire.delay("4", LATE);
+        assert_eq!(ask(&wire, &[at(2), at(3)]).await, (all, LATE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frozen_nodes_cost_one_deadline_together() {
+        let wire = FakeWire::default();
+        cluster(&wire, &[1, 2, 3, 4]).await;
+        for frozen in ["2", "4"] {
+            wire.delay(frozen, DEADLINE);
+            wire.freeze(frozen);
+        }
+        let found = ["1", "2!", "3", "4!"].map(str::to_owned).to_vec();
+        assert_eq!(ask(&wire, &[at(2), at(3)]).await, (found, DEADLINE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_is_there_once_whatever_a_seed_calls_it() {
+        let wire = FakeWire::default();
+        cluster(&wire, &[1, 2, 3]).await;
+        let localhost = Endpoint::new("localhost", 1);
+        let all = ["1", "2", "3"].map(str::to_owned).to_vec();
+        let (found, _) = ask(&wire, &[at(2), localhost.clone()]).await;
+        assert_eq!(found, all);
+        // Its peers know its address, and it answers there no later: both are waited for at once.
+        wire.delay("1", LATE);
+        let (found, took) = ask(&wire, &[at(2), localhost]).await;
+        assert_eq!((found, took), (all, LATE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn seeds_that_lead_elsewhere_are_left_out() {
+        let wire = FakeWire::default();
+        cluster(&wire, &[1, 2]).await;
+        cluster(&wire, &[11, 12]).await;
+        let dead = at(9);
+        let (found, _) = ask(&wire, &[dead.clone(), at(2), at(12)]).await;
+        assert_eq!(found, ["1", "2"]);
+        let (found, _) = ask(&wire, &[at(12), dead, at(2)]).await;
+        assert_eq!(found, ["11", "12"]);
+    }
+}

@@ -1,0 +1,37 @@
+//! The way back to a topology, one failover after another.
+
+use super::{carry_out::carry_out, ground::Ground, mend::put_settings_back, scene::Scene};
+use crate::store::drill::Intent;
+use rcluster_core::{
+    error::{Error, Result},
+    failover::{rolling::first_topology, seats::moves, words::Seats},
+    plan::step::{Goal, Plan},
+};
+
+/// Brings the wanted topology back: strays follow their master again, then one planned failover
+/// per shard, each round planned from what is then. Returns how many steps it took.
+pub async fn restore(ground: &Ground<'_>, wanted: &[Seats]) -> Result<usize> {
+    for done in 0..=2 * wanted.len() {
+        let scene = Scene::settled(ground, "bringing the first topology back").await?;
+        let Some(next) = moves(&scene.seats, wanted).into_iter().next() else {
+            return Ok(done);
+        };
+        let mut plan = Plan::default();
+        plan.stage("way back", vec![next], Goal::Converged);
+        carry_out(ground, &scene, &plan).await?;
+    }
+    Err(Error::failed("the first topology does not come back").hint(
+        "`rcluster status` shows who leads; `rcluster failover --planned --to NODE` changes it",
+    ))
+}
+
+/// Lets the masters from before a drill that was killed lead again.
+pub async fn give_back(ground: &Ground<'_>, intent: &Intent) -> Result<usize> {
+    let done = put_settings_back(ground, intent).await?;
+    if intent.masters.is_empty() {
+        return Ok(done);
+    }
+    let scene = Scene::settled(ground, "waiting for every node to agree").await?;
+    let wanted = first_topology(&scene.seats, &intent.masters);
+    Ok(done + restore(ground, &wanted).await?)
+}

@@ -1,0 +1,106 @@
+//! Putting right what a drill broke or changed: while it runs, and after it was killed.
+
+use super::{ground::Ground, scene::Scene};
+use crate::{cluster::context::wire_failure, store::drill::Intent};
+use futures_util::future::join_all;
+use rcluster_core::{
+    error::{Error, Result},
+    node::NodeName,
+    snapshot::place::RunState,
+};
+use rcluster_runtime::{Faults, Signal, faults};
+use std::time::Duration;
+
+/// How long bringing one node back may take.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// Brings these nodes back: reconnected, thawed, started. Each within a bound, and none is left out
+/// because of another.
+pub async fn mend(ground: &Ground<'_>, nodes: &[NodeName]) -> Result<usize> {
+    each(nodes, async |node| {
+        let connected = reconnect(ground, node).await?;
+        let started = ground
+            .context
+            .runtime
+            .start(&ground.launch.name, node)
+            .await?;
+        Ok(connected || started)
+    })
+    .await
+}
+
+/// Reconnects and thaws those that run; whoever does not exist any more is left alone.
+async fn unfreeze(ground: &Ground<'_>, nodes: &[NodeName]) -> Result<usize> {
+    let placed = ground.context.runtime.list(&ground.launch.name).await?;
+    let there = placed.iter().filter(|placed| nodes.contains(&placed.node));
+    let frozen = |node: &NodeName| {
+        let mut placed = placed.iter();
+        placed.any(|placed| placed.node == *node && placed.state == RunState::Paused)
+    };
+    let there: Vec<NodeName> = there.map(|placed| placed.node.clone()).collect();
+    each(&there, async |node| {
+        let connected = reconnect(ground, node).await?;
+        let thawed = frozen(node)
+            && faults::of(ground.context.runtime)?
+                .signal(&ground.launch.name, node, Signal::Resume)
+                .await?;
+        Ok(connected || thawed)
+    })
+    .await
+}
+
+/// Where no node can be cut off, none has to be connected again.
+async fn reconnect(ground: &Ground<'_>, node: &NodeName) -> Result<bool> {
+    match ground.context.runtime.faults().and_then(Faults::partition) {
+        Some(partition) => partition.reconnect(ground.launch, node).await,
+        None => Ok(false),
+    }
+}
+
+/// Does something to each node, all at once; returns how many it changed.
+async fn each(nodes: &[NodeName], work: impl AsyncFn(&NodeName) -> Result<bool>) -> Result<usize> {
+    let all = nodes.iter().map(
+        async |node| match tokio::time::timeout(BOUND, work(node)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Error::deadline(format!(
+                "bringing {node} back takes longer than {} s",
+                BOUND.as_secs()
+            ))
+            .hint("`rcluster up` tries again")),
+        },
+    );
+    let outcomes: Vec<bool> = join_all(all).await.into_iter().collect::<Result<_>>()?;
+    Ok(outcomes.into_iter().filter(|changed| *changed).count())
+}
+
+/// Reconnects and thaws what a killed drill left. What it killed stays stopped: `up` starts it, and
+/// what only stops or removes nodes has no use for it. Returns how many nodes it changed.
+pub async fn release(ground: &Ground<'_>, intent: &Intent) -> Result<usize> {
+    ground
+        .context
+        .note("a drill was interrupted: bringing back what it broke");
+    unfreeze(ground, &intent.nodes).await
+}
+
+/// Puts back the directives that a killed drill changed.
+pub async fn put_settings_back(ground: &Ground<'_>, intent: &Intent) -> Result<usize> {
+    if !intent.settings.is_empty() {
+        let scene = Scene::settled(ground, "waiting for every node to agree").await?;
+        change(ground, &scene, &intent.settings).await?;
+    }
+    Ok(intent.settings.len())
+}
+
+/// CONFIG SET on each of these nodes.
+pub async fn change(
+    ground: &Ground<'_>,
+    scene: &Scene,
+    settings: &[(NodeName, Vec<(String, String)>)],
+) -> Result<()> {
+    for (node, settings) in settings {
+        let dial = &scene.member(node)?.dial;
+        let set = ground.context.wire.config_set(dial, settings).await;
+        set.map_err(|error| wire_failure(node, &error))?;
+    }
+    Ok(())
+}

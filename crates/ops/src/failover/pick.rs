@@ -1,0 +1,49 @@
+//! Which shard is meant.
+
+use super::scene::Scene;
+use rcluster_core::{
+    error::{Error, Result},
+    failover::words::{Pick, Seats},
+    node::NodeName,
+};
+
+/// The shard that was asked for.
+pub fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
+    match pick {
+        Pick::Any => {
+            let with = scene
+                .seats
+                .iter()
+                .filter(|seats| scene.best_replica(seats).is_some());
+            let all: Vec<&Seats> = with.collect();
+            // Not by chance: `--dry-run` has to name the shard that is hit. A crash and the way back
+            // are two epochs, so that the next drill comes to the next shard.
+            let turn = usize::try_from(scene.epoch().0 / 2).unwrap_or(0);
+            all.get(turn % all.len().max(1)).copied().ok_or_else(|| {
+                Error::refused("no shard has a replica in sync")
+                    .hint("`rcluster status` shows the links; `replicas:` in the spec makes some")
+            })
+        }
+        Pick::Number(number) => {
+            let mut seats = scene.seats.iter();
+            seats.find(|seats| seats.shard == *number).ok_or_else(|| {
+                Error::usage(format!("there is no shard {number}"))
+                    .hint(format!("they are numbered from 1 to {}", scene.seats.len()))
+            })
+        }
+        Pick::Node(name) => scene
+            .shard_of(name)
+            .ok_or_else(|| no_such_node(scene, name)),
+    }
+}
+
+/// A name that no node of the cluster has.
+pub fn no_such_node(scene: &Scene, name: &NodeName) -> Error {
+    let known: Vec<&str> = scene
+        .snapshot
+        .members()
+        .map(|node| node.name.as_str())
+        .collect();
+    Error::usage(format!("no shard has a node {name}"))
+        .hint(format!("its nodes are {}", known.join(", ")))
+}

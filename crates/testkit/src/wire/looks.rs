@@ -1,0 +1,107 @@
+//! What only looks.
+
+use super::{FakeWire, Inner};
+use async_trait::async_trait;
+use rcluster_core::{
+    monitor::told::Details,
+    node::{Endpoint, NodeId, Role},
+    snapshot::{
+        answer::{WireError, WireResult},
+        capability::Capabilities,
+        info::Fields,
+        report::{Announced, Report},
+    },
+};
+use rcluster_wire::Looks;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// How long a PING takes.
+const PING: Duration = Duration::from_micros(100);
+
+#[async_trait]
+impl Looks for FakeWire {
+    async fn observe(&self, at: &Endpoint) -> WireResult<Report> {
+        tokio::time::sleep(self.late(at)).await;
+        self.call(at, |inner, disk| {
+            let Inner { bus, .. } = inner;
+            let node = &bus.nodes[disk];
+            let handshakes = bus.meets.iter().filter(|(from, _)| from == disk).count();
+            Ok(node.report(handshakes, &bus.links(node)))
+        })
+    }
+
+    async fn capabilities(&self, at: &Endpoint) -> WireResult<Capabilities> {
+        self.call(at, |inner, _| Ok(Capabilities::all_but(&inner.lacking)))
+    }
+
+    /// The fields that anybody asks for by name.
+    async fn info(&self, at: &Endpoint, _: &str) -> WireResult<Fields> {
+        self.call(at, |inner, disk| {
+            let role = match inner.bus.nodes[disk].me().role {
+                Role::Master => "master",
+                Role::Replica => "slave",
+            };
+            Ok(Fields::parse(&format!(
+                "role:{role}\r\nconnected_clients:1\r\naof_last_write_status:ok\r\n\
+                 rdb_last_bgsave_status:ok\r\n"
+            )))
+        })
+    }
+
+    async fn config_get(
+        &self,
+        at: &Endpoint,
+        names: &[&str],
+    ) -> WireResult<BTreeMap<String, String>> {
+        self.call(at, |inner, disk| {
+            let config = &inner.bus.nodes[disk].config;
+            let known = |name: &&str| Some(((*name).to_owned(), config.get(*name)?.clone()));
+            Ok(names.iter().filter_map(known).collect())
+        })
+    }
+
+    async fn announced(&self, at: &Endpoint) -> WireResult<Vec<Announced>> {
+        self.call(at, |inner, disk| Ok(inner.bus.nodes[disk].announced()))
+    }
+
+    async fn told(&self, at: &Endpoint) -> WireResult<BTreeSet<(NodeId, Endpoint)>> {
+        self.call(at, |inner, disk| {
+            let node = &inner.bus.nodes[disk];
+            let served = |id: &&NodeId| {
+                let peer = &node.view[*id];
+                let master = peer.master.as_ref().and_then(|id| node.view.get(id));
+                peer.votes() || master.is_some_and(super::node::Peer::votes)
+            };
+            let ids = node.view.keys().filter(served);
+            Ok(ids.map(|id| (id.clone(), node.endpoint(id))).collect())
+        })
+    }
+
+    async fn sends(&self, at: &Endpoint, key: &[u8]) -> WireResult<Option<Endpoint>> {
+        match self.call(at, |inner, disk| inner.bus.nodes[disk].serves(at, key)) {
+            Ok(()) => Ok(None),
+            Err(WireError::Moved { to, .. }) => Ok(Some(to)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn time(&self, at: &Endpoint) -> WireResult<Duration> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        self.call(at, |_, _| Ok(now.unwrap_or_default()))
+    }
+
+    async fn client_names(&self, at: &Endpoint) -> WireResult<BTreeSet<String>> {
+        self.call(at, |_, _| Ok(BTreeSet::new()))
+    }
+
+    async fn ping(&self, at: &Endpoint) -> WireResult<Duration> {
+        self.call(at, |_, _| Ok(PING))
+    }
+
+    async fn details(&self, at: &Endpoint) -> WireResult<Details> {
+        self.call(at, |_: &mut Inner, _| Ok(Details::default()))
+    }
+}

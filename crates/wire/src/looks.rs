@@ -1,0 +1,205 @@
+//! What only looks.
+
+use super::{LiveWire, replies};
+use async_trait::async_trait;
+use rcluster_core::{
+    monitor::told::Details,
+    node::{Endpoint, NodeId},
+    snapshot::{
+        answer::{WireError, WireResult},
+        capability::{Capabilities, Capability},
+        info::{ClusterInfo, Fields, NodeInfo},
+        nodes_text,
+        report::{Announced, Report},
+    },
+};
+use redis::{Pipeline, Value, cmd};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+/// How many slow calls are shown.
+const SLOW_CALLS: usize = 50;
+
+/// Calls on one node each that change nothing.
+#[async_trait]
+pub trait Looks: Send + Sync {
+    /// What the node says: CLUSTER NODES, CLUSTER INFO and INFO in one round trip.
+    async fn observe(&self, at: &Endpoint) -> WireResult<Report>;
+
+    /// COMMAND INFO of all that is not everywhere; asked once for as long as the connection stands.
+    async fn capabilities(&self, at: &Endpoint) -> WireResult<Capabilities>;
+
+    /// A section of INFO.
+    async fn info(&self, at: &Endpoint, section: &str) -> WireResult<Fields>;
+
+    /// CONFIG GET of several directives; those it does not know are left out.
+    async fn config_get(
+        &self,
+        at: &Endpoint,
+        names: &[&str],
+    ) -> WireResult<BTreeMap<String, String>>;
+
+    /// CLUSTER SLOTS: which master a client would be told for each slot range.
+    async fn announced(&self, at: &Endpoint) -> WireResult<Vec<Announced>>;
+
+    /// CLUSTER SLOTS: every node that clients are told of, replicas as well. A node that names no
+    /// host for another (`unknown-endpoint`) means the one that was dialled.
+    async fn told(&self, at: &Endpoint) -> WireResult<BTreeSet<(NodeId, Endpoint)>>;
+
+    /// GET: where this node sends a client that asks it for the key; `None`: it serves it itself.
+    async fn sends(&self, at: &Endpoint, key: &[u8]) -> WireResult<Option<Endpoint>>;
+
+    /// TIME: how long after 1970 the node thinks it is.
+    async fn time(&self, at: &Endpoint) -> WireResult<Duration>;
+
+    /// CLIENT LIST: the names that clients gave themselves.
+    async fn client_names(&self, at: &Endpoint) -> WireResult<BTreeSet<String>>;
+
+    /// How long a PING takes there and back on a connection that stands: connecting is not part
+    /// of what is measured.
+    async fn ping(&self, at: &Endpoint) -> WireResult<Duration>;
+
+    /// INFO, SLOWLOG GET and CLIENT LIST in one round trip. What the user may not call is empty.
+    async fn details(&self, at: &Endpoint) -> WireResult<Details>;
+}
+
+#[async_trait]
+impl Looks for LiveWire {
+    async fn observe(&self, at: &Endpoint) -> WireResult<Report> {
+        let mut pipeline = Pipeline::with_capacity(3);
+        pipeline.cmd("CLUSTER").arg("NODES");
+        pipeline.cmd("CLUSTER").arg("INFO");
+        pipeline.cmd("INFO");
+        let mut replies = self.look(at, &pipeline).await?;
+        let view: String = replies.take("CLUSTER NODES")?;
+        let cluster: String = replies.take("CLUSTER INFO")?;
+        let info: String = replies.take("INFO")?;
+        let view = nodes_text::parse(&view);
+        Ok(Report {
+            view: view.map_err(|why| WireError::unreadable(at, "CLUSTER NODES", &why))?,
+            cluster: ClusterInfo::from_fields(&Fields::parse(&cluster)),
+            info: NodeInfo::from_fields(&Fields::parse(&info)),
+        })
+    }
+
+    async fn capabilities(&self, at: &Endpoint) -> WireResult<Capabilities> {
+        if let Some(known) = self.known_capabilities(at) {
+            return Ok(known);
+        }
+        let mut command = cmd("COMMAND");
+        command
+            .arg("INFO")
+            .arg(&Capability::ALL.map(Capability::name));
+        // An entry is an array, or nil of a command that is not known.
+        let entries: Vec<Value> = self.call(at, command).await?;
+        let pairs = Capability::ALL.into_iter().zip(entries);
+        let known = pairs.filter(|(_, entry)| *entry != Value::Nil);
+        let known: Capabilities = known.map(|(capability, _)| capability).collect();
+        self.remember_capabilities(at, &known);
+        Ok(known)
+    }
+
+    async fn info(&self, at: &Endpoint, section: &str) -> WireResult<Fields> {
+        let mut command = cmd("INFO");
+        command.arg(section);
+        let text: String = self.call(at, command).await?;
+        Ok(Fields::parse(&text))
+    }
+
+    async fn config_get(
+        &self,
+        at: &Endpoint,
+        names: &[&str],
+    ) -> WireResult<BTreeMap<String, String>> {
+        if names.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut command = cmd("CONFIG");
+        command.arg("GET").arg(names);
+        self.call(at, command).await
+    }
+
+    async fn announced(&self, at: &Endpoint) -> WireResult<Vec<Announced>> {
+        let rows = self.slots(at).await?;
+        rows.into_iter()
+            .map(|row| replies::announced(at, row))
+            .collect::<Result<_, _>>()
+            .map_err(|why| WireError::unreadable(at, "CLUSTER SLOTS", &why))
+    }
+
+    async fn told(&self, at: &Endpoint) -> WireResult<BTreeSet<(NodeId, Endpoint)>> {
+        let rows = self.slots(at).await?;
+        let nodes = rows.into_iter().flat_map(|row| row.into_iter().skip(2));
+        nodes
+            .map(|node| replies::named(at, node))
+            .collect::<Result<_, _>>()
+            .map_err(|why| WireError::unreadable(at, "CLUSTER SLOTS", &why))
+    }
+
+    async fn sends(&self, at: &Endpoint, key: &[u8]) -> WireResult<Option<Endpoint>> {
+        let mut command = cmd("GET");
+        command.arg(key);
+        match self.call::<Value>(at, command).await {
+            Ok(_) => Ok(None),
+            Err(WireError::Moved { to, .. }) => Ok(Some(to)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn time(&self, at: &Endpoint) -> WireResult<Duration> {
+        let (seconds, micros): (u64, u64) = self.call(at, cmd("TIME")).await?;
+        Ok(Duration::from_secs(seconds) + Duration::from_micros(micros))
+    }
+
+    async fn client_names(&self, at: &Endpoint) -> WireResult<BTreeSet<String>> {
+        let mut command = cmd("CLIENT");
+        command.arg("LIST");
+        let text: String = self.call(at, command).await?;
+        let words = text.split_ascii_whitespace();
+        let names = words.filter_map(|word| word.strip_prefix("name="));
+        let given = names.filter(|name| !name.is_empty());
+        Ok(given.map(str::to_owned).collect())
+    }
+
+    async fn ping(&self, at: &Endpoint) -> WireResult<Duration> {
+        let mut pipeline = Pipeline::with_capacity(1);
+        pipeline.cmd("PING");
+        if !self.is_connected(at) {
+            self.send(at, &pipeline).await?;
+        }
+        let start = Instant::now();
+        let mut replies = self.send(at, &pipeline).await?;
+        let took = start.elapsed();
+        replies.take::<Value>("PING")?;
+        Ok(took)
+    }
+
+    async fn details(&self, at: &Endpoint) -> WireResult<Details> {
+        let mut pipeline = Pipeline::with_capacity(3);
+        pipeline.cmd("INFO");
+        pipeline.cmd("SLOWLOG").arg("GET").arg(SLOW_CALLS);
+        pipeline.cmd("CLIENT").arg("LIST");
+        let mut replies = self.send(at, &pipeline).await?;
+        let info: String = replies.take("INFO")?;
+        let slow: Vec<Vec<Value>> = replies.take("SLOWLOG").unwrap_or_default();
+        let clients: String = replies.take("CLIENT").unwrap_or_default();
+        Ok(Details {
+            info: info.lines().map(str::to_owned).collect(),
+            slow: slow
+                .iter()
+                .filter_map(|entry| replies::slow_call(entry))
+                .collect(),
+            clients: clients.lines().map(str::to_owned).collect(),
+        })
+    }
+}
+
+impl LiveWire {
+    async fn slots(&self, at: &Endpoint) -> WireResult<Vec<Vec<Value>>> {
+        let mut command = cmd("CLUSTER");
+        command.arg("SLOTS");
+        self.call(at, command).await
+    }
+}

@@ -1,0 +1,188 @@
+//! Replicas that take over because they are told to: planned failovers and rolling restarts, cut
+//! after each of their commands and steps. Running the same command again finishes.
+
+use super::{Seen, Verb, World, node, spec};
+use rcluster_core::{
+    error::Error,
+    failover::{
+        report::Planned,
+        words::{Manner, Pick},
+    },
+    node::{NodeName, Role},
+};
+use rcluster_ops::{
+    cluster::{context::Kill, session::Session},
+    failover::{
+        ground::Ground,
+        planned::{Request, planned},
+    },
+    lifecycle,
+};
+use rcluster_testkit::wire::{Answer, FakeWire};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl World {
+    /// `failover --planned` of every shard.
+    async fn fail_over_all(&self, wire: &FakeWire) -> Result<Planned, Error> {
+        self.fail_over_until(wire, None).await
+    }
+
+    /// The same, killed at some point.
+    async fn fail_over_until(&self, wire: &FakeWire, kill: Option<Kill>) -> Result<Planned, Error> {
+        let mut session = self.session_on(wire);
+        session.kill = kill;
+        let request = Request {
+            pick: Pick::Any,
+            all: true,
+            to: None,
+            manner: Manner::Planned,
+        };
+        planned(&Ground::of(&session, &self.heard), &request).await
+    }
+
+    /// `restart --rolling`; returns how many nodes it restarted.
+    async fn roll(&self, session: &Session) -> Result<usize, Error> {
+        let outcome = lifecycle::rolling(session, &self.heard).await;
+        outcome.map(|outcome| outcome.changes)
+    }
+
+    async fn masters(&self) -> BTreeSet<NodeName> {
+        let seen = self.seen().await;
+        let masters = seen
+            .into_iter()
+            .filter(|(_, node)| node.role == Role::Master);
+        masters.map(|(name, _)| name).collect()
+    }
+
+    /// Every shard has its hundred keys on each of its nodes, and nobody changed its id.
+    async fn assert_nothing_lost(&self, before: &BTreeMap<NodeName, Seen>, what: &str) {
+        for (name, now) in self.seen().await {
+            assert_eq!(now.keys, 100, "{what}: {name}");
+            assert_eq!(now.id, before[&name].id, "{what}: {name}");
+        }
+    }
+}
+
+fn firsts() -> BTreeSet<NodeName> {
+    (1..=3).map(node).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_planned_failover_is_measured_and_loses_nothing() {
+    let world = World::of(spec(3, 1)).formed().await;
+    let before = world.seen().await;
+    let done = world.fail_over_all(&world.wire).await.unwrap();
+    assert!(
+        done.verdict.passed && done.lost == 0 && done.acked > 0,
+        "{done:?}"
+    );
+    assert_eq!(done.turns.len(), 3);
+    assert_eq!(world.masters().await, (4..=6).map(node).collect());
+    world.assert_nothing_lost(&before, "failover").await;
+    assert_eq!(world.run(Verb::Up).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_planned_failover_that_is_cut_is_finished_by_the_next() {
+    let prototype = World::of(spec(3, 1)).formed().await;
+    let before = prototype.seen().await;
+    for last in [Answer::Heard, Answer::Lost] {
+        for commands in 1..=3 {
+            let world = prototype.fork();
+            let what = format!("cut after {commands} commands, the last {last:?}");
+            let wire = world.wire.cut_after(commands, last);
+            let cut = world.fail_over_all(&wire).await;
+            assert_eq!(cut.is_err(), wire.is_cut(), "{what}: {cut:?}");
+            let done = world.fail_over_all(&world.wire).await.expect(&what);
+            assert!(done.verdict.passed, "{what}: {done:?}");
+            world.assert_nothing_lost(&before, &what).await;
+            assert_eq!(world.run(Verb::Up).await.unwrap(), 0, "{what}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_planned_failover_that_is_killed_between_two_shards_is_finished_by_the_next() {
+    let prototype = World::of(spec(3, 1)).formed().await;
+    let before = prototype.seen().await;
+    for steps in 0..=3 {
+        let world = prototype.fork();
+        let what = format!("killed after {steps} failovers");
+        let kill = Some(Kill::after(steps, false));
+        let killed = world.fail_over_until(&world.wire, kill).await;
+        assert_eq!(killed.is_ok(), steps == 3, "{what}: {killed:?}");
+        let lead = (1..=3_u16).map(|n| node(if usize::from(n) <= steps { n + 3 } else { n }));
+        assert_eq!(world.masters().await, lead.collect(), "{what}");
+        world.assert_nothing_lost(&before, &what).await;
+        assert_eq!(world.run(Verb::Up).await.unwrap(), 0, "{what}");
+    }
+}
+
+/// What was planned for a shard before the first turn is not what is carried out in the last one.
+#[tokio::test(start_paused = true)]
+async fn each_turn_is_planned_from_what_is() {
+    let world = World::of(spec(3, 1)).formed().await;
+    let told = world.fail_over_all(&world.wire).await.unwrap();
+    let back = world.fail_over_all(&world.wire).await.unwrap();
+    for (first, second) in told.turns.iter().zip(&back.turns) {
+        assert_eq!((&first.from, &first.to), (&second.to, &second.from));
+    }
+    assert_eq!(world.masters().await, firsts());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rolling_restart_that_is_killed_goes_on_from_there() {
+    let prototype = World::of(spec(3, 1)).formed().await;
+    let before = prototype.seen().await;
+    for steps in 0.. {
+        let world = prototype.fork();
+        let what = format!("killed after {steps} steps");
+        let mut session = world.session();
+        session.kill = Some(Kill::after(steps, false));
+        let killed = world.roll(&session).await;
+        drop(session);
+        world.rolled_again(&before, &what).await;
+        if killed.is_ok() {
+            // Six nodes stop and start, and each of three masters is failed over and back.
+            assert_eq!(steps, 18);
+            break;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rolling_restart_that_is_cut_goes_on_from_there() {
+    let prototype = World::of(spec(3, 1)).formed().await;
+    let before = prototype.seen().await;
+    for last in [Answer::Heard, Answer::Lost] {
+        for commands in 1.. {
+            let world = prototype.fork();
+            let what = format!("cut after {commands} commands, the last {last:?}");
+            let wire = world.wire.cut_after(commands, last);
+            let cut = world.roll(&world.session_on(&wire)).await;
+            assert_eq!(cut.is_err(), wire.is_cut(), "{what}: {cut:?}");
+            world.rolled_again(&before, &what).await;
+            if cut.is_ok() {
+                // A failover from each first master, and one back to it.
+                assert!(commands >= 6, "{what}");
+                break;
+            }
+        }
+    }
+}
+
+impl World {
+    /// Runs it again, to the end: the first masters lead, nothing is lost, nothing is left to do.
+    async fn rolled_again(&self, before: &BTreeMap<NodeName, Seen>, what: &str) {
+        let again = self.roll(&self.session()).await;
+        assert!(again.is_ok(), "{what}: {again:?}\n{:#?}", self.heard());
+        assert_eq!(self.masters().await, firsts(), "{what}");
+        self.assert_nothing_lost(before, what).await;
+        assert_eq!(
+            self.state().rolling(&self.spec.name).unwrap(),
+            None,
+            "{what}"
+        );
+        assert_eq!(self.run(Verb::Up).await.unwrap(), 0, "{what}");
+    }
+}
