@@ -115,8 +115,11 @@ impl Bench {
         let folder = self.runtime.folder(self.name(), &node.name);
         let places = match &folder {
             Some(folder) => format!(
-                "dir {0}/data\npidfile {0}/pid\nlogfile {0}/redis.log",
-                folder.display()
+                "dir {0}/data\npidfile {0}/pid\nlogfile {0}/redis.log\n\
+                 proc-title-template \"{{title}} {{listen-addr}} {{server-mode}} rcluster={1}/{2}\"",
+                folder.display(),
+                self.name(),
+                node.name
             ),
             None => "dir /data".to_owned(),
         };

@@ -13,6 +13,7 @@ mod failover;
 mod look;
 mod monitor;
 mod own;
+mod process_files;
 mod resume;
 mod run;
 mod runtime_contract;

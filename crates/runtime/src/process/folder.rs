@@ -1,13 +1,12 @@
 //! One node's folder: `redis.conf`, `pid`, `redis.log`, `node.json`, `data/`.
 //!
-//! `node.json` is what labels are to a container: it says what the node is, and its presence says
-//! that the node exists. Data without it is data of a node that was removed.
+//! `node.json` is what labels are to a container: it says what the node is. Where it is lost or
+//! damaged, `redis.conf` says so too. A node exists while one of the two does; data without them is
+//! data of a node that was removed.
 
 use rcluster_core::{
     error::{Error, Result},
-    hint,
-    hint::Verb,
-    node::NodeName,
+    node::{BUS_OFFSET, NodeName},
     spec::{ClusterName, launch::NodeLaunch},
 };
 use serde::{Deserialize, Serialize};
@@ -81,8 +80,9 @@ impl Folder {
         self.0.join("redis.log")
     }
 
-    pub(super) fn exists(&self) -> bool {
-        self.card_path().is_file()
+    /// Whether it holds anything that a node could still save.
+    pub(super) fn has_data(&self) -> bool {
+        self.0.join("data").is_dir()
     }
 
     fn card_path(&self) -> PathBuf {
@@ -102,24 +102,60 @@ impl Folder {
     pub(super) fn write_card(&self, card: &Card) -> Result<()> {
         let text = serde_json::to_vec_pretty(card)
             .map_err(|error| Error::failed("writing node.json").source(error))?;
-        write_private(&self.card_path(), &text)
+        let path = self.card_path();
+        if fs::read(&path).is_ok_and(|there| there == text) {
+            return Ok(());
+        }
+        write_private(&path, &text)
     }
 
     /// The card, or `None` if the node does not exist.
+    ///
+    /// One that cannot be read is made up for by redis.conf: a damaged file must hide neither its
+    /// node, which may run, nor the others.
     pub(super) fn card(&self) -> Result<Option<Card>> {
         let path = self.card_path();
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(cannot("reading", &path, error)),
+        match fs::read(&path) {
+            Ok(text) => match serde_json::from_slice(&text) {
+                Ok(card) => Ok(Some(card)),
+                Err(_) => Ok(self.card_by_conf()),
+            },
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(cannot("reading", &path, error))
+            }
+            Err(_) => Ok(self.card_by_conf()),
+        }
+    }
+
+    fn card_by_conf(&self) -> Option<Card> {
+        let conf = fs::read_to_string(self.conf()).ok()?;
+        let word = |name: &str| {
+            let mut lines = conf.lines().map(str::split_whitespace);
+            lines.find_map(|mut words| (words.next() == Some(name)).then(|| words.next())?)
         };
-        serde_json::from_slice(&text).map(Some).map_err(|error| {
-            Error::failed(format!("{} is damaged", path.display()))
-                .source(error)
-                .hint(hint![
-                    Verb::Up, " writes it anew if you remove it";
-                    "the data beside it is kept"
-                ])
+        let port: u16 = word("port")?.parse().ok()?;
+        let bus_port = word("cluster-port").and_then(|port| port.parse().ok());
+        let names: Vec<&str> = self
+            .0
+            .iter()
+            .rev()
+            .take(3)
+            .filter_map(|part| part.to_str())
+            .collect();
+        let [node, _, cluster] = names.as_slice() else {
+            return None;
+        };
+        let digits = node.trim_start_matches(|c: char| !c.is_ascii_digit());
+        Some(Card {
+            schema: 1,
+            cluster: cluster.parse().ok()?,
+            node: NodeName::new(*node),
+            number: digits.parse().unwrap_or(port),
+            listen: word("bind")?.parse().ok()?,
+            port,
+            bus_port: bus_port.unwrap_or(port.saturating_add(BUS_OFFSET)),
+            // The one in PATH, until `up` writes the card anew.
+            server: PathBuf::from("redis-server"),
         })
     }
 
@@ -189,6 +225,8 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
             .mode(0o600)
             .open(&draft)?;
         file.write_all(bytes)?;
+        // Or after a power cut the name may lead to an empty file.
+        file.sync_all()?;
         fs::rename(&draft, path)
     };
     write().map_err(|error| cannot("writing", path, error))
@@ -208,4 +246,32 @@ pub(super) fn cannot(doing: &str, path: &Path, error: io::Error) -> Error {
     Error::failed(format!("{doing} {}", path.display()))
         .source(error)
         .hint("the state folder has to be writable and to have room; RCLUSTER_STATE_DIR moves it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_or_damaged_card_is_read_from_redis_conf() {
+        let state = tempfile::tempdir().expect("a folder");
+        let nodes = state.path().join("demo/nodes");
+        let node = NodeName::new("node-2");
+        let folder = Folder::of(&nodes, &node);
+        folder.create().expect("a folder");
+        assert_eq!(folder.card().expect("no error"), None);
+        let conf = "# node-2\nport 7001\ncluster-port 17101\nbind 127.0.0.2\n";
+        folder.write_conf(conf).expect("written");
+        let by_conf = folder.card().expect("no error").expect("a card");
+        assert_eq!(
+            (by_conf.number, by_conf.port, by_conf.bus_port),
+            (2, 7001, 17101)
+        );
+        assert_eq!((by_conf.cluster.as_str(), by_conf.node), ("demo", node));
+        fs::write(folder.card_path(), "{ \"schema\": 1,").expect("written");
+        assert!(folder.card().expect("no error").is_some());
+        fs::remove_file(folder.card_path()).expect("removed");
+        fs::create_dir(folder.card_path()).expect("made");
+        assert!(folder.card().expect("no error").is_some());
+    }
 }

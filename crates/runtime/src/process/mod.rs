@@ -6,9 +6,11 @@
 
 mod folder;
 mod logs;
-mod orphan;
 mod pidfile;
+mod running;
 pub mod server;
+mod signal;
+mod spawn;
 
 use super::{
     Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, RunState, Runtime,
@@ -17,12 +19,7 @@ use super::{
 use crate::wait::{Look, wait_until};
 use async_trait::async_trait;
 use folder::{Card, Folder, cannot};
-use logs::died;
-use nix::{
-    sys::signal::{Signal as Unix, kill},
-    unistd::{Pid, Uid},
-};
-use orphan::Orphan;
+use nix::{sys::signal::Signal as Unix, unistd::Uid};
 use pidfile::Holder;
 use rcluster_core::snapshot::place::THIS_HOST;
 use rcluster_core::{
@@ -35,30 +32,31 @@ use rcluster_core::{
         launch::{Launch, NodeLaunch},
     },
 };
+use running::Seen;
 use server::Server;
+use signal::{await_frozen, is_frozen, send};
+use spawn::START_DEADLINE;
 use std::{
     collections::BTreeSet,
     fs,
     future::ready,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    os::unix::{fs::OpenOptionsExt, process::CommandExt},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::PathBuf,
     time::{Duration, Instant},
 };
-
-/// How long a process may take from its start to its pidfile (written once it listens).
-const START_DEADLINE: Duration = Duration::from_secs(20);
 
 /// How long a killed process may take to be gone.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long a process may take to be frozen or thawed.
-const FREEZE_DEADLINE: Duration = Duration::from_secs(5);
-
 /// How long a process that was asked to end is left to itself before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
+
+/// How long a process may take to end once its pidfile is gone.
+const MOMENT: Duration = Duration::from_millis(500);
+
+/// How often a process that has not written its pid yet is looked at.
+const STARTING: Duration = Duration::from_millis(20);
 
 /// How often a start or an end is looked for.
 const POLL: Duration = Duration::from_millis(2);
@@ -115,8 +113,25 @@ impl Process {
         }
     }
 
-    fn placed(folder: &Folder, card: Card) -> Result<Placed> {
-        let holder = pidfile::holder(&folder.pidfile())?;
+    /// The node's process: by its pidfile, or, where that is lost or says nothing, by the process
+    /// itself.
+    async fn holder(&self, cluster: &ClusterName, node: &NodeName, seen: &Seen) -> Result<Holder> {
+        let holder = pidfile::holder(&self.at(cluster, node).pidfile())?;
+        if matches!(holder, Holder::Process(Some(_))) {
+            return Ok(holder);
+        }
+        let Some(found) = seen.node(&self.clusters, cluster, node) else {
+            return Ok(holder);
+        };
+        // Redis removes its pidfile an instant before it ends: such a node is as good as stopped.
+        if self.await_end(cluster, node, found.pid, MOMENT).await? {
+            return Ok(Holder::Nobody);
+        }
+        Ok(Holder::Process(Some(found.pid)))
+    }
+
+    async fn placed(&self, cluster: &ClusterName, card: Card, seen: &Seen) -> Result<Placed> {
+        let holder = self.holder(cluster, &card.node, seen).await?;
         let (state, runtime_id) = match holder {
             Holder::Nobody => (RunState::Stopped, String::new()),
             Holder::Process(None) => (RunState::Running, String::new()),
@@ -145,92 +160,25 @@ impl Process {
         })
     }
 
-    async fn launch(
-        folder: &Folder,
-        server: &Path,
-        node: &NodeName,
-        poll: Duration,
-    ) -> Result<bool> {
-        let Some(pid) = pidfile::claim(&folder.pidfile())? else {
-            return Ok(false);
-        };
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(folder.log())
-            .map_err(|error| cannot("opening", &folder.log(), error))?;
-        let out = log
-            .try_clone()
-            .map_err(|error| cannot("opening", &folder.log(), error))?;
-        let mut child = Command::new(server)
-            .arg(folder.conf())
-            .current_dir(folder.path())
-            // The locked pidfile: see `pidfile`.
-            .stdin(Stdio::from(pid))
-            .stdout(Stdio::from(out))
-            .stderr(Stdio::from(log))
-            // A group of its own: Ctrl-C at the terminal is not for it.
-            .process_group(0)
-            // What it needs is in its file; what is secret must not show in its environment.
-            .env_remove("REDIS_PASSWORD")
-            .env_remove("REDISCLI_AUTH")
-            .spawn()
-            .map_err(|error| {
-                Error::missing(format!("starting {}", server.display()))
-                    .source(error)
-                    .hint("name a redis-server that runs here with `redis_server:` in the spec")
-            })?;
-        Self::await_pidfile(folder, &mut child, node, poll).await?;
-        Ok(true)
-    }
-
-    /// Redis writes its pidfile once it listens on both ports (`initServer`, then `createPidFile`).
-    async fn await_pidfile(
-        folder: &Folder,
-        child: &mut Child,
-        node: &NodeName,
-        poll: Duration,
-    ) -> Result<()> {
-        let path = folder.pidfile();
-        let wanted = child.id().to_string();
-        let outcome = wait_until(poll, START_DEADLINE, || {
-            if fs::read_to_string(&path).is_ok_and(|text| text.trim() == wanted) {
-                return ready(Ok(Look::Ready(None)));
-            }
-            ready(match child.try_wait() {
-                Ok(Some(status)) => Ok(Look::Ready(Some(status))),
-                Ok(None) => Ok(Look::Pending(())),
-                Err(error) => Err(Error::failed(format!("waiting for {node}")).source(error)),
-            })
-        })
-        .await?;
-        match outcome {
-            Ok(None) => Ok(()),
-            Ok(Some(status)) => Err(died(folder, node, &format!("{status}"))),
-            Err(_) => {
-                // A guard: what did not start must not linger half-started.
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(died(
-                    folder,
-                    node,
-                    "it did not listen in time and was ended",
-                ))
-            }
-        }
-    }
-
     /// Redis refuses SIGTERM for as long as it writes its first append-only file, which a replica
     /// does after each full synchronisation: so it is asked until it ends.
-    async fn ask_to_end(folder: &Folder, pid: i32, grace: Duration) -> Result<bool> {
+    async fn ask_to_end(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+        pid: i32,
+        grace: Duration,
+    ) -> Result<bool> {
         let start = Instant::now();
         loop {
             send(pid, Unix::SIGTERM)?;
             // A frozen process takes SIGTERM only once it is thawed.
             send(pid, Unix::SIGCONT)?;
             let left = grace.saturating_sub(start.elapsed());
-            if Self::await_end(folder, ASK_AGAIN.min(left)).await? {
+            if self
+                .await_end(cluster, node, pid, ASK_AGAIN.min(left))
+                .await?
+            {
                 return Ok(true);
             }
             if left <= ASK_AGAIN {
@@ -239,64 +187,82 @@ impl Process {
         }
     }
 
-    async fn await_end(folder: &Folder, deadline: Duration) -> Result<bool> {
-        let path = folder.pidfile();
+    /// Whether this process of a node ends in time. It has ended when nobody holds its pidfile, and
+    /// no process says that it is the node: the file may be gone before the process is.
+    async fn await_end(
+        &self,
+        cluster: &ClusterName,
+        node: &NodeName,
+        pid: i32,
+        deadline: Duration,
+    ) -> Result<bool> {
+        let path = self.at(cluster, node).pidfile();
+        let is_it = || {
+            running::of(&self.clusters, pid)
+                .is_some_and(|running| running.cluster == *cluster && running.node == *node)
+        };
         let ended = wait_until(POLL, deadline, || {
             ready(pidfile::holder(&path).map(|holder| match holder {
-                Holder::Nobody => Look::Ready(()),
-                Holder::Process(_) => Look::Pending(()),
+                Holder::Process(Some(other)) if other != pid => Look::Ready(()),
+                Holder::Nobody if !is_it() => Look::Ready(()),
+                _ => Look::Pending(()),
             }))
         })
         .await?;
         Ok(ended.is_ok())
     }
 
-    /// A node whose folder is gone, if this is one.
-    fn orphan(&self, cluster: &ClusterName, node: &NodeName) -> Option<Orphan> {
-        if self.at(cluster, node).exists() {
-            return None;
-        }
-        let mut all = orphan::all(&self.clusters).into_iter();
-        all.find(|orphan| orphan.cluster == *cluster && orphan.node == *node)
-    }
-
-    /// Ends a node without a folder; there is nothing left that it could save.
-    async fn end(&self, orphan: &Orphan) -> Result<()> {
-        send(orphan.pid, Unix::SIGKILL)?;
-        let ended = wait_until(POLL, KILL_DEADLINE, || {
-            ready(Ok::<_, Error>(if orphan.is_alive(&self.clusters) {
-                Look::Pending(())
-            } else {
-                Look::Ready(())
-            }))
-        })
-        .await?;
-        ended.map_err(|_| {
-            Error::failed(format!(
-                "{} (pid {}) does not end, not even by SIGKILL",
-                orphan.node, orphan.pid
-            ))
-        })
-    }
-
     /// The pid of a running node; waits out the instant in which it has not written it yet.
-    async fn pid(folder: &Folder) -> Result<Option<i32>> {
-        let path = folder.pidfile();
-        let found = wait_until(POLL, START_DEADLINE, || {
-            ready(pidfile::holder(&path).map(|holder| match holder {
+    async fn pid(&self, cluster: &ClusterName, node: &NodeName) -> Result<Option<i32>> {
+        let found = wait_until(STARTING, START_DEADLINE, async || {
+            let holder = self.holder(cluster, node, &Seen::default()).await?;
+            Ok::<_, Error>(match holder {
                 Holder::Nobody => Look::Ready(None),
                 Holder::Process(Some(pid)) => Look::Ready(Some(pid)),
                 Holder::Process(None) => Look::Pending(()),
-            }))
+            })
         })
         .await?;
         found.map_err(|_| {
+            let path = self.at(cluster, node).pidfile();
             Error::failed(format!(
                 "{} is locked by a process that does not say its pid",
                 path.display()
             ))
             .hint("another program holds the file open; see `fuser` or `lsof`")
         })
+    }
+
+    /// The nodes of a cluster whose files are there, and those of which nothing but a process is.
+    async fn listed(&self, cluster: &ClusterName, seen: &Seen) -> Result<Vec<Placed>> {
+        let nodes = self.nodes(cluster);
+        let entries = match fs::read_dir(&nodes) {
+            Ok(entries) => Some(entries),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(cannot("reading", &nodes, error)),
+        };
+        let mut found = Vec::new();
+        for entry in entries.into_iter().flatten() {
+            let entry = entry.map_err(|error| cannot("reading", &nodes, error))?;
+            let Some(name) = entry.file_name().to_str().map(NodeName::new) else {
+                continue;
+            };
+            if let Some(card) = Folder::of(&nodes, &name).card()? {
+                let number = card.number;
+                found.push((number, self.placed(cluster, card, seen).await?));
+            }
+        }
+        found.sort_by_key(|(number, _)| *number);
+        let mut placed: Vec<Placed> = found.into_iter().map(|(_, placed)| placed).collect();
+        let running = seen.all(&self.clusters).iter();
+        let mut bare: Vec<Placed> = running
+            .filter(|running| running.cluster == *cluster)
+            .filter(|running| placed.iter().all(|placed| placed.node != running.node))
+            .map(running::Running::placed)
+            .collect();
+        bare.sort_by_key(|placed| placed.port);
+        placed.append(&mut bare);
+        Ok(placed)
     }
 }
 
@@ -311,41 +277,6 @@ pub(super) fn reachable(listen: IpAddr) -> IpAddr {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
-    }
-}
-
-/// Whether the process is stopped by a signal (`T` in the third field of /proc/PID/stat; the
-/// second is the name in parentheses and may hold anything). Elsewhere than on Linux: not known.
-pub(super) fn is_frozen(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ")
-        .is_some_and(|(_, rest)| rest.starts_with('T'))
-}
-
-/// The kernel delivers a signal at its leisure: who looks next shall see what it did.
-async fn await_frozen(pid: i32, wanted: bool) -> Result<()> {
-    if !cfg!(target_os = "linux") {
-        return Ok(());
-    }
-    let seen = wait_until(POLL, FREEZE_DEADLINE, || {
-        ready(Ok::<_, Error>(if is_frozen(pid) == wanted {
-            Look::Ready(())
-        } else {
-            Look::Pending(())
-        }))
-    });
-    seen.await?.map_err(|_| {
-        let what = if wanted { "stop" } else { "go on" };
-        Error::failed(format!("process {pid} does not {what} when signalled"))
-            .hint("a disk that hangs keeps processes from it; look at `dmesg`")
-    })
-}
-
-fn send(pid: i32, signal: Unix) -> Result<()> {
-    match kill(Pid::from_raw(pid), signal) {
-        // It ended between the look and the signal: what was wanted of it is moot.
-        Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
-        Err(error) => Err(Error::failed(format!("signalling process {pid}")).source(error)),
     }
 }
 
@@ -382,7 +313,11 @@ impl Runtime for Process {
     async fn ensure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<bool> {
         let folder = self.at(&launch.name, &node.name);
         if let Some(card) = folder.card()? {
-            match Self::placed(&folder, card)?.state {
+            match self
+                .placed(&launch.name, card, &Seen::default())
+                .await?
+                .state
+            {
                 RunState::Running => return Ok(false),
                 RunState::Paused => {
                     return self.signal(&launch.name, &node.name, Signal::Resume).await;
@@ -401,7 +336,7 @@ impl Runtime for Process {
         ))?;
         let others = u32::try_from(launch.nodes.len() / PER_POLL).unwrap_or(u32::MAX);
         let poll = POLL.saturating_mul(others.saturating_add(1));
-        Self::launch(&folder, &server.path, &node.name, poll).await
+        spawn::launch(&folder, &server.path, &node.name, poll).await
     }
 
     async fn configure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<()> {
@@ -411,45 +346,41 @@ impl Runtime for Process {
     async fn start(&self, cluster: &ClusterName, node: &NodeName) -> Result<bool> {
         let (folder, card) = self.existing(cluster, node)?;
         let server = card.server.clone();
-        match Self::placed(&folder, card)?.state {
+        match self.placed(cluster, card, &Seen::default()).await?.state {
             RunState::Running => Ok(false),
             RunState::Paused => self.signal(cluster, node, Signal::Resume).await,
-            RunState::Stopped => Self::launch(&folder, &server, node, POLL).await,
+            RunState::Stopped => spawn::launch(&folder, &server, node, POLL).await,
         }
     }
 
     async fn stop(&self, cluster: &ClusterName, node: &NodeName, grace: Duration) -> Result<bool> {
-        if let Some(orphan) = self.orphan(cluster, node) {
-            return self.end(&orphan).await.map(|()| true);
-        }
-        let folder = self.at(cluster, node);
-        let Some(pid) = Self::pid(&folder).await? else {
+        let Some(pid) = self.pid(cluster, node).await? else {
             return Ok(false);
         };
-        if !Self::ask_to_end(&folder, pid, grace).await? {
-            send(pid, Unix::SIGKILL)?;
-            if !Self::await_end(&folder, KILL_DEADLINE).await? {
-                return Err(Error::failed(format!(
-                    "{node} (pid {pid}) does not end, not even by SIGKILL"
-                ))
-                .hint("a disk that hangs keeps processes alive; look at `dmesg`"));
-            }
+        // Without its folder there is nothing left that it could save.
+        let saves = self.at(cluster, node).has_data();
+        if saves && self.ask_to_end(cluster, node, pid, grace).await? {
+            return Ok(true);
+        }
+        send(pid, Unix::SIGKILL)?;
+        if !self.await_end(cluster, node, pid, KILL_DEADLINE).await? {
+            return Err(Error::failed(format!(
+                "{node} (pid {pid}) does not end, not even by SIGKILL"
+            ))
+            .hint("a disk that hangs keeps processes alive; look at `dmesg`"));
         }
         Ok(true)
     }
 
     async fn remove(&self, cluster: &ClusterName, node: &NodeName, volumes: bool) -> Result<bool> {
-        if let Some(orphan) = self.orphan(cluster, node) {
-            return self.end(&orphan).await.map(|()| true);
-        }
         let folder = self.at(cluster, node);
-        if !folder.path().is_dir() {
-            return Ok(false);
-        }
         let existed = folder.card()?.is_some();
-        self.stop(cluster, node, Duration::from_secs(10)).await?;
+        let ran = self.stop(cluster, node, Duration::from_secs(10)).await?;
+        if !folder.path().is_dir() {
+            return Ok(ran);
+        }
         folder.remove(volumes)?;
-        Ok(existed || volumes)
+        Ok(existed || ran || volumes)
     }
 
     async fn retire(&self, cluster: &ClusterName, volumes: bool) -> Result<bool> {
@@ -468,35 +399,14 @@ impl Runtime for Process {
     }
 
     async fn list(&self, cluster: &ClusterName) -> Result<Vec<Placed>> {
-        let nodes = self.nodes(cluster);
-        let entries = match fs::read_dir(&nodes) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(orphan::placed(&self.clusters, cluster));
-            }
-            Err(error) => return Err(cannot("reading", &nodes, error)),
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(|error| cannot("reading", &nodes, error))?;
-            let Some(name) = entry.file_name().to_str().map(NodeName::new) else {
-                continue;
-            };
-            let folder = Folder::of(&nodes, &name);
-            if let Some(card) = folder.card()? {
-                let number = card.number;
-                found.push((number, Self::placed(&folder, card)?));
-            }
-        }
-        found.sort_by_key(|(number, _)| *number);
-        Ok(found.into_iter().map(|(_, placed)| placed).collect())
+        self.listed(cluster, &Seen::default()).await
     }
 
     async fn clusters(&self) -> Result<Vec<Found>> {
-        let mut names: BTreeSet<ClusterName> = orphan::all(&self.clusters)
-            .into_iter()
-            .map(|orphan| orphan.cluster)
-            .collect();
+        let seen = Seen::default();
+        let running = seen.all(&self.clusters).iter();
+        let mut names: BTreeSet<ClusterName> =
+            running.map(|running| running.cluster.clone()).collect();
         match fs::read_dir(&self.clusters) {
             Ok(entries) => names.extend(
                 entries
@@ -509,10 +419,12 @@ impl Runtime for Process {
         let me = Uid::current().as_raw();
         let mut found = Vec::new();
         for name in names {
-            let nodes = self.list(&name).await?;
-            if nodes.is_empty() {
+            // One that cannot be read must not hide the others; whose it is may be the reason.
+            let nodes = self.listed(&name, &seen).await;
+            if nodes.as_ref().is_ok_and(Vec::is_empty) {
                 continue;
             }
+            let nodes = nodes.unwrap_or_default();
             let owner =
                 Folder::owner(&self.clusters.join(name.as_str())).filter(|owner| *owner != me);
             found.push(Found {
@@ -553,8 +465,8 @@ impl Runtime for Process {
 #[async_trait]
 impl Faults for Process {
     async fn signal(&self, cluster: &ClusterName, node: &NodeName, signal: Signal) -> Result<bool> {
-        let (folder, _) = self.existing(cluster, node)?;
-        let Some(pid) = Self::pid(&folder).await? else {
+        self.existing(cluster, node)?;
+        let Some(pid) = self.pid(cluster, node).await? else {
             return Ok(false);
         };
         match (signal, is_frozen(pid)) {
@@ -569,7 +481,8 @@ impl Faults for Process {
             }
             (Signal::Kill, _) => {
                 send(pid, Unix::SIGKILL)?;
-                Self::await_end(&folder, KILL_DEADLINE).await.map(|_| true)
+                let ended = self.await_end(cluster, node, pid, KILL_DEADLINE);
+                ended.await.map(|_| true)
             }
         }
     }

@@ -1,11 +1,11 @@
-//! Nodes whose folder was deleted under them: the process itself still says whose it is.
+//! What runs, as the processes themselves say it: for nodes whose files were lost under them.
 //!
-//! Its standard input is the pidfile it was started with (see `pidfile`), which the kernel names
-//! even after it is gone, and its title carries cluster, node and port (`proc-title-template`).
-//! Both have to fit, so that no other process is ever taken for one. Linux only: elsewhere
-//! there is no /proc, and such a node has to be ended by hand.
+//! A node's standard input is the pidfile it was started with (see `pidfile`), which the kernel
+//! names even after it is gone, and its title carries cluster, node and port
+//! (`proc-title-template`). Both have to fit, so that no other process is ever taken for one.
+//! Linux only: elsewhere there is no /proc, and a node without its pidfile has to be ended by hand.
 
-use super::folder::Folder;
+use super::{reachable, signal::is_frozen};
 use crate::{Placed, RunState};
 use nix::unistd::Uid;
 use rcluster_core::{
@@ -18,11 +18,12 @@ use std::{
     net::SocketAddr,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
-/// A running node without a folder.
+/// A node's process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Orphan {
+pub(super) struct Running {
     pub(super) cluster: ClusterName,
     pub(super) node: NodeName,
     pub(super) pid: i32,
@@ -30,15 +31,56 @@ pub(super) struct Orphan {
     pub(super) listen: SocketAddr,
 }
 
-impl Orphan {
-    /// Whether the process is still the one that was found.
-    pub(super) fn is_alive(&self, clusters: &Path) -> bool {
-        read(clusters, self.pid).as_ref() == Some(self)
+/// Every node that runs, looked up when it is first asked for.
+#[derive(Debug, Default)]
+pub(super) struct Seen(OnceLock<Vec<Running>>);
+
+impl Seen {
+    /// All of this user that were started from below `clusters`.
+    pub(super) fn all(&self, clusters: &Path) -> &[Running] {
+        self.0.get_or_init(|| all(clusters))
+    }
+
+    /// One node.
+    pub(super) fn node(
+        &self,
+        clusters: &Path,
+        cluster: &ClusterName,
+        node: &NodeName,
+    ) -> Option<&Running> {
+        let mut all = self.all(clusters).iter();
+        all.find(|running| running.cluster == *cluster && running.node == *node)
     }
 }
 
-/// Every orphan of this user that was started from below `clusters`.
-pub(super) fn all(clusters: &Path) -> Vec<Orphan> {
+impl Running {
+    /// The node as the runtime lists it, when nothing but its process is left.
+    pub(super) fn placed(&self) -> Placed {
+        let ip = reachable(self.listen.ip());
+        let port = self.listen.port();
+        let bus_port = port.saturating_add(BUS_OFFSET);
+        Placed {
+            node: self.node.clone(),
+            state: if is_frozen(self.pid) {
+                RunState::Paused
+            } else {
+                RunState::Running
+            },
+            port,
+            bus_port,
+            host: THIS_HOST.to_owned(),
+            connected: true,
+            exit: None,
+            dial: Some(SocketAddr::new(ip, port)),
+            address: Some(Address { ip, port, bus_port }),
+            runtime_id: self.pid.to_string(),
+            // Fits no spec: its files are gone, so it can only be removed and made anew.
+            shape: Some("without files".to_owned()),
+        }
+    }
+}
+
+fn all(clusters: &Path) -> Vec<Running> {
     let me = Uid::current().as_raw();
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -47,53 +89,27 @@ pub(super) fn all(clusters: &Path) -> Vec<Orphan> {
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .filter(|pid: &i32| fs::metadata(format!("/proc/{pid}")).is_ok_and(|meta| meta.uid() == me))
-        .filter_map(|pid| read(clusters, pid))
+        .filter_map(|pid| of(clusters, pid))
         .collect()
 }
 
-/// The orphans of a cluster, as the runtime lists nodes.
-pub(super) fn placed(clusters: &Path, cluster: &ClusterName) -> Vec<Placed> {
-    let mut found: Vec<Placed> = all(clusters)
-        .into_iter()
-        .filter(|orphan| orphan.cluster == *cluster)
-        .map(|orphan| {
-            let ip = super::reachable(orphan.listen.ip());
-            let port = orphan.listen.port();
-            let bus_port = port.saturating_add(BUS_OFFSET);
-            Placed {
-                node: orphan.node,
-                state: if super::is_frozen(orphan.pid) {
-                    RunState::Paused
-                } else {
-                    RunState::Running
-                },
-                port,
-                bus_port,
-                host: THIS_HOST.to_owned(),
-                connected: true,
-                exit: None,
-                dial: Some(SocketAddr::new(ip, port)),
-                address: Some(Address { ip, port, bus_port }),
-                runtime_id: orphan.pid.to_string(),
-                // Fits no spec: its files are gone, so it can only be removed and made anew.
-                shape: Some("without files".to_owned()),
-            }
-        })
-        .collect();
-    found.sort_by_key(|placed| placed.port);
-    found
-}
-
-fn read(clusters: &Path, pid: i32) -> Option<Orphan> {
+/// The node that this process is, if it is one.
+pub(super) fn of(clusters: &Path, pid: i32) -> Option<Running> {
     let input = fs::read_link(format!("/proc/{pid}/fd/0")).ok()?;
-    let (cluster, node) = owner(clusters, &input)?;
-    // With its folder in place it is a node like any other.
-    if Folder::of(&clusters.join(cluster.as_str()).join("nodes"), &node).exists() {
-        return None;
-    }
+    // The kernel names the file without links on the way.
+    let (cluster, node) = owner(clusters, &input).or_else(|| {
+        let is_pidfile = input
+            .to_str()?
+            .trim_end_matches(" (deleted)")
+            .ends_with("/pid");
+        owner(
+            &is_pidfile.then(|| fs::canonicalize(clusters).ok())??,
+            &input,
+        )
+    })?;
     let title = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let listen = listens(&String::from_utf8_lossy(&title), &cluster, &node)?;
-    Some(Orphan {
+    Some(Running {
         cluster,
         node,
         pid,
@@ -101,10 +117,10 @@ fn read(clusters: &Path, pid: i32) -> Option<Orphan> {
     })
 }
 
-/// `<clusters>/<cluster>/nodes/<node>/pid (deleted)` → cluster and node.
+/// `<clusters>/<cluster>/nodes/<node>/pid`, with ` (deleted)` or without → cluster and node.
 fn owner(clusters: &Path, input: &Path) -> Option<(ClusterName, NodeName)> {
-    let path = input.to_str()?.strip_suffix(" (deleted)")?;
-    let path = PathBuf::from(path);
+    let path = input.to_str()?;
+    let path = PathBuf::from(path.strip_suffix(" (deleted)").unwrap_or(path));
     let mut parts = path
         .strip_prefix(clusters)
         .ok()?
@@ -136,17 +152,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_deleted_pidfile_of_ours_counts() {
+    fn only_a_pidfile_of_ours_counts() {
         let clusters = Path::new("/state/clusters");
         let found = |text: &str| {
             owner(clusters, Path::new(text)).map(|(cluster, node)| format!("{cluster}/{node}"))
         };
-        assert_eq!(
-            found("/state/clusters/a/nodes/node-1/pid (deleted)").as_deref(),
-            Some("a/node-1")
-        );
-        for other in [
+        for ours in [
             "/state/clusters/a/nodes/node-1/pid",
+            "/state/clusters/a/nodes/node-1/pid (deleted)",
+        ] {
+            assert_eq!(found(ours).as_deref(), Some("a/node-1"));
+        }
+        for other in [
             "/state/clusters/a/nodes/node-1/log (deleted)",
             "/state/clusters/a/nodes/node-1/x/pid (deleted)",
             "/elsewhere/clusters/a/nodes/node-1/pid (deleted)",
