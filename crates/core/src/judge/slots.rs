@@ -3,7 +3,8 @@
 use super::{Finding, Id, Scene, Severity::Error, finding::Because};
 use crate::{
     hint,
-    hint::Verb,
+    hint::{Hint, Verb},
+    next,
     node::{NodeName, Role},
     slot::{SLOTS, SlotRange, SlotSet},
     snapshot::topology::Shard,
@@ -62,15 +63,16 @@ fn unowned(scene: &Scene<'_>) -> Option<Finding> {
         .minus(&owned);
     (!lost.is_empty()).then(|| {
         let new = owned.is_empty();
-        let (what, hint) = match new {
-            true => (
+        let (what, hint) = if new {
+            (
                 format!("{} slots have no owner", lost.count()),
-                hint!["the nodes are not formed: ", Verb::Init, " forms them"],
-            ),
-            false => (
+                Hint::from(next!["the nodes are not formed: ", Verb::Init, " forms them"].ours()),
+            )
+        } else {
+            (
                 format!("{} slots have no owner: {lost}", lost.count()),
                 hint!["`redis-cli --cluster fix` assigns lost slots to nodes that are there"],
-            ),
+            )
         };
         Finding::new(
             (Id::SlotsUnowned, Error),

@@ -9,6 +9,7 @@ use rcluster_core::{
     hint::About,
     hint::Verb,
     judge::{self, Verdict, Wanted},
+    next,
     node::Endpoint,
     plan::step::Goal,
     slot::{Slot, SlotRange, SlotSet},
@@ -142,7 +143,8 @@ fn unreachable_endpoint(asked: &Member, endpoint: &Endpoint, error: &WireError) 
     );
     match error {
         WireError::Unreachable { .. } | WireError::Silent { .. } => Error::failed(message).hint(
-            "the nodes are formed, but clients on this host cannot dial what they are told: see `access:` in the spec",
+            next!["the nodes are formed, but clients on this host cannot dial what they are told: see `access:` in the spec"]
+                .elsewhere("the nodes are formed, but clients on this host cannot dial what they are told: see what each node announces (`cluster-announce-ip`)"),
         ),
         _ => Error::failed(message).hint(hint![Verb::Status, " shows what each node says"]),
     }
