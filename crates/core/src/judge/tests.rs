@@ -89,13 +89,12 @@ fn report(i: usize, lines: &[String]) -> Report {
     let me = id(i);
     let text: Vec<String> = lines
         .iter()
-        .map(|line| match line.starts_with(&me) {
-            true => line.replacen(" master ", " myself,master ", 1).replacen(
-                " slave ",
-                " myself,slave ",
-                1,
-            ),
-            false => line.clone(),
+        .map(|line| {
+            if line.starts_with(&me) {
+                let master = line.replacen(" master ", " myself,master ", 1);
+                return master.replacen(" slave ", " myself,slave ", 1);
+            }
+            line.clone()
         })
         .collect();
     Report {
@@ -225,10 +224,11 @@ fn all_say_five(snapshot: &mut Snapshot, lines: &[String]) {
     }
 }
 
+type Change = fn(&mut Seen);
+
 #[test]
 fn why_nothing_is_heard_of_a_node() {
     let at = Endpoint::new("127.0.0.1", 7005);
-    type Change = fn(&mut Seen);
     let table: [(Change, Id); 4] = [
         (
             |node| node.placed.as_mut().expect("placed").state = RunState::Paused,
@@ -271,7 +271,7 @@ fn a_master_that_cannot_save_or_is_full_refuses_writes() {
 fn what_is_open_unowned_or_claimed_twice_is_told() {
     let (mut snapshot, launch) = cluster();
     let mut open = lines();
-    open[0].push_str(&format!(" [7->-{}]", id(1)));
+    open[0] = format!("{} [7->-{}]", open[0], id(1));
     all_say(&mut snapshot, &open);
     assert_eq!(judged(&snapshot, &launch).1, ["slot-open node-1"]);
 

@@ -70,6 +70,10 @@ impl ClusterInfo {
 }
 
 /// What `INFO` says of one node, as far as rcluster looks.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent fields of INFO; any combination is possible"
+)]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NodeInfo {
     /// What kind of server it is: `redis`, or what `server_name` says (`valkey`).

@@ -12,7 +12,7 @@ use rcluster_core::{
     node::Endpoint,
     plan::step::Goal,
     slot::{Slot, SlotRange, SlotSet},
-    snapshot::{Member, Snapshot, answer::WireError},
+    snapshot::{Member, Seen, Snapshot, answer::WireError},
 };
 use rcluster_runtime::wait::{Look, wait_until};
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub async fn verify(
     applier
         .reach(Goal::Converged, "wait for every node to agree")
         .await?;
-    let any = applier.snapshot().members().find_map(|node| node.member());
+    let any = applier.snapshot().members().find_map(Seen::member);
     let Some(any) = &any else {
         return Err(Error::failed("there is no node to ask"));
     };
