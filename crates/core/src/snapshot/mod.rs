@@ -9,6 +9,7 @@ pub mod info;
 pub mod names;
 pub mod nodes_text;
 pub mod place;
+pub mod places;
 pub mod refusal;
 pub mod report;
 pub mod topology;
@@ -181,10 +182,9 @@ impl Seen {
                 placed.address == Some(address)
                     || (placed.address.is_none() && placed.port == address.port)
             }),
-            None => {
-                let endpoint = line.endpoint();
-                self.endpoint == endpoint || self.dial == endpoint
-            }
+            None => line.endpoint().is_some_and(|endpoint| {
+                self.endpoint.as_ref() == Some(&endpoint) || self.dial.as_ref() == Some(&endpoint)
+            }),
         }
     }
 
