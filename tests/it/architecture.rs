@@ -62,7 +62,6 @@ const BELOW: &[&str] = &["cluster", "failover", "store"];
 /// Operations and what they use today that they should not. A word leaves when its edge does; none
 /// is added.
 const EDGES: &[(&str, &str)] = &[
-    ("cluster", "init stop"),
     ("doctor", "history settings"),
     ("env", "status"),
     ("evidence", "status"),

@@ -17,6 +17,8 @@ pub mod topology;
 use crate::{
     error::{Error, Result},
     form::Seat,
+    hint,
+    hint::Verb,
     node::{Address, Endpoint, NodeId, NodeName},
     spec::{RuntimeKind, launch::Launch},
 };
@@ -229,7 +231,7 @@ impl Snapshot {
     pub fn member(&self, name: &NodeName) -> Result<Member> {
         self.node(name).and_then(Seen::member).ok_or_else(|| {
             Error::failed(format!("{name} does not run"))
-                .hint("`rcluster up` starts what does not run")
+                .hint(hint![Verb::Up, " starts what does not run"])
         })
     }
 
@@ -278,7 +280,7 @@ impl Seen {
                 let why = self.silence().unwrap_or_default();
                 return Err(
                     Error::failed(format!("{} does not answer: {why}", self.name))
-                        .hint("`rcluster status` shows what each node says"),
+                        .hint(hint![Verb::Status, " shows what each node says"]),
                 );
             }
         };
@@ -296,7 +298,7 @@ impl Seen {
                 "{} has no address that its peers could use",
                 self.name
             ))
-            .hint("`rcluster restart` connects it anew"));
+            .hint(hint![Verb::Restart, " connects it anew"]));
         };
         Ok(Seat {
             name: self.name.clone(),

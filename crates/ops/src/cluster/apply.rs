@@ -6,7 +6,9 @@ use futures_util::future::join_all;
 use rcluster_core::snapshot::place::RunState;
 use rcluster_core::{
     error::{Error, Kind, Result},
-    form, judge,
+    form, hint,
+    hint::Verb,
+    judge,
     node::{Epoch, NodeId, NodeName},
     plan::step::{Goal, Plan, Stage, Step},
     secret::Secret,
@@ -494,7 +496,7 @@ impl<'a> Applier<'a> {
                     .unwrap_or_default();
                 return Err(Error::failed(format!("{} ended", node.node))
                     .log(node.node.as_str(), lines)
-                    .hint("its last lines say why; `rcluster up` starts it again"));
+                    .hint(hint!["its last lines say why"; Verb::Up, " starts it again"]));
             }
         }
         Ok(())
@@ -505,7 +507,11 @@ impl<'a> Applier<'a> {
             "{what}: not done after {:.1} s; last seen: {last}",
             waited.as_secs_f32()
         ))
-        .hint("`rcluster status` shows what each node says; --timeout SECONDS waits longer; running the same command again continues")
+        .hint(hint![
+            Verb::Status, " shows what each node says";
+            "--timeout SECONDS waits longer";
+            "running the same command again continues"
+        ])
     }
 
     fn node(&self, name: &NodeName) -> Result<&'a rcluster_core::spec::launch::NodeLaunch> {

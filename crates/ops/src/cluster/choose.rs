@@ -6,6 +6,8 @@ use super::handle::no_such_cluster;
 use crate::store::state::{Remembered, State};
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     spec::{Access, ClusterName, RuntimeChoice, RuntimeKind, Spec},
 };
 use rcluster_runtime::{
@@ -60,8 +62,13 @@ pub async fn create(
         (Some(asked), Some(lives)) if asked != lives => {
             let elsewhere = open(state, name, lives, "remembered").await?;
             if !elsewhere.runtime.list(name).await?.is_empty() {
-                return Err(Error::refused(format!("cluster {name} lives on the {lives} runtime, not on {asked}"))
-                    .hint(format!("`rcluster down -c {name} --runtime {lives}` removes it there; or give this one another name")));
+                return Err(Error::refused(format!(
+                    "cluster {name} lives on the {lives} runtime, not on {asked}"
+                ))
+                .hint(hint![
+                    Verb::Down.with(format!("--runtime {lives}")).of(name), " removes it there";
+                    "or give this one another name"
+                ]));
             }
             open(state, name, asked, "asked for").await?
         }

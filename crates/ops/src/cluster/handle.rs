@@ -14,7 +14,9 @@ use crate::store::{
 };
 use rcluster_core::{
     error::{Error, Kind, Result},
+    hint,
     hint::About,
+    hint::Verb,
     judge::Wanted,
     login::Login,
     node::{Address, BUS_OFFSET, Endpoint},
@@ -302,12 +304,17 @@ impl Cluster {
                 Kind::NoSuchCluster,
                 format!("cluster {name} has no nodes; the removal of its data was begun"),
             )
-            .hint("`rcluster down --volumes` finishes it"),
+            .hint(hint![Verb::Down.with("--volumes"), " finishes it"]),
             Some(_) => Error::new(
                 Kind::NoSuchCluster,
                 format!("cluster {name} has no nodes; its data is kept"),
             )
-            .hint("`rcluster up` brings it back, `rcluster down --volumes` removes the data"),
+            .hint(hint![
+                Verb::Up,
+                " brings it back, ",
+                Verb::Down.with("--volumes"),
+                " removes the data"
+            ]),
             None => no_such_cluster(name),
         }
     }
@@ -376,7 +383,7 @@ pub fn no_such_cluster(name: &ClusterName) -> Error {
         Kind::NoSuchCluster,
         format!("there is no cluster {name} here"),
     )
-    .hint("`rcluster list` shows those there are; `rcluster up` makes one")
+    .hint(hint![Verb::List, " shows those there are"; Verb::Up, " makes one"])
 }
 
 /// The address of a seed: MEET takes IP literals only.

@@ -5,7 +5,9 @@ use super::{apply::Applier, context::Context, look};
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Kind, Result},
+    hint,
     hint::About,
+    hint::Verb,
     judge::{self, Verdict, Wanted},
     node::Endpoint,
     plan::step::Goal,
@@ -142,7 +144,7 @@ fn unreachable_endpoint(asked: &Member, endpoint: &Endpoint, error: &WireError) 
         WireError::Unreachable { .. } | WireError::Silent { .. } => Error::failed(message).hint(
             "the nodes are formed, but clients on this host cannot dial what they are told: see `access:` in the spec",
         ),
-        _ => Error::failed(message).hint("`rcluster status` shows what each node says"),
+        _ => Error::failed(message).hint(hint![Verb::Status, " shows what each node says"]),
     }
 }
 

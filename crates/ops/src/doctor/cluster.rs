@@ -11,7 +11,6 @@ use rcluster_core::{
     judge::{self, Wanted},
     node::{Endpoint, NodeId, NodeName},
     snapshot::{Seen, Snapshot, answer::WireError, names::Names, report::Report},
-    spec::RuntimeKind,
 };
 use rcluster_wire::Wire;
 use std::{
@@ -124,7 +123,7 @@ pub(super) async fn all(
         .iter()
         .filter_map(|node| Some((node.name.clone(), node.silence()?)))
         .collect();
-    let ours = seen.runtime != RuntimeKind::External;
+    let ours = seen.runtime.capabilities().start;
     let (skews, dialled) = join(skews(wire, seen), dial(wire, seen, named, ours)).await;
     let verdict = judge::judge(seen, wanted);
     vec![

@@ -11,7 +11,7 @@ use rcluster_core::{
     judge,
     node::{Epoch, NodeId, NodeName},
     snapshot::{Member, Seen, Snapshot, names::Names, report::Report, topology},
-    spec::RuntimeKind,
+    spec::launch::Launch,
 };
 use rcluster_runtime::wait::{Look, wait_until};
 use std::{collections::BTreeMap, time::Duration};
@@ -58,7 +58,7 @@ impl Scene {
         Scene {
             snapshot: Snapshot {
                 name: String::new(),
-                runtime: RuntimeKind::External,
+                runtime: Launch::foreign().runtime,
                 nodes: Vec::new(),
             },
             names: BTreeMap::new(),
