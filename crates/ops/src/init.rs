@@ -64,9 +64,9 @@ pub async fn init(
     let seen = seeds(context, endpoints).await?;
     enough(&seen, replicas)?;
     let afterwards = settings_now(context, state, &seen).await?;
-    for node in seen.members().filter_map(Seen::member) {
+    for (node, run_id) in members(&seen) {
         if let Some(before) = afterwards.get(&node.name) {
-            state.note_restore(&node.dial, before)?;
+            state.note_restore(&node.dial, run_id, before)?;
         }
     }
     let seen = look::patiently(context, &seen).await;
@@ -156,14 +156,20 @@ async fn able(context: &Context<'_>, seed: &Endpoint) -> Result<()> {
 /// What each node's hurried settings were before anybody hurried them. An earlier run that was
 /// killed left settings hurried: what it noted is what they were.
 async fn settings_now(context: &Context<'_>, state: &State, seen: &Snapshot) -> Result<Afterwards> {
-    let asked = seen.members().filter_map(Seen::member).map(async |member| {
-        let before = match state.restore(&member.dial)? {
+    let asked = members(seen).map(async |(member, run_id)| {
+        let before = match state.restore(&member.dial, run_id)? {
             Some(noted) => noted,
             None => hurried_now(context, &member).await?,
         };
         Ok((member.name.clone(), before))
     });
     join_all(asked).await.into_iter().collect()
+}
+
+/// The nodes, each with the `run_id` of its server.
+fn members(seen: &Snapshot) -> impl Iterator<Item = (Member, &str)> {
+    seen.said()
+        .filter_map(|(node, report)| Some((node.member()?, report.info.run_id.as_str())))
 }
 
 async fn hurried_now(context: &Context<'_>, member: &Member) -> Result<BTreeMap<String, String>> {

@@ -33,6 +33,8 @@ pub struct Listing {
     pub clusters: Vec<Listed>,
     /// Why docker was not asked, if it was not.
     pub docker: Option<String>,
+    /// Files of clusters that cannot be read, and why.
+    pub damaged: Vec<String>,
 }
 
 /// Lists.
@@ -50,24 +52,31 @@ pub async fn list(state: &State) -> Result<Listing> {
         }
         Err(error) => Some(error.cause()),
     };
+    let mut damaged = Vec::new();
     for name in state.names()? {
         if clusters.iter().any(|cluster| cluster.name == name) {
             continue;
         }
-        // A damaged file must not hide the other clusters.
-        if let Ok(Some(remembered)) = state.load(&name) {
-            clusters.push(Listed {
+        match state.load(&name) {
+            Ok(Some(remembered)) => clusters.push(Listed {
                 name,
                 runtime: remembered.runtime,
                 nodes: 0,
                 running: 0,
                 first_port: Some(remembered.first_port),
                 owner: None,
-            });
+            }),
+            Ok(None) => {}
+            // It hides neither itself nor the other clusters.
+            Err(error) => damaged.push(error.cause()),
         }
     }
     clusters.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Listing { clusters, docker })
+    Ok(Listing {
+        clusters,
+        docker,
+        damaged,
+    })
 }
 
 async fn containers() -> Result<(RuntimeKind, Vec<Found>)> {

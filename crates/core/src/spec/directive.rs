@@ -9,7 +9,10 @@ pub type Directives = indexmap::IndexMap<String, Value>;
 
 /// A directive's value: the rest of its line in redis.conf, several lines, or Redis's own default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a directive is a word, a number, yes or no, null, or a list of words"
+)]
 pub enum Value {
     /// `maxclients: 10000`
     Number(i64),

@@ -1,5 +1,6 @@
 //! `REDIS_PASSWORD` in an `.env` beside the spec, and password files.
 
+use super::bounded;
 use rcluster_core::{
     error::{Error, Result},
     secret::Secret,
@@ -12,7 +13,7 @@ pub const VARIABLE: &str = "REDIS_PASSWORD";
 /// `REDIS_PASSWORD` of the `.env` in this folder; `None` if there is no file or no such line.
 pub fn password(folder: &Path) -> Result<Option<Secret>> {
     let path = folder.join(".env");
-    let text = match std::fs::read_to_string(&path) {
+    let text = match bounded::text(&path, bounded::TEXT) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::usage(format!("reading {}", path.display())).source(error)),
@@ -39,7 +40,7 @@ pub fn password(folder: &Path) -> Result<Option<Secret>> {
 
 /// The first line of a password file.
 pub fn password_file(path: &Path) -> Result<Option<Secret>> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = bounded::text(path, bounded::TEXT).map_err(|error| {
         Error::usage(format!("reading the password file {}", path.display()))
             .source(error)
             .hint("its first line is the password; keep it at mode 0600")
