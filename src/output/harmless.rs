@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// The text without anything that a terminal would obey, whether a node, a file or a log wrote it:
 /// line ends and tabs stay and, where `colours` are shown, colours.
-pub fn harmless(text: &str, colours: bool) -> Cow<'_, str> {
+pub(super) fn harmless(text: &str, colours: bool) -> Cow<'_, str> {
     if !text.contains(steers) {
         return text.into();
     }

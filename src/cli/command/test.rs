@@ -106,7 +106,7 @@ impl Execute for Test {
         let cluster = Cluster::reach(request, Purpose::Look).await?;
         let options = Options { thresholds, checks };
         let report = test::run(&cluster, &options, &progress, async || {
-            drop(signals.next().await)
+            signals.next().await;
         })
         .await?;
         progress.finish();

@@ -99,6 +99,22 @@ pub fn bytes(text: &str) -> Option<u64> {
     number.checked_mul(unit)
 }
 
+/// Directives whose empty value Redis takes for 0, and says 0 ever after (`memtoull` in util.c).
+const BYTES: [&str; 7] = [
+    "maxmemory",
+    "maxmemory-clients",
+    "client-query-buffer-limit",
+    "proto-max-bulk-len",
+    "repl-backlog-size",
+    "auto-aof-rewrite-min-size",
+    "active-defrag-ignore-bytes",
+];
+
+/// Whether an empty value would be taken for another one.
+pub fn needs_value(name: &str) -> bool {
+    BYTES.contains(&name)
+}
+
 /// One argument, quoted for redis.conf so that any printable text survives (`sdssplitargs` in sds.c).
 pub fn quote(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))

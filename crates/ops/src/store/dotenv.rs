@@ -5,7 +5,7 @@ use rcluster_core::{
     error::{Error, Result},
     secret::Secret,
 };
-use std::{io, path::Path};
+use std::{io, os::unix::fs::PermissionsExt, path::Path};
 
 /// The variable, in the environment and in `.env`.
 pub const VARIABLE: &str = "REDIS_PASSWORD";
@@ -60,6 +60,15 @@ pub fn password_file(path: &Path) -> Result<Option<Secret>> {
     parse(first, &path.display().to_string())
 }
 
+/// What is wrong with who may read a password file, if anything is.
+pub fn too_open(path: &Path) -> Option<String> {
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    (mode & 0o044 != 0).then(|| {
+        let path = path.display();
+        format!("others can read the password in {path}: `chmod 600 {path}`")
+    })
+}
+
 /// A password, with where it came from in the message (never the password itself).
 pub fn parse(text: &str, source: &str) -> Result<Option<Secret>> {
     Secret::parse(text).map_err(|why| Error::usage(format!("{source}: {why}")))
@@ -99,6 +108,11 @@ mod tests {
             .expect("it reads")
             .expect("it is there");
         assert_eq!(found.reveal(), " a 'b' #c ");
+        let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode));
+        mode(0o600).expect("changed");
+        assert_eq!(too_open(&path), None);
+        mode(0o640).expect("changed");
+        assert!(too_open(&path).is_some_and(|why| why.contains("chmod 600")));
         std::fs::write(&path, "a\nb\n").expect("written");
         assert!(password_file(&path).is_err());
         std::fs::write(&path, "").expect("written");

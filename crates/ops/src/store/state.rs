@@ -21,6 +21,7 @@ use rcluster_core::{
     hint::Verb,
     node::Endpoint,
     secret::Secret,
+    snapshot::place::Engine,
     spec::{ClusterName, RuntimeKind, Spec, launch::Launch},
 };
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,9 @@ pub struct Remembered {
     pub written_by: String,
     /// Where its nodes run.
     pub runtime: RuntimeKind,
+    /// Which engine keeps them, where there may be several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<Engine>,
     /// Its first client port, when `port: auto` has been decided.
     pub first_port: u16,
     /// The spec as it is applied.
@@ -88,6 +92,7 @@ impl Remembered {
             schema: SCHEMA,
             written_by: env!("CARGO_PKG_VERSION").to_owned(),
             runtime,
+            engine: None,
             first_port,
             spec: spec.clone(),
             previous: None,

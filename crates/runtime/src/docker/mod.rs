@@ -36,7 +36,7 @@ pub use inspect_image::ImageCheck;
 pub use standin::{BuiltImage, StandIn};
 
 use super::{
-    Beside, Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, Runtime,
+    Beside, Capabilities, Engine, Faults, Found, LogLines, OnProgress, Partition, Placed, Runtime,
     ShapeHash, Signal,
 };
 use async_trait::async_trait;
@@ -136,6 +136,15 @@ impl Runtime for Docker {
 
     fn faults(&self) -> Option<&dyn Faults> {
         Some(self)
+    }
+
+    async fn engine(&self) -> Result<Option<Engine>> {
+        let info = fault::bounded(self.api.info()).await;
+        let info = info.map_err(|fault| self.fault("asking the engine who it is", &fault))?;
+        Ok(info.id.filter(|id| !id.is_empty()).map(|id| Engine {
+            place: self.place.clone(),
+            id,
+        }))
     }
 
     fn shape(&self, launch: &Launch, node: &NodeLaunch) -> ShapeHash {
