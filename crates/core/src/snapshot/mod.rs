@@ -39,6 +39,8 @@ pub struct Snapshot {
     pub runtime: RuntimeKind,
     /// Its nodes: those that the runtime lists or the seeds name, then those that only views name.
     pub nodes: Vec<Seen>,
+    /// Seeds that answered and are of another cluster than the first that did.
+    pub apart: Vec<NodeName>,
 }
 
 /// A node, with what is known of it beforehand and what it said.

@@ -48,6 +48,7 @@ pub fn unasked(placed: Vec<Placed>, launch: &Launch) -> Snapshot {
         name: launch.name.to_string(),
         runtime: launch.runtime,
         nodes: nodes.collect(),
+        apart: Vec::new(),
     }
 }
 
@@ -104,12 +105,19 @@ pub async fn seeds(wire: &dyn Wire, seeds: &[Endpoint]) -> Result<Snapshot> {
         return Err(no_seed(seeds, &errors));
     };
     let members = of_cluster(first, &nodes);
-    let nodes = nodes.into_iter().zip(members);
-    let nodes = nodes.filter_map(|(node, is_member)| is_member.then(|| called(node)));
+    let (members, others): (Vec<_>, Vec<_>) = nodes
+        .into_iter()
+        .zip(members)
+        .partition(|(_, is_member)| *is_member);
+    // Whoever is known only to those is of their cluster, too, and nobody asked about it.
+    let apart = others
+        .iter()
+        .filter(|(node, _)| !node.stranger && node.report().is_some());
     Ok(Snapshot {
         name: seeds[first].to_string(),
         runtime: RuntimeKind::External,
-        nodes: nodes.collect(),
+        apart: apart.map(|(node, _)| node.name.clone()).collect(),
+        nodes: members.into_iter().map(|(node, _)| called(node)).collect(),
     })
 }
 
@@ -275,7 +283,7 @@ fn called(node: Seen) -> Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcluster_core::node::Address;
+    use rcluster_core::node::{Address, NodeName};
     use rcluster_testkit::wire::FakeWire;
     use rcluster_wire::Changes;
     use std::time::Duration;
@@ -393,5 +401,9 @@ mod tests {
         assert_eq!(found, ["1", "2"]);
         let (found, _) = ask(&wire, &[at(12), dead, at(2)]).await;
         assert_eq!(found, ["11", "12"]);
+        // That is said, and not of seeds of the same cluster.
+        let snapshot = super::seeds(&wire, &[at(2), at(12), at(1)]).await;
+        let apart = snapshot.expect("a seed answers").apart;
+        assert_eq!(apart, [NodeName::new("127.0.0.1:12")]);
     }
 }

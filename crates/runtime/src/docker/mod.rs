@@ -26,6 +26,7 @@ mod inspect_image;
 mod labels;
 mod lifecycle;
 mod logs;
+mod names;
 mod network;
 mod partition;
 mod rootfs;
@@ -160,6 +161,9 @@ impl Runtime for Docker {
             .nodes
             .iter()
             .all(|wanted| nodes.iter().any(|node| node.node == wanted.name));
+        if !complete {
+            self.refuse_taken_names(launch).await?;
+        }
         // Containers keep their image, even when it has lost its name.
         let pulled = !complete && self.ensure_image(&launch.image, progress).await?;
         let (_, created) = self.ensure_network(launch).await?;

@@ -38,7 +38,7 @@ pub(super) const HEAVY_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How many views are under way at a time, and how many connections are kept for later: a thousand
 /// nodes answer with 100 KB each, and a connection keeps room for what it once received.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 128;
 
 /// The real thing.
 pub struct LiveWire {
