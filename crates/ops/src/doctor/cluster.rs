@@ -7,7 +7,6 @@ use rcluster_core::{
         Finding, cluster as rules,
         cluster::{Dialled, Skew, Told},
     },
-    hint::About,
     judge::{self, Wanted},
     node::{Endpoint, NodeId, NodeName},
     snapshot::{Seen, Snapshot, answer::WireError, names::Names, report::Report},
@@ -128,7 +127,7 @@ pub(super) async fn all(
     let verdict = judge::judge(seen, wanted);
     vec![
         rules::answers(seen.nodes.len(), &silent),
-        rules::health(&verdict.findings, &About::of(&seen.name, seen.runtime)),
+        rules::health(&verdict.findings),
         rules::clock(&skews),
         rules::endpoints(&dialled, named.untold.as_deref(), ours),
     ]

@@ -8,6 +8,8 @@ use rcluster_core::{
         seats,
         words::{Door, Seats},
     },
+    hint,
+    hint::Verb,
     judge,
     node::{Epoch, NodeId, NodeName},
     snapshot::{Member, Seen, Snapshot, names::Names, report::Report, topology},
@@ -101,7 +103,9 @@ impl Scene {
                 late.waited.as_secs_f32(),
                 late.last
             ))
-            .hint("`rcluster status` shows what each node says; `rcluster up` repairs what it can")
+            .hint(
+                hint![Verb::Status, " shows what each node says"; Verb::Up, " repairs what it can"],
+            )
         })
     }
 
