@@ -271,10 +271,10 @@ pub fn list(listing: &Listing) -> String {
         table.add_row([
             cluster.name.to_string(),
             cluster.runtime.to_string(),
-            if cluster.nodes == 0 {
-                "0 (data kept)".to_owned()
-            } else {
-                cluster.nodes.to_string()
+            match &cluster.elsewhere {
+                Some(engine) => format!("? (engine at {engine})"),
+                None if cluster.nodes == 0 => "0 (data kept)".to_owned(),
+                None => cluster.nodes.to_string(),
             },
             cluster.running.to_string(),
             port,

@@ -63,7 +63,7 @@ pub async fn checked(context: &Context<'_>, launch: &Launch, nodes: &[NodeName])
     };
     loop {
         let plan = planned().await?;
-        let checked = preflight::check(context, launch, &starting(&plan)).await;
+        let checked = preflight::check(context, launch, &starting(&plan), resumes(&plan)).await;
         let Err(refusal) = checked else {
             return Ok(plan);
         };

@@ -9,7 +9,6 @@ use rcluster_core::{
         answer::{WireError, WireResult},
         capability::{Capabilities, Capability},
         info::{ClusterInfo, Fields, NodeInfo},
-        nodes_text,
         report::{Announced, Report},
     },
 };
@@ -72,11 +71,13 @@ impl Looks for LiveWire {
         pipeline.cmd("CLUSTER").arg("NODES");
         pipeline.cmd("CLUSTER").arg("INFO");
         pipeline.cmd("INFO");
+        // Who waits for his turn here has not been asked yet: his deadline begins afterwards.
+        let _turn = self.turn().await;
         let mut replies = self.look(at, &pipeline).await?;
         let view: String = replies.take("CLUSTER NODES")?;
         let cluster: String = replies.take("CLUSTER INFO")?;
         let info: String = replies.take("INFO")?;
-        let view = nodes_text::parse(&view);
+        let view = self.read(&view);
         Ok(Report {
             view: view.map_err(|why| WireError::unreadable(at, "CLUSTER NODES", &why))?,
             cluster: ClusterInfo::from_fields(&Fields::parse(&cluster)),

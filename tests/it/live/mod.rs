@@ -11,6 +11,7 @@ mod drill;
 mod drill_ended;
 mod failover;
 mod look;
+mod many_nodes;
 mod monitor;
 mod own;
 mod process_files;

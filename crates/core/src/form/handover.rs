@@ -226,7 +226,7 @@ mod tests {
         let may = |report| may_take_over(&report, &slots, Epoch(6));
         assert_eq!(may(report("0-99", 6, true)), Ok(()));
         let mut unlinked = report("0-99", 6, true);
-        unlinked.view.nodes[1].connected = false;
+        std::sync::Arc::make_mut(&mut unlinked.view.nodes[1]).connected = false;
         for (early, why) in [
             (unlinked, "no link to 0000"),
             (report("", 6, true), "does not know yet"),

@@ -96,6 +96,8 @@ pub enum Id {
     ViewsDiffer,
     /// A node that some views name, that nobody can reach and that is not of this cluster's spec.
     Ghost,
+    /// A seed that answers and is of another cluster.
+    SeedApart,
     /// A slot that is on its way from one node to another.
     SlotOpen,
     /// Another number of masters has slots than the spec wants.
@@ -140,6 +142,7 @@ impl Id {
             | Id::WritesRefused
             | Id::MemoryFull
             | Id::Ghost
+            | Id::SeedApart
             | Id::ForeignNode
             | Id::SlotOpen
             | Id::ShardsDiffer

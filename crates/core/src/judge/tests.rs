@@ -36,6 +36,7 @@ fn cluster() -> (Snapshot, Launch) {
             name,
             runtime,
             nodes,
+            apart: Vec::new(),
         },
         launch,
     )

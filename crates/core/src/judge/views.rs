@@ -29,8 +29,28 @@ pub(super) fn findings(scene: &Scene<'_>, disagreements: &[Disagreement]) -> Vec
     let differ = disagreements
         .iter()
         .filter(|disagreement| ghosts.binary_search(&&disagreement.about).is_err());
+    findings.extend(
+        scene
+            .snapshot
+            .apart
+            .iter()
+            .map(|seed| seed_apart(scene, seed)),
+    );
     findings.extend(differ.map(|disagreement| views_differ(scene, disagreement)));
     findings
+}
+
+fn seed_apart(scene: &Scene<'_>, seed: &NodeName) -> Finding {
+    Finding::about(
+        seed,
+        (Id::SeedApart, Warning),
+        "is of another cluster, and was left out",
+        format!(
+            "it and the nodes around {} do not know each other",
+            scene.snapshot.name
+        ),
+        hint![Verb::Status.with(format!("--seed {seed}")), " shows that cluster"; "name seeds of one cluster"],
+    )
 }
 
 fn views_differ(scene: &Scene<'_>, disagreement: &Disagreement) -> Finding {

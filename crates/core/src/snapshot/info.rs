@@ -1,5 +1,6 @@
 //! `INFO` and `CLUSTER INFO`: `key:value` lines with `# Section` headers (`genRedisInfoString` in server.c).
 
+use super::refusal::quoted;
 use crate::node::{Epoch, Role};
 use serde::Serialize;
 use std::{collections::HashMap, net::IpAddr};
@@ -15,7 +16,7 @@ impl Fields {
             text.lines()
                 .filter(|line| !line.starts_with('#'))
                 .filter_map(|line| line.trim_end().split_once(':'))
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .map(|(key, value)| (key.to_owned(), quoted(value)))
                 .collect(),
         )
     }

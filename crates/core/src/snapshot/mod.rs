@@ -9,6 +9,7 @@ pub mod info;
 pub mod names;
 pub mod nodes_text;
 pub mod place;
+pub mod places;
 pub mod refusal;
 pub mod report;
 pub mod topology;
@@ -38,6 +39,8 @@ pub struct Snapshot {
     pub runtime: RuntimeKind,
     /// Its nodes: those that the runtime lists or the seeds name, then those that only views name.
     pub nodes: Vec<Seen>,
+    /// Seeds that answered and are of another cluster than the first that did.
+    pub apart: Vec<NodeName>,
 }
 
 /// A node, with what is known of it beforehand and what it said.
@@ -183,10 +186,9 @@ impl Seen {
                 placed.address == Some(address)
                     || (placed.address.is_none() && placed.port == address.port)
             }),
-            None => {
-                let endpoint = line.endpoint();
-                self.endpoint == endpoint || self.dial == endpoint
-            }
+            None => line.endpoint().is_some_and(|endpoint| {
+                self.endpoint.as_ref() == Some(&endpoint) || self.dial.as_ref() == Some(&endpoint)
+            }),
         }
     }
 

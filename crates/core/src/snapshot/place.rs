@@ -1,7 +1,7 @@
 //! What a runtime says of a node that it keeps, and what it can do.
 
 use crate::node::{Address, NodeName};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{fmt, net::SocketAddr};
 
 /// The name of the machine that rcluster itself runs on, as a node's place gives it.
@@ -44,6 +44,15 @@ impl Capabilities {
         own_network: false,
         partition: false,
     };
+}
+
+/// An engine that keeps nodes. There may be several, and each has clusters of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Engine {
+    /// Where it was reached: `unix:///var/run/docker.sock`.
+    pub place: String,
+    /// What it calls itself, wherever it is reached.
+    pub id: String,
 }
 
 /// One node as the runtime sees it.

@@ -8,6 +8,7 @@ use rcluster_core::{
     error::{Error, Result},
     hint,
     hint::Verb,
+    snapshot::place::Engine,
     spec::{Access, ClusterName, RuntimeChoice, RuntimeKind, Spec},
 };
 use rcluster_runtime::{
@@ -106,10 +107,35 @@ async fn open(
     })
 }
 
+/// The engine that answers, unless the cluster lives on another one: there is nothing of it here,
+/// and what is here by its name is another cluster.
 async fn docker(state: &State, name: &ClusterName) -> Result<Docker> {
-    Ok(Docker::connect()
+    let docker = Docker::connect()
         .await?
-        .with_project_dir(state.cluster(name).join("rendered")))
+        .with_project_dir(state.cluster(name).join("rendered"));
+    let remembered = state.load(name).ok().flatten();
+    let home = remembered.and_then(|remembered| remembered.engine);
+    match home {
+        Some(home) if home.place != docker.place() => {
+            let here = docker.engine().await?;
+            if here.is_some_and(|here| here.id == home.id) {
+                return Ok(docker);
+            }
+            Err(elsewhere(name, &home, docker.place()))
+        }
+        _ => Ok(docker),
+    }
+}
+
+fn elsewhere(name: &ClusterName, home: &Engine, here: &str) -> Error {
+    Error::refused(format!(
+        "cluster {name} lives on the Docker engine at {}, not on the one at {here}",
+        home.place
+    ))
+    .hint(hint![
+        format!("set DOCKER_HOST={}", home.place);
+        "or give the one that is to be here another name"
+    ])
 }
 
 /// The runtime on which nodes of that name exist, whatever the state folder says.

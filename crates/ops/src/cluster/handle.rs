@@ -23,7 +23,7 @@ use rcluster_core::{
     secret::Secret,
     snapshot::{
         Snapshot,
-        place::{Capabilities, Placed, RunState},
+        place::{Capabilities, Engine, Placed, RunState},
     },
     spec::{Access, ClusterName, PortChoice, Spec, launch::Launch},
 };
@@ -64,6 +64,8 @@ pub struct Cluster {
     pub runtime: Box<dyn Runtime>,
     /// Why there.
     pub reason: String,
+    /// The engine on which it is about to be made, where there may be several.
+    pub engine: Option<Engine>,
     /// The cluster as it is to be; behind seeds only a name.
     pub launch: Launch,
     /// The cluster as it was last applied to the end.
@@ -146,7 +148,13 @@ impl Cluster {
                 text: format!("`listen: {}` without a password opens the data to every host that can reach this one", launch.listen),
             });
         }
-        Ok(Cluster::new(request, runtime, reason, launch, lock))
+        let noted = request.remembered.as_ref();
+        let engine = match noted.and_then(|noted| noted.engine.clone()) {
+            Some(engine) => Some(engine),
+            None => runtime.engine().await?,
+        };
+        let cluster = Cluster::new(request, runtime, reason, launch, lock);
+        Ok(Cluster { engine, ..cluster })
     }
 
     /// For a cluster that exists. Exit 6 if there is none.
@@ -202,6 +210,7 @@ impl Cluster {
         Cluster {
             wire: Box::new(LiveWire::new(&request.login)),
             kill: None,
+            engine: None,
             journal: Journal::new(&request.state, &launch.name, request.argv.clone()),
             seeds: Mutex::new(request.seeds.clone()),
             before: request.remembered.as_ref().map(|remembered| {

@@ -62,6 +62,7 @@ impl Scene {
                 name: String::new(),
                 runtime: Launch::foreign().runtime,
                 nodes: Vec::new(),
+                apart: Vec::new(),
             },
             names: BTreeMap::new(),
             seats: Vec::new(),

@@ -310,7 +310,7 @@ impl Node {
             view: View {
                 myself: self.id.clone(),
                 bus_port: Some(self.address.bus_port),
-                nodes: self.view.iter().map(line).collect(),
+                nodes: self.view.iter().map(line).map(Arc::new).collect(),
                 handshakes,
             },
             cluster: ClusterInfo {
