@@ -3,12 +3,50 @@
 use super::args::Global;
 use rcluster_core::{
     error::{Error, Result},
+    node::NodeName,
     spec::ClusterName,
+    text::count::count,
 };
+use rcluster_ops::{cluster::handle::Cluster, unsaved};
 use std::io::{IsTerminal, Write};
 
 /// Proof that a destruction was confirmed: operations that destroy cannot be reached without it.
 pub(super) struct Confirmed(());
+
+/// Asks before nodes end that save nothing, if they hold keys. Where they cannot be asked it is as if
+/// they held none.
+pub(super) async fn unsaved(
+    global: &Global,
+    cluster: &Cluster,
+    verb: &str,
+    only: &[NodeName],
+) -> Result<()> {
+    let keys = unsaved::keys(cluster, only).await.unwrap_or_default();
+    if keys == 0 {
+        return Ok(());
+    }
+    let name = &cluster.launch.name;
+    let what = format!(
+        "`{verb}` loses {} of cluster {name}: its nodes save nothing (`appendonly: \"no\"`, no save points)",
+        count(usize::try_from(keys).unwrap_or(usize::MAX), "key")
+    );
+    confirm(global, name, &what).await.map(drop)
+}
+
+/// What `verb` deletes, with the keys counted as far as the nodes answer.
+pub(super) async fn deletes(cluster: &Cluster, verb: &str) -> String {
+    let what = format!(
+        "`{verb}` deletes all data of cluster {}",
+        cluster.launch.name
+    );
+    match unsaved::all_keys(cluster).await {
+        Ok(keys) if keys > 0 => {
+            let keys = usize::try_from(keys).unwrap_or(usize::MAX);
+            format!("{what} ({})", count(keys, "key"))
+        }
+        _ => what,
+    }
+}
 
 /// Asks for a confirmation of `what`.
 pub(super) async fn confirm(global: &Global, name: &ClusterName, what: &str) -> Result<Confirmed> {

@@ -34,7 +34,7 @@ pub fn text(error: &Error) -> String {
         style("error:").for_stderr().red().bold(),
         error.cause()
     );
-    if let Some(log) = error.log_tail() {
+    for log in error.log_tails() {
         let _ = write!(text, "\n\nlast lines of {}:", log.node);
         for line in &log.lines {
             let _ = write!(text, "\n  {}", harmless(line, false));

@@ -10,6 +10,12 @@ use std::fmt;
 /// Shorthand for every fallible function of the crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Of how many nodes that failed together the last lines are shown.
+const TOLD: usize = 3;
+
+/// How many causes of one error are told in full.
+const CAUSES: usize = 8;
+
 /// What kind of failure it was. The discriminants are the documented exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
@@ -56,7 +62,7 @@ struct Inner {
     kind: Kind,
     message: String,
     hint: Hint,
-    log: Option<LogTail>,
+    logs: Vec<LogTail>,
     source: Option<anyhow::Error>,
 }
 
@@ -76,7 +82,7 @@ impl Error {
             kind,
             message: message.into(),
             hint: Hint::default(),
-            log: None,
+            logs: Vec::new(),
             source: None,
         }))
     }
@@ -132,7 +138,7 @@ impl Error {
     pub fn log(mut self, node: impl Into<String>, lines: Vec<String>) -> Self {
         if !lines.is_empty() {
             let node = node.into();
-            self.0.log = Some(LogTail { node, lines });
+            self.0.logs.push(LogTail { node, lines });
         }
         self
     }
@@ -160,9 +166,42 @@ impl Error {
         Some(self.0.hint.to_string()).filter(|hint| !hint.is_empty())
     }
 
-    /// The log tail, if there is one.
+    /// The log tail, if there is one; of several nodes, the first one's.
     pub fn log_tail(&self) -> Option<&LogTail> {
-        self.0.log.as_ref()
+        self.0.logs.first()
+    }
+
+    /// The log tails of all nodes that failed.
+    pub fn log_tails(&self) -> &[LogTail] {
+        &self.0.logs
+    }
+
+    /// Several failures at once, as one error: the first one's kind and hint, every cause, and the
+    /// last lines of the first few nodes. `None`: there is none.
+    pub fn all(errors: impl IntoIterator<Item = Error>) -> Option<Error> {
+        let mut errors = errors.into_iter();
+        let mut first = errors.next()?;
+        let others: Vec<Error> = errors.collect();
+        if others.is_empty() {
+            return Some(first);
+        }
+        let mut causes = vec![first.cause()];
+        first.0.source = None;
+        for other in others {
+            let cause = other.cause();
+            if !causes.contains(&cause) {
+                causes.push(cause);
+            }
+            let room = TOLD.saturating_sub(first.0.logs.len());
+            first.0.logs.extend(other.0.logs.into_iter().take(room));
+        }
+        let more = causes.len().saturating_sub(CAUSES);
+        causes.truncate(CAUSES);
+        first.0.message = causes.join("; ");
+        if more > 0 {
+            first.0.message.push_str(&format!("; and {more} more"));
+        }
+        Some(first)
     }
 }
 
@@ -193,6 +232,15 @@ mod tests {
         for (kind, code) in table {
             assert_eq!(kind.exit_code(), code, "{}", kind.word());
         }
+    }
+
+    #[test]
+    fn of_several_failures_every_cause_is_told_once() {
+        let one = |node: &str| Error::failed(format!("{node} ended")).log(node, vec!["x".into()]);
+        let error = Error::all(["a", "b", "b", "c", "d"].map(one)).expect("an error");
+        assert_eq!(error.cause(), "a ended; b ended; c ended; d ended");
+        assert_eq!(error.log_tails().len(), 3);
+        assert!(Error::all([]).is_none());
     }
 
     #[test]

@@ -29,4 +29,5 @@ pub mod status;
 pub mod stop;
 pub mod store;
 pub mod test;
+pub mod unsaved;
 pub mod up;

@@ -18,6 +18,8 @@ use rcluster_core::{
         launch::{Launch, NodeLaunch},
     },
 };
+use rcluster_runtime::host;
+use std::collections::BTreeMap;
 
 /// What each node is to be set to once forming is over.
 pub fn afterwards(launch: &Launch) -> Afterwards {
@@ -48,6 +50,28 @@ pub(super) fn own(launch: &Launch) -> Directives {
     own
 }
 
+/// Descriptors that Redis keeps beside its clients (`CONFIG_MIN_RESERVED_FDS` in server.h).
+const RESERVED: u64 = 32;
+
+/// Redis looks for the highest limit that it may set in steps of so many (`adjustOpenFilesLimit`).
+const STEP: u64 = 16;
+
+/// Where this user may open too few files for the clients that the spec asks for, Redis lowers
+/// `maxclients` by itself and runs: what it then has is as much as it can have.
+fn fewer_clients(
+    launch: &Launch,
+    node: &NodeLaunch,
+    live: &BTreeMap<String, String>,
+) -> Option<u64> {
+    let has: u64 = live.get("maxclients")?.parse().ok()?;
+    let wanted: u64 = node.redis.get("maxclients")?.config_set()?.parse().ok()?;
+    let limit = host::open_files()
+        .ok()
+        .filter(|_| launch.can.this_host && !launch.can.containers)?;
+    let lowered = wanted.saturating_add(RESERVED) > limit && has < wanted;
+    (lowered && has.saturating_add(RESERVED + STEP) >= limit).then_some(has)
+}
+
 /// Compares every running node with the spec. `before` is the launch that was applied last.
 pub async fn difference(
     context: &Context<'_>,
@@ -69,6 +93,13 @@ pub async fn difference(
     let mut lives = Vec::new();
     for (answer, (node, _)) in join_all(asked).await.into_iter().zip(&nodes) {
         let mut live = answer.map_err(|error| error.failure(&node.name))?;
+        if let Some(fewer) = fewer_clients(launch, node, &live) {
+            context.warn(format!(
+                "{} serves {fewer} clients at most, the spec asks for more: the limit of open files is too low (`ulimit -n`)",
+                node.name
+            ));
+            live.remove("maxclients");
+        }
         let has = live.remove("requirepass").unwrap_or_default();
         if has != password.map(Secret::reveal).unwrap_or_default() {
             return Err(Error::refused(format!(

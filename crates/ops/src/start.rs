@@ -1,19 +1,21 @@
 //! What it takes for every node to run.
 
 use super::doctor::preflight;
-use crate::cluster::context::Context;
-use rcluster_core::snapshot::place::RunState;
+use crate::cluster::{apply::Applier, context::Context, look};
+use futures_util::future::join_all;
+use rcluster_core::snapshot::place::{Disk, RunState};
 use rcluster_core::{
     error::{Error, Kind, Result},
-    form::Seat,
+    form::{self, Blank, Seat},
     hint,
     hint::Verb,
     node::{Address, Epoch, NodeName},
     plan::{
         start::{self, Existing},
-        step::{Change, Plan, Step},
+        step::{Change, Goal, Plan, Step},
     },
     snapshot::{
+        Snapshot,
         info::{ClusterInfo, NodeInfo},
         nodes_text,
         report::Report,
@@ -21,7 +23,7 @@ use rcluster_core::{
     spec::launch::Launch,
 };
 use rcluster_runtime::wait::{Look, wait_until};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// An engine that starts a container takes about so long.
 const MOMENT: Duration = Duration::from_secs(2);
@@ -31,10 +33,20 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Observes the runtime and plans what is missing.
 pub async fn plan(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
     let placed = context.runtime.list(&launch.name).await?;
+    let alive: BTreeSet<&NodeName> = placed
+        .iter()
+        .filter(|placed| placed.state != RunState::Stopped)
+        .map(|placed| &placed.node)
+        .collect();
+    let asleep = launch.nodes.iter().map(|node| &node.name);
+    let asleep = asleep.filter(|node| !alive.contains(node)).cloned();
+    let blanks = blanks(context, launch, &asleep.collect::<Vec<_>>()).await?;
+    let blank: Vec<NodeName> = blanks.into_iter().map(|blank| blank.name).collect();
     let existing: Vec<Existing> = placed
         .into_iter()
         .map(|placed| Existing {
             change: match placed.state {
+                RunState::Running if !placed.connected => Some(Change::Connect),
                 RunState::Running => None,
                 RunState::Paused => Some(Change::Thaw),
                 RunState::Stopped => Some(Change::Start),
@@ -47,7 +59,68 @@ pub async fn plan(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
             node: placed.node,
         })
         .collect();
-    start::start(launch, &existing)
+    start::start(launch, &existing, &blank)
+}
+
+/// Those of these nodes, none of which runs, that will not know who they are when they start.
+pub async fn blanks(
+    context: &Context<'_>,
+    launch: &Launch,
+    asleep: &[NodeName],
+) -> Result<Vec<Blank>> {
+    let asked = asleep.iter().filter_map(|name| launch.node(name));
+    let asked = asked.map(async |node| {
+        let disk = context.runtime.disk(&launch.name, &node.name).await?;
+        Ok(Blank {
+            name: node.name.clone(),
+            port: node.port,
+            disk,
+        })
+    });
+    let all: Vec<Blank> = join_all(asked).await.into_iter().collect::<Result<_>>()?;
+    Ok(all
+        .into_iter()
+        .filter(|blank| blank.disk != Disk::Whole)
+        .collect())
+}
+
+/// Starts what a plan starts. Between those that know who they are and those that do not, replicas take
+/// over from what the latter were: see [`rcluster_core::form::rescue`].
+pub async fn carry_out(
+    context: &Context<'_>,
+    launch: &Launch,
+    applier: &mut Applier<'_>,
+    started: Plan,
+    expected: &[NodeName],
+) -> Result<()> {
+    let (first, last) = start::split(started);
+    let late = starting(&last);
+    if !late.is_empty() {
+        let early = expected.iter().filter(|node| !late.contains(node));
+        applier.expect(early.cloned().collect());
+        applier.apply(&first).await?;
+        applier
+            .reach(Goal::Answering, "wait for the nodes that have data")
+            .await?;
+        let blanks = blanks(context, launch, &late).await?;
+        let rescue = rescue(context, applier.snapshot(), &blanks).await?;
+        applier.apply(&rescue).await?;
+        applier.expect(expected.to_vec());
+        return applier.apply(&last).await;
+    }
+    applier.expect(expected.to_vec());
+    applier.apply(&first).await
+}
+
+/// Who takes over before these nodes start, by what all others say that run.
+pub async fn rescue(context: &Context<'_>, seen: &Snapshot, blanks: &[Blank]) -> Result<Plan> {
+    let listed = Snapshot {
+        nodes: seen.members().cloned().collect(),
+        ..seen.clone()
+    };
+    let seen = look::patiently(context, &listed).await;
+    let everybody = look::with_strangers(context.wire, seen.clone()).await;
+    form::rescue(&seen.seats()?, &everybody.ids(), blanks)
 }
 
 /// Plans what is missing for these nodes (all, if none is named), and checks that it can be done.

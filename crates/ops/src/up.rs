@@ -3,14 +3,16 @@
 use super::{doctor::preflight, settings, start};
 use crate::cluster::{apply::Applier, context::Context, look, verify};
 use rcluster_core::{
-    error::Result,
+    error::{Kind, Result},
     form,
     judge::Wanted,
     node::{Endpoint, NodeName},
-    plan::step::{Goal, Plan, Step},
+    plan::step::{Goal, Plan, Step, names},
     secret::Secret,
+    snapshot::Snapshot,
     spec::launch::Launch,
 };
+use std::collections::BTreeSet;
 
 /// What `up` did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +45,13 @@ pub enum Extent {
     All,
 }
 
+/// How often nodes that ended under way are started after all.
+const ATTEMPTS: usize = 4;
+
 /// Brings the cluster up. `before` is the launch that was applied last, if it is remembered.
+///
+/// Nodes of which an earlier run had begun the end (a `down` that was killed, say) still count as
+/// running when this begins, and end a moment later: they are started as well.
 pub async fn up(
     context: &Context<'_>,
     launch: &Launch,
@@ -51,32 +59,59 @@ pub async fn up(
     password: Option<&Secret>,
     extent: Extent,
 ) -> Result<Outcome> {
-    let mut applier = Applier::new(context, launch, password);
-
-    // The nodes: observe, plan, check, apply.
-    if extent == Extent::Form {
-        start::refuse_stopped(launch, &start::plan(context, launch).await?)?;
-    } else {
-        let only: &[NodeName] = match &extent {
-            Extent::Start(only) => only,
-            Extent::Form | Extent::All => &[],
+    let mut started = Started::default();
+    let mut done = 0;
+    for _ in 1..ATTEMPTS {
+        let mut applier = Applier::new(context, launch, password);
+        started.planned = false;
+        let tried = attempt(context, &mut applier, before, &extent, &mut started).await;
+        let error = match tried {
+            Ok(outcome) => return Ok(outcome.after(done)),
+            Err(error) => error,
         };
-        let started = start::checked(context, launch, only).await?;
-        preflight::password(context, launch, &started).await?;
-        applier.apply(&started).await?;
+        let ended = match started.planned && error.kind() != Kind::Interrupted {
+            true => applier.ended().await?,
+            false => Vec::new(),
+        };
+        if ended.is_empty() || ended.iter().any(|node| started.nodes.contains(node)) {
+            return Err(error);
+        }
+        context.note(format!(
+            "{} had been told to end before this began: starting again what has ended",
+            names(&ended, ", ")
+        ));
+        done += applier.done();
     }
-    applier
-        .reach(Goal::Answering, "wait for the nodes to answer")
-        .await?;
+    let mut applier = Applier::new(context, launch, password);
+    let outcome = attempt(context, &mut applier, before, &extent, &mut started).await?;
+    Ok(outcome.after(done))
+}
 
+/// What this run has started so far.
+#[derive(Debug, Default)]
+struct Started {
+    nodes: BTreeSet<NodeName>,
+    /// Whether it is known who had to be started, so that anybody else who does not run has ended since.
+    planned: bool,
+}
+
+async fn attempt(
+    context: &Context<'_>,
+    applier: &mut Applier<'_>,
+    before: Option<&Launch>,
+    extent: &Extent,
+    started: &mut Started,
+) -> Result<Outcome> {
+    let (launch, password) = (applier.launch(), applier.password());
+    run_nodes(context, applier, extent, started).await?;
     if matches!(extent, Extent::Start(_)) {
-        return Ok(outcome(&applier, Vec::new()));
+        return Ok(outcome(applier, Vec::new()));
     }
 
     // The cluster: the same again, on the wire.
     let mut seen = look::patiently(context, applier.snapshot()).await;
     if form::all_lost(&seen.seats()?) {
-        together(context, launch, &mut applier).await?;
+        together(context, launch, applier).await?;
         seen = look::patiently(context, applier.snapshot()).await;
     }
     let formed = form::form(
@@ -87,12 +122,65 @@ pub async fn up(
     applier.apply(&formed).await?;
     let drift = settings::difference(context, launch, before, password, &seen).await?;
     applier.apply(&drift).await?;
+    applier.apply(&forget_ghosts(context, &seen).await?).await?;
 
     let wanted = Wanted {
         launch: Some(launch),
     };
-    let proof = verify::verify(context, &mut applier, wanted).await?;
-    Ok(outcome(&applier, proof.masters))
+    let proof = verify::verify(context, applier, wanted).await?;
+    Ok(outcome(applier, proof.masters))
+}
+
+/// The nodes: observe, plan, check, apply. All that are wanted answer in the end.
+async fn run_nodes(
+    context: &Context<'_>,
+    applier: &mut Applier<'_>,
+    extent: &Extent,
+    started: &mut Started,
+) -> Result<()> {
+    let launch = applier.launch();
+    let all = || launch.nodes.iter().map(|node| node.name.clone()).collect();
+    let (only, expected): (&[NodeName], Vec<NodeName>) = match extent {
+        Extent::Start(only) if !only.is_empty() => (only, only.clone()),
+        Extent::Start(_) | Extent::Form | Extent::All => (&[], all()),
+    };
+    if *extent == Extent::Form {
+        start::refuse_stopped(launch, &start::plan(context, launch).await?)?;
+        applier.expect(expected);
+    } else {
+        let plan = start::checked(context, launch, only).await?;
+        preflight::password(context, launch, &plan).await?;
+        started.nodes.extend(start::starting(&plan));
+        started.planned = true;
+        start::carry_out(context, launch, applier, plan, &expected).await?;
+    }
+    applier
+        .reach(Goal::Answering, "wait for the nodes to answer")
+        .await
+}
+
+/// Who is remembered and gone is forgotten by everybody. Who was forgotten already while this was
+/// formed is not named by `seen` again: it is asked anew.
+async fn forget_ghosts(context: &Context<'_>, seen: &Snapshot) -> Result<Plan> {
+    let ours = seen.ids();
+    let knows_strangers = |seen: &Snapshot| {
+        seen.said().any(|(_, report)| {
+            report
+                .view
+                .nodes
+                .iter()
+                .any(|line| !ours.contains(&line.id))
+        })
+    };
+    if !knows_strangers(seen) {
+        return Ok(Plan::default());
+    }
+    let now = look::patiently(context, seen).await;
+    if !knows_strangers(&now) {
+        return Ok(Plan::default());
+    }
+    let everybody = look::with_strangers(context.wire, now.clone()).await;
+    Ok(form::ghosts(&now.seats()?, &everybody.ids()))
 }
 
 /// What `start` would do.
@@ -134,6 +222,8 @@ pub async fn dry_run(
         form::explain(&mut plan);
         plan.stages.extend(drift.stages);
         plan.notes.extend(drift.notes);
+        plan.stages
+            .extend(forget_ghosts(context, &seen).await?.stages);
     } else if listed.members().next().is_none() && start::creates_all(launch, &plan) {
         let blank = start::blank_reports(launch);
         let seats = start::blank_seats(launch, &blank);
@@ -149,10 +239,30 @@ pub async fn dry_run(
                 .to_owned(),
         );
     } else {
+        plan = with_rescue(context, launch, &listed, plan).await?;
         plan.notes
             .push("what the nodes need to agree again is planned once they all answer".to_owned());
     }
     Ok(plan)
+}
+
+/// The same plan with who takes over before nodes start that do not know who they are, as far as those
+/// run already who have to be asked.
+async fn with_rescue(
+    context: &Context<'_>,
+    launch: &Launch,
+    listed: &Snapshot,
+    plan: Plan,
+) -> Result<Plan> {
+    let (mut first, last) = rcluster_core::plan::start::split(plan);
+    let late = start::starting(&last);
+    if !late.is_empty() && start::starting(&first).is_empty() {
+        let blanks = start::blanks(context, launch, &late).await?;
+        let rescue = start::rescue(context, listed, &blanks).await?;
+        first.stages.extend(rescue.stages);
+    }
+    first.stages.extend(last.stages);
+    Ok(first)
 }
 
 /// Every node came back under a new address (containers recreated by compose, say). Only nodes

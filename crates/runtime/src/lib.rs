@@ -33,7 +33,7 @@ pub use faults::{Beside, Faults, Partition, Signal};
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use log_line::{LogLine, LogLines};
-use rcluster_core::snapshot::place::{Capabilities, Engine, Placed, RunState, ShapeHash};
+use rcluster_core::snapshot::place::{Capabilities, Disk, Engine, Placed, RunState, ShapeHash};
 use rcluster_core::{
     error::Result,
     node::NodeName,
@@ -134,6 +134,14 @@ pub trait Runtime: Send + Sync {
 
     /// The nodes of a cluster that exist, sorted by name in natural order.
     async fn list(&self, cluster: &ClusterName) -> Result<Vec<Placed>>;
+
+    /// What the disk of a node holds that does not run; it need not exist (its data may).
+    ///
+    /// Where that cannot be seen it counts as [`Disk::Whole`].
+    async fn disk(&self, cluster: &ClusterName, node: &NodeName) -> Result<Disk> {
+        let _ = (cluster, node);
+        Ok(Disk::Whole)
+    }
 
     /// Every cluster this runtime knows of.
     async fn clusters(&self) -> Result<Vec<Found>>;

@@ -4,7 +4,9 @@
 //! with something that does, by a hook that hears of every change of power.
 
 use async_trait::async_trait;
-use rcluster_core::snapshot::place::{Capabilities, Exit, Placed, RunState, ShapeHash, THIS_HOST};
+use rcluster_core::snapshot::place::{
+    Capabilities, Disk, Exit, Placed, RunState, ShapeHash, THIS_HOST,
+};
 use rcluster_core::{
     error::{Error, Kind, Result},
     node::{Address, NodeName},
@@ -50,6 +52,11 @@ pub enum Power {
         /// Whose.
         disk: String,
     },
+    /// It forgets who it is and keeps its data.
+    Unname {
+        /// Whose.
+        disk: String,
+    },
     /// Its data is removed.
     Wipe {
         /// Whose.
@@ -86,7 +93,11 @@ struct Inner {
     prepared: BTreeSet<ClusterName>,
     /// Data, of nodes that exist and of others.
     disks: BTreeSet<(ClusterName, NodeName)>,
+    /// Of those, data without a nodes.conf.
+    nameless: BTreeSet<(ClusterName, NodeName)>,
     doomed: BTreeSet<NodeName>,
+    /// Nodes that count as running until the next look, and then have ended.
+    ending: BTreeSet<NodeName>,
     creations: u8,
     changes: usize,
 }
@@ -131,6 +142,18 @@ impl FakeRuntime {
     /// The node dies whenever it is started from now on.
     pub fn doom(&self, node: &NodeName) {
         self.lock().doomed.insert(node.clone());
+    }
+
+    /// A node that is stopped loses its nodes.conf, and keeps its data.
+    pub fn unname(&self, cluster: &ClusterName, node: &NodeName) {
+        let disk = disk(cluster, node);
+        self.lock().nameless.insert((cluster.clone(), node.clone()));
+        (self.power)(Power::Unname { disk });
+    }
+
+    /// The node is ending: the next look still finds it running, and then it has ended.
+    pub fn end_soon(&self, node: &NodeName) {
+        self.lock().ending.insert(node.clone());
     }
 
     /// The redis.conf that the node reads at its next start.
@@ -184,6 +207,7 @@ impl FakeRuntime {
             conf: node.conf.clone(),
         });
         inner.disks.insert((cluster.clone(), name.clone()));
+        inner.nameless.remove(&(cluster.clone(), name.clone()));
         inner.changes += 1;
         Ok(())
     }
@@ -220,6 +244,30 @@ impl FakeRuntime {
             disk: disk(cluster, name),
         });
         true
+    }
+
+    fn listed(inner: &Inner, cluster: &ClusterName) -> Vec<Placed> {
+        let placed = |(name, node): (&NodeName, &Node)| {
+            let lives = node.state != RunState::Stopped && !node.cut_off;
+            Placed {
+                node: name.clone(),
+                state: node.state,
+                port: node.address.port,
+                bus_port: node.address.bus_port,
+                host: THIS_HOST.to_owned(),
+                connected: !node.cut_off,
+                exit: node.exit.clone(),
+                dial: lives.then(|| SocketAddr::new(node.listen, node.address.port)),
+                address: lives.then_some(node.address),
+                runtime_id: if lives {
+                    disk(cluster, name)
+                } else {
+                    String::new()
+                },
+                shape: Some(node.shape.clone()),
+            }
+        };
+        inner.sorted(cluster).into_iter().map(placed).collect()
     }
 
     fn wipe(&self, inner: &mut Inner, cluster: &ClusterName, name: &NodeName) -> bool {
@@ -384,28 +432,25 @@ impl Runtime for FakeRuntime {
     }
 
     async fn list(&self, cluster: &ClusterName) -> Result<Vec<Placed>> {
+        let mut inner = self.lock();
+        let ending = std::mem::take(&mut inner.ending);
+        let listed = Self::listed(&inner, cluster);
+        for node in &ending {
+            self.power_off(&mut inner, cluster, node, 0);
+        }
+        Ok(listed)
+    }
+
+    async fn disk(&self, cluster: &ClusterName, node: &NodeName) -> Result<Disk> {
         let inner = self.lock();
-        let placed = |(name, node): (&NodeName, &Node)| {
-            let lives = node.state != RunState::Stopped && !node.cut_off;
-            Placed {
-                node: name.clone(),
-                state: node.state,
-                port: node.address.port,
-                bus_port: node.address.bus_port,
-                host: THIS_HOST.to_owned(),
-                connected: !node.cut_off,
-                exit: node.exit.clone(),
-                dial: lives.then(|| SocketAddr::new(node.listen, node.address.port)),
-                address: lives.then_some(node.address),
-                runtime_id: if lives {
-                    disk(cluster, name)
-                } else {
-                    String::new()
-                },
-                shape: Some(node.shape.clone()),
-            }
-        };
-        Ok(inner.sorted(cluster).into_iter().map(placed).collect())
+        let disk = (cluster.clone(), node.clone());
+        Ok(
+            match (inner.disks.contains(&disk), inner.nameless.contains(&disk)) {
+                (true, true) => Disk::Nameless,
+                (true, false) => Disk::Whole,
+                (false, _) => Disk::Empty,
+            },
+        )
     }
 
     async fn clusters(&self) -> Result<Vec<Found>> {

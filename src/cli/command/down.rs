@@ -5,7 +5,7 @@ use crate::{
     cli::{
         Verdict,
         args::{Global, SpecFlags},
-        confirm::confirm,
+        confirm::{confirm, deletes, unsaved},
         settings,
     },
     output::{progress::Progress, result, screen::Screen},
@@ -54,11 +54,10 @@ impl Execute for Down {
         }
         let session = Session::find(request, Purpose::Change).await?;
         if self.volumes {
-            let what = format!(
-                "`down --volumes` deletes all data of cluster {}",
-                session.launch.name
-            );
+            let what = deletes(&session, "down --volumes").await;
             confirm(global, &session.launch.name, &what).await?;
+        } else {
+            unsaved(global, &session, "down", &[]).await?;
         }
         let progress = Progress::new(screen);
         let removed = lifecycle::down(&session, &progress, self.volumes).await?;

@@ -5,7 +5,7 @@ use crate::{
     cli::{
         Verdict,
         args::{Global, SpecFlags},
-        confirm::confirm,
+        confirm::{confirm, deletes},
         settings,
     },
     output::{progress::Progress, result, screen::Screen},
@@ -55,12 +55,7 @@ impl Execute for Reset {
         let session = Session::find(request, Purpose::Change).await?;
         let name = &session.launch.name;
         let what = if self.hard { "reset --hard" } else { "reset" };
-        confirm(
-            global,
-            name,
-            &format!("`{what}` deletes all data of cluster {name}"),
-        )
-        .await?;
+        confirm(global, name, &deletes(&session, what).await).await?;
         let progress = Progress::new(screen);
         let outcome = if self.hard {
             lifecycle::reset_hard(&session, &progress).await?

@@ -5,6 +5,7 @@ use crate::{
     cli::{
         Verdict,
         args::{Global, SpecFlags, node_name},
+        confirm::unsaved,
         settings,
     },
     output::{failover as drill, progress::Progress, result, screen::Screen},
@@ -62,6 +63,7 @@ impl Execute for Restart {
         let outcome = if self.rolling {
             lifecycle::rolling(&session, &progress).await?
         } else {
+            unsaved(global, &session, "restart", &self.nodes).await?;
             lifecycle::restart(&session, &progress, &self.nodes).await?
         };
         result::up(screen, &session.launch, &outcome, &progress, "restart")?;

@@ -5,6 +5,7 @@ use crate::{
     cli::{
         Verdict,
         args::{Global, SpecFlags, node_name},
+        confirm::unsaved,
         settings,
     },
     output::{progress::Progress, result, screen::Screen},
@@ -52,6 +53,7 @@ impl Execute for Stop {
             return Ok(Verdict::Fine);
         }
         let session = Session::find(request, Purpose::Change).await?;
+        unsaved(global, &session, "stop", &self.nodes).await?;
         let stopped = lifecycle::stop(&session, &progress, &self.nodes).await?;
         result::stopped(screen, &session.launch, stopped, &progress)?;
         Ok(Verdict::Fine)

@@ -19,6 +19,7 @@ mod resume;
 mod run;
 mod runtime_contract;
 mod seeds;
+mod sick;
 mod snippets;
 mod taken_over;
 mod test;

@@ -3,6 +3,7 @@
 
 mod forming;
 mod killed;
+mod lost;
 mod refusals;
 mod repairs;
 mod takeover;
@@ -325,6 +326,7 @@ fn coupled(wire: &FakeWire) -> OnPower {
         Power::Off { disk } => wire.halt(&disk),
         Power::Freeze { disk } => wire.freeze(&disk),
         Power::Thaw { disk } => wire.thaw(&disk),
+        Power::Unname { disk } => wire.unname(&disk),
         Power::Wipe { disk } => wire.wipe(&disk),
     })
 }

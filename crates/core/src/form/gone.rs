@@ -21,9 +21,11 @@ use std::collections::BTreeMap;
 pub(super) struct Gone<'a> {
     pub(super) id: &'a NodeId,
     /// Slots that nobody who is left owns.
-    slots: SlotSet,
+    pub(super) slots: SlotSet,
     /// Which seat takes them over.
     pub(super) heir: Option<usize>,
+    /// Which seat is the node itself: it lost its nodes.conf, and has its keys.
+    pub(super) itself: Option<usize>,
 }
 
 /// Those of the strangers that are gone for good.
@@ -31,9 +33,10 @@ pub(super) fn gone<'a>(
     seats: &[Seat<'_>],
     strangers: &BTreeMap<&'a NodeId, &'a ViewLine>,
 ) -> Result<Vec<Gone<'a>>> {
-    let replaced = |line: &ViewLine| {
-        let taken = |address| seats.iter().any(|seat| seat.address == address);
-        !line.connected && line.address.is_none_or(taken)
+    // Whatever a link says: one that is being dialled in vain counts as connected (7.0).
+    let replaced = |line: &ViewLine| match line.address {
+        Some(address) => seats.iter().any(|seat| seat.address == address),
+        None => !line.connected,
     };
     let mut found = Vec::new();
     for (id, line) in strangers {
@@ -41,29 +44,66 @@ pub(super) fn gone<'a>(
         if !views.filter_map(|view| view.line(id)).all(replaced) {
             continue;
         }
-        let slots = seats
+        let slots = unowned(seats, line);
+        let heir = index_of_heir(seats, id).filter(|_| !slots.is_empty());
+        let itself = seats
             .iter()
-            .fold(line.slots.clone(), |left, seat| left.minus(&seat.slots()));
-        let heir = seats
-            .iter()
-            .enumerate()
-            .filter(|(_, seat)| seat.me().is_some_and(|me| me.master.as_ref() == Some(id)))
-            .max_by_key(|(i, seat)| (seat.report.info.replication.offset, std::cmp::Reverse(*i)))
-            .map(|(i, _)| i)
-            .filter(|_| !slots.is_empty());
-        if heir.is_none() && !slots.is_empty() {
-            return Err(Error::refused(format!(
-                "slots {slots} ({} of {SLOTS}) were on a node whose data is gone, and no replica has a copy",
-                slots.count()
-            ))
-            .hint(hint![
-                "nothing was formed. ", Verb::Reset, " begins anew without any data";
-                "`redis-cli --cluster fix` keeps the other slots and deals these anew, empty"
-            ]));
+            .position(|seat| seat.has_lost_its_name() && seat.slots().minus(&line.slots).is_empty())
+            .filter(|_| heir.is_none());
+        if heir.is_none() && itself.is_none() && !slots.is_empty() {
+            return Err(nobody_has(seats, &slots));
         }
-        found.push(Gone { id, slots, heir });
+        found.push(Gone {
+            id,
+            slots,
+            heir,
+            itself,
+        });
     }
     Ok(found)
+}
+
+/// The slots of a node that is not there, but for those that somebody who is there owns.
+pub(super) fn unowned(seats: &[Seat<'_>], line: &ViewLine) -> SlotSet {
+    seats
+        .iter()
+        .fold(line.slots.clone(), |left, seat| left.minus(&seat.slots()))
+}
+
+/// The replica of a node that has the most of its data.
+pub(super) fn heir<'a, 'b>(seats: &'a [Seat<'b>], id: &NodeId) -> Option<&'a Seat<'b>> {
+    seats.get(index_of_heir(seats, id)?)
+}
+
+fn index_of_heir(seats: &[Seat<'_>], id: &NodeId) -> Option<usize> {
+    seats
+        .iter()
+        .enumerate()
+        .filter(|(_, seat)| seat.me().is_some_and(|me| me.master.as_ref() == Some(id)))
+        .max_by_key(|(i, seat)| (seat.report.info.replication.offset, std::cmp::Reverse(*i)))
+        .map(|(i, _)| i)
+}
+
+/// Beginning anew is offered only where nothing is left that it would delete.
+pub(super) fn nobody_has(seats: &[Seat<'_>], slots: &SlotSet) -> Error {
+    let masters = seats.iter().filter(|seat| !seat.is_replica());
+    let keys: u64 = masters.map(|seat| seat.report.info.keys).sum();
+    let hint = if keys == 0 {
+        hint![
+            "nothing was formed, and the others hold no key: ",
+            Verb::Reset,
+            " begins anew"
+        ]
+    } else {
+        hint![format!(
+            "nothing was formed. If the data is somewhere (a backup, another disk), put it back first. `redis-cli --cluster fix` deals these slots anew, empty, and keeps the {keys} keys of the others"
+        )]
+    };
+    Error::refused(format!(
+        "slots {slots} ({} of {SLOTS}) were on a node whose data is gone, and no replica has a copy",
+        slots.count()
+    ))
+    .hint(hint)
 }
 
 /// Of each that is replaced while it owned slots, a replica becomes the owner.

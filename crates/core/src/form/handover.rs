@@ -47,6 +47,9 @@ pub fn explain(plan: &mut Plan) {
 
 /// The mirror image: the first replica of each master in its place. `None`: some master has none.
 pub(super) fn mirrored(layout: &Layout) -> Option<Layout> {
+    if layout.masters.is_empty() {
+        return None;
+    }
     let mut mirror = layout.clone();
     for (master, _) in &mut mirror.masters {
         let mut replicas = layout.replicas.iter();
@@ -81,8 +84,8 @@ impl Handover {
     }
 
     /// Whose slots are handed over first.
-    pub(super) fn first(&self) -> usize {
-        self.mirror.masters[0].0
+    pub(super) fn first(&self) -> Option<usize> {
+        self.mirror.masters.first().map(|(master, _)| *master)
     }
 
     /// Each master with who owns its slots before.

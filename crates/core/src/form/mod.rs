@@ -19,19 +19,22 @@
 mod gone;
 mod handover;
 mod haste;
+mod rescue;
 mod roles;
 mod seat;
 
 pub use handover::{explain, may_take_over};
 pub use haste::{Afterwards, HURRIED};
+pub use rescue::{Blank, rescue};
 pub use seat::{Seat, acquainted, all_lost, at_rest, one_owner_each};
 
 use crate::plan::step::{Goal, Plan, Step};
 use crate::{
     error::{Error, Result},
     node::{NodeId, NodeName},
-    snapshot::nodes_text::ViewLine,
+    snapshot::nodes_text::{Failure, ViewLine},
 };
+use gone::Gone;
 use haste::{Haste, Masters};
 use roles::Missing;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +53,9 @@ const MANY: usize = 64;
 
 /// What is still missing for these nodes to be one cluster with `replicas` replicas a master.
 pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Result<Plan> {
+    if seats.is_empty() {
+        return Err(Error::failed("there is no node to form"));
+    }
     distinct(seats)?;
     let strangers = strangers(seats);
     let gone = gone::gone(seats, &strangers)?;
@@ -61,10 +67,10 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
     let introductions = introductions(seats);
 
     let mut plan = Plan::default();
-    let forget = gone::forget(seats, &gone);
     let cut_off = seats.iter().any(Seat::is_cut_off);
     let in_place = assign.is_empty() && attach.is_empty() && introductions.is_empty();
     if in_place && gone.iter().all(|gone| gone.heir.is_none()) && !cut_off {
+        let forget = gone::forget(seats, &gone);
         plan.stage("forget replaced nodes", forget, Goal::None);
         return Ok(plan);
     }
@@ -88,6 +94,13 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
         0 => "bring links up",
         _ => "hand out slots",
     };
+    // Whoever still knows what a node was before it lost its name would not believe that its slots
+    // are somebody else's.
+    let (returned, replaced): (Vec<Gone<'_>>, Vec<Gone<'_>>) =
+        gone.into_iter().partition(|gone| gone.itself.is_some());
+    let forget_first = gone::forget(seats, &returned);
+    plan.stage("forget replaced nodes", forget_first, Goal::None);
+    let forget = gone::forget(seats, &replaced);
     plan.stage(title, first, Goal::None);
     let all_known = introductions.is_empty();
     plan.stage("introduce nodes", introductions, Goal::Acquainted);
@@ -141,6 +154,41 @@ fn strangers<'a>(seats: &'a [Seat<'_>]) -> BTreeMap<&'a NodeId, &'a ViewLine> {
         }
     }
     strangers
+}
+
+/// Nodes that somebody still remembers, that are not of this cluster and own nothing, and that
+/// answer nobody (`answered` are the ids of all who did): everybody forgets them.
+///
+/// One that answers is never forgotten, and neither is one with slots: what became of those is for a
+/// person to say.
+pub fn ghosts(seats: &[Seat<'_>], answered: &BTreeSet<NodeId>) -> Plan {
+    let is_ghost = |id: &NodeId| {
+        let views = seats.iter().map(|seat| &seat.report.view);
+        let lines: Vec<&ViewLine> = views.filter_map(|view| view.line(id)).collect();
+        let replaced = |line: &&&ViewLine| {
+            let port = line.address.map(|address| address.port);
+            seats.iter().any(|seat| Some(seat.address.port) == port)
+        };
+        let fails = |line: &&&ViewLine| line.failure != Failure::None || !line.connected;
+        lines.iter().all(|line| line.slots.is_empty())
+            && lines.iter().any(|line| fails(&line) || replaced(&line))
+    };
+    let gone: Vec<&NodeId> = strangers(seats)
+        .into_keys()
+        .filter(|id| !answered.contains(*id) && is_ghost(id))
+        .collect();
+    let steps = gone.iter().flat_map(|id| {
+        let knows = seats
+            .iter()
+            .filter(|seat| seat.report.view.line(id).is_some());
+        knows.map(|seat| Step::Forget {
+            node: seat.name.clone(),
+            gone: (*id).clone(),
+        })
+    });
+    let mut plan = Plan::default();
+    plan.stage("forget nodes that are gone", steps.collect(), Goal::None);
+    plan
 }
 
 fn replicate(seats: &[Seat<'_>], pairs: &[(usize, usize)]) -> Vec<Step> {

@@ -1,7 +1,7 @@
 //! Who is to own which slots and who is to follow whom, as far as it is not so yet.
 //!
-//! What a node already is (owner of slots, replica of somebody) is never undone; only empty nodes
-//! get a role.
+//! What a node already is (owner of slots, replica of somebody) is not undone; only empty nodes get a
+//! role, and a replica too many of one shard goes to another that lacks one.
 
 use super::{
     MANY,
@@ -66,6 +66,14 @@ pub(super) fn missing<'a>(
     let mut attach: Vec<(usize, usize)> = Vec::new();
     if uncovered.is_empty() {
         attach = place_blanks(seats, &heirs, &candidates, &wanted, replicas)?;
+        attach.extend(strays(seats, &heirs, &wanted, replicas, &attach));
+        assign.extend(gone.iter().filter_map(|gone| {
+            let itself = seats.get(gone.itself?)?;
+            (!gone.slots.is_empty()).then(|| Step::AddSlots {
+                node: itself.name.clone(),
+                slots: gone.slots.clone(),
+            })
+        }));
     } else {
         strangers.retain(|id, _| !gone.iter().any(|gone| gone.id == *id));
         refuse_unless_ours(seats, &strangers, &wanted, &uncovered)?;
@@ -85,7 +93,8 @@ pub(super) fn missing<'a>(
                 .map(|(replica, master)| (*replica, *master)),
         );
     }
-    assign.extend(epochs(seats, handover.as_ref().map(Handover::first)));
+    assign.extend(returned_epochs(seats, gone));
+    assign.extend(epochs(seats, handover.as_ref().and_then(Handover::first)));
     Ok(Missing {
         assign,
         attach,
@@ -164,24 +173,29 @@ fn place_blanks(
     wanted: &Layout,
     replicas: usize,
 ) -> Result<Vec<(usize, usize)>> {
-    let owners: Vec<usize> = (0..seats.len())
-        .filter(|i| !seats[*i].slots().is_empty() || heirs.contains(i))
-        .collect();
-    let mut followers: BTreeMap<usize, usize> = owners
-        .iter()
-        .map(|owner| {
-            let id = seats[*owner].id();
-            let follows = |seat: &&Seat<'_>| {
-                seat.me()
-                    .is_some_and(|line| line.master.as_ref() == Some(id))
-            };
-            (*owner, seats.iter().filter(follows).count())
-        })
-        .collect();
+    let mut followers = followers(seats, heirs);
+    let short = |followers: &BTreeMap<usize, usize>| {
+        followers.len() >= wanted.masters.len() || followers.values().any(|count| *count < replicas)
+    };
     let mut placed = Vec::new();
     for (i, seat) in seats.iter().enumerate() {
         if !seat.slots().is_empty() || seat.is_replica() {
             continue;
+        }
+        if !short(&followers) {
+            // Slots were moved away from it by hand: the judge says so, and nothing is done.
+            if !seat.report.view.is_alone() {
+                continue;
+            }
+            return Err(Error::refused(format!(
+                "{} is empty, but all slots are owned: {} of {} wanted",
+                seat.name,
+                followers.len(),
+                count(wanted.masters.len(), "master"),
+            ))
+            .hint(
+                "moving slots to new masters is not supported yet: put the number of shards back",
+            ));
         }
         if !seat.is_blank() {
             return Err(Error::refused(format!(
@@ -205,23 +219,106 @@ fn place_blanks(
         *followers.entry(master).or_default() += 1;
         placed.push((i, master));
     }
-    if let (Some((blank, _)), true) = (placed.first(), owners.len() < wanted.masters.len()) {
-        return Err(Error::refused(format!(
-            "{} is empty, but all slots are owned: {} of {} wanted",
-            seats[*blank].name,
-            owners.len(),
-            count(wanted.masters.len(), "master"),
-        ))
-        .hint("moving slots to new masters is not supported yet: put the number of shards back"));
-    }
     Ok(placed)
+}
+
+/// Who owns slots, each with how many replicas it has. One that another owner with a newer claim is
+/// about to take everything from is none.
+fn followers(seats: &[Seat<'_>], heirs: &[usize]) -> BTreeMap<usize, usize> {
+    let epoch = |seat: &Seat<'_>| seat.me().map_or(Epoch(0), |me| me.epoch);
+    let is_outvoted = |seat: &Seat<'_>| {
+        let newer = seats.iter().filter(|other| epoch(other) > epoch(seat));
+        let left = newer.fold(seat.slots(), |left, other| left.minus(&other.slots()));
+        left.is_empty()
+    };
+    let owns = |i: &usize| {
+        let owner = seats.get(*i);
+        owner.is_some_and(|seat| !seat.slots().is_empty() && !is_outvoted(seat))
+    };
+    let owners = (0..seats.len()).filter(|i| heirs.contains(i) || owns(i));
+    let counted = owners.map(|owner| {
+        let id = seats[owner].id();
+        let follows = |seat: &&Seat<'_>| {
+            seat.me()
+                .is_some_and(|line| line.master.as_ref() == Some(id))
+        };
+        (owner, seats.iter().filter(follows).count())
+    });
+    counted.collect()
+}
+
+/// Replicas that were moved to another shard by hand, or moved by themselves (replica migration): from
+/// where there are too many each goes to where one is missing, the one first that belongs there.
+fn strays(
+    seats: &[Seat<'_>],
+    heirs: &[usize],
+    wanted: &Layout,
+    replicas: usize,
+    placed: &[(usize, usize)],
+) -> Vec<(usize, usize)> {
+    let mut followers = followers(seats, heirs);
+    if followers.len() != wanted.masters.len() {
+        return Vec::new();
+    }
+    for (_, master) in placed {
+        *followers.entry(*master).or_default() += 1;
+    }
+    let of = |replica: &usize| {
+        let master = seats[*replica].me()?.master.as_ref()?;
+        let mut owners = 0..seats.len();
+        owners.find(|i| seats[*i].id() == master)
+    };
+    let mut moved = Vec::new();
+    while let Some(lonely) = followers
+        .iter()
+        .find_map(|(master, count)| (*count < replicas).then_some(*master))
+    {
+        let surplus = |replica: &usize| {
+            let from = of(replica).filter(|_| !moved.iter().any(|(i, _)| i == replica));
+            from.is_some_and(|from| followers.get(&from).is_some_and(|count| *count > replicas))
+        };
+        let belongs = |replica: &usize| wanted.replicas.get(replica) == Some(&lonely);
+        let stray = (0..seats.len())
+            .filter(surplus)
+            .max_by_key(|replica| (belongs(replica), *replica));
+        let Some(stray) = stray else { break };
+        if let Some(count) = of(&stray).and_then(|from| followers.get_mut(&from)) {
+            *count -= 1;
+        }
+        *followers.entry(lonely).or_default() += 1;
+        moved.push((stray, lonely));
+    }
+    moved
+}
+
+/// A node that lost its name gets an epoch that is greater than all others, unless the cluster is so
+/// young that [`epochs`] deals it one.
+fn returned_epochs(seats: &[Seat<'_>], gone: &[Gone<'_>]) -> Vec<Step> {
+    if is_young(seats) {
+        return Vec::new();
+    }
+    let epochs = seats.iter().map(|seat| seat.report.cluster.current_epoch.0);
+    let last = epochs.max().unwrap_or_default();
+    let returned = gone.iter().filter_map(|gone| seats.get(gone.itself?));
+    returned
+        .zip(last + 1..)
+        .map(|(seat, epoch)| Step::SetEpoch {
+            node: seat.name.clone(),
+            epoch: Epoch(epoch),
+        })
+        .collect()
+}
+
+fn is_young(seats: &[Seat<'_>]) -> bool {
+    seats
+        .iter()
+        .all(|seat| seat.report.cluster.current_epoch.0 <= seats.len() as u64)
 }
 
 /// Distinct epochs for nodes that know nobody, as long as the cluster is young: in an old one a
 /// newcomer's low epoch could collide with a master's. `last` gets the greatest.
 fn epochs(seats: &[Seat<'_>], last: Option<usize>) -> Vec<Step> {
-    let young = |seat: &Seat<'_>| seat.report.cluster.current_epoch.0 <= seats.len() as u64;
-    if !seats.iter().all(young) {
+    if !is_young(seats) {
         return Vec::new();
     }
     let lines = seats.iter().flat_map(|seat| &seat.report.view.nodes);

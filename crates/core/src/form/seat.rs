@@ -59,6 +59,15 @@ impl Seat<'_> {
             && self.report.cluster.current_epoch == Epoch(0)
     }
 
+    /// A node that knows nobody but has keys: it lost its nodes.conf and not its data, and took the
+    /// slots of its keys when it loaded them (`verifyClusterConfigWithData`).
+    pub(super) fn has_lost_its_name(&self) -> bool {
+        self.report.view.is_alone()
+            && self.report.info.keys > 0
+            && !self.slots().is_empty()
+            && self.me().is_some_and(|me| me.epoch == Epoch(0))
+    }
+
     pub(super) fn knows(&self, other: &Seat<'_>) -> bool {
         self.report
             .view

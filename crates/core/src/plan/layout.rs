@@ -82,10 +82,11 @@ pub fn place(candidates: &[Candidate], replicas: usize) -> Layout {
     chosen.sort_unstable();
     let mut rest = rest.to_vec();
     rest.sort_unstable();
+    // With fewer nodes than one shard takes there is no master to follow.
     let mut assigned: Vec<(usize, usize)> = rest
         .iter()
-        .enumerate()
-        .map(|(i, replica)| (*replica, chosen[i % masters.max(1)]))
+        .zip(chosen.iter().cycle())
+        .map(|(replica, master)| (*replica, *master))
         .collect();
     improve(candidates, &mut assigned);
     Layout {
@@ -261,6 +262,14 @@ mod tests {
                 candidates[*replica].zone, candidates[*master].zone,
                 "{replica} → {master}"
             );
+        }
+    }
+
+    #[test]
+    fn too_few_nodes_for_a_shard_get_no_place() {
+        for nodes in 0..3 {
+            let layout = place(&on_hosts(&["a", "b"][..nodes.min(2)]), 2);
+            assert!(layout.masters.is_empty() && layout.replicas.is_empty());
         }
     }
 

@@ -1,6 +1,6 @@
 //! From what is wanted and what the runtime found to the steps that make every node run.
 
-use super::step::{Change, Goal, Plan, Step};
+use super::step::{Change, Goal, Plan, Step, names};
 use crate::{
     error::{Error, Result},
     hint,
@@ -26,10 +26,18 @@ pub struct Existing {
     pub port: u16,
 }
 
-/// Starts what does not run, creates what is missing, thaws what is frozen.
+/// The title of the stage that starts nodes which do not know who they are.
+const BLANK: &str = "start empty nodes";
+
+/// Starts what does not run, creates what is missing, thaws what is frozen, and connects what lost
+/// its network.
+///
+/// `blank` are nodes without a nodes.conf: where others have one, they start in a stage of their own,
+/// after them. A replica whose master comes back empty at the same address copies that emptiness, so
+/// whoever has the data has to lead before (see [`split`]).
 ///
 /// What would need nodes to be removed or made anew is refused: that is not `up`'s to decide.
-pub fn start(launch: &Launch, existing: &[Existing]) -> Result<Plan> {
+pub fn start(launch: &Launch, existing: &[Existing], blank: &[NodeName]) -> Result<Plan> {
     if let Some(extra) = existing
         .iter()
         .find(|node| launch.node(&node.node).is_none())
@@ -90,8 +98,51 @@ pub fn start(launch: &Launch, existing: &[Existing]) -> Result<Plan> {
     if steps.iter().any(creates) {
         plan.stage("prepare", vec![Step::Prepare], Goal::None);
     }
-    plan.stage("start nodes", steps, Goal::Answering);
+    let others = launch.nodes.iter().any(|node| !blank.contains(&node.name));
+    let (last, first): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| {
+        let is_blank = |node: &NodeName| others && blank.contains(node);
+        matches!(step, Step::Ensure { node, .. } if is_blank(node))
+    });
+    plan.stage("start nodes", first, Goal::Answering);
+    if !last.is_empty() {
+        let names: Vec<NodeName> = last.iter().filter_map(starts).cloned().collect();
+        plan.notes.push(format!(
+            "{} last, without a nodes.conf: a replica of what it was leads before that",
+            names_start(&names)
+        ));
+    }
+    plan.stage(BLANK, last, Goal::Answering);
     Ok(plan)
+}
+
+fn starts(step: &Step) -> Option<&NodeName> {
+    match step {
+        Step::Ensure { node, .. } => Some(node),
+        _ => None,
+    }
+}
+
+fn names_start(nodes: &[NodeName]) -> String {
+    let verb = if nodes.len() == 1 { "starts" } else { "start" };
+    format!("{} {verb}", names(nodes, ", "))
+}
+
+/// What is started first, and then the nodes that do not know who they are. Between the two, those
+/// who have data take over from them.
+pub fn split(plan: Plan) -> (Plan, Plan) {
+    let (last, first) = plan
+        .stages
+        .into_iter()
+        .partition(|stage| stage.title == BLANK);
+    let first = Plan {
+        stages: first,
+        notes: plan.notes,
+    };
+    let last = Plan {
+        stages: last,
+        notes: Vec::new(),
+    };
+    (first, last)
 }
 
 /// Refuses another number of shards, or fewer replicas, than the data is spread over: it would
@@ -144,11 +195,11 @@ mod tests {
 
     #[test]
     fn nothing_there_creates_all_and_all_there_does_nothing() {
-        let plan = start(&launch(), &[]).expect("a plan");
+        let plan = start(&launch(), &[], &[]).expect("a plan");
         assert_eq!(plan.step_count(), 7);
         assert_eq!(plan.stages[1].steps.len(), 6);
         assert_eq!(plan.stages[1].until, Goal::Answering);
-        let plan = start(&launch(), &existing(|_| None)).expect("a plan");
+        let plan = start(&launch(), &existing(|_| None), &[]).expect("a plan");
         assert!(plan.is_empty());
     }
 
@@ -159,7 +210,7 @@ mod tests {
             5 => Some(Change::Thaw),
             _ => None,
         });
-        let plan = start(&launch(), &found).expect("a plan");
+        let plan = start(&launch(), &found, &[]).expect("a plan");
         let texts: Vec<String> = plan.stages[0].steps.iter().map(Step::to_string).collect();
         assert_eq!(
             texts,
@@ -168,14 +219,36 @@ mod tests {
     }
 
     #[test]
+    fn nodes_that_do_not_know_who_they_are_start_after_all_others() {
+        let names = |plan: &Plan| -> Vec<String> {
+            let stages = plan.stages.iter().filter(|stage| stage.title != "prepare");
+            let steps = stages.flat_map(|stage| &stage.steps);
+            steps.filter_map(starts).map(ToString::to_string).collect()
+        };
+        let lost = [NodeName::new("node-1")];
+        let found = existing(|_| Some(Change::Start));
+        let (first, last) = split(start(&launch(), &found, &lost).expect("a plan"));
+        assert_eq!(names(&first).len(), 5);
+        assert_eq!(names(&last), ["node-1"]);
+        // Where none knows, there is nobody to wait for.
+        let all: Vec<NodeName> = launch()
+            .nodes
+            .iter()
+            .map(|node| node.name.clone())
+            .collect();
+        let (first, last) = split(start(&launch(), &[], &all).expect("a plan"));
+        assert_eq!((names(&first).len(), last.is_empty()), (6, true));
+    }
+
+    #[test]
     fn another_shape_or_a_node_too_many_is_refused() {
         let mut found = existing(|_| None);
         found[3].shape = Some("y".into());
-        let error = start(&launch(), &found).expect_err("refused");
+        let error = start(&launch(), &found, &[]).expect_err("refused");
         assert_eq!(error.kind().exit_code(), 3);
         assert!(error.cause().contains("node-4"));
         let mut found = existing(|_| None);
         found[0].node = NodeName::new("node-9");
-        assert!(start(&launch(), &found).is_err());
+        assert!(start(&launch(), &found, &[]).is_err());
     }
 }

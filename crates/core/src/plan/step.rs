@@ -209,6 +209,8 @@ pub enum Change {
     Start,
     /// It is frozen.
     Thaw,
+    /// It runs, but is not in the cluster's network.
+    Connect,
 }
 
 impl fmt::Display for Step {
@@ -220,6 +222,9 @@ impl fmt::Display for Step {
                     Change::Create => "create and start",
                     Change::Start => "start",
                     Change::Thaw => "thaw",
+                    Change::Connect => {
+                        return write!(f, "connect {node} to the cluster's network again");
+                    }
                 };
                 write!(f, "{verb} {node} on port {port}")
             }

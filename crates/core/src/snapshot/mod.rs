@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod capability;
 pub mod info;
+pub mod last_words;
 pub mod names;
 pub mod nodes_text;
 pub mod place;
@@ -26,6 +27,7 @@ use answer::{WireError, WireResult};
 use nodes_text::{View, ViewLine};
 use place::{Placed, RunState};
 use report::Report;
+use std::collections::BTreeSet;
 
 /// What a node said; `None`: it was not asked, because it cannot answer (stopped, frozen).
 pub type Answer = Option<WireResult<Report>>;
@@ -210,6 +212,12 @@ impl Snapshot {
         self.nodes
             .iter()
             .filter_map(|node| Some((node, node.report()?)))
+    }
+
+    /// The ids of everybody who answered, strangers included.
+    pub fn ids(&self) -> BTreeSet<NodeId> {
+        let said = self.said();
+        said.map(|(_, report)| report.view.myself.clone()).collect()
     }
 
     /// The views of those who answered, each with the name of whose it is.

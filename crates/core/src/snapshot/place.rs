@@ -85,6 +85,17 @@ pub struct Placed {
     pub shape: Option<String>,
 }
 
+/// What the disk of a node that does not run holds, and so what it will be when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Disk {
+    /// Its nodes.conf, by which it knows who it is, and whatever data it has.
+    Whole,
+    /// Data, but no nodes.conf, or one that is empty: Redis then makes it a new node.
+    Nameless,
+    /// Nothing.
+    Empty,
+}
+
 /// How a node's process ended, as the runtime saw it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Exit {

@@ -3,7 +3,7 @@
 
 use super::{context::Context, event::Event, look};
 use futures_util::future::join_all;
-use rcluster_core::snapshot::place::RunState;
+use rcluster_core::snapshot::place::{Placed, RunState};
 use rcluster_core::{
     error::{Error, Kind, Result},
     form, hint,
@@ -13,8 +13,8 @@ use rcluster_core::{
     plan::step::{Goal, Plan, Stage, Step},
     secret::Secret,
     slot::SlotSet,
-    snapshot::{Member, Snapshot, answer::WireError, refusal::Refusal},
-    spec::launch::Launch,
+    snapshot::{Member, Snapshot, answer::WireError, last_words, refusal::Refusal},
+    spec::{container, launch::Launch},
 };
 use rcluster_runtime::{
     Progress,
@@ -36,6 +36,9 @@ const MANY: usize = 16;
 /// How often a wait says what it last saw.
 const TELL: Duration = Duration::from_millis(500);
 
+/// How often a wait for somebody who is silent looks whether it still runs.
+const CHECK: Duration = Duration::from_millis(100);
+
 /// How long Redis may take to save and end before it is killed.
 pub const GRACE: Duration = Duration::from_secs(20);
 
@@ -54,6 +57,8 @@ pub struct Applier<'a> {
     launch: &'a Launch,
     password: Option<&'a Secret>,
     snapshot: Snapshot,
+    /// Who has to run, once it was started.
+    expected: Vec<NodeName>,
     done: Cell<usize>,
 }
 
@@ -66,6 +71,7 @@ impl<'a> Applier<'a> {
             launch,
             password,
             snapshot: look::unasked(Vec::new(), launch),
+            expected: Vec::new(),
             done: Cell::new(0),
         }
     }
@@ -75,6 +81,21 @@ impl<'a> Applier<'a> {
     pub fn having_seen(mut self, snapshot: Snapshot) -> Self {
         self.snapshot = snapshot;
         self
+    }
+
+    /// From now on these nodes have to run: one that does not has ended, and that is an error.
+    pub fn expect(&mut self, nodes: Vec<NodeName>) {
+        self.expected = nodes;
+    }
+
+    /// The cluster as it is to be.
+    pub fn launch(&self) -> &'a Launch {
+        self.launch
+    }
+
+    /// The password of its nodes.
+    pub fn password(&self) -> Option<&'a Secret> {
+        self.password
     }
 
     /// How many steps have been done.
@@ -155,7 +176,7 @@ impl<'a> Applier<'a> {
         }
         // All are let finish: a failure of one leaves no other half-done.
         let results = join_all(stage.steps.iter().map(|step| self.one(step, own))).await;
-        results.into_iter().collect()
+        Error::all(results.into_iter().filter_map(Result::err)).map_or(Ok(()), Err)
     }
 
     async fn one(
@@ -396,14 +417,24 @@ impl<'a> Applier<'a> {
         }
         if goal == Goal::Answering {
             self.snapshot = look::list(self.context, self.launch).await?;
+            let placed = self.snapshot.nodes.iter();
+            let placed: Vec<Placed> = placed.filter_map(|node| node.placed.clone()).collect();
+            self.refuse_ended(&placed).await?;
         }
         let told = Cell::new(Instant::now());
+        let checked = Cell::new(None);
         let laggard = RefCell::new(None);
         let outcome = wait_until(POLL, self.context.deadline, async || {
             let (snapshot, last) = match self.look(goal, &laggard).await? {
                 (snapshot, Ok(())) => return Ok(Look::Ready(snapshot)),
                 (snapshot, Err(last)) => (snapshot, last),
             };
+            // Somebody may be silent because it has ended.
+            let is_due = |at: Option<Instant>| at.is_none_or(|at| at.elapsed() > CHECK);
+            if !snapshot.is_complete() && is_due(checked.get()) {
+                checked.set(Some(Instant::now()));
+                self.dead().await?;
+            }
             if told.get().elapsed() > TELL {
                 told.set(Instant::now());
                 self.dead().await?;
@@ -475,31 +506,64 @@ impl<'a> Applier<'a> {
         Ok((seen, reached))
     }
 
-    /// A node of ours that ended while it was waited for is the reason, and its log says why.
+    /// Nodes of ours that ended while they were waited for are the reason, and their logs say why.
     pub async fn dead(&self) -> Result<()> {
         if self.launch.nodes.is_empty() {
             return Ok(());
         }
         let placed = self.context.runtime.list(&self.launch.name).await?;
-        let waited_for = |name: &NodeName| {
-            let known = self.snapshot.node(name);
-            known.is_some_and(|node| !node.is_stopped())
+        self.refuse_ended(&placed).await
+    }
+
+    /// The nodes that have to run and do not.
+    pub async fn ended(&self) -> Result<Vec<NodeName>> {
+        let placed = self.context.runtime.list(&self.launch.name).await?;
+        Ok(self.ended_of(&placed))
+    }
+
+    fn ended_of(&self, placed: &[Placed]) -> Vec<NodeName> {
+        let runs = |name: &NodeName| {
+            let found = placed.iter().find(|placed| placed.node == *name);
+            found.is_some_and(|placed| placed.state != RunState::Stopped)
         };
-        for node in placed {
-            if node.state == RunState::Stopped && waited_for(&node.node) {
-                let name = &self.launch.name;
-                let lines = self
-                    .context
-                    .runtime
-                    .logs(name, &node.node, LOG_LINES)
-                    .await
-                    .unwrap_or_default();
-                return Err(Error::failed(format!("{} ended", node.node))
-                    .log(node.node.as_str(), lines)
-                    .hint(hint!["its last lines say why"; Verb::Up, " starts it again"]));
-            }
+        let waited_for = self.snapshot.nodes.iter().filter(|node| {
+            // Only what is seen of them says who is waited for.
+            self.expected.is_empty() && !node.stranger && !node.is_stopped()
+        });
+        let waited_for = waited_for.map(|node| &node.name);
+        let wanted = self.expected.iter().chain(waited_for);
+        wanted.filter(|name| !runs(name)).cloned().collect()
+    }
+
+    async fn refuse_ended(&self, placed: &[Placed]) -> Result<()> {
+        let mut errors = Vec::new();
+        for node in self.ended_of(placed) {
+            let logs = self.context.runtime;
+            let lines = logs.logs(&self.launch.name, &node, LOG_LINES).await;
+            let lines = lines.unwrap_or_default();
+            let hint = last_words::hint(&lines, |file| self.data_file(&node, file));
+            let hint = hint
+                .unwrap_or_else(|| hint!["its last lines say why"; Verb::Up, " starts it again"]);
+            errors.push(
+                Error::failed(format!("{node} ended"))
+                    .hint(hint)
+                    .log(node.as_str(), lines),
+            );
         }
-        Ok(())
+        Error::all(errors).map_or(Ok(()), Err)
+    }
+
+    /// Where a file of a node's data lies.
+    fn data_file(&self, node: &NodeName, file: &str) -> String {
+        let name = &self.launch.name;
+        match self.context.runtime.folder(name, node) {
+            Some(folder) => folder.join("data").join(file).display().to_string(),
+            None => format!(
+                "{}/{file} (in the volume {})",
+                container::DATA,
+                container::volume_name(name, node)
+            ),
+        }
     }
 
     fn late(what: &str, waited: Duration, last: &str) -> Error {

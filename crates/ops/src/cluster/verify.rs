@@ -12,7 +12,7 @@ use rcluster_core::{
     node::Endpoint,
     plan::step::Goal,
     slot::{Slot, SlotRange, SlotSet},
-    snapshot::{Member, Seen, Snapshot, answer::WireError},
+    snapshot::{Member, Seen, answer::WireError},
 };
 use rcluster_runtime::wait::{Look, wait_until};
 use std::time::Duration;
@@ -67,14 +67,15 @@ pub async fn verify(
         applier.dead().await?;
     }
     proved?;
-    judged(context, applier.snapshot(), wanted).await?;
+    judged(context, applier, wanted).await?;
     Ok(Proof {
         masters: masters.into_iter().map(|(endpoint, _)| endpoint).collect(),
     })
 }
 
 /// Nothing is wrong, by the same judge that `status` asks, strangers included.
-async fn judged(context: &Context<'_>, seen: &Snapshot, wanted: Wanted<'_>) -> Result<()> {
+async fn judged(context: &Context<'_>, applier: &Applier<'_>, wanted: Wanted<'_>) -> Result<()> {
+    let seen = applier.snapshot();
     let outcome = wait_until(POLL, context.deadline, async || {
         let snapshot = match wanted.launch {
             Some(launch) => look::everybody(context, launch).await?,
@@ -83,7 +84,11 @@ async fn judged(context: &Context<'_>, seen: &Snapshot, wanted: Wanted<'_>) -> R
         let verdict = judge::judge(&snapshot, wanted);
         match verdict.passing() {
             _ if verdict.is_ok() => Ok(Look::Ready(())),
-            Some(_) => Ok(Look::Pending(verdict)),
+            Some(_) => {
+                // One that has ended is started by nobody, however long this waits.
+                applier.dead().await?;
+                Ok(Look::Pending(verdict))
+            }
             None => Err(unhealthy(&verdict, Kind::Unhealthy)),
         }
     })

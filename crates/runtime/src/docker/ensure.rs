@@ -14,8 +14,10 @@ use bollard::{
 use rcluster_core::{
     error::{Error, Result},
     node::NodeName,
+    snapshot::last_words,
     spec::{
         ClusterName,
+        container::DATA,
         launch::{Launch, NodeLaunch},
     },
 };
@@ -61,6 +63,9 @@ impl Docker {
                 Phase::Restarting | Phase::Stopped => {
                     if found.phase == Phase::Restarting {
                         self.halt(&found.id).await;
+                    }
+                    if !found.is_connected() {
+                        self.connect_again(launch, &node.name).await?;
                     }
                     self.put_conf(&found, conf).await?;
                     if self.run_or_forget(launch, node, &found.id).await? {
@@ -153,13 +158,17 @@ impl Docker {
         } else {
             format!("exit code {}", state.exit_code.unwrap_or_default())
         };
-        Err(
-            Error::failed(format!("the container of {node} died at its start ({why})"))
-                .hint(
-                    "its last log lines say why; mostly it is a directive in `redis:` of the spec",
-                )
-                .log(node.as_str(), lines),
-        )
+        let hint = last_words::hint(&lines, |file| {
+            format!("{DATA}/{file} (in the volume of {node})")
+        });
+        let error = Error::failed(format!("the container of {node} died at its start ({why})"));
+        let error = match hint {
+            Some(hint) => error.hint(hint),
+            None => error.hint(
+                "its last log lines say why; mostly it is a directive in `redis:` of the spec",
+            ),
+        };
+        Err(error.log(node.as_str(), lines))
     }
 
     /// Its state, and how often its restart policy has brought it back since it was started.

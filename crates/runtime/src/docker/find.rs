@@ -30,6 +30,12 @@ use std::{
 /// How many containers are looked at in the same moment.
 const AT_ONCE: usize = 16;
 
+/// How often a container has to have been brought back to count as one that does not stay up.
+const LOOP: i64 = 2;
+
+/// For how many seconds after its start that is asked.
+const YOUNG: u64 = 15;
+
 /// A node's container.
 #[derive(Debug, Clone)]
 pub(super) struct Container {
@@ -73,6 +79,19 @@ impl Container {
             phase,
             summary,
         })
+    }
+
+    /// Whether it came up within the last few seconds, as the engine words it: `Up 3 seconds`.
+    fn has_just_started(&self) -> bool {
+        let up = self.summary.status.as_deref().unwrap_or_default();
+        let seconds = match up.strip_prefix("Up ") {
+            Some(rest) if rest.starts_with("Less than a second") => Some(0),
+            Some(rest) => rest
+                .split_once(" second")
+                .and_then(|(number, _)| number.parse::<u64>().ok()),
+            None => None,
+        };
+        self.phase == Phase::Running && seconds.is_some_and(|seconds| seconds <= YOUNG)
     }
 
     /// Its labels.
@@ -248,7 +267,23 @@ impl Docker {
             )
         });
         all.dedup_by(|later, first| later.node == first.node);
+        let young = all.iter_mut().filter(|found| found.has_just_started());
+        stream::iter(young)
+            .for_each_concurrent(AT_ONCE, async |found| {
+                if self.loops(&found.id).await {
+                    found.phase = Phase::Restarting;
+                }
+            })
+            .await;
         Ok(all)
+    }
+
+    /// Whether its restart policy has brought a container back again and again since it was last
+    /// started by somebody: whatever it is in this instant, it does not stay up.
+    async fn loops(&self, id: &str) -> bool {
+        let options = None::<InspectContainerOptions>;
+        let seen = bounded(self.api.inspect_container(id, options)).await;
+        seen.is_ok_and(|seen| seen.restart_count.unwrap_or_default() >= LOOP)
     }
 
     /// The nodes of a cluster as the runtime's users see them.

@@ -6,6 +6,7 @@
 //! - `network`, `address`: a network of the cluster's own, a fixed address for each node
 //! - `container`: what a node's container is; `ensure`: makes it run; `lifecycle`: all other verbs
 //! - `partition`: a node cut off from the others, and a client on its side
+//! - `disk`: what a volume holds
 //! - `about`: the engine itself; `find`: what exists; `logs`, `follow`: what a node wrote and
 //!   writes; `conf`: how redis.conf gets in
 //! - `image`: is it there, can it be pulled; `inspect_image`: what is in it
@@ -17,6 +18,7 @@ mod binary;
 mod conf;
 mod connect;
 mod container;
+mod disk;
 mod ensure;
 mod fault;
 mod find;
@@ -44,6 +46,7 @@ use async_trait::async_trait;
 use rcluster_core::{
     error::Result,
     node::NodeName,
+    snapshot::place::Disk,
     spec::{
         ClusterName, RuntimeKind,
         container::Shape,
@@ -198,6 +201,10 @@ impl Runtime for Docker {
 
     async fn list(&self, cluster: &ClusterName) -> Result<Vec<Placed>> {
         self.all_placed(cluster).await
+    }
+
+    async fn disk(&self, cluster: &ClusterName, node: &NodeName) -> Result<Disk> {
+        self.disk_of(cluster, node).await
     }
 
     async fn clusters(&self) -> Result<Vec<Found>> {

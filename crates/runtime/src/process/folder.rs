@@ -7,6 +7,7 @@
 use rcluster_core::{
     error::{Error, Result},
     node::{BUS_OFFSET, NodeName},
+    snapshot::place::Disk,
     spec::{ClusterName, launch::NodeLaunch},
 };
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,30 @@ impl Folder {
     /// Whether it holds anything that a node could still save.
     pub(super) fn has_data(&self) -> bool {
         self.0.join("data").is_dir()
+    }
+
+    /// What its data folder holds.
+    pub(super) fn disk(&self) -> Disk {
+        let data = self.0.join("data");
+        let is_full =
+            |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() > 0);
+        // What is there and cannot be read is for redis-server to complain of.
+        let conf = data.join("nodes.conf");
+        if is_full(&conf) || fs::metadata(&conf).is_ok_and(|meta| !meta.is_file()) {
+            return Disk::Whole;
+        }
+        let holds = |folder: &Path| {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            let mut paths = entries.map(|entry| entry.path());
+            paths.any(|path| is_full(&path))
+        };
+        // Its append only files are in a folder below.
+        let below = fs::read_dir(&data).into_iter().flatten().flatten();
+        if holds(&data) || below.map(|entry| entry.path()).any(|path| holds(&path)) {
+            Disk::Nameless
+        } else {
+            Disk::Empty
+        }
     }
 
     fn card_path(&self) -> PathBuf {
@@ -251,6 +276,22 @@ pub(super) fn cannot(doing: &str, path: &Path, error: io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_without_a_name_is_told_from_an_empty_one() {
+        let state = tempfile::tempdir().expect("a folder");
+        let folder = Folder::of(state.path(), &NodeName::new("node-1"));
+        assert_eq!(folder.disk(), Disk::Empty);
+        folder.create().expect("a folder");
+        let data = folder.path().join("data");
+        fs::write(data.join("nodes.conf"), "").expect("written");
+        assert_eq!(folder.disk(), Disk::Empty);
+        fs::create_dir(data.join("appendonlydir")).expect("made");
+        fs::write(data.join("appendonlydir/appendonly.aof.1.incr.aof"), "x").expect("written");
+        assert_eq!(folder.disk(), Disk::Nameless);
+        fs::write(data.join("nodes.conf"), "x").expect("written");
+        assert_eq!(folder.disk(), Disk::Whole);
+    }
 
     #[test]
     fn a_lost_or_damaged_card_is_read_from_redis_conf() {

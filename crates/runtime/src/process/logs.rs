@@ -8,6 +8,7 @@ use rcluster_core::{
     hint,
     hint::Verb,
     node::NodeName,
+    snapshot::last_words,
 };
 use std::{
     collections::VecDeque,
@@ -31,9 +32,13 @@ const LAST_WORDS: usize = 12;
 /// A node that died at start, with its last words.
 pub(super) fn died(folder: &Folder, node: &NodeName, how: &str) -> Error {
     let lines = folder.last_lines(LAST_WORDS).unwrap_or_default();
+    let data = folder.path().join("data");
+    let hint = last_words::hint(&lines, |file| data.join(file).display().to_string());
     Error::failed(format!("{node} did not start ({how})"))
         .log(node.as_str(), lines)
-        .hint(hint!["its last lines say why"; "correct the spec and run ", Verb::Up, " again"])
+        .hint(hint.unwrap_or_else(
+            || hint!["its last lines say why"; "correct the spec and run ", Verb::Up, " again"],
+        ))
 }
 
 /// A log file that is being read.

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use folder::{Card, Folder, cannot};
 use nix::{sys::signal::Signal as Unix, unistd::Uid};
 use pidfile::Holder;
-use rcluster_core::snapshot::place::THIS_HOST;
+use rcluster_core::snapshot::place::{Disk, THIS_HOST};
 use rcluster_core::{
     error::{Error, Kind, Result},
     hint,
@@ -400,6 +400,10 @@ impl Runtime for Process {
 
     async fn list(&self, cluster: &ClusterName) -> Result<Vec<Placed>> {
         self.listed(cluster, &Seen::default()).await
+    }
+
+    async fn disk(&self, cluster: &ClusterName, node: &NodeName) -> Result<Disk> {
+        Ok(self.at(cluster, node).disk())
     }
 
     async fn clusters(&self) -> Result<Vec<Found>> {

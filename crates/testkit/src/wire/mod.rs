@@ -126,6 +126,16 @@ impl FakeWire {
         self.lock().bus.nodes.remove(disk);
     }
 
+    /// A node that is off loses who it is and keeps its keys: when it starts it owns the first few of
+    /// the slots that it had, as those in which it finds keys.
+    pub fn unname(&self, disk: &str) {
+        let Inner { bus, .. } = &mut *self.lock();
+        let id = bus.fresh_id();
+        if let Some(node) = bus.nodes.get_mut(disk) {
+            node.unname(id);
+        }
+    }
+
     /// Every node has been up for so many more seconds.
     pub fn age(&self, seconds: u64) {
         let nodes = &mut self.lock().bus.nodes;

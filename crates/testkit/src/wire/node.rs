@@ -248,6 +248,15 @@ impl Node {
         Ok(())
     }
 
+    pub(super) fn unname(&mut self, id: NodeId) {
+        let slots = self.me().slots.slots().take(10);
+        let slots = slots.collect();
+        self.view.clear();
+        self.id = id;
+        self.current_epoch = Epoch(0);
+        self.me_mut().slots = slots;
+    }
+
     pub(super) fn forget(&mut self, gone: &NodeId) -> Result<(), Refusal> {
         if *gone == self.id {
             return Err("I tried hard but I can't forget myself...".to_owned());
