@@ -42,12 +42,14 @@ pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outco
     let begun = state.rolling(name)?;
     let scene = Scene::calm(&ground).await?;
     scene.well().map_err(|why| not_well(&why))?;
+    scene.refuse_open_slots()?;
     refuse_lonely(&scene)?;
     let mut rolling = begun.unwrap_or_else(|| from_now(&scene));
     state.note_rolling(name, Some(&rolling))?;
     let first = first_topology(&scene.seats, &rolling.masters);
     loop {
         let scene = Scene::settled(&ground, "between two nodes").await?;
+        scene.refuse_open_slots()?;
         let Some(turn) = left(&scene, &rolling).turns.into_iter().next() else {
             break;
         };
@@ -79,6 +81,7 @@ pub async fn dry_run(session: &Session, listener: &dyn Listener) -> Result<Outli
             "the cluster is not well ({why}): first it is repaired as by `rcluster up`"
         ));
     }
+    scene.refuse_open_slots()?;
     refuse_lonely(&scene)?;
     let rolling = begun.unwrap_or_else(|| from_now(&scene));
     if !rolling.done.is_empty() {

@@ -63,6 +63,7 @@ pub(super) async fn preflight(
         Error::refused(format!("the cluster is not well: {why}"))
             .hint("a drill begins with a healthy cluster: `rcluster up` repairs it")
     })?;
+    scene.refuse_open_slots()?;
     let seats = picked(scene, &request.pick)?.clone();
     let in_sync = |seats: &Seats| {
         let replicas = seats.replicas.iter();

@@ -2,7 +2,7 @@
 //! what, a replica that takes over, the way back, and putting right what a killed drill left.
 //!
 //! - `scene`: who is what now; `ground`: a cluster of ours, or one behind seeds; `pick`: which shard is meant
-//! - `carry_out`: a plan in which replicas take over; `lead`: one that does; `rest`: one that stood for election lately must not be asked yet
+//! - `carry_out`: a plan in which replicas take over; `lead`: one that does; `spread`: the others of its shard tell everybody; `rest`: one that stood for election lately must not be asked yet
 //! - `give_back`: the way back to a topology; `mend`: nodes and settings that a drill changed
 //! - `canary`: clients that write and read all the while; `planned`: failovers without a fault
 
@@ -16,3 +16,4 @@ pub mod pick;
 pub mod planned;
 pub mod rest;
 pub mod scene;
+mod spread;

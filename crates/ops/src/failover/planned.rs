@@ -250,6 +250,9 @@ pub async fn outline(ground: &Ground<'_>, request: &Request) -> Result<Outline> 
 
 /// Which shards by their slots, and who takes over in each.
 fn turns(scene: &Scene, request: &Request) -> Result<Vec<(SlotSet, Turn)>> {
+    if request.manner == Manner::Planned {
+        scene.refuse_open_slots()?;
+    }
     let turn = |seats: &Seats, to| {
         let turn = Turn {
             shard: seats.shard,
