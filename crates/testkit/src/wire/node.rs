@@ -25,6 +25,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("appendfsync", "everysec"),
     ("appendonly", "no"),
     ("cluster-announce-hostname", ""),
+    ("cluster-migration-barrier", "1"),
     ("cluster-node-timeout", "15000"),
     ("cluster-preferred-endpoint-type", "ip"),
     ("cluster-require-full-coverage", "yes"),
