@@ -185,6 +185,8 @@ pub struct Finding {
     pub follows: Vec<String>,
     /// What would explain it.
     pub(super) because: Because,
+    /// Of a lost majority: the masters whose absence it is.
+    pub(super) masters: Vec<NodeName>,
 }
 
 /// What would explain a finding.
@@ -195,6 +197,8 @@ pub(super) enum Because {
     Nothing,
     /// That this node is absent.
     Absent(NodeName),
+    /// That any node is absent that no shard counts as its replica.
+    AnyAbsent,
     /// That any master is absent, or any slot without an owner.
     AnySlots,
 }
@@ -230,6 +234,7 @@ impl Finding {
             hint: hint.into(),
             follows: Vec::new(),
             because: Because::Nothing,
+            masters: Vec::new(),
         }
     }
 

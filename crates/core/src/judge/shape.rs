@@ -1,6 +1,6 @@
 //! What is, against what the spec wants: the number of shards and of their replicas.
 
-use super::{Finding, Id, Scene, Severity::Warning};
+use super::{Finding, Id, Scene, Severity::Warning, finding::Because};
 use crate::{
     hint,
     hint::Verb,
@@ -102,13 +102,14 @@ fn replicas_missing(scene: &Scene<'_>) -> Vec<Finding> {
     short
         .filter_map(|shard| {
             let master = scene.names.node(shard.master.as_ref()?)?;
-            Some(Finding::about(
+            let finding = Finding::about(
                 &master.name,
                 (Id::ReplicasMissing, Warning),
                 format!("has {} of {wanted} replicas", shard.replicas.len()),
                 "no other node replicates it in any view",
                 hint![Verb::Up, " attaches empty nodes to masters that need them"],
-            ))
+            );
+            Some(finding.because(Because::AnyAbsent))
         })
         .collect()
 }
