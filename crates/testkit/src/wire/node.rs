@@ -7,7 +7,7 @@ use rcluster_core::{
     slot::{SLOTS, SlotSet},
     snapshot::{
         info::{ClusterInfo, NodeInfo, Replication},
-        nodes_text::{Failure, View, ViewLine},
+        nodes_text::{Failure, OpenSlot, View, ViewLine},
         report::{Announced, Report},
     },
     spec::directive,
@@ -105,6 +105,8 @@ pub(super) struct Node {
     pub link_up: bool,
     /// Ids that gossip may not bring back.
     pub forgotten: BTreeSet<NodeId>,
+    /// Slots that are on their way.
+    pub open: Vec<OpenSlot>,
 }
 
 /// An error reply, without `ERR`.
@@ -129,6 +131,7 @@ impl Node {
             syncing: 0,
             link_up: false,
             forgotten: BTreeSet::new(),
+            open: Vec::new(),
         }
     }
 
@@ -300,7 +303,10 @@ impl Node {
                 epoch: peer.epoch,
                 connected: *id == self.id || linked.contains(id),
                 slots: peer.slots.clone(),
-                open: Vec::new(),
+                open: match *id == self.id {
+                    true => self.open.clone(),
+                    false => Vec::new(),
+                },
             }
         };
         let count = |fine: fn(&Peer) -> bool| {
