@@ -63,7 +63,7 @@ fn ids_are_stable_unique_and_in_order() {
         ]
     );
     assert!(
-        texts[13..]
+        texts[14..]
             .iter()
             .all(|text| text.starts_with("production."))
     );

@@ -123,6 +123,13 @@ impl Handover {
         if let Some(stage) = plan.stages.last_mut() {
             stage.in_order = true;
         }
+        // Clients are told of a replica only by whom has heard an offset above 0 from it
+        // (`isReplicaAvailable`): the word that is spread next is to carry one.
+        let masters = self.wanted.masters.iter();
+        let moved = masters.map(|(master, _)| Step::MoveOffset {
+            node: name(*master),
+        });
+        plan.stage("move offsets", moved.collect(), Goal::None);
         let replicas = self.wanted.replicas.iter();
         replicas
             .map(|(replica, master)| (*replica, *master))

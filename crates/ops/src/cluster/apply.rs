@@ -1,7 +1,7 @@
 //! Carrying out a plan. Apply decides nothing: it does the steps of each stage in parallel, waits
 //! for the stage's goal, tells about it and writes it down.
 
-use super::{context::Context, event::Event, look};
+use super::{context::Context, event::Event, listed, look};
 use futures_util::future::join_all;
 use rcluster_core::snapshot::place::{Placed, RunState};
 use rcluster_core::{
@@ -286,6 +286,10 @@ impl<'a> Applier<'a> {
             }
             Step::Replicate { node, master } => self.replicate(node, master).await,
             Step::TakeOver { node, slots, heard } => self.take_over(node, slots, *heard).await,
+            Step::MoveOffset { node } => {
+                listed::move_offset(self.context, &self.member(node)?).await;
+                Ok(())
+            }
             Step::Forget { node, gone } => self.forget(node, gone).await,
             Step::FailOver { .. }
             | Step::Canaries { .. }

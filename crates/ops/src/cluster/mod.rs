@@ -6,6 +6,7 @@ pub mod choose;
 pub mod context;
 pub mod event;
 pub mod handle;
+mod listed;
 pub mod look;
 pub mod verify;
 

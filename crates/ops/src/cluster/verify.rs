@@ -1,7 +1,8 @@
-//! Proving promise 1: every node reports ok, all views agree, every replica link is up, and one
-//! write per shard is acknowledged and read back through the endpoint that a client would use.
+//! Proving promise 1: every node reports ok, all views agree, every replica link is up, one write per
+//! shard is acknowledged and read back through the endpoint that a client would use, and every node
+//! tells clients of every replica.
 
-use super::{apply::Applier, context::Context, look};
+use super::{apply::Applier, context::Context, listed::listed, look};
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Kind, Result},
@@ -67,6 +68,7 @@ pub async fn verify(
         applier.dead().await?;
     }
     proved?;
+    listed(context, applier.snapshot()).await?;
     judged(context, applier, wanted).await?;
     Ok(Proof {
         masters: masters.into_iter().map(|(endpoint, _)| endpoint).collect(),

@@ -3,7 +3,7 @@
 use super::prepare::Request;
 use crate::{
     cluster::context::{Context, wire_failure},
-    failover::{pick::picked, scene::Scene},
+    failover::{canary::room, pick::picked, scene::Scene},
 };
 use rcluster_core::snapshot::place::Capabilities;
 use rcluster_core::{
@@ -11,6 +11,7 @@ use rcluster_core::{
     failover::{
         predict::predict,
         report::Predicted,
+        room,
         words::{Fault, Pick, Seats},
     },
     hint,
@@ -68,12 +69,24 @@ pub(super) async fn preflight(
             " repairs it"
         ])
     })?;
+    scene.refuse_open_slots()?;
     let seats = picked(scene, &request.pick)?.clone();
     let in_sync = |seats: &Seats| {
         let replicas = seats.replicas.iter();
         let near = replicas.filter(|name| scene.lag(seats, name).is_some_and(|lag| lag <= IN_SYNC));
         near.cloned().collect::<Vec<NodeName>>()
     };
+    let full = scene
+        .seats
+        .iter()
+        .find(|seats| room(scene, seats).is_none());
+    if let Some(full) = full {
+        let why = format!("shard {}: {}", full.shard, room::FULL);
+        return Err(Error::refused(why).hint(hint![
+            "raise `maxmemory` under `redis:` in the spec and run ", Verb::Up;
+            Verb::Failover.with("--planned"), " writes nothing there"
+        ]));
+    }
     let near = in_sync(&seats);
     if near.is_empty() {
         return Err(no_replica(scene, &seats));

@@ -1,6 +1,6 @@
 //! A replica takes over because it is told to.
 
-use super::{ground::Ground, scene::Scene};
+use super::{ground::Ground, scene::Scene, spread::spread};
 use crate::cluster::context::wire_failure;
 use rcluster_core::{
     error::{Error, Result},
@@ -90,10 +90,9 @@ pub async fn lead(
         .await?;
         match outcome {
             Ok(()) => {
-                return Ok(Took {
-                    began,
-                    promoted: began.elapsed(),
-                });
+                let promoted = began.elapsed();
+                spread(ground, &scene, to).await;
+                return Ok(Took { began, promoted });
             }
             Err(late) => last = late.last,
         }

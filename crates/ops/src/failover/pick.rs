@@ -4,6 +4,7 @@ use super::scene::Scene;
 use rcluster_core::{
     error::{Error, Result},
     failover::words::{Pick, Seats},
+    hint,
     hint::{Hint, Verb},
     next,
     node::NodeName,
@@ -11,6 +12,14 @@ use rcluster_core::{
 
 /// The shard that was asked for.
 pub fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
+    if scene.seats.is_empty() {
+        return Err(
+            Error::refused("there are no shards: no node that answers owns a slot").hint(hint![
+                Verb::Status, " shows what each node says";
+                Verb::Up, " forms nodes that are new and brings back those that are stopped"
+            ]),
+        );
+    }
     match pick {
         Pick::Any => {
             let with = scene
@@ -31,8 +40,10 @@ pub fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
         Pick::Number(number) => {
             let mut seats = scene.seats.iter();
             seats.find(|seats| seats.shard == *number).ok_or_else(|| {
-                Error::usage(format!("there is no shard {number}"))
-                    .hint(format!("they are numbered from 1 to {}", scene.seats.len()))
+                Error::usage(format!("there is no shard {number}")).hint(format!(
+                    "the shards are numbered from 1 to {}",
+                    scene.seats.len()
+                ))
             })
         }
         Pick::Node(name) => scene

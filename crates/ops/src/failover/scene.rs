@@ -10,7 +10,7 @@ use rcluster_core::{
     },
     hint,
     hint::Verb,
-    judge,
+    judge::{self, Id, Wanted},
     node::{Epoch, NodeId, NodeName},
     snapshot::{Member, Seen, Snapshot, names::Names, report::Report, topology},
     spec::launch::Launch,
@@ -112,6 +112,22 @@ impl Scene {
     /// Whether all who run agree and all is well; else the first thing that is not.
     pub fn well(&self) -> Result<(), String> {
         judge::converged(&self.snapshot)
+    }
+
+    /// Refuses to fail anything over while a slot is on its way from one node to another: only the
+    /// master knows that, so that after it nobody is sent on to the keys that were moved already.
+    pub fn refuse_open_slots(&self) -> Result<()> {
+        let verdict = judge::judge(&self.snapshot, Wanted::default());
+        let mut findings = verdict.findings.into_iter();
+        match findings.find(|finding| finding.id == Id::SlotOpen) {
+            None => Ok(()),
+            Some(open) => Err(Error::refused(format!(
+                "{} ({}): after a failover the keys that were moved could not be read any more",
+                open.headline(),
+                open.why
+            ))
+            .hint(open.hint)),
+        }
     }
 
     /// The shard of a node.

@@ -27,6 +27,13 @@ pub struct Intent {
     pub settings: Vec<(NodeName, Vec<(String, String)>)>,
 }
 
+impl Intent {
+    /// Whether it breaks nothing, and only directives have to be put back.
+    pub fn only_settings(&self) -> bool {
+        self.nodes.is_empty() && self.masters.is_empty()
+    }
+}
+
 /// How far a rolling restart has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rolling {

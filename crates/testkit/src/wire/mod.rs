@@ -21,6 +21,7 @@ use node::{Node, Refusal, State};
 use rcluster_core::snapshot::{
     answer::{WireError, WireResult},
     capability::Capability,
+    nodes_text::OpenSlot,
 };
 use rcluster_core::{
     node::{Address, Endpoint},
@@ -164,6 +165,35 @@ impl FakeWire {
         };
         let lines = nodes.values_mut().filter_map(|node| node.view.get_mut(&id));
         lines.for_each(|line| line.slots = SlotSet::default());
+    }
+
+    /// A slot of a node is on its way to another (SETSLOT MIGRATING).
+    pub fn open_slot(&self, disk: &str, slot: u16, to: &str) {
+        let nodes = &mut self.lock().bus.nodes;
+        let other = nodes.get(to).map(|node| node.id.clone());
+        if let (Some(other), Some(node)) = (other, nodes.get_mut(disk)) {
+            node.open.push(OpenSlot {
+                slot,
+                migrating: true,
+                other,
+            });
+        }
+    }
+
+    /// A replica leaves for another shard by itself, as in `clusterHandleSlaveMigration`.
+    pub fn migrate_replica(&self, disk: &str, to: &str) {
+        let nodes = &mut self.lock().bus.nodes;
+        let master = nodes.get(to).map(|node| node.id.clone());
+        if let (Some(master), Some(node)) = (master, nodes.get_mut(disk)) {
+            node.follow(master);
+        }
+    }
+
+    /// What CONFIG GET of a node would answer; it is not asked.
+    pub fn setting(&self, disk: &str, name: &str) -> String {
+        let inner = self.lock();
+        let node = inner.bus.nodes.get(disk);
+        node.map_or_else(String::new, |node| node.setting(name).to_owned())
     }
 
     /// The commands that changed something, or tried to, in order: `127.0.0.1:7000 CLUSTER MEET`.

@@ -7,7 +7,7 @@ use rcluster_core::{
     slot::{SLOTS, SlotSet},
     snapshot::{
         info::{ClusterInfo, NodeInfo, Replication},
-        nodes_text::{Failure, View, ViewLine},
+        nodes_text::{Failure, OpenSlot, View, ViewLine},
         report::{Announced, Report},
     },
     spec::directive,
@@ -25,6 +25,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("appendfsync", "everysec"),
     ("appendonly", "no"),
     ("cluster-announce-hostname", ""),
+    ("cluster-migration-barrier", "1"),
     ("cluster-node-timeout", "15000"),
     ("cluster-preferred-endpoint-type", "ip"),
     ("cluster-require-full-coverage", "yes"),
@@ -104,6 +105,8 @@ pub(super) struct Node {
     pub link_up: bool,
     /// Ids that gossip may not bring back.
     pub forgotten: BTreeSet<NodeId>,
+    /// Slots that are on their way.
+    pub open: Vec<OpenSlot>,
 }
 
 /// An error reply, without `ERR`.
@@ -128,6 +131,7 @@ impl Node {
             syncing: 0,
             link_up: false,
             forgotten: BTreeSet::new(),
+            open: Vec::new(),
         }
     }
 
@@ -308,7 +312,10 @@ impl Node {
                 epoch: peer.epoch,
                 connected: *id == self.id || linked.contains(id),
                 slots: peer.slots.clone(),
-                open: Vec::new(),
+                open: match *id == self.id {
+                    true => self.open.clone(),
+                    false => Vec::new(),
+                },
             }
         };
         let count = |fine: fn(&Peer) -> bool| {
