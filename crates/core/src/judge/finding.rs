@@ -70,8 +70,12 @@ pub enum Id {
     NodeFull,
     /// It answers, but with an error.
     NodeRefuses,
+    /// It does not accept the password that the others accept.
+    PasswordRefused,
     /// It does not answer.
     NodeSilent,
+    /// It answers clients, but its peers do not reach its bus port.
+    BusUnreachable,
     /// It is still reading its data.
     NodeLoading,
     /// It is a Redis that is not in cluster mode.
@@ -86,6 +90,8 @@ pub enum Id {
     SlotsUnowned,
     /// Slots that several nodes say are theirs.
     SlotsClaimedTwice,
+    /// Masters with slots that have the same configuration epoch.
+    EpochCollision,
     /// Slots whose owner does not answer.
     SlotsUnserved,
     /// It reports `cluster_state:fail`.
@@ -128,10 +134,13 @@ impl Id {
             | Id::NodeCutOff
             | Id::NodeFull
             | Id::NodeRefuses
+            | Id::PasswordRefused
             | Id::NodeSilent
+            | Id::BusUnreachable
             | Id::NodeLoading
             | Id::SlotsUnowned
             | Id::SlotsClaimedTwice
+            | Id::EpochCollision
             | Id::SlotsUnserved
             | Id::StateFail
             | Id::LinkDown
@@ -150,7 +159,8 @@ impl Id {
         }
     }
 
-    /// Whether it says that a node cannot be spoken to, which explains much else.
+    /// Whether it says that a node cannot be spoken to, by clients or by its peers, which explains
+    /// much else.
     pub(super) fn is_absence(self) -> bool {
         matches!(
             self,
@@ -160,7 +170,9 @@ impl Id {
                 | Id::NodeCutOff
                 | Id::NodeFull
                 | Id::NodeRefuses
+                | Id::PasswordRefused
                 | Id::NodeSilent
+                | Id::BusUnreachable
                 | Id::NodeLoading
         )
     }

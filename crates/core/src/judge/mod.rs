@@ -13,8 +13,10 @@ mod slots;
 mod views;
 
 pub use finding::{Finding, Id, Problem, Severity, State, worst};
+pub use views::OPEN_THE_BUS;
 
 use crate::{
+    hint::Hint,
     slot::{SLOTS, SlotSet},
     snapshot::{
         Snapshot,
@@ -64,6 +66,29 @@ struct Scene<'a> {
     names: &'a Names<'a>,
     shards: &'a [Shard],
     wanted: Wanted<'a>,
+}
+
+impl Scene<'_> {
+    /// Whether what is wanted is known.
+    fn spec(&self) -> Option<&Launch> {
+        self.wanted.launch.filter(|launch| !launch.nodes.is_empty())
+    }
+
+    /// `redis-cli COMMAND HOST:PORT`, which goes through a node that answers, and what it does.
+    fn redis_cli(&self, command: &str, does: &str) -> Hint {
+        let mut said = self.snapshot.said();
+        let dial = said.find_map(|(node, _)| node.dial.as_ref());
+        let at = dial.map_or_else(|| "HOST:PORT".to_owned(), ToString::to_string);
+        format!("`redis-cli {command} {at}`{does}").into()
+    }
+
+    /// How masters without slots get some.
+    fn rebalance(&self) -> Hint {
+        self.redis_cli(
+            "--cluster-use-empty-masters --cluster rebalance",
+            " gives slots to masters without any",
+        )
+    }
 }
 
 /// Judges a cluster by what was heard of it.

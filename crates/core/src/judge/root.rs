@@ -56,7 +56,7 @@ pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
 fn explains_fail(finding: &Finding) -> bool {
     matches!(
         finding.id,
-        Id::MajorityLost | Id::SlotsUnowned | Id::SlotsUnserved
+        Id::MajorityLost | Id::SlotsUnowned | Id::SlotsUnserved | Id::BusUnreachable
     ) || finding
         .follows
         .iter()
