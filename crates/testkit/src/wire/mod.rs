@@ -4,13 +4,14 @@
 //! and repairing depend on: who refuses which command, how knowledge spreads, who loses slots to
 //! whom, when a node reports `ok`. It knows no clock: whatever takes Redis seconds takes rounds of
 //! gossip here, one after every call, and the node timeout passes when [`FakeWire::outlast_timeout`]
-//! is called. Left out: keys (only counted), open slots, and the wait of a master that got its
+//! is called. Left out: keys (only counted), open slots (only told), and the wait of a master that got its
 //! first slots late.
 
 mod bus;
 mod changes;
 mod clients;
 mod fuse;
+mod hurts;
 mod looks;
 mod node;
 
@@ -217,6 +218,9 @@ impl FakeWire {
         };
         if node.state == State::Frozen {
             return Err(WireError::Silent { at, millis: 1000 });
+        }
+        if node.full {
+            return Err(WireError::Full { at });
         }
         let given = self.password.as_deref();
         let reply = match (node.setting("requirepass"), given) {
