@@ -182,6 +182,7 @@ impl<'a> Walk<'a> {
             0 => Err("only the third run heals it".to_owned()),
             3 if last.err.contains("hint:") => Ok("refused"),
             4 if last.err.contains("hint:") => Ok("left to a person"),
+            1 if last.err.contains("corrupted cluster config file") => Ok("nodes.conf is damaged"),
             code => Err(format!("not healed, exit {code}: {}", last.err)),
         }
     }

@@ -213,8 +213,10 @@ impl Animal {
                 self.0.run(&args)
             }
             "redis-cli" => {
-                let mut typed = self.0.program("timeout");
-                typed.args(["30", "redis-cli"]).args(args);
+                // It asks whether it is to go on.
+                let mut typed = self.0.program("sh");
+                typed.args(["-c", "echo yes | timeout 30 redis-cli \"$@\"", "redis-cli"]);
+                typed.args(args);
                 run(typed)
             }
             _ => return None,

@@ -36,7 +36,7 @@ enum Hurt {
     Reset(u16),
     LoseSlots(u16),
     OpenSlot(u16, u16),
-    ClaimSlots(u16, u16),
+    ClaimSlots(u16),
     CannotSave(u16),
     FillMemory(u16),
     OtherPassword(u16),
@@ -59,7 +59,7 @@ fn hurt() -> impl Strategy<Value = Hurt> {
         one().prop_map(Hurt::Reset),
         one().prop_map(Hurt::LoseSlots),
         two().prop_map(|(at, other)| Hurt::OpenSlot(at, other)),
-        two().prop_map(|(at, from)| Hurt::ClaimSlots(at, from)),
+        one().prop_map(Hurt::ClaimSlots),
         one().prop_map(Hurt::CannotSave),
         one().prop_map(Hurt::FillMemory),
         one().prop_map(Hurt::OtherPassword),
@@ -112,7 +112,7 @@ impl World {
                 let [at, other] = [at, other].map(|number| disk(name, &node(number)));
                 self.wire.open_slot(&at, &other, 7);
             }
-            Hurt::ClaimSlots(at, _) => {
+            Hurt::ClaimSlots(at) => {
                 let slots: SlotSet = SlotRange::new(100, 200).into_iter().collect();
                 self.wire.claim_slots(&disk(name, &node(at)), &slots);
             }

@@ -78,6 +78,8 @@ pub enum Id {
     BusUnreachable,
     /// It is still reading its data.
     NodeLoading,
+    /// It knows no other node, although the others are a cluster: it was reset, or lost its data.
+    NodeAlone,
     /// It is a Redis that is not in cluster mode.
     NotInClusterMode,
     /// It refuses every write, because it cannot save.
@@ -138,6 +140,7 @@ impl Id {
             | Id::NodeSilent
             | Id::BusUnreachable
             | Id::NodeLoading
+            | Id::NodeAlone
             | Id::SlotsUnowned
             | Id::SlotsClaimedTwice
             | Id::EpochCollision
@@ -174,6 +177,7 @@ impl Id {
                 | Id::NodeSilent
                 | Id::BusUnreachable
                 | Id::NodeLoading
+                | Id::NodeAlone
         )
     }
 }
@@ -207,6 +211,8 @@ pub(super) enum Because {
     Nothing,
     /// That this node is absent.
     Absent(NodeName),
+    /// That this node knows nobody.
+    Alone(NodeName),
     /// That any master is absent, or any slot without an owner.
     AnySlots,
 }

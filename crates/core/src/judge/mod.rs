@@ -17,10 +17,12 @@ pub use views::OPEN_THE_BUS;
 
 use crate::{
     hint::Hint,
+    node::NodeName,
     slot::{SLOTS, SlotSet},
     snapshot::{
         Snapshot,
         names::Names,
+        report::Report,
         topology::{self, Disagreement, Shard},
     },
     spec::launch::Launch,
@@ -68,7 +70,20 @@ struct Scene<'a> {
     wanted: Wanted<'a>,
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
+    /// Nodes that answer and know nobody, while others are formed.
+    fn alone(&self) -> impl Iterator<Item = &'a NodeName> {
+        let formed = self.snapshot.said().any(|(_, report)| {
+            let mut slots = report.view.nodes.iter().map(|line| &line.slots);
+            !report.view.is_alone() && slots.any(|slots| !slots.is_empty())
+        });
+        let alone = move |report: &Report| report.view.is_alone() && formed;
+        self.snapshot
+            .said()
+            .filter(move |(_, report)| alone(report))
+            .map(|(node, _)| &node.name)
+    }
+
     /// Whether what is wanted is known.
     fn spec(&self) -> Option<&Launch> {
         self.wanted.launch.filter(|launch| !launch.nodes.is_empty())

@@ -23,6 +23,7 @@ use crate::{
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = missing(scene);
+    findings.extend(scene.alone().map(alone));
     for node in &scene.snapshot.nodes {
         match node.report() {
             Some(report) => of_report(scene, node, report, &mut findings),
@@ -53,6 +54,20 @@ fn missing(scene: &Scene<'_>) -> Vec<Finding> {
         )
     })
     .collect()
+}
+
+/// It has to be introduced to the others again.
+fn alone(name: &NodeName) -> Finding {
+    Finding::about(
+        name,
+        (Id::NodeAlone, Error),
+        "knows no other node",
+        "its CLUSTER NODES has one line, its own: it was reset, or lost its nodes.conf",
+        Hint::from(
+            next![Verb::Up, " introduces it to the others"]
+                .elsewhere("introduce it: `CLUSTER MEET` on it with the address of another node"),
+        ),
+    )
 }
 
 /// Why nothing was heard of a node.
@@ -137,7 +152,13 @@ fn of_report(scene: &Scene<'_>, node: &Seen, report: &Report, findings: &mut Vec
         ));
     }
     if !report.cluster.ok {
-        findings.push(state_fail(name, report));
+        let fail = state_fail(name, report);
+        findings.push(
+            match report.view.is_alone() && scene.alone().any(|alone| alone == name) {
+                true => fail.because(Because::Absent(name.clone())),
+                false => fail,
+            },
+        );
     }
     let replication = &info.replication;
     if replication.role == Role::Replica && !replication.link_up {

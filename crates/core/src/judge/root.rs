@@ -22,6 +22,10 @@ pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
         let cause = match &finding.because {
             Because::Nothing => None,
             Because::Absent(node) => absent.get(node).copied(),
+            Because::Alone(node) => {
+                let alone = |i: &usize| roots[*i].id == Id::NodeAlone;
+                absent.get(node).copied().filter(alone)
+            }
             Because::AnySlots => {
                 failing.push(finding);
                 continue;

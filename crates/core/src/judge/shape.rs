@@ -1,6 +1,6 @@
 //! What is, against what the spec wants: the number of shards and of their replicas.
 
-use super::{Finding, Id, Scene, Severity::Warning};
+use super::{Finding, Id, Scene, Severity::Warning, finding::Because};
 use crate::{
     hint,
     hint::{Hint, Verb},
@@ -84,6 +84,8 @@ fn without_slots(scene: &Scene<'_>) -> Vec<Finding> {
                 false => scene.rebalance(),
             },
         )
+        // Of a node that knows nobody this follows from that.
+        .because(Because::Alone(node.name.clone()))
     })
     .collect()
 }
@@ -138,6 +140,21 @@ fn redis_cli_at(dial: &Endpoint) -> String {
     format!("-h {} -p {} ", dial.host, dial.port)
 }
 
+/// A replica that another shard has too many of can be given to this one.
+fn surplus(scene: &Scene<'_>, shard: &Shard) -> Option<Hint> {
+    let wanted = usize::from(scene.wanted.launch?.replicas);
+    let master = shard.master.as_ref()?;
+    let replica = serving(scene)
+        .filter(|other| other.replicas.len() > wanted)
+        .flat_map(|other| &other.replicas)
+        .find(|replica| scene.names.answers(replica))?;
+    let at = scene.names.node(replica)?.dial.as_ref().map(redis_cli_at)?;
+    let (replica, name) = (scene.names.text(replica), scene.names.text(master));
+    Some(
+        format!("`redis-cli {at}cluster replicate {master}` makes {replica} a replica of {name}, its master has one too many").into(),
+    )
+}
+
 fn replicas_missing(scene: &Scene<'_>) -> Vec<Finding> {
     let Some(launch) = scene.wanted.launch else {
         return Vec::new();
@@ -152,7 +169,9 @@ fn replicas_missing(scene: &Scene<'_>) -> Vec<Finding> {
                 (Id::ReplicasMissing, Warning),
                 format!("has {} of {wanted} replicas", shard.replicas.len()),
                 "no other node replicates it in any view",
-                hint![Verb::Up, " attaches empty nodes to masters that need them"],
+                surplus(scene, shard).unwrap_or_else(|| {
+                    hint![Verb::Up, " attaches empty nodes to masters that need them"]
+                }),
             ))
         })
         .collect()

@@ -92,8 +92,8 @@ fn unowned(scene: &Scene<'_>) -> Option<Finding> {
 /// with it.
 fn lost_slots(scene: &Scene<'_>) -> Hint {
     scene.redis_cli(
-        "--cluster-yes --cluster fix",
-        " gives them to nodes that are there; if a node with their keys may come back, wait for it",
+        "--cluster fix",
+        " asks, and gives them to nodes that are there; if a node with their keys may come back, wait for it",
     )
 }
 

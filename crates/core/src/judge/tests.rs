@@ -328,6 +328,43 @@ fn a_bus_port_that_is_not_reached_is_one_finding() {
 }
 
 #[test]
+fn a_node_that_was_reset_is_one_finding() {
+    let (mut snapshot, launch) = cluster();
+    let new = "77".repeat(20);
+    let own = format!("{new} 127.0.0.1:7005@17005 myself,master - 0 0 0 connected");
+    let heard = said(&mut snapshot, 5);
+    heard.view = nodes_text::parse(&own).expect("a view");
+    heard.cluster.ok = false;
+    heard.info.replication.role = Role::Master;
+    let (state, words) = judged(&snapshot, &launch);
+    assert_eq!(state, State::Degraded);
+    assert_eq!(words, ["node-alone node-6", "ghost"]);
+}
+
+#[test]
+fn a_replica_of_the_wrong_shard_is_sent_home() {
+    let (mut snapshot, launch) = cluster();
+    let mut moved = lines();
+    moved[3] = moved[3].replace(&id(0), &id(1));
+    all_say(&mut snapshot, &moved);
+    let verdict = judge(
+        &snapshot,
+        Wanted {
+            launch: Some(&launch),
+        },
+    );
+    let [finding] = &verdict.findings[..] else {
+        panic!("{:?}", verdict.findings);
+    };
+    assert_eq!(finding.id, Id::ReplicasMissing);
+    let hint = finding.hint.to_string();
+    assert!(
+        hint.contains(&format!("cluster replicate {}", id(0))),
+        "{hint}"
+    );
+}
+
+#[test]
 fn two_masters_with_one_epoch_are_told() {
     let (mut snapshot, launch) = cluster();
     let mut same = lines();

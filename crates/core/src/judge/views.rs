@@ -41,7 +41,20 @@ pub(super) fn findings(scene: &Scene<'_>, disagreements: &[Disagreement]) -> Vec
     let differ = disagreements
         .iter()
         .filter(|disagreement| ghosts.binary_search(&&disagreement.about).is_err());
-    let absent: BTreeSet<&NodeName> = unreached.iter().map(|node| node.name).collect();
+    let alone: BTreeSet<&NodeName> = scene.alone().collect();
+    let unreached = unreached.iter().map(|node| node.name);
+    let absent: BTreeSet<&NodeName> = unreached.chain(alone.iter().copied()).collect();
+    // What only a node says that knows nobody is no opinion of the cluster.
+    let differ = differ.filter(|one| {
+        let said = one.opinions.values();
+        said.filter(|by| by.iter().any(|name| !alone.contains(name)))
+            .count()
+            > 1
+            || scene
+                .names
+                .of_id(&one.about)
+                .is_some_and(|name| alone.contains(name))
+    });
     let (explained, unexplained): (Vec<&Disagreement>, Vec<&Disagreement>) =
         differ.partition(|disagreement| {
             let node = scene.names.node(&disagreement.about);

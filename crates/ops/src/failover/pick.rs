@@ -27,8 +27,10 @@ pub fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
         Pick::Number(number) => {
             let mut seats = scene.seats.iter();
             seats.find(|seats| seats.shard == *number).ok_or_else(|| {
-                Error::usage(format!("there is no shard {number}"))
-                    .hint(format!("they are numbered from 1 to {}", scene.seats.len()))
+                Error::usage(format!("there is no shard {number}")).hint(match scene.seats.len() {
+                    0 => "no master has slots: `rcluster status` shows why".to_owned(),
+                    many => format!("they are numbered from 1 to {many}"),
+                })
             })
         }
         Pick::Node(name) => scene
