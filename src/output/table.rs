@@ -27,7 +27,11 @@ pub fn status(status: &Status, width: Option<usize>) -> String {
     text.push_str(&nodes(status, width));
     for problem in &status.problems {
         let _ = write!(text, "\n{}", headline(problem));
-        let _ = write!(text, "\n  why: {}\n  do:  {}", problem.why, problem.hint);
+        let _ = write!(text, "\n  why: {}", problem.why);
+        if !problem.follows.is_empty() {
+            let _ = write!(text, "\n  so:  {}", problem.follows.join("; "));
+        }
+        let _ = write!(text, "\n  do:  {}", problem.hint);
     }
     if !status.problems.is_empty() {
         text.push('\n');

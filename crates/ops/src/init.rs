@@ -16,7 +16,7 @@ use rcluster_core::{
     node::{Address, BUS_OFFSET, Endpoint},
     plan::step::{Goal, Plan, Step},
     snapshot::{Member, Seen, Snapshot, capability::Capability},
-    spec::{RuntimeKind, launch::Launch},
+    spec::launch::Launch,
     text::count::count,
 };
 use std::collections::BTreeMap;
@@ -130,7 +130,7 @@ pub async fn seeds(context: &Context<'_>, endpoints: &[Endpoint]) -> Result<Snap
     let nodes: Result<Vec<Seen>> = join_all(asked).await.into_iter().collect();
     Ok(Snapshot {
         name: "external".to_owned(),
-        runtime: RuntimeKind::External,
+        runtime: Launch::foreign().runtime,
         nodes: nodes?,
     })
 }

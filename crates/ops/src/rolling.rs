@@ -17,6 +17,8 @@ use rcluster_core::{
         planned,
         rolling::{self, Order, Turn, first_topology, order},
     },
+    hint,
+    hint::Verb,
     node::{Endpoint, NodeName},
     text::count::count,
 };
@@ -115,8 +117,11 @@ fn heir(turn: Turn) -> Option<Heir> {
 }
 
 fn not_well(why: &str) -> Error {
-    Error::refused(format!("the cluster is not well: {why}"))
-        .hint("a rolling restart begins with a healthy cluster: `rcluster up` repairs it")
+    Error::refused(format!("the cluster is not well: {why}")).hint(hint![
+        "a rolling restart begins with a healthy cluster: ",
+        Verb::Up,
+        " repairs it"
+    ])
 }
 
 fn port(ground: &Ground<'_>, node: &NodeName) -> u16 {
@@ -145,7 +150,10 @@ fn refuse_lonely(scene: &Scene) -> Result<()> {
             "shard {} has no replica that could serve while {} restarts",
             seats.shard, seats.master
         ))
-        .hint("`rcluster restart` restarts all at once, with an outage")),
+        .hint(hint![
+            Verb::Restart,
+            " restarts all at once, with an outage"
+        ])),
     }
 }
 
@@ -156,8 +164,11 @@ fn tell(context: &Context<'_>, turn: &Turn) -> Result<()> {
         None => context.note(format!("restarting {node}")),
         Some(Some(heir)) => context.note(format!("restarting {node}, once {heir} has taken over")),
         Some(None) => {
-            return Err(Error::failed(format!("no replica of {node} is in sync"))
-                .hint("`rcluster status` shows the links; the same command goes on from here"));
+            return Err(
+                Error::failed(format!("no replica of {node} is in sync")).hint(
+                    hint![Verb::Status, " shows the links"; "the same command goes on from here"],
+                ),
+            );
         }
     }
     Ok(())

@@ -201,6 +201,8 @@ pub struct Finding {
     pub follows: Vec<String>,
     /// What would explain it.
     pub(super) because: Because,
+    /// Of a lost majority: the masters whose absence it is.
+    pub(super) masters: Vec<NodeName>,
 }
 
 /// What would explain a finding.
@@ -213,6 +215,8 @@ pub(super) enum Because {
     Absent(NodeName),
     /// That this node knows nobody.
     Alone(NodeName),
+    /// That any node is absent that no shard counts as its replica.
+    AnyAbsent,
     /// That any master is absent, or any slot without an owner.
     AnySlots,
 }
@@ -248,6 +252,7 @@ impl Finding {
             hint: hint.into(),
             follows: Vec::new(),
             because: Because::Nothing,
+            masters: Vec::new(),
         }
     }
 

@@ -72,8 +72,12 @@ fn alone(name: &NodeName) -> Finding {
 
 /// Why nothing was heard of a node.
 fn absence(node: &Seen) -> Finding {
-    let why = node.silence().unwrap_or_default();
     let placed = node.placed.as_ref();
+    let why = match placed.and_then(|placed| placed.exit.as_ref()) {
+        Some(exit) => exit.to_string(),
+        None if node.answer.is_none() => "the runtime says so, and it was not asked".to_owned(),
+        None => node.silence().unwrap_or_default(),
+    };
     let state = placed.map(|placed| placed.state);
     let cut_off = placed.is_some_and(|placed| !placed.connected);
     let (id, what, hint) = match (state, node.refusal()) {

@@ -164,7 +164,7 @@ fn replicas_missing(scene: &Scene<'_>) -> Vec<Finding> {
     short
         .filter_map(|shard| {
             let master = scene.names.node(shard.master.as_ref()?)?;
-            Some(Finding::about(
+            let finding = Finding::about(
                 &master.name,
                 (Id::ReplicasMissing, Warning),
                 format!("has {} of {wanted} replicas", shard.replicas.len()),
@@ -172,7 +172,8 @@ fn replicas_missing(scene: &Scene<'_>) -> Vec<Finding> {
                 surplus(scene, shard).unwrap_or_else(|| {
                     hint![Verb::Up, " attaches empty nodes to masters that need them"]
                 }),
-            ))
+            );
+            Some(finding.because(Because::AnyAbsent))
         })
         .collect()
 }

@@ -8,7 +8,8 @@ use super::{
 use crate::{
     hint,
     hint::{Hint, Verb},
-    node::{Epoch, NodeName, Role},
+    next,
+    node::{Epoch, NodeId, NodeName, Role},
     slot::{SLOTS, SlotRange, SlotSet},
     snapshot::{Seen, nodes_text::ViewLine, topology::Shard},
     text::count::count,
@@ -35,24 +36,31 @@ pub(super) fn findings(scene: &Scene<'_>, served: &SlotSet) -> Vec<Finding> {
 fn majority_lost(scene: &Scene<'_>) -> Option<Finding> {
     scene.snapshot.said().next()?;
     let voters = || scene.shards.iter().filter(|shard| !shard.slots.is_empty());
-    let absent: Vec<String> = voters()
-        .filter_map(|shard| shard.master.as_ref())
+    let masters = || voters().filter_map(|shard| shard.master.as_ref());
+    let absent: Vec<&NodeId> = masters()
         .filter(|master| !scene.names.answers(master))
-        .map(|master| scene.names.text(master))
         .collect();
     let all = voters().count();
     (!absent.is_empty() && (all - absent.len()) * 2 <= all).then(|| {
-        Finding::new(
+        let names: Vec<String> = absent.iter().map(|id| scene.names.text(id)).collect();
+        let finding = Finding::new(
             (Id::MajorityLost, Error),
             "the majority of the masters is lost: no replica can be elected",
             format!(
                 "{} of {} do not answer: {}",
                 absent.len(),
                 count(all, "master"),
-                absent.join(", ")
+                names.join(", ")
             ),
             hint![Verb::Up, " brings them back"; "if they are gone for good, ", Verb::Failover.with("--takeover"), " lets a replica take over without a vote"],
-        )
+        );
+        Finding {
+            masters: absent
+                .iter()
+                .filter_map(|id| scene.names.of_id(id).cloned())
+                .collect(),
+            ..finding
+        }
     })
 }
 
@@ -69,15 +77,16 @@ fn unowned(scene: &Scene<'_>) -> Option<Finding> {
         .minus(&owned);
     (!lost.is_empty()).then(|| {
         let new = owned.is_empty();
-        let (what, hint) = match new {
-            true => (
+        let (what, hint) = if new {
+            (
                 format!("{} slots have no owner", lost.count()),
-                hint!["the nodes are not formed: ", Verb::Init, " forms them"],
-            ),
-            false => (
+                Hint::from(next!["the nodes are not formed: ", Verb::Init, " forms them"].ours()),
+            )
+        } else {
+            (
                 format!("{} slots have no owner: {lost}", lost.count()),
                 lost_slots(scene),
-            ),
+            )
         };
         Finding::new(
             (Id::SlotsUnowned, Error),

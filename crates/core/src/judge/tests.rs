@@ -204,14 +204,7 @@ fn two_of_three_masters_down_is_a_lost_majority() {
     stop(&mut snapshot, 1);
     let (state, words) = judged(&snapshot, &launch);
     assert_eq!(state, State::Down);
-    assert_eq!(
-        words,
-        [
-            "majority-lost",
-            "node-stopped node-1",
-            "node-stopped node-2"
-        ]
-    );
+    assert_eq!(words, ["majority-lost"]);
 }
 
 #[test]
@@ -223,7 +216,7 @@ fn a_node_that_is_not_there_is_missed() {
     all_say_five(&mut snapshot, &lines);
     let (state, words) = judged(&snapshot, &launch);
     assert_eq!(state, State::Degraded);
-    assert_eq!(words, ["node-missing node-6", "replicas-missing node-3"]);
+    assert_eq!(words, ["node-missing node-6"]);
 }
 
 fn all_say_five(snapshot: &mut Snapshot, lines: &[String]) {

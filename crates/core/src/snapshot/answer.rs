@@ -141,7 +141,7 @@ impl WireError {
         let hint = match self {
             error if error.is_forbidden() => LOOKING.into(),
             WireError::Auth { .. } => {
-                "give the password that the nodes were started with: --password-file FILE, REDIS_PASSWORD, or `password_file:` in the spec".into()
+                next!["give the password that the nodes were started with: --password-file FILE, REDIS_PASSWORD, or `password_file:` in the spec"].elsewhere("give the password that the nodes were started with: --password-file FILE or REDIS_PASSWORD").into()
             }
             WireError::Unreachable { .. } | WireError::Silent { .. } => {
                 hint![

@@ -2,7 +2,7 @@
 
 use crate::node::{Address, NodeName};
 use serde::Serialize;
-use std::net::SocketAddr;
+use std::{fmt, net::SocketAddr};
 
 /// The name of the machine that rcluster itself runs on, as a node's place gives it.
 pub const THIS_HOST: &str = "localhost";
@@ -87,6 +87,22 @@ pub struct Exit {
     pub error: Option<String>,
     /// When it ended, as RFC 3339 has it.
     pub at: Option<String>,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.out_of_memory, &self.error, self.code) {
+            (true, ..) => f.write_str("the kernel ended it: out of memory"),
+            (_, Some(error), _) => write!(f, "it could not be started: {error}"),
+            (_, _, Some(code @ 129..)) => write!(f, "it was ended by signal {}", code - 128),
+            (_, _, Some(code)) => write!(f, "it ended with exit code {code}"),
+            (_, _, None) => f.write_str("it ended"),
+        }?;
+        match &self.at {
+            Some(at) => write!(f, " at {at}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A hash of everything about a node that cannot change while it exists.

@@ -6,9 +6,9 @@ use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Kind, Result},
     hint,
-    hint::About,
     hint::Verb,
     judge::{self, Verdict, Wanted},
+    next,
     node::Endpoint,
     plan::step::Goal,
     slot::{Slot, SlotRange, SlotSet},
@@ -83,16 +83,16 @@ async fn judged(context: &Context<'_>, seen: &Snapshot, wanted: Wanted<'_>) -> R
         let verdict = judge::judge(&snapshot, wanted);
         match verdict.passing() {
             _ if verdict.is_ok() => Ok(Look::Ready(())),
-            Some(_) => Ok(Look::Pending((snapshot, verdict))),
-            None => Err(unhealthy(&snapshot, &verdict, Kind::Unhealthy)),
+            Some(_) => Ok(Look::Pending(verdict)),
+            None => Err(unhealthy(&verdict, Kind::Unhealthy)),
         }
     })
     .await?;
-    outcome.map_err(|late| unhealthy(&late.last.0, &late.last.1, Kind::Deadline))
+    outcome.map_err(|late| unhealthy(&late.last, Kind::Deadline))
 }
 
 /// What is wrong first, as an error.
-fn unhealthy(snapshot: &Snapshot, verdict: &Verdict, kind: Kind) -> Error {
+fn unhealthy(verdict: &Verdict, kind: Kind) -> Error {
     let Some(first) = verdict.findings.first() else {
         return Error::new(kind, "the cluster is not healthy");
     };
@@ -100,9 +100,7 @@ fn unhealthy(snapshot: &Snapshot, verdict: &Verdict, kind: Kind) -> Error {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
-    let about = About::of(&snapshot.name, snapshot.runtime);
-    Error::new(kind, format!("{}{more} ({})", first.headline(), first.why))
-        .hint(about.line(&first.hint))
+    Error::new(kind, format!("{}{more} ({})", first.headline(), first.why)).hint(first.hint.clone())
 }
 
 async fn probe(
@@ -142,7 +140,8 @@ fn unreachable_endpoint(asked: &Member, endpoint: &Endpoint, error: &WireError) 
     );
     match error {
         WireError::Unreachable { .. } | WireError::Silent { .. } => Error::failed(message).hint(
-            "the nodes are formed, but clients on this host cannot dial what they are told: see `access:` in the spec",
+            next!["the nodes are formed, but clients on this host cannot dial what they are told: see `access:` in the spec"]
+                .elsewhere("the nodes are formed, but clients on this host cannot dial what they are told: see what each node announces (`cluster-announce-ip`)"),
         ),
         _ => Error::failed(message).hint(hint![Verb::Status, " shows what each node says"]),
     }

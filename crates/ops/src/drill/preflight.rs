@@ -13,6 +13,8 @@ use rcluster_core::{
         report::Predicted,
         words::{Fault, Pick, Seats},
     },
+    hint,
+    hint::Verb,
     node::NodeName,
     text::count::count,
 };
@@ -60,8 +62,11 @@ pub(super) async fn preflight(
     let fault = request.fault;
     refuse_unable(fault, context.runtime.capabilities())?;
     scene.well().map_err(|why| {
-        Error::refused(format!("the cluster is not well: {why}"))
-            .hint("a drill begins with a healthy cluster: `rcluster up` repairs it")
+        Error::refused(format!("the cluster is not well: {why}")).hint(hint![
+            "a drill begins with a healthy cluster: ",
+            Verb::Up,
+            " repairs it"
+        ])
     })?;
     let seats = picked(scene, &request.pick)?.clone();
     let in_sync = |seats: &Seats| {
@@ -176,7 +181,7 @@ fn no_replica(scene: &Scene, seats: &Seats) -> Error {
         "shard {} has no replica in sync, so nobody could take over: {why}",
         seats.shard
     ))
-    .hint("`rcluster status` shows the links; `replicas:` in the spec makes some")
+    .hint(hint![Verb::Status, " shows the links"; "`replicas:` in the spec makes some"])
 }
 
 async fn config(context: &Context<'_>, scene: &Scene, seats: &Seats) -> Result<Config> {
@@ -207,7 +212,10 @@ async fn config(context: &Context<'_>, scene: &Scene, seats: &Seats) -> Result<C
             "no replica of shard {} may take over: cluster-replica-no-failover is `yes`",
             seats.shard
         ))
-        .hint("set it to `no` in `redis:` of the spec and run `rcluster up`"));
+        .hint(hint![
+            "set it to `no` in `redis:` of the spec and run ",
+            Verb::Up
+        ]));
     }
     Ok(Config {
         node_timeout_ms: all

@@ -5,6 +5,8 @@ use crate::{cluster::context::wire_failure, store::drill::Intent};
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     node::NodeName,
     snapshot::place::RunState,
 };
@@ -66,7 +68,7 @@ async fn each(nodes: &[NodeName], work: impl AsyncFn(&NodeName) -> Result<bool>)
                 "bringing {node} back takes longer than {} s",
                 BOUND.as_secs()
             ))
-            .hint("`rcluster up` tries again")),
+            .hint(hint![Verb::Up, " tries again"])),
         },
     );
     let outcomes: Vec<bool> = join_all(all).await.into_iter().collect::<Result<_>>()?;

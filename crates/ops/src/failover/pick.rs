@@ -4,6 +4,8 @@ use super::scene::Scene;
 use rcluster_core::{
     error::{Error, Result},
     failover::words::{Pick, Seats},
+    hint::{Hint, Verb},
+    next,
     node::NodeName,
 };
 
@@ -20,8 +22,10 @@ pub fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
             // are two epochs, so that the next drill comes to the next shard.
             let turn = usize::try_from(scene.epoch().0 / 2).unwrap_or(0);
             all.get(turn % all.len().max(1)).copied().ok_or_else(|| {
-                Error::refused("no shard has a replica in sync")
-                    .hint("`rcluster status` shows the links; `replicas:` in the spec makes some")
+                Error::refused("no shard has a replica in sync").hint(
+                    Hint::from(next![Verb::Status, " shows the links"])
+                        .or(next!["`replicas:` in the spec makes some"].ours()),
+                )
             })
         }
         Pick::Number(number) => {

@@ -19,6 +19,8 @@ use rcluster_core::{
         report::{self, Planned, Verdict},
         words::{Errand, Lane, Manner, Pick, Seats},
     },
+    hint,
+    hint::Verb,
     node::NodeName,
     slot::SlotSet,
 };
@@ -141,10 +143,10 @@ fn verify(scene: &Scene, slots: &SlotSet, turn: &Turn) -> Result<()> {
             "shard {} is led by {}, not by {}",
             turn.shard, seats.master, turn.to
         ))
-        .hint("`rcluster status` shows who leads; somebody else may have failed it over")),
+        .hint(hint![Verb::Status, " shows who leads"; "somebody else may have failed it over"])),
         None => Err(
             Error::failed(format!("nobody leads the slots of shard {}", turn.shard))
-                .hint("`rcluster status` shows what each node says"),
+                .hint(hint![Verb::Status, " shows what each node says"]),
         ),
     }
 }
@@ -286,7 +288,7 @@ fn turns(scene: &Scene, request: &Request) -> Result<Vec<(SlotSet, Turn)>> {
             };
             let to = to.ok_or_else(|| {
                 Error::refused(format!("shard {} has no replica in sync", seats.shard))
-                    .hint("`rcluster status` shows the links; --takeover promotes a replica whatever it has")
+                    .hint(hint![Verb::Status, " shows the links"; "--takeover promotes a replica whatever it has"])
             })?;
             Ok(turn(seats, to))
         })

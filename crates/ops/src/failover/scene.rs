@@ -8,10 +8,12 @@ use rcluster_core::{
         seats,
         words::{Door, Seats},
     },
+    hint,
+    hint::Verb,
     judge,
     node::{Epoch, NodeId, NodeName},
     snapshot::{Member, Seen, Snapshot, names::Names, report::Report, topology},
-    spec::RuntimeKind,
+    spec::launch::Launch,
 };
 use rcluster_runtime::wait::{Look, wait_until};
 use std::{collections::BTreeMap, time::Duration};
@@ -58,7 +60,7 @@ impl Scene {
         Scene {
             snapshot: Snapshot {
                 name: String::new(),
-                runtime: RuntimeKind::External,
+                runtime: Launch::foreign().runtime,
                 nodes: Vec::new(),
             },
             names: BTreeMap::new(),
@@ -100,7 +102,9 @@ impl Scene {
                 late.waited.as_secs_f32(),
                 late.last
             ))
-            .hint("`rcluster status` shows what each node says; `rcluster up` repairs what it can")
+            .hint(
+                hint![Verb::Status, " shows what each node says"; Verb::Up, " repairs what it can"],
+            )
         })
     }
 
