@@ -15,8 +15,13 @@ use rcluster_core::{
 use redis::{Pipeline, Value, cmd};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
+use tokio::net::TcpStream;
+
+/// How long a connection to a bus port may take: who asks is on his way to an error already.
+const BUS_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How many slow calls are shown.
 const SLOW_CALLS: usize = 50;
@@ -39,6 +44,9 @@ pub trait Looks: Send + Sync {
         at: &Endpoint,
         names: &[&str],
     ) -> WireResult<BTreeMap<String, String>>;
+
+    /// Whether anybody listens on a bus port. Nothing is said there.
+    async fn dial_bus(&self, bus: SocketAddr) -> WireResult<()>;
 
     /// CLUSTER SLOTS: which master a client would be told for each slot range.
     async fn announced(&self, at: &Endpoint) -> WireResult<Vec<Announced>>;
@@ -120,6 +128,21 @@ impl Looks for LiveWire {
         let mut command = cmd("CONFIG");
         command.arg("GET").arg(names);
         self.call(at, command).await
+    }
+
+    async fn dial_bus(&self, bus: SocketAddr) -> WireResult<()> {
+        let at = Endpoint::from(bus);
+        match tokio::time::timeout(BUS_DEADLINE, TcpStream::connect(bus)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(WireError::Unreachable {
+                at,
+                why: error.kind().to_string(),
+            }),
+            Err(_) => Err(WireError::Silent {
+                at,
+                millis: BUS_DEADLINE.as_millis(),
+            }),
+        }
     }
 
     async fn announced(&self, at: &Endpoint) -> WireResult<Vec<Announced>> {

@@ -25,6 +25,8 @@ mod taken_over;
 mod test;
 mod together;
 mod up;
+mod walk;
+mod zoo;
 
 use crate::rig::{runs, skip, skip_docker};
 use std::{

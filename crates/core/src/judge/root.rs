@@ -30,6 +30,10 @@ pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
         let cause = match &finding.because {
             Because::Nothing => None,
             Because::Absent(node) => absent.get(node).copied(),
+            Because::Alone(node) => {
+                let alone = |i: &usize| roots[*i].id == Id::NodeAlone;
+                absent.get(node).copied().filter(alone)
+            }
             Because::AnyAbsent => any_absent,
             Because::AnySlots => {
                 failing.push(finding);
@@ -88,7 +92,7 @@ fn masters_of_the_majority(mut findings: Vec<Finding>) -> Vec<Finding> {
 fn explains_fail(finding: &Finding) -> bool {
     matches!(
         finding.id,
-        Id::MajorityLost | Id::SlotsUnowned | Id::SlotsUnserved
+        Id::MajorityLost | Id::SlotsUnowned | Id::SlotsUnserved | Id::BusUnreachable
     ) || finding
         .follows
         .iter()

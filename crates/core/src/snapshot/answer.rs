@@ -38,7 +38,7 @@ pub enum WireError {
         reply: String,
     },
     /// It has as many clients as `maxclients` allows and hangs up on every other.
-    #[error("{at} takes no more clients (maxclients is reached)")]
+    #[error("{at} takes no more clients (max number of clients reached)")]
     Full {
         /// Which endpoint.
         at: Endpoint,

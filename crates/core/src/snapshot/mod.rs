@@ -66,6 +66,8 @@ pub struct Seen {
     pub placed: Option<Placed>,
     /// Whether only views name it: neither the runtime nor the seeds do.
     pub stranger: bool,
+    /// Why its bus port was not reached from here, where that was tried and failed.
+    pub bus: Option<String>,
     /// What it said.
     pub answer: Answer,
 }
@@ -108,6 +110,7 @@ impl Seen {
             placed: Some(placed),
             stranger: false,
             answer: None,
+            bus: None,
         }
     }
 
@@ -124,6 +127,7 @@ impl Seen {
             placed: None,
             stranger: false,
             answer: None,
+            bus: None,
         }
     }
 
@@ -266,13 +270,27 @@ impl Snapshot {
     pub fn hopeless(&self) -> Option<Error> {
         self.members().find_map(|node| {
             let error = node.refusal().filter(|error| !error.is_transient())?;
-            Some(error.failure(&node.name))
+            let alone = matches!(error, WireError::Auth { .. }) && self.said().next().is_some();
+            Some(match alone {
+                true => Error::failed(format!(
+                    "{} does not accept the password that other nodes accept",
+                    node.name
+                ))
+                .hint(hint![
+                    Verb::Restart.with(node.name.to_string()),
+                    " gives it the one that it was started with"
+                ]),
+                false => error.failure(&node.name),
+            })
         })
     }
 
-    /// Refuses when a node does not accept the password: of a cluster that was seen in part only,
-    /// because of a slip of the one who asked, there is nothing to be said.
+    /// Refuses when the password opens nothing: no node accepts it, so that there is nothing to be
+    /// said. Of one node that does not accept it the others tell.
     pub fn let_in(self) -> Result<Self> {
+        if self.said().next().is_some() {
+            return Ok(self);
+        }
         let refused = self.nodes.iter().find_map(|node| match node.refusal() {
             Some(error @ WireError::Auth { .. }) => Some(error.failure(&node.name)),
             _ => None,

@@ -31,6 +31,9 @@ pub struct Disagreement {
     pub opinions: BTreeMap<String, Vec<NodeName>>,
 }
 
+/// The opinion of a view that does not have the node.
+pub const UNKNOWN: &str = "unknown";
+
 /// What a view says of one node: the part on which all views have to agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Opinion<'a> {
@@ -110,7 +113,7 @@ pub fn disagreements(views: &[(&NodeName, &View)]) -> Vec<Disagreement> {
                 opinions: opinions
                     .into_iter()
                     .map(|(opinion, names)| {
-                        let text = opinion.map_or("unknown".to_owned(), |opinion| opinion.text());
+                        let text = opinion.map_or(UNKNOWN.to_owned(), |opinion| opinion.text());
                         (text, names.into_iter().cloned().collect())
                     })
                     .collect(),

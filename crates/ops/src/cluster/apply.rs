@@ -458,7 +458,16 @@ impl<'a> Applier<'a> {
             Err(late) => {
                 self.dead().await?;
                 self.snapshot = late.last.snapshot;
-                Err(Self::late(title, late.waited, &late.last.last))
+                look::buses(self.context.wire, &mut self.snapshot.nodes).await;
+                let mut nodes = self.snapshot.nodes.iter();
+                let bus = nodes.find_map(|node| Some((&node.name, node.bus.as_ref()?)));
+                Err(match bus {
+                    None => Self::late(title, late.waited, &late.last.last),
+                    Some((node, why)) => {
+                        let last = format!("{}; the bus port of {node}: {why}", late.last.last);
+                        Self::late(title, late.waited, &last).hint(judge::OPEN_THE_BUS)
+                    }
+                })
             }
         }
     }

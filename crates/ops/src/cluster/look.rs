@@ -26,6 +26,7 @@ use rcluster_wire::Wire;
 use std::{
     collections::{HashMap, HashSet},
     convert::Infallible,
+    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
@@ -127,6 +128,40 @@ pub async fn with_strangers(wire: &dyn Wire, before: Snapshot) -> Snapshot {
     Snapshot { nodes, ..before }
 }
 
+/// Dials the bus ports of nodes that answer and to which somebody has no link, or that know nobody
+/// although there are others. Only where a node is reached at the address that its peers use: from
+/// elsewhere nothing can be said about its bus.
+pub async fn buses(wire: &dyn Wire, nodes: &mut [Seen]) {
+    let unlinked: HashSet<NodeId> = nodes
+        .iter()
+        .filter_map(Seen::report)
+        .flat_map(|report| &report.view.nodes)
+        .filter(|line| !line.connected)
+        .map(|line| line.id.clone())
+        .collect();
+    let several = nodes.len() > 1;
+    let dials = join_all(nodes.iter().map(async |node| {
+        let report = node.report()?;
+        let suspect = unlinked.contains(&report.view.myself)
+            || (several && (report.view.is_alone() || report.cluster.messages_received == 0));
+        let (dial, address) = (node.dial.as_ref()?, node.address?);
+        let direct = dial.host == address.ip.to_string() && dial.port == address.port;
+        if !suspect || !direct {
+            return None;
+        }
+        let port = report.view.bus_port.unwrap_or(address.bus_port);
+        let bus = SocketAddr::new(address.ip, port);
+        wire.dial_bus(bus)
+            .await
+            .err()
+            .map(|error| error.to_string())
+    }));
+    let failed = dials.await;
+    for (node, why) in nodes.iter_mut().zip(failed) {
+        node.bus = why;
+    }
+}
+
 /// What a node answers. A frozen node is known not to answer: nobody has to wait for that.
 pub async fn observe(wire: &dyn Wire, node: &Seen) -> Answer {
     match &node.dial {
@@ -198,7 +233,9 @@ async fn ask(wire: &dyn Wire, mut nodes: Vec<Seen>) -> Vec<Seen> {
             break;
         }
     }
-    once(nodes, &answered)
+    let mut nodes = once(nodes, &answered);
+    buses(wire, &mut nodes).await;
+    nodes
 }
 
 /// Nobody has so many nodes: one of them lies, and the one that names too many is not listened to.

@@ -4,13 +4,14 @@
 //! and repairing depend on: who refuses which command, how knowledge spreads, who loses slots to
 //! whom, when a node reports `ok`. It knows no clock: whatever takes Redis seconds takes rounds of
 //! gossip here, one after every call, and the node timeout passes when [`FakeWire::outlast_timeout`]
-//! is called. Left out: keys (only counted), open slots, and the wait of a master that got its
+//! is called. Left out: keys (only counted), open slots (only told), and the wait of a master that got its
 //! first slots late.
 
 mod bus;
 mod changes;
 mod clients;
 mod fuse;
+mod hurts;
 mod looks;
 mod node;
 
@@ -171,7 +172,10 @@ impl FakeWire {
     pub fn open_slot(&self, disk: &str, slot: u16, to: &str) {
         let nodes = &mut self.lock().bus.nodes;
         let other = nodes.get(to).map(|node| node.id.clone());
-        if let (Some(other), Some(node)) = (other, nodes.get_mut(disk)) {
+        if let (Some(other), Some(node)) = (other, nodes.get_mut(disk))
+            && node.me().votes()
+            && node.id != other
+        {
             node.open.push(OpenSlot {
                 slot,
                 migrating: true,
@@ -257,6 +261,9 @@ impl FakeWire {
         };
         if node.state == State::Frozen {
             return Err(WireError::Silent { at, millis: 1000 });
+        }
+        if node.full {
+            return Err(WireError::Full { at });
         }
         let given = self.password.as_deref();
         let reply = match (node.setting("requirepass"), given) {

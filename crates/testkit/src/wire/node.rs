@@ -92,6 +92,10 @@ pub(super) struct Node {
     pub keys: u64,
     /// What clients of the wire wrote; not counted among the keys.
     pub data: Arc<BTreeMap<Vec<u8>, Vec<u8>>>,
+    /// Slots that are being moved.
+    pub open: Vec<OpenSlot>,
+    /// Its disk is full.
+    pub cannot_save: bool,
 
     pub state: State,
     pub dial: Endpoint,
@@ -103,10 +107,12 @@ pub(super) struct Node {
     /// Of a replica: rounds until its link is up.
     pub syncing: u8,
     pub link_up: bool,
+    /// It uses as much memory as it may.
+    pub memory_full: bool,
+    /// It takes no more clients.
+    pub full: bool,
     /// Ids that gossip may not bring back.
     pub forgotten: BTreeSet<NodeId>,
-    /// Slots that are on their way.
-    pub open: Vec<OpenSlot>,
 }
 
 /// An error reply, without `ERR`.
@@ -121,6 +127,8 @@ impl Node {
             current_epoch: Epoch(0),
             keys: 0,
             data: Arc::default(),
+            open: Vec::new(),
+            cannot_save: false,
             state: State::Off,
             dial,
             address,
@@ -130,8 +138,9 @@ impl Node {
             not_writable: 0,
             syncing: 0,
             link_up: false,
+            memory_full: false,
+            full: false,
             forgotten: BTreeSet::new(),
-            open: Vec::new(),
         }
     }
 
@@ -149,6 +158,7 @@ impl Node {
         self.not_writable = NOT_WRITABLE;
         self.link_up = false;
         self.syncing = 0;
+        (self.memory_full, self.full) = (false, false);
         self.forgotten.clear();
     }
 
@@ -243,6 +253,7 @@ impl Node {
         self.keys = 0;
         self.data = Arc::default();
         self.view.clear();
+        self.open.clear();
         self.id = id;
         self.current_epoch = Epoch(0);
         self.link_up = false;
@@ -318,6 +329,7 @@ impl Node {
                 },
             }
         };
+        let memory_max_bytes = self.setting("maxmemory").parse().unwrap_or(0);
         let count = |fine: fn(&Peer) -> bool| {
             let owners = self.view.values().filter(|peer| fine(peer));
             owners.map(|peer| peer.slots.count()).sum()
@@ -343,7 +355,14 @@ impl Node {
                 version: "7.0.15".to_owned(),
                 cluster_mode: true,
                 uptime_seconds: self.uptime,
-                memory_max_bytes: self.setting("maxmemory").parse().unwrap_or(0),
+                memory_used_bytes: if self.memory_full {
+                    memory_max_bytes
+                } else {
+                    0
+                },
+                memory_max_bytes,
+                memory_policy: self.setting("maxmemory-policy").to_owned(),
+                rdb_save_failed: self.cannot_save,
                 keys: self.keys,
                 replication: Replication {
                     role: self.me().role,
