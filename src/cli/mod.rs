@@ -7,7 +7,7 @@ mod settings;
 
 use crate::output::{
     failure,
-    screen::{Colour, ProgressForm, Screen, tell},
+    screen::{Colour, ProgressForm, Screen, reader_gone, tell},
 };
 use args::{Cli, ColourArg, Global, ProgressArg};
 use clap::FromArgMatches;
@@ -20,9 +20,8 @@ use rcluster_core::{
     hint::Verb,
     text::typed,
 };
-use rcluster_ops::drill::Stop;
+use rcluster_ops::{drill::Stop, signals::Signals};
 use std::{ffi::OsString, process::ExitCode};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit code of a check that found something wanting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,32 +122,6 @@ fn followed(mut words: Vec<OsString>) -> Vec<OsString> {
     words
 }
 
-/// Ctrl-C and SIGTERM.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| Error::failed("listening for signals").source(error))
-        };
-        Ok(Signals {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    /// The next one.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
 /// A signal ends the work where it stands: every operation is made to be run again. Only what
 /// leaves something behind that running it again would not remove hears signals itself.
 async fn interruptible(
@@ -161,7 +134,8 @@ async fn interruptible(
     let mut signals = Signals::listen()?;
     tokio::select! {
         outcome = work => return outcome,
-        () = signals.next() => {}
+        _ = signals.next() => {}
+        () = reader_gone(), if interrupt == Interrupt::Ends => return Ok(Verdict::Fine),
     }
     if interrupt == Interrupt::Ends {
         return Ok(Verdict::Interrupted);

@@ -1,6 +1,7 @@
 //! What was asked for, resolved once: flags over `RCLUSTER_*` environment over spec over defaults.
 
 use super::args::{Global, RuntimeArg, SpecFlags};
+use crate::output::screen::tell;
 use rcluster_core::{
     error::{Error, Result},
     login::Login,
@@ -47,7 +48,7 @@ pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
         (Some(password), ..) => Some(password),
         // What is remembered of the spec is remembered of its password too, wherever this is run.
         (None, None, Some(_)) => state.password(&spec.name)?,
-        (None, folder, _) => match spec_password(&spec, folder.as_deref())? {
+        (None, folder, _) => match spec_password(global, &spec, folder.as_deref())? {
             Some(password) => Some(password),
             None => state.password(&spec.name)?,
         },
@@ -216,14 +217,14 @@ pub(super) fn set<T>(field: &mut T, flag: Option<T>) {
 fn password(global: &Global, spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
     match typed_password(global)? {
         Some(password) => Ok(Some(password)),
-        None => spec_password(spec, folder),
+        None => spec_password(global, spec, folder),
     }
 }
 
 /// `--password-file`, then `REDIS_PASSWORD`.
 fn typed_password(global: &Global) -> Result<Option<Secret>> {
     if let Some(path) = &global.password_file {
-        return dotenv::password_file(path);
+        return password_file(global, path);
     }
     match std::env::var(dotenv::VARIABLE) {
         Ok(value) if !value.is_empty() => dotenv::parse(&value, dotenv::VARIABLE),
@@ -235,12 +236,20 @@ fn typed_password(global: &Global) -> Result<Option<Secret>> {
 }
 
 /// The spec's `password_file`, then `.env` beside the spec (or here, without one).
-fn spec_password(spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
+fn spec_password(global: &Global, spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
     if let Some(path) = &spec.password_file {
         // Relative to the spec that names it.
-        return dotenv::password_file(&folder.unwrap_or(Path::new(".")).join(path));
+        return password_file(global, &folder.unwrap_or(Path::new(".")).join(path));
     }
     dotenv::password(folder.unwrap_or(Path::new(".")))
+}
+
+fn password_file(global: &Global, path: &Path) -> Result<Option<Secret>> {
+    let password = dotenv::password_file(path)?;
+    if let Some(why) = dotenv::too_open(path).filter(|_| !global.quiet) {
+        tell(&format!("warning: {why}"));
+    }
+    Ok(password)
 }
 
 /// Seeds, and as whom they are spoken to: the user that they name, with the password that was given.

@@ -154,6 +154,7 @@ mod tests {
     use super::*;
     use rcluster_core::{
         doctor::{Id, production},
+        hint::Verb,
         node::NodeName,
         spec::RuntimeKind,
     };
@@ -180,7 +181,7 @@ mod tests {
                 "each leads from here to the node that it names",
             )
             .why("from here, no-such-host.invalid:7001 does not answer (failed to lookup address information)")
-            .fix("`rcluster doctor --fix`")
+            .fix(Verb::Doctor.with("--fix"))
             .nodes(vec![NodeName::new("node-2")]),
             production::alerting(),
         ];

@@ -101,15 +101,16 @@ pub fn planned(screen: Screen, planned: &Planned) -> Result<()> {
             turn.from,
             clock(turn.promoted_ms),
             clock(turn.settled_ms),
-            clock(turn.worst_pause_ms)
+            turn.worst_pause_ms.map_or("not measured".to_owned(), clock)
         );
     }
     let _ = writeln!(
         text,
-        "{} acknowledged, {} lost, {} indeterminate{}",
+        "{} acknowledged, {} lost, {} indeterminate{}{}",
         count(planned.acked, "write"),
         planned.lost,
         planned.indeterminate,
+        told::evicted(planned.evicted),
         match &planned.errors_by_class {
             none if none.is_empty() => String::new(),
             some => format!("; not acknowledged: {}", told::classes(some)),

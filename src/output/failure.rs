@@ -1,6 +1,9 @@
 //! An error, as a person or a program reads it: a short cause, the node's last lines, a hint.
 
-use super::screen::{Screen, print, tell};
+use super::{
+    harmless::harmless,
+    screen::{Screen, print, tell},
+};
 use console::style;
 use rcluster_core::error::Error;
 use serde_json::json;
@@ -34,7 +37,7 @@ pub fn text(error: &Error) -> String {
     for log in error.log_tails() {
         let _ = write!(text, "\n\nlast lines of {}:", log.node);
         for line in &log.lines {
-            let _ = write!(text, "\n  {line}");
+            let _ = write!(text, "\n  {}", harmless(line, false));
         }
     }
     if let Some(hint) = error.hint_text() {

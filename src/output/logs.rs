@@ -1,13 +1,16 @@
 //! Log lines with the node that wrote them in front.
 
-use super::screen::{Reader, Screen, print_to};
+use super::{
+    harmless::harmless,
+    screen::{Reader, Screen, print_to},
+};
 use console::{Color, style};
 use rcluster_core::{
     error::{Error, Result},
     node::NodeName,
 };
 use serde_json::json;
-use std::{borrow::Cow, ops::ControlFlow};
+use std::ops::ControlFlow;
 
 /// One for each node, in turn; red and yellow are left to trouble.
 const COLOURS: [Color; 6] = [
@@ -64,17 +67,8 @@ impl Lines {
         let i = self.names.iter().position(|name| name == node);
         let colour = COLOURS[i.unwrap_or_default() % COLOURS.len()];
         let prefix = format!("{node:<width$} |", width = self.width);
-        format!("{} {}\n", style(prefix).fg(colour), harmless(text))
+        format!("{} {}\n", style(prefix).fg(colour), harmless(text, false))
     }
-}
-
-/// What a client made a node log must not move the reader's cursor.
-fn harmless(text: &str) -> Cow<'_, str> {
-    let odd = |c: char| c.is_control() && c != '\t';
-    if text.contains(odd) {
-        return text.replace(odd, "\u{fffd}").into();
-    }
-    text.into()
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! The only place that prints: results to stdout, everything else to stderr.
 //!
 //! Whether a person looks is decided on stderr; `NO_COLOR`, TERM=dumb and CI are honoured, and a
-//! pipe that is closed ends the output quietly.
+//! pipe that is closed ends the output quietly. What nodes, files and logs say cannot steer the terminal.
 
 pub mod doctor;
 pub mod failover;
 pub mod failure;
+mod harmless;
 pub mod logs;
 pub mod look;
 pub mod monitor;

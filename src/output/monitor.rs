@@ -1,6 +1,6 @@
 //! `monitor` where no person watches: a line per sample, events below it, or a document a line.
 
-use super::screen::Screen;
+use super::screen::{Reader, Screen, print_to};
 use console::style;
 use rcluster_core::{
     error::{Error, Result},
@@ -13,14 +13,18 @@ use rcluster_ops::monitor::sample::Sample;
 use std::fmt::Write as _;
 
 /// Shows a sample.
-pub fn show(screen: Screen, sample: &Sample) -> Result<()> {
+pub fn show(screen: Screen, sample: &Sample) -> Result<Reader> {
     if screen.json {
         let mut line = serde_json::to_string(sample)
             .map_err(|error| Error::failed("writing JSON").source(error))?;
         line.push('\n');
-        return super::result::put(&line);
+        return put(&line);
     }
-    super::result::put(&text(sample, &jiff::tz::TimeZone::system()))
+    put(&text(sample, &jiff::tz::TimeZone::system()))
+}
+
+fn put(text: &str) -> Result<Reader> {
+    print_to(text).map_err(|error| Error::failed("writing to stdout").source(error))
 }
 
 /// The line, and the events below it.

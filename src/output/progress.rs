@@ -1,6 +1,9 @@
 //! Listeners: what an operation tells, as a spinner, as plain lines, as JSON lines, or not at all.
 
-use super::screen::{ProgressForm, Screen, seconds, tell};
+use super::{
+    harmless::harmless,
+    screen::{ProgressForm, Screen, seconds, tell},
+};
 use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
 use rcluster_core::text::count::count;
@@ -95,7 +98,9 @@ impl Progress {
                 }
             }
             Event::Waiting { title, last } => match &self.bar {
-                Some(bar) => bar.set_message(format!("{title}: {last}")),
+                Some(bar) => {
+                    bar.set_message(harmless(&format!("{title}: {last}"), false).into_owned())
+                }
                 None if verbose > 0 => self.line(&format!("{title}: {last}")),
                 None => {}
             },

@@ -1,7 +1,10 @@
 //! Where output goes, and in which form.
 
+use super::harmless::harmless;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::{
     io::{self, IsTerminal, Write},
+    os::fd::AsFd,
     time::Duration,
 };
 
@@ -121,6 +124,15 @@ pub fn print(text: &str) -> io::Result<()> {
 
 /// Writes to stdout, and says whether it makes sense to go on.
 pub fn print_to(text: &str) -> io::Result<Reader> {
+    write(&harmless(text, console::colors_enabled()))
+}
+
+/// Draws a frame: its own escapes move the cursor, and its lines are [`harmless`] already.
+pub fn draw(frame: &str) -> io::Result<Reader> {
+    write(frame)
+}
+
+fn write(text: &str) -> io::Result<Reader> {
     let mut stdout = io::stdout().lock();
     let outcome = stdout
         .write_all(text.as_bytes())
@@ -134,6 +146,7 @@ pub fn print_to(text: &str) -> io::Result<Reader> {
 
 /// Writes a line to stderr; if that fails there is nobody to tell.
 pub fn tell(text: &str) {
+    let text = harmless(text, console::colors_enabled_stderr());
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
@@ -144,6 +157,20 @@ pub fn seconds(duration: Duration) -> String {
         _ if seconds < 1.0 => format!("{seconds:.2} s"),
         _ if seconds < 10.0 => format!("{seconds:.1} s"),
         _ => format!("{seconds:.0} s"),
+    }
+}
+
+/// Ends when nobody reads stdout any more, which a command that prints seldom would not notice.
+pub async fn reader_gone() {
+    let gone = || {
+        let stdout = io::stdout();
+        let mut asked = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+        let ends = PollFlags::POLLERR | PollFlags::POLLHUP;
+        let heard = poll(&mut asked, PollTimeout::ZERO);
+        heard.is_ok() && asked[0].revents().is_some_and(|it| it.intersects(ends))
+    };
+    while !gone() {
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 

@@ -27,7 +27,11 @@ pub fn status(status: &Status, width: Option<usize>) -> String {
     text.push_str(&nodes(status, width));
     for problem in &status.problems {
         let _ = write!(text, "\n{}", headline(problem));
-        let _ = write!(text, "\n  why: {}\n  do:  {}", problem.why, problem.hint);
+        let _ = write!(text, "\n  why: {}", problem.why);
+        if !problem.follows.is_empty() {
+            let _ = write!(text, "\n  so:  {}", problem.follows.join("; "));
+        }
+        let _ = write!(text, "\n  do:  {}", problem.hint);
     }
     if !status.problems.is_empty() {
         text.push('\n');
@@ -267,10 +271,10 @@ pub fn list(listing: &Listing) -> String {
         table.add_row([
             cluster.name.to_string(),
             cluster.runtime.to_string(),
-            if cluster.nodes == 0 {
-                "0 (data kept)".to_owned()
-            } else {
-                cluster.nodes.to_string()
+            match &cluster.elsewhere {
+                Some(engine) => format!("? (engine at {engine})"),
+                None if cluster.nodes == 0 => "0 (data kept)".to_owned(),
+                None => cluster.nodes.to_string(),
             },
             cluster.running.to_string(),
             port,

@@ -2,7 +2,8 @@
 
 use super::{
     failure,
-    screen::{Reader, Screen, print_to},
+    harmless::harmless,
+    screen::{Reader, Screen, draw, print_to},
     table,
 };
 use console::Term;
@@ -38,17 +39,20 @@ impl Watch {
 
     /// Shows a status, or why there is none; says whether anybody still looks.
     pub fn show(&mut self, status: &Result<Status>) -> Result<Reader> {
-        let text = match (&self.term, self.screen.json) {
-            (_, true) => document(status)? + "\n",
-            (None, false) => line(status),
+        let shown = match (&self.term, self.screen.json) {
+            (_, true) => print_to(&(document(status)? + "\n")),
+            (None, false) => print_to(&line(status)),
             (Some(term), false) => {
                 let (rows, columns) = term.size();
                 let clear = if self.drawn { "" } else { "\x1b[2J" };
                 self.drawn = true;
-                format!("{clear}{}", frame(status, self.every, rows, columns))
+                draw(&format!(
+                    "{clear}{}",
+                    frame(status, self.every, rows, columns)
+                ))
             }
         };
-        print_to(&text).map_err(|error| Error::failed("writing to stdout").source(error))
+        shown.map_err(|error| Error::failed("writing to stdout").source(error))
     }
 }
 
@@ -102,7 +106,8 @@ fn frame(status: &Result<Status>, every: Duration, rows: u16, columns: u16) -> S
     }
     let mut text = "\x1b[H".to_owned();
     for line in &lines {
-        let line = console::truncate_str(line, usize::from(columns), "…");
+        let line = harmless(line, console::colors_enabled());
+        let line = console::truncate_str(&line, usize::from(columns), "…");
         let _ = write!(text, "{line}\x1b[K\r\n");
     }
     text + "\x1b[J"

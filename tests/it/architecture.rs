@@ -62,7 +62,6 @@ const BELOW: &[&str] = &["cluster", "failover", "store"];
 /// Operations and what they use today that they should not. A word leaves when its edge does; none
 /// is added.
 const EDGES: &[(&str, &str)] = &[
-    ("cluster", "init stop"),
     ("doctor", "history settings"),
     ("env", "status"),
     ("evidence", "status"),
@@ -233,6 +232,21 @@ fn astray(files: &BTreeMap<String, String>) -> Vec<String> {
     found
 }
 
+/// Hints that spell a command out instead of naming a `Verb`: they would be about the wrong cluster.
+fn spelt_out(files: &BTreeMap<String, String>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, text) in files {
+        let text = code(text);
+        for hint in text.split(".hint(").skip(1) {
+            let end = hint.find(";\n").unwrap_or(hint.len());
+            if hint[..end].contains("`rcluster ") {
+                found.push(format!("{path}: write hint![Verb::…], not `rcluster …`"));
+            }
+        }
+    }
+    found
+}
+
 /// Files that are too long, have a name that says nothing, or are alone in their folder.
 fn misshapen(files: &BTreeMap<String, String>) -> Vec<String> {
     let mut found = Vec::new();
@@ -301,6 +315,14 @@ fn words_stay_at_home() {
 }
 
 #[test]
+fn hints_name_their_commands() {
+    let mut files = sources();
+    files.retain(|path, _| path.starts_with("src/") || path.starts_with("crates/"));
+    let found = spelt_out(&files);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
 fn files_have_their_shape() {
     let found = misshapen(&sources());
     assert!(found.is_empty(), "{found:#?}");
@@ -353,6 +375,11 @@ fn these_rules_have_teeth() {
         astray(&file("src/output/up.rs", "fn f() { io::stdout() }")).len(),
         0
     );
+
+    let hint = "fn f() { Error::failed(x).hint(\n\"`rcluster up` helps\") }";
+    assert_eq!(spelt_out(&file("src/up.rs", hint)).len(), 1);
+    let hint = "fn f() { Error::failed(x).hint(hint![Verb::Up, \" helps\"]) }";
+    assert_eq!(spelt_out(&file("src/up.rs", hint)).len(), 0);
 
     assert_eq!(misshapen(&file("src/up.rs", &"\n".repeat(601))).len(), 1);
     assert_eq!(misshapen(&file("src/util.rs", "")).len(), 1);

@@ -84,9 +84,10 @@ pub async fn of(cluster: &Cluster, format: Option<Format>, show_secrets: bool) -
     let status = status::of(cluster).await?;
     let nodes = nodes(&status);
     let endpoints: Vec<Endpoint> = nodes.iter().map(|node| node.endpoint.clone()).collect();
-    let notes = match cluster.is_ours() {
-        true => env::notes(&cluster.launch),
-        false => env::foreign_notes(),
+    let notes = if cluster.is_ours() {
+        env::notes(&cluster.launch)
+    } else {
+        env::foreign_notes()
     };
     let secret = cluster.password().filter(|_| show_secrets);
     let password_file = cluster.password_file();

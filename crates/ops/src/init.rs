@@ -12,14 +12,18 @@ use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
     form::{self, Afterwards, HURRIED},
+    hint,
+    hint::Verb,
     judge::Wanted,
-    node::{Address, BUS_OFFSET, Endpoint},
+    node::{Address, BUS_OFFSET, Endpoint, NodeId, NodeName},
     plan::step::{Goal, Plan, Step},
-    snapshot::{Member, Seen, Snapshot, capability::Capability},
-    spec::{RuntimeKind, launch::Launch},
+    snapshot::{
+        Member, Seen, Snapshot, capability::Capability, nodes_text::Failure, places::Places,
+    },
+    spec::launch::Launch,
     text::count::count,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// What `init` on named nodes did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +50,7 @@ pub async fn dry_run(cluster: &Cluster, replicas: u16, listener: &dyn Listener) 
     let request = &cluster.request;
     let context = cluster.context(listener);
     let seen = seeds(&context, &request.seeds).await?;
+    whole(&seen)?;
     enough(&seen, replicas)?;
     let seen = look::patiently(&context, &seen).await;
     let now = settings_now(&context, &request.state, &seen).await?;
@@ -62,11 +67,12 @@ pub async fn init(
     replicas: u16,
 ) -> Result<Outcome> {
     let seen = seeds(context, endpoints).await?;
+    whole(&seen)?;
     enough(&seen, replicas)?;
     let afterwards = settings_now(context, state, &seen).await?;
-    for node in seen.members().filter_map(Seen::member) {
+    for (node, run_id) in members(&seen) {
         if let Some(before) = afterwards.get(&node.name) {
-            state.note_restore(&node.dial, before)?;
+            state.note_restore(&node.dial, run_id, before)?;
         }
     }
     let seen = look::patiently(context, &seen).await;
@@ -85,6 +91,41 @@ pub async fn init(
         changes: applier.done(),
         masters: proof.masters,
     })
+}
+
+/// Refuses seeds that are part of a cluster of which other nodes are not named, as long as those are
+/// there: forming would wait for nodes that it never asks.
+fn whole(seen: &Snapshot) -> Result<()> {
+    let ids: HashSet<&NodeId> = seen
+        .nodes
+        .iter()
+        .filter_map(|node| node.id.as_ref())
+        .collect();
+    let named = &Places::of(&seen.nodes);
+    let ids = &ids;
+    let others = seen.said().flat_map(|(node, report)| {
+        let lines = report.view.nodes.iter();
+        let live = lines.filter(|line| line.connected && line.failure == Failure::None);
+        let unnamed = live.filter(|line| !ids.contains(&line.id) && !named.has(line));
+        unnamed.filter_map(move |line| Some((&node.name, line.endpoint()?)))
+    });
+    let mut others: Vec<(&NodeName, Endpoint)> = others.collect();
+    others.sort_by(|a, b| a.1.cmp(&b.1));
+    others.dedup_by(|a, b| a.1 == b.1);
+    let Some((by, first)) = others.first() else {
+        return Ok(());
+    };
+    let more = match others.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {}", count(more, "other node")),
+    };
+    Err(Error::refused(format!(
+        "{by} is in a cluster already, with {first}{more} that no --seed names"
+    ))
+    .hint(hint![
+        Verb::Status.with(format!("--seed {by}")), " shows that cluster";
+        "to form it anew, name every node of it"
+    ]))
 }
 
 fn enough(seen: &Snapshot, replicas: u16) -> Result<()> {
@@ -130,8 +171,9 @@ pub async fn seeds(context: &Context<'_>, endpoints: &[Endpoint]) -> Result<Snap
     let nodes: Result<Vec<Seen>> = join_all(asked).await.into_iter().collect();
     Ok(Snapshot {
         name: "external".to_owned(),
-        runtime: RuntimeKind::External,
+        runtime: Launch::foreign().runtime,
         nodes: nodes?,
+        apart: Vec::new(),
     })
 }
 
@@ -156,14 +198,20 @@ async fn able(context: &Context<'_>, seed: &Endpoint) -> Result<()> {
 /// What each node's hurried settings were before anybody hurried them. An earlier run that was
 /// killed left settings hurried: what it noted is what they were.
 async fn settings_now(context: &Context<'_>, state: &State, seen: &Snapshot) -> Result<Afterwards> {
-    let asked = seen.members().filter_map(Seen::member).map(async |member| {
-        let before = match state.restore(&member.dial)? {
+    let asked = members(seen).map(async |(member, run_id)| {
+        let before = match state.restore(&member.dial, run_id)? {
             Some(noted) => noted,
             None => hurried_now(context, &member).await?,
         };
         Ok((member.name.clone(), before))
     });
     join_all(asked).await.into_iter().collect()
+}
+
+/// The nodes, each with the `run_id` of its server.
+fn members(seen: &Snapshot) -> impl Iterator<Item = (Member, &str)> {
+    seen.said()
+        .filter_map(|(node, report)| Some((node.member()?, report.info.run_id.as_str())))
 }
 
 async fn hurried_now(context: &Context<'_>, member: &Member) -> Result<BTreeMap<String, String>> {

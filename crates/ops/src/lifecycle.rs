@@ -353,6 +353,11 @@ fn remember(session: &Session, pending: Option<Pending>, settled: bool) -> Resul
     let first_port = launch.nodes.first().map_or(1, |node| node.port);
     let mut remembered = Remembered::new(&request.spec, launch.runtime, first_port);
     remembered.pending = pending;
+    let noted = || request.remembered.as_ref()?.engine.clone();
+    remembered.engine = session.engine.clone().or_else(noted);
+    if !launch.can.containers {
+        remembered.engine = None;
+    }
     if !settled {
         let applied = request.remembered.as_ref().map(Remembered::applied);
         remembered.previous = applied

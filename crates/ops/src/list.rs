@@ -4,6 +4,7 @@
 use crate::store::state::State;
 use rcluster_core::{
     error::Result,
+    snapshot::place::Engine,
     spec::{ClusterName, RuntimeKind},
 };
 use rcluster_runtime::{Found, Runtime, docker::Docker, process::Process};
@@ -24,6 +25,8 @@ pub struct Listed {
     pub first_port: Option<u16>,
     /// Another user's, if it is not ours.
     pub owner: Option<String>,
+    /// The engine that keeps it, if that is not the one that was asked.
+    pub elsewhere: Option<String>,
 }
 
 /// All clusters, and what could not be asked.
@@ -33,6 +36,8 @@ pub struct Listing {
     pub clusters: Vec<Listed>,
     /// Why docker was not asked, if it was not.
     pub docker: Option<String>,
+    /// Files of clusters that cannot be read, and why.
+    pub damaged: Vec<String>,
 }
 
 /// Lists.
@@ -43,36 +48,52 @@ pub async fn list(state: &State) -> Result<Listing> {
         .into_iter()
         .map(|found| listed(found, process.kind()))
         .collect();
+    let mut here = None;
     let docker = match docker {
-        Ok((kind, found)) => {
-            clusters.extend(found.into_iter().map(|found| listed(found, kind)));
+        Ok((engine, found)) => {
+            let found = found.into_iter();
+            clusters.extend(found.map(|found| listed(found, RuntimeKind::Docker)));
+            here = engine;
             None
         }
         Err(error) => Some(error.cause()),
     };
+    let is_here = |home: &Engine| here.as_ref().is_some_and(|here| here.id == home.id);
+    let mut damaged = Vec::new();
     for name in state.names()? {
         if clusters.iter().any(|cluster| cluster.name == name) {
             continue;
         }
-        // A damaged file must not hide the other clusters.
-        if let Ok(Some(remembered)) = state.load(&name) {
-            clusters.push(Listed {
+        match state.load(&name) {
+            Ok(Some(remembered)) => clusters.push(Listed {
                 name,
                 runtime: remembered.runtime,
                 nodes: 0,
                 running: 0,
                 first_port: Some(remembered.first_port),
                 owner: None,
-            });
+                elsewhere: remembered
+                    .engine
+                    .filter(|home| !is_here(home))
+                    .map(|home| home.place),
+            }),
+            Ok(None) => {}
+            // It hides neither itself nor the other clusters.
+            Err(error) => damaged.push(error.cause()),
         }
     }
     clusters.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Listing { clusters, docker })
+    Ok(Listing {
+        clusters,
+        docker,
+        damaged,
+    })
 }
 
-async fn containers() -> Result<(RuntimeKind, Vec<Found>)> {
+async fn containers() -> Result<(Option<Engine>, Vec<Found>)> {
     let docker = Docker::connect().await?;
-    Ok((docker.kind(), docker.clusters().await?))
+    let (engine, found) = tokio::join!(docker.engine(), docker.clusters());
+    Ok((engine.ok().flatten(), found?))
 }
 
 fn listed(found: Found, runtime: RuntimeKind) -> Listed {
@@ -83,5 +104,6 @@ fn listed(found: Found, runtime: RuntimeKind) -> Listed {
         running: found.running,
         first_port: found.first_port,
         owner: found.foreign_owner,
+        elsewhere: None,
     }
 }

@@ -6,8 +6,8 @@
 
 use crate::{
     cluster::{context::Context, event::Listener, session::Session},
-    failover::{carry_out::carry_out, give_back, ground::Ground, scene::Scene},
-    store::drill::Rolling,
+    failover::{carry_out::carry_out, give_back, ground::Ground, hold, scene::Scene},
+    store::{drill::Rolling, state::State},
     up::Outcome,
 };
 use rcluster_core::{
@@ -17,6 +17,8 @@ use rcluster_core::{
         planned,
         rolling::{self, Order, Turn, first_topology, order},
     },
+    hint,
+    hint::Verb,
     node::{Endpoint, NodeName},
     text::count::count,
 };
@@ -42,25 +44,44 @@ pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outco
     let begun = state.rolling(name)?;
     let scene = Scene::calm(&ground).await?;
     scene.well().map_err(|why| not_well(&why))?;
+    scene.refuse_open_slots()?;
     refuse_lonely(&scene)?;
     let mut rolling = begun.unwrap_or_else(|| from_now(&scene));
     state.note_rolling(name, Some(&rolling))?;
-    let first = first_topology(&scene.seats, &rolling.masters);
-    loop {
-        let scene = Scene::settled(&ground, "between two nodes").await?;
-        let Some(turn) = left(&scene, &rolling).turns.into_iter().next() else {
-            break;
-        };
-        tell(&ground.context, &turn)?;
-        let plan = turn.plan(port(&ground, &turn.node));
-        carry_out(&ground, &scene, &plan).await?;
-        rolling.done.push(turn.node);
-        state.note_rolling(name, Some(&rolling))?;
-    }
-    give_back::restore(&ground, &first).await?;
+    let done = match hold::hold(&ground, &scene).await {
+        Ok(()) => one_by_one(&ground, state, &scene, &mut rolling).await,
+        Err(error) => Err(error),
+    };
+    hold::release(&ground, done).await?;
     state.note_rolling(name, None)?;
     let scene = Scene::settled(&ground, "waiting for the end").await?;
     outcome(session, &scene, rolling.done.len())
+}
+
+/// One node after another, and the first masters lead again at the end.
+async fn one_by_one(
+    ground: &Ground<'_>,
+    state: &State,
+    scene: &Scene,
+    rolling: &mut Rolling,
+) -> Result<()> {
+    let first = first_topology(&scene.seats, &rolling.masters);
+    loop {
+        let scene = Scene::settled(ground, "between two nodes").await?;
+        scene.refuse_open_slots()?;
+        if let Some(last) = rolling.done.last() {
+            hold::renew(ground, &scene, std::slice::from_ref(last)).await?;
+        }
+        let Some(turn) = left(&scene, rolling).turns.into_iter().next() else {
+            break;
+        };
+        tell(&ground.context, &turn)?;
+        let plan = turn.plan(port(ground, &turn.node));
+        carry_out(ground, &scene, &plan).await?;
+        rolling.done.push(turn.node);
+        state.note_rolling(ground.name(), Some(rolling))?;
+    }
+    give_back::restore(ground, &first).await.map(drop)
 }
 
 /// What [`rolling()`] would do.
@@ -79,6 +100,7 @@ pub async fn dry_run(session: &Session, listener: &dyn Listener) -> Result<Outli
             "the cluster is not well ({why}): first it is repaired as by `rcluster up`"
         ));
     }
+    scene.refuse_open_slots()?;
     refuse_lonely(&scene)?;
     let rolling = begun.unwrap_or_else(|| from_now(&scene));
     if !rolling.done.is_empty() {
@@ -115,8 +137,11 @@ fn heir(turn: Turn) -> Option<Heir> {
 }
 
 fn not_well(why: &str) -> Error {
-    Error::refused(format!("the cluster is not well: {why}"))
-        .hint("a rolling restart begins with a healthy cluster: `rcluster up` repairs it")
+    Error::refused(format!("the cluster is not well: {why}")).hint(hint![
+        "a rolling restart begins with a healthy cluster: ",
+        Verb::Up,
+        " repairs it"
+    ])
 }
 
 fn port(ground: &Ground<'_>, node: &NodeName) -> u16 {
@@ -145,7 +170,10 @@ fn refuse_lonely(scene: &Scene) -> Result<()> {
             "shard {} has no replica that could serve while {} restarts",
             seats.shard, seats.master
         ))
-        .hint("`rcluster restart` restarts all at once, with an outage")),
+        .hint(hint![
+            Verb::Restart,
+            " restarts all at once, with an outage"
+        ])),
     }
 }
 
@@ -156,8 +184,11 @@ fn tell(context: &Context<'_>, turn: &Turn) -> Result<()> {
         None => context.note(format!("restarting {node}")),
         Some(Some(heir)) => context.note(format!("restarting {node}, once {heir} has taken over")),
         Some(None) => {
-            return Err(Error::failed(format!("no replica of {node} is in sync"))
-                .hint("`rcluster status` shows the links; the same command goes on from here"));
+            return Err(
+                Error::failed(format!("no replica of {node} is in sync")).hint(
+                    hint![Verb::Status, " shows the links"; "the same command goes on from here"],
+                ),
+            );
         }
     }
     Ok(())

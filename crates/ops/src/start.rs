@@ -209,7 +209,7 @@ pub async fn checked(context: &Context<'_>, launch: &Launch, nodes: &[NodeName])
             let loops: Vec<NodeName> = loops.map(|placed| placed.node).collect();
             new.retain(|node| !loops.contains(node));
         }
-        let checked = preflight::check(context, launch, &new).await;
+        let checked = preflight::check(context, launch, &new, resumes(&plan)).await;
         let Err(refusal) = checked else {
             let empty = empty(context, launch, &plan).await?;
             return Ok(start::hold_back(launch, plan, &empty));

@@ -33,7 +33,7 @@ pub use faults::{Beside, Faults, Partition, Signal};
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use log_line::{LogLine, LogLines};
-use rcluster_core::snapshot::place::{Capabilities, Disk, Placed, RunState, ShapeHash};
+use rcluster_core::snapshot::place::{Capabilities, Disk, Engine, Placed, RunState, ShapeHash};
 use rcluster_core::{
     error::Result,
     node::NodeName,
@@ -96,6 +96,11 @@ pub trait Runtime: Send + Sync {
     fn folder(&self, cluster: &ClusterName, node: &NodeName) -> Option<std::path::PathBuf> {
         let _ = (cluster, node);
         None
+    }
+
+    /// The engine that keeps the nodes, where there may be several.
+    async fn engine(&self) -> Result<Option<Engine>> {
+        Ok(None)
     }
 
     /// A hash of everything about a node that cannot change while it exists (image, published

@@ -1,21 +1,25 @@
 //! Ports of this host: which are free, and who holds the others.
 
-use rcluster_core::spec::launch::Launch;
+use rcluster_core::{doctor::host::Held, spec::launch::Launch};
 use std::{
     collections::BTreeSet,
+    io,
     net::{IpAddr, SocketAddr, TcpListener},
 };
 
 /// Where `port: auto` starts looking; the first block that is free as a whole is taken.
 const CANDIDATES: [u16; 2] = [6379, 7000];
 
-/// A port that is taken, and by whom as far as can be seen.
+/// Who listens where the processes of whoever it is are hidden from this user.
+pub const HIDDEN: &str = "a process of another user";
+
+/// A port that cannot be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
     /// The port.
     pub port: u16,
-    /// `redis-server (pid 4711)`; `None` when it belongs to somebody whose processes are hidden.
-    pub by: Option<String>,
+    /// By whom, as far as can be seen.
+    pub held: Held,
 }
 
 /// Whether this address and port can be bound right now.
@@ -32,32 +36,81 @@ pub fn of_launch(launch: &Launch) -> Vec<u16> {
         .collect()
 }
 
-/// Which of these ports are taken.
+/// Which of these ports cannot be used.
 pub fn taken(listen: IpAddr, ports: &[u16]) -> Vec<Taken> {
-    let taken: Vec<u16> = ports
+    let refused: Vec<(u16, io::Error)> = ports
         .iter()
-        .copied()
-        .filter(|port| !is_free(listen, *port))
+        .filter_map(|port| {
+            let bound = TcpListener::bind(SocketAddr::new(listen, *port));
+            Some((*port, bound.err()?))
+        })
         .collect();
-    if taken.is_empty() {
+    if refused.is_empty() {
         return Vec::new();
     }
     let holders = listeners::get_all().unwrap_or_default();
-    taken
-        .into_iter()
-        .map(|port| Taken {
-            port,
-            by: holders
-                .iter()
-                .find(|listener| {
-                    listener.state == listeners::SocketState::Listen
-                        && listener.socket.port() == port
-                })
-                .map(|listener| {
-                    format!("{} (pid {})", listener.process.name, listener.process.pid)
-                }),
-        })
-        .collect()
+    let listener = |port: u16| {
+        let listens = |it: &&listeners::Listener| {
+            it.state == listeners::SocketState::Listen && it.socket.port() == port
+        };
+        let process = &holders.iter().find(listens)?.process;
+        Some(format!("{} (pid {})", process.name, process.pid))
+    };
+    let held = |port: u16, error: &io::Error| {
+        if error.kind() != io::ErrorKind::AddrInUse {
+            return Held::Refused(plain(error));
+        }
+        match (listener(port), states(port)) {
+            (Some(by), _) => Held::By(by),
+            (None, Some(states)) if !states.contains(&LISTEN) && !states.is_empty() => {
+                if states.iter().all(|state| *state == TIME_WAIT) {
+                    Held::Ended
+                } else {
+                    Held::Connection
+                }
+            }
+            (None, _) => Held::By(HIDDEN.to_owned()),
+        }
+    };
+    let taken = refused.iter().map(|(port, error)| Taken {
+        port: *port,
+        held: held(*port, error),
+    });
+    taken.collect()
+}
+
+/// What the system says, without its number.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// Of `st` in proc_net_tcp(5).
+const LISTEN: u8 = 0x0a;
+const TIME_WAIT: u8 = 0x06;
+
+/// The states of all sockets whose own port this is, whoever's they are; `None` where the kernel
+/// does not tell.
+fn states(port: u16) -> Option<Vec<u8>> {
+    let tables: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| std::fs::read_to_string(table).ok())
+        .collect();
+    let own = format!(":{port:04X}");
+    let state = |line: &str| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let (local, _, state) = (fields.next()?, fields.next()?, fields.next()?);
+        local
+            .ends_with(&own)
+            .then(|| u8::from_str_radix(state, 16).ok())?
+    };
+    (!tables.is_empty()).then(|| {
+        tables
+            .iter()
+            .flat_map(|table| table.lines())
+            .filter_map(state)
+            .collect()
+    })
 }
 
 /// The first port of a block of `count` ports, `step` apart, that are all free and not `reserved`,
@@ -100,8 +153,29 @@ mod tests {
         let port = listener.local_addr().expect("its address").port();
         let taken = taken(LOCAL, &[port]);
         assert_eq!(taken.len(), 1);
-        let by = taken[0].by.clone().expect("this very process");
+        let Held::By(by) = &taken[0].held else {
+            panic!("{taken:?}");
+        };
         assert!(by.contains(&format!("pid {}", std::process::id())), "{by}");
+    }
+
+    #[test]
+    fn what_nobody_listens_on_is_not_another_users() {
+        let listener = TcpListener::bind((LOCAL, 0)).expect("a free port");
+        let to = listener.local_addr().expect("its address");
+        // The own end of a connection, which nobody listens on.
+        let client = std::net::TcpStream::connect(to).expect("a connection");
+        let port = client.local_addr().expect("its address").port();
+        let held = || taken(LOCAL, &[port]).pop().map(|taken| taken.held);
+        assert_eq!(held(), Some(Held::Connection));
+        // Whoever hangs up first keeps the port for a while.
+        drop(client);
+        drop(listener.accept());
+        assert_eq!(held(), Some(Held::Ended));
+        // An address of somebody else (TEST-NET-1).
+        let elsewhere = taken(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), &[port]);
+        let wanted = Held::Refused("Cannot assign requested address".to_owned());
+        assert_eq!(elsewhere[0].held, wanted);
     }
 
     #[test]

@@ -9,7 +9,6 @@ use rcluster_core::{
     snapshot::{
         answer::{WireError, WireResult},
         info::{ClusterInfo, Fields},
-        nodes_text,
     },
 };
 use redis::{ErrorKind, Pipeline, RedisError, ServerErrorKind, Value, cmd};
@@ -85,7 +84,7 @@ impl Drill for LiveWire {
         let view: String = replies.take("CLUSTER NODES")?;
         let info: String = replies.take("CLUSTER INFO")?;
         let info = ClusterInfo::from_fields(&Fields::parse(&info));
-        let view = nodes_text::parse(&view);
+        let view = self.read(&view);
         Ok(Glance {
             view: view.map_err(|why| WireError::unreadable(at, "CLUSTER NODES", &why))?,
             ok: info.ok,

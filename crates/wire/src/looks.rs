@@ -9,15 +9,19 @@ use rcluster_core::{
         answer::{WireError, WireResult},
         capability::{Capabilities, Capability},
         info::{ClusterInfo, Fields, NodeInfo},
-        nodes_text,
         report::{Announced, Report},
     },
 };
 use redis::{Pipeline, Value, cmd};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
+use tokio::net::TcpStream;
+
+/// How long a connection to a bus port may take: who asks is on his way to an error already.
+const BUS_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How many slow calls are shown.
 const SLOW_CALLS: usize = 50;
@@ -40,6 +44,9 @@ pub trait Looks: Send + Sync {
         at: &Endpoint,
         names: &[&str],
     ) -> WireResult<BTreeMap<String, String>>;
+
+    /// Whether anybody listens on a bus port. Nothing is said there.
+    async fn dial_bus(&self, bus: SocketAddr) -> WireResult<()>;
 
     /// CLUSTER SLOTS: which master a client would be told for each slot range.
     async fn announced(&self, at: &Endpoint) -> WireResult<Vec<Announced>>;
@@ -72,11 +79,13 @@ impl Looks for LiveWire {
         pipeline.cmd("CLUSTER").arg("NODES");
         pipeline.cmd("CLUSTER").arg("INFO");
         pipeline.cmd("INFO");
+        // Who waits for his turn here has not been asked yet: his deadline begins afterwards.
+        let _turn = self.turn().await;
         let mut replies = self.look(at, &pipeline).await?;
         let view: String = replies.take("CLUSTER NODES")?;
         let cluster: String = replies.take("CLUSTER INFO")?;
         let info: String = replies.take("INFO")?;
-        let view = nodes_text::parse(&view);
+        let view = self.read(&view);
         Ok(Report {
             view: view.map_err(|why| WireError::unreadable(at, "CLUSTER NODES", &why))?,
             cluster: ClusterInfo::from_fields(&Fields::parse(&cluster)),
@@ -119,6 +128,21 @@ impl Looks for LiveWire {
         let mut command = cmd("CONFIG");
         command.arg("GET").arg(names);
         self.call(at, command).await
+    }
+
+    async fn dial_bus(&self, bus: SocketAddr) -> WireResult<()> {
+        let at = Endpoint::from(bus);
+        match tokio::time::timeout(BUS_DEADLINE, TcpStream::connect(bus)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(WireError::Unreachable {
+                at,
+                why: error.kind().to_string(),
+            }),
+            Err(_) => Err(WireError::Silent {
+                at,
+                millis: BUS_DEADLINE.as_millis(),
+            }),
+        }
     }
 
     async fn announced(&self, at: &Endpoint) -> WireResult<Vec<Announced>> {

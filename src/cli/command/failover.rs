@@ -33,6 +33,7 @@ use rcluster_ops::{
     },
     failover::{
         ground::Ground,
+        hold,
         planned::{self, planned},
     },
     lifecycle,
@@ -230,8 +231,11 @@ async fn in_peace(
     explain(global, &ground.launch.name, manner).await?;
     let done = tokio::select! {
         done = planned(ground, &request) => done?,
-        () = stop.wanted() => return Err(Error::new(Kind::Interrupted, "interrupted")
-            .hint(hint!["a failover that has begun ends by itself: see ", Verb::Status])),
+        () = stop.wanted() => {
+            let interrupted = Error::new(Kind::Interrupted, "interrupted")
+                .hint(hint!["a failover that has begun ends by itself: see ", Verb::Status]);
+            return hold::release(ground, Err(interrupted)).await;
+        }
     };
     progress.finish();
     show::planned(screen, &done)?;

@@ -32,10 +32,14 @@ impl Execute for List {
             "schema": 1,
             "clusters": listing.clusters,
             "docker": listing.docker,
+            "damaged": listing.damaged,
         });
         result::show(screen, &table::list(&listing), &document)?;
         if let (Some(why), true) = (&listing.docker, screen.verbose > 0) {
             say(screen, &format!("docker was not asked: {why}"));
+        }
+        for what in &listing.damaged {
+            say(screen, &format!("warning: {what}"));
         }
         Ok(Verdict::Fine)
     }

@@ -3,7 +3,10 @@
 use super::{Execute, Facts, Interrupt, cluster};
 use crate::{
     cli::{Verdict, args::Global},
-    output::{monitor as lines, screen::Screen},
+    output::{
+        monitor as lines,
+        screen::{Reader, Screen},
+    },
     tui,
 };
 use clap::Args;
@@ -114,7 +117,9 @@ impl Execute for Monitor {
         while left != Some(0)
             && let Some(sample) = feed.next().await?
         {
-            lines::show(screen, &sample)?;
+            if lines::show(screen, &sample)? == Reader::Gone {
+                break;
+            }
             left = left.map(|left| left - 1);
             if self.once && !sample.is_ok() {
                 return Ok(Verdict::Wanting);

@@ -105,8 +105,10 @@ impl Execute for Test {
         let thresholds = over(&request.spec.test, self)?;
         let cluster = Cluster::reach(request, Purpose::Look).await?;
         let options = Options { thresholds, checks };
-        let report =
-            test::run(&cluster, &options, &progress, async || signals.next().await).await?;
+        let report = test::run(&cluster, &options, &progress, async || {
+            signals.next().await;
+        })
+        .await?;
         progress.finish();
         if let Some(path) = &self.junit {
             write(path, &table::junit(&report)?)?;

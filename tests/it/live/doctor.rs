@@ -107,7 +107,14 @@ fn a_healthy_cluster_passes_with_and_without_a_spec() {
     assert_eq!(document["schema"], 1);
     assert_eq!(document["ok"], true);
     assert_eq!(document["cluster"]["running"], 6);
-    for id in ["redis-server", "disk", "answers", "clock", "endpoints"] {
+    for id in [
+        "redis-server",
+        "disk",
+        "answers",
+        "health",
+        "clock",
+        "endpoints",
+    ] {
         assert_eq!(check(&document, id)["verdict"], "pass", "{document:#}");
     }
     assert_eq!(check(&document, "ports")["verdict"], "skip");
@@ -125,7 +132,7 @@ fn a_healthy_cluster_passes_with_and_without_a_spec() {
     let seed = format!("127.0.0.1:{}", lab.port + 2);
     let (code, document) = lab.doctor(&["--seed", &seed]);
     assert_eq!(code, Some(0), "{document:#}");
-    assert_eq!(document["summary"]["pass"], 3, "{document:#}");
+    assert_eq!(document["summary"]["pass"], 4, "{document:#}");
     // CLUSTER SLOTS leaves out a replica until the node that is asked has heard its offset.
     let mut out = String::new();
     until("every replica is announced", || {

@@ -305,12 +305,14 @@ fn on_docker_a_crash_heals_and_a_partition_loses_what_the_minority_took() {
 /// Reads what it says until a line has `word`.
 pub(super) fn hear(child: &mut Child, word: &str) {
     let stderr = BufReader::new(child.stderr.as_mut().unwrap());
+    let mut said = Vec::new();
     for line in stderr.lines().map_while(Result::ok) {
         if line.contains(word) {
             return;
         }
+        said.push(line);
     }
-    panic!("it never said '{word}'");
+    panic!("it never said '{word}', but {said:#?}");
 }
 
 /// Twenty in a row, unattended: twenty promotions, none lost, the first topology back each time. The

@@ -11,6 +11,7 @@ mod drill;
 mod drill_ended;
 mod failover;
 mod look;
+mod many_nodes;
 mod monitor;
 mod own;
 mod process_files;
@@ -24,6 +25,8 @@ mod taken_over;
 mod test;
 mod together;
 mod up;
+mod walk;
+mod zoo;
 
 use crate::rig::{runs, skip, skip_docker};
 use std::{

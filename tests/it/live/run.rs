@@ -146,6 +146,6 @@ fn it_is_torn_down_whatever_ends_it() {
     assert_eq!(left.len(), 1);
     let said = Said::of(&run(&own, &["--port", "22700"], "true").output().unwrap());
     assert_eq!(said.code, 0);
-    let hint = format!("rcluster down -c {} --volumes --yes", left[0]);
+    let hint = format!("rcluster -c {} down --volumes --yes", left[0]);
     assert!(said.err.contains(&hint), "{}", said.err);
 }

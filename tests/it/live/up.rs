@@ -308,7 +308,7 @@ const NODE_KEYS: [&str; 21] = [
     "version",
     "runtime_id",
 ];
-const PROBLEM_KEYS: [&str; 5] = ["severity", "node", "what", "why", "hint"];
+const PROBLEM_KEYS: [&str; 6] = ["id", "severity", "node", "what", "why", "hint"];
 
 #[track_caller]
 fn assert_keys(value: &Value, keys: &[&str]) {

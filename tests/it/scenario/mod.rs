@@ -3,6 +3,7 @@
 
 mod forming;
 mod killed;
+mod law;
 mod lost;
 mod refusals;
 mod repairs;

@@ -290,6 +290,25 @@ mod seeds {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn seeds_that_are_a_part_of_a_cluster_are_refused_at_once() {
+        let (world, seeds) = strangers(6);
+        init(&world, &seeds, 1).await.unwrap();
+        let start = tokio::time::Instant::now();
+        let refused = init(&world, &seeds[..3], 0).await.unwrap_err();
+        assert_eq!(refused.kind(), Kind::Refused);
+        let cause = refused.cause();
+        assert!(
+            cause.contains("127.0.0.1:7004 and 2 other nodes that no --seed names"),
+            "{cause}"
+        );
+        assert_eq!(
+            start.elapsed(),
+            std::time::Duration::ZERO,
+            "nobody is waited for"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn empty_nodes_are_formed_and_keep_their_settings_even_over_a_kill() {
         for steps in 0.. {
             let (world, seeds) = strangers(6);
@@ -312,7 +331,8 @@ mod seeds {
                 let has = world.wire.config_get(seed, &names).await.unwrap();
                 let has: Vec<&str> = has.values().map(String::as_str).collect();
                 assert_eq!(has, ["7000", "5"], "killed after {steps}: {seed}");
-                assert_eq!(world.state().restore(seed).unwrap(), None);
+                let notes = world.state().root().join("restore");
+                assert_eq!(notes.read_dir().map_or(0, Iterator::count), 0, "{seed}");
             }
             assert_eq!(init(&world, &seeds, 1).await.unwrap(), 0);
             if first.is_ok() {

@@ -3,15 +3,21 @@
 
 use super::{Seen, Verb, World, node, spec};
 use rcluster_core::{
-    error::Error,
+    error::{Error, Kind},
     failover::{
+        outline::Outline,
         report::Planned,
-        words::{Manner, Pick},
+        words::{Fault, Manner, Pick, Wanted},
     },
     node::{NodeName, Role},
 };
 use rcluster_ops::{
-    cluster::{context::Kill, session::Session},
+    cluster::{
+        context::Kill,
+        event::{Event, Listener},
+        session::Session,
+    },
+    drill::prepare,
     failover::{
         ground::Ground,
         planned::{Request, planned},
@@ -19,7 +25,10 @@ use rcluster_ops::{
     lifecycle,
 };
 use rcluster_testkit::wire::{Answer, FakeWire};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
 
 impl World {
     /// `failover --planned` of every shard.
@@ -31,19 +40,37 @@ impl World {
     async fn fail_over_until(&self, wire: &FakeWire, kill: Option<Kill>) -> Result<Planned, Error> {
         let mut session = self.session_on(wire);
         session.kill = kill;
-        let request = Request {
+        planned(&Ground::of(&session, &self.heard), &every_shard()).await
+    }
+
+    /// A drill that nothing is left of, or why there is none.
+    async fn drill(&self) -> Result<Outline, Error> {
+        let request = prepare::Request {
+            fault: Fault::Crash,
             pick: Pick::Any,
-            all: true,
-            to: None,
-            manner: Manner::Planned,
+            wait: 0,
+            rate: 100,
+            min_replicas: None,
+            takeover: false,
+            wanted: Wanted::default(),
         };
-        planned(&Ground::of(&session, &self.heard), &request).await
+        prepare::dry_run(&self.session(), &self.heard, &request, 1).await
     }
 
     /// `restart --rolling`; returns how many nodes it restarted.
     async fn roll(&self, session: &Session) -> Result<usize, Error> {
         let outcome = lifecycle::rolling(session, &self.heard).await;
         outcome.map(|outcome| outcome.changes)
+    }
+
+    /// What is held while replicas take over, on every node.
+    fn barriers(&self) -> BTreeSet<String> {
+        let nodes = 1..=self.spec.shards * (self.spec.replicas + 1);
+        let barrier = |n| {
+            self.wire
+                .setting(&self.disk(n), "cluster-migration-barrier")
+        };
+        nodes.map(barrier).collect()
     }
 
     async fn masters(&self) -> BTreeSet<NodeName> {
@@ -60,6 +87,15 @@ impl World {
             assert_eq!(now.keys, 100, "{what}: {name}");
             assert_eq!(now.id, before[&name].id, "{what}: {name}");
         }
+    }
+}
+
+fn every_shard() -> Request {
+    Request {
+        pick: Pick::Any,
+        all: true,
+        to: None,
+        manner: Manner::Planned,
     }
 }
 
@@ -185,4 +221,116 @@ impl World {
         );
         assert_eq!(self.run(Verb::Up).await.unwrap(), 0, "{what}");
     }
+}
+
+/// Only the master knows that a slot is on its way: after a failover nobody would find what moved.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_failed_over_while_a_slot_is_open() {
+    let world = World::of(spec(3, 1)).formed().await;
+    world.wire.open_slot(&world.disk(1), 100, &world.disk(2));
+    let before = world.wire.commands().len();
+    let said = [
+        world
+            .fail_over_all(&world.wire)
+            .await
+            .map(drop)
+            .unwrap_err(),
+        world.roll(&world.session()).await.map(drop).unwrap_err(),
+        world.drill().await.map(drop).unwrap_err(),
+    ];
+    for error in said {
+        assert_eq!(error.kind(), Kind::Refused, "{error}");
+        assert!(
+            error.cause().contains("slot 100 is migrating to node-2"),
+            "{error}"
+        );
+        assert!(
+            error.hint_text().unwrap().contains("cluster fix"),
+            "{error}"
+        );
+    }
+    assert_eq!(world.wire.commands().len(), before);
+    assert_eq!(world.masters().await, firsts());
+}
+
+/// Does something at the first turn of a shard, once.
+struct AtTurn<F: Fn()> {
+    shard: &'static str,
+    act: F,
+}
+
+impl<F: Fn() + Send + Sync> Listener for AtTurn<F> {
+    fn hear(&self, event: Event) {
+        if let Event::Note { text } = event
+            && text.starts_with(self.shard)
+        {
+            (self.act)();
+        }
+    }
+}
+
+/// Replicas that move to another shard between two turns change what the next turns do, and what is
+/// reported of them.
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_changed_its_shard_takes_over_nowhere_else() {
+    let world = World::of(spec(7, 2)).formed().await;
+    let session = world.session();
+    let ground = |listener| Ground::of(&session, listener);
+    let before = world.seen().await;
+    let master_of = |seen: &BTreeMap<NodeName, Seen>, n: u16| seen[&node(n)].master.clone();
+    let planned_for_3 = (8..=21)
+        .find(|n| master_of(&before, *n) == Some(before[&node(3)].id.clone()))
+        .unwrap();
+    let held = Mutex::new(BTreeSet::new());
+    let listener = AtTurn {
+        shard: "shard 1: ",
+        act: || {
+            held.lock().unwrap().extend(world.barriers());
+            world
+                .wire
+                .migrate_replica(&world.disk(planned_for_3), &world.disk(5));
+        },
+    };
+    let done = planned(&ground(&listener), &every_shard()).await.unwrap();
+    assert!(done.verdict.passed, "{done:?}");
+    assert_eq!(done.turns.len(), 7);
+    let after = world.seen().await;
+    for turn in &done.turns {
+        assert_eq!(after[&turn.to].slots, before[&turn.from].slots, "{turn:?}");
+        assert!(
+            turn.shard != 3 || turn.to != node(planned_for_3),
+            "{turn:?}"
+        );
+    }
+    assert_eq!(
+        *held.lock().unwrap(),
+        BTreeSet::from(["1000000".to_owned()])
+    );
+    assert_eq!(world.barriers(), BTreeSet::from(["1".to_owned()]));
+    assert_eq!(world.state().drill(&world.spec.name).unwrap(), None);
+}
+
+/// Held off, killed anywhere, and put back by `up`.
+#[tokio::test(start_paused = true)]
+async fn what_is_held_meanwhile_is_put_back_after_a_kill() {
+    let prototype = World::of(spec(3, 2)).formed().await;
+    let one = BTreeSet::from(["1".to_owned()]);
+    for commands in [0, 1, 5, 9, 10, 11, 12, 14, 16, 20, 24, 28, 30] {
+        let world = prototype.fork();
+        let what = format!("cut after {commands} commands");
+        let wire = world.wire.cut_after(commands, Answer::Heard);
+        let cut = world.fail_over_all(&wire).await;
+        assert_eq!(cut.is_err(), wire.is_cut(), "{what}: {cut:?}");
+        world.run(Verb::Up).await.expect(&what);
+        assert_eq!(world.barriers(), one, "{what}");
+        assert_eq!(
+            world.state().drill(&world.spec.name).unwrap(),
+            None,
+            "{what}"
+        );
+    }
+    let world = prototype.fork();
+    world.roll(&world.session()).await.unwrap();
+    assert_eq!(world.barriers(), one);
+    assert_eq!(world.run(Verb::Up).await.unwrap(), 0);
 }

@@ -3,7 +3,7 @@
 use super::{Finding, Id, Remedy, Verdict, names};
 use crate::{
     hint,
-    hint::{About, Verb},
+    hint::Verb,
     judge, next,
     node::{Endpoint, NodeName},
     text::count::count,
@@ -40,7 +40,7 @@ pub fn answers(asked: usize, silent: &[(NodeName, String)]) -> Finding {
 }
 
 /// What the judge says of the cluster: the same that `status` shows.
-pub fn health(findings: &[judge::Finding], about: &About) -> Finding {
+pub fn health(findings: &[judge::Finding]) -> Finding {
     let wanted = "nothing is wrong with the cluster";
     let Some(first) = findings.first() else {
         return Finding::new(Id::Health, Verdict::Pass, "nothing is wrong", wanted);
@@ -52,7 +52,7 @@ pub fn health(findings: &[judge::Finding], about: &About) -> Finding {
         .collect();
     Finding::new(Id::Health, Verdict::Fail, headlines.join("; "), wanted)
         .why(first.why.clone())
-        .fix(about.line(&first.hint))
+        .fix(first.hint.clone())
         .nodes(nodes.into_iter().collect())
 }
 

@@ -4,7 +4,7 @@ use super::{Finding, Id, Remedy, Verdict};
 use crate::{
     error::Error,
     hint,
-    hint::Verb,
+    hint::{Hint, Verb},
     spec::{
         directive::{self, Value},
         launch::NodeLaunch,
@@ -147,13 +147,61 @@ pub fn redis_server(needed: bool, seen: Result<(&str, &str), &Error>) -> Finding
     )
 }
 
-/// Ports that are about to be used, and those of them that somebody else has.
-pub fn ports(client: &[u16], bus: &[u16], taken: &[(u16, String)]) -> Finding {
+/// Why a port cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// Somebody listens there: `nginx (pid 7)`, `container web`, `a process of another user`.
+    By(String),
+    /// A connection has it for its own end, and nobody listens.
+    Connection,
+    /// The same, and the connection has ended: the kernel keeps the port for a minute (TIME_WAIT).
+    Ended,
+    /// Nobody has it: the system refuses, in its own words.
+    Refused(String),
+}
+
+impl Held {
+    fn text(&self, port: u16) -> String {
+        match self {
+            Held::By(by) => format!("port {port} is in use by {by}"),
+            Held::Connection => format!("port {port} is in use as the own end of a connection"),
+            Held::Ended => {
+                format!("port {port} is still held for a connection that has ended (TIME_WAIT)")
+            }
+            Held::Refused(why) => format!("port {port} cannot be listened on: {why}"),
+        }
+    }
+
+    /// What to do about it; `existing`: nodes that exist are to be started again on their ports.
+    fn fix(&self, existing: bool) -> Hint {
+        match self {
+            Held::Ended => hint!["it is free within a minute: ", Verb::Up, " again"],
+            Held::Refused(_) => {
+                hint![
+                    "set `listen:` to an address of this host and `port:` to ports that this user may use"
+                ]
+            }
+            _ if existing => hint![
+                "the cluster has its ports already and keeps them: end what is there, then ",
+                Verb::Up,
+                " again"
+            ],
+            _ => hint![
+                Verb::Up.with("--port auto"),
+                " picks free ports, or set `port:` in the spec"
+            ],
+        }
+    }
+}
+
+/// Ports that are about to be used, and those of them that cannot be; `existing`: by nodes that
+/// exist already.
+pub fn ports(client: &[u16], bus: &[u16], taken: &[(u16, Held)], existing: bool) -> Finding {
     let wanted = match bus {
         [] => format!("free: {}", ranges(client)),
         bus => format!("free: client {}, bus {}", ranges(client), ranges(bus)),
     };
-    let Some((port, by)) = taken.first() else {
+    let Some((port, held)) = taken.first() else {
         let all = count(client.len() + bus.len(), "port");
         return Finding::new(Id::Ports, Verdict::Pass, format!("{all} free"), wanted);
     };
@@ -162,16 +210,8 @@ pub fn ports(client: &[u16], bus: &[u16], taken: &[(u16, String)]) -> Finding {
         1 => " (another port is taken too)".to_owned(),
         more => format!(" ({more} other ports are taken too)"),
     };
-    Finding::new(
-        Id::Ports,
-        Verdict::Fail,
-        format!("port {port} is in use by {by}{others}"),
-        wanted,
-    )
-    .fix(hint![
-        Verb::Up.with("--port auto"),
-        " picks free ports, or set `port:` in the spec"
-    ])
+    let measured = held.text(*port) + &others;
+    Finding::new(Id::Ports, Verdict::Fail, measured, wanted).fix(held.fix(existing))
 }
 
 /// `6379-6384, 7000`.

@@ -4,7 +4,7 @@ use super::{
     Finding, Id, Remedy, Tally,
     Verdict::{self, CouldNotCheck, Fail, Pass, Skip, Warn},
     cluster::{self, Dialled, Skew, Told},
-    host::{self, Needs},
+    host::{self, Held, Needs},
     production::{self, Settings, Spread},
 };
 use crate::{
@@ -63,7 +63,7 @@ fn ids_are_stable_unique_and_in_order() {
         ]
     );
     assert!(
-        texts[13..]
+        texts[14..]
             .iter()
             .all(|text| text.starts_with("production."))
     );
@@ -187,11 +187,12 @@ fn what_a_runtime_does_not_need_is_skipped() {
 
 #[test]
 fn a_taken_port_is_named_with_its_holder_and_refused() {
-    let free = host::ports(&[7000, 7001, 7002], &[17000, 17001, 17002], &[]);
+    let free = host::ports(&[7000, 7001, 7002], &[17000, 17001, 17002], &[], false);
     assert_eq!(free.verdict, Pass);
     assert_eq!(free.wanted, "free: client 7000-7002, bus 17000-17002");
-    let by = "nginx (pid 7)".to_owned();
-    let taken = host::ports(&[7000], &[17000], &[(7000, by.clone()), (17000, by)]);
+    let by = Held::By("nginx (pid 7)".to_owned());
+    let both = [(7000, by.clone()), (17000, by)];
+    let taken = host::ports(&[7000], &[17000], &both, false);
     assert_eq!(taken.verdict, Fail);
     let error = taken.error();
     assert_eq!(error.kind(), Kind::Refused);
@@ -199,7 +200,21 @@ fn a_taken_port_is_named_with_its_holder_and_refused() {
         error.cause(),
         "port 7000 is in use by nginx (pid 7) (another port is taken too)"
     );
-    assert!(error.hint_text().is_some());
+    let hint = |held: &Held, existing| {
+        let finding = host::ports(&[7000], &[], &[(7000, held.clone())], existing);
+        finding.error().hint_text().unwrap_or_default()
+    };
+    assert!(hint(&both[0].1, false).contains("--port auto"));
+    // A cluster that is there keeps its ports: others are no way out.
+    assert!(hint(&both[0].1, true).contains("end what is there"));
+    assert!(hint(&Held::Ended, false).contains("within a minute"));
+    let why = Held::Refused("Permission denied".to_owned());
+    assert!(hint(&why, false).contains("`listen:`"));
+    let refused = host::ports(&[700], &[], &[(700, why)], false).error();
+    assert_eq!(
+        refused.cause(),
+        "port 700 cannot be listened on: Permission denied"
+    );
 }
 
 #[test]

@@ -213,10 +213,41 @@ pub fn availability(lanes: &[Lane], shards: &[usize], from: u64, to: u64) -> Ava
 pub struct Found {
     /// Sequence numbers whose key was there with the value that was written.
     pub there: BTreeSet<u64>,
+    /// Sequence numbers whose key was written again later, and had that value.
+    pub over: BTreeSet<u64>,
     /// Sequence numbers whose key had another value.
     pub other: BTreeSet<u64>,
     /// How many were looked for; later ones were not.
     pub looked_for: usize,
+}
+
+impl Found {
+    /// Reads the values of the keys of a lane's writes, in their order. A canary writes the number of
+    /// the attempt. Where an older one of the same key is found, the newer one is missing.
+    pub fn of(lane: &Lane, values: &[Option<Vec<u8>>]) -> Self {
+        let mut found = Found {
+            looked_for: values.len(),
+            ..Found::default()
+        };
+        for (attempt, value) in lane.tries.iter().zip(values) {
+            let Some(value) = value else { continue };
+            let seq = attempt.seq;
+            let text = std::str::from_utf8(value).ok();
+            let written = text.and_then(|text| text.parse::<u64>().ok());
+            match written.filter(|written| lane.number(*written) == lane.number(seq)) {
+                Some(written) if written == seq => _ = found.there.insert(seq),
+                Some(written) if written > seq => _ = found.over.insert(seq),
+                Some(_) => {}
+                None => _ = found.other.insert(seq),
+            }
+        }
+        found
+    }
+
+    /// Whether nothing is left of this attempt.
+    fn lacks(&self, seq: u64) -> bool {
+        !self.there.contains(&seq) && !self.over.contains(&seq)
+    }
 }
 
 /// What the writes came to.
@@ -226,6 +257,8 @@ pub struct Balance {
     pub acked: usize,
     /// Acknowledged, and not there at the end.
     pub lost: usize,
+    /// Acknowledged, and evicted since.
+    pub evicted: usize,
     /// Nobody knew.
     pub indeterminate: usize,
     /// Missing once, or refused, and there at the end.
@@ -236,16 +269,22 @@ pub struct Balance {
 
 impl Balance {
     /// Adds a lane: what was found after the promotion (`first`) and at the very end (`last`).
-    pub fn add(&mut self, lane: &Lane, first: Option<&Found>, last: &Found) {
+    /// As many of those that are missing as its shard has `evicted` are not lost.
+    pub fn add(&mut self, lane: &Lane, first: Option<&Found>, last: &Found, evicted: &mut u64) {
         for (i, attempt) in lane.tries.iter().enumerate() {
             let there = last.there.contains(&attempt.seq);
             let looked_for = i < last.looked_for;
-            let missing_at_first = first
-                .is_some_and(|first| i < first.looked_for && !first.there.contains(&attempt.seq));
+            let missing_at_first =
+                first.is_some_and(|first| i < first.looked_for && first.lacks(attempt.seq));
             match attempt.outcome {
                 Outcome::Acked => {
                     self.acked += 1;
-                    self.lost += usize::from(looked_for && !there);
+                    if looked_for && last.lacks(attempt.seq) {
+                        match evicted.checked_sub(1) {
+                            Some(less) => (*evicted, self.evicted) = (less, self.evicted + 1),
+                            None => self.lost += 1,
+                        }
+                    }
                     self.data.unchecked += usize::from(!looked_for);
                     self.data.missing_at_promotion += usize::from(missing_at_first);
                     self.resurrected += usize::from(missing_at_first && there);
@@ -273,7 +312,7 @@ pub fn old_master(lane: &Lane, from: u64, last: &Found) -> OldMaster {
         match attempt.outcome {
             Outcome::Acked => {
                 seen.accepted += 1;
-                seen.lost += usize::from(i < last.looked_for && !last.there.contains(&attempt.seq));
+                seen.lost += usize::from(i < last.looked_for && last.lacks(attempt.seq));
                 seen.last_accepted_ms = Some((attempt.done_us() - from) / 1000);
                 seen.then = None;
             }
@@ -337,6 +376,7 @@ mod tests {
             shard: 1,
             errand: Errand::Write,
             prefix: "k:".to_owned(),
+            keys: u64::MAX,
             tries: (1..)
                 .zip(tries)
                 .map(|(seq, (sent, took, outcome))| Try {
@@ -356,6 +396,7 @@ mod tests {
     fn found(there: &[u64], looked_for: usize) -> Found {
         Found {
             there: there.iter().copied().collect(),
+            over: BTreeSet::new(),
             other: BTreeSet::new(),
             looked_for,
         }
@@ -409,7 +450,7 @@ mod tests {
             (4, 1, NO),
         ]);
         let mut balance = Balance::default();
-        balance.add(&lane, None, &found(&[1, 3], 5));
+        balance.add(&lane, None, &found(&[1, 3], 5), &mut 0);
         assert_eq!((balance.acked, balance.lost), (2, 1));
         assert_eq!(balance.indeterminate, 2);
         assert_eq!(balance.data.indeterminate_done, 1);
@@ -420,10 +461,10 @@ mod tests {
     fn what_could_not_be_looked_for_is_not_lost() {
         let lane = lane(&[(0, 1, OK), (1, 1, OK), (2, 1, OK)]);
         let mut balance = Balance::default();
-        balance.add(&lane, None, &found(&[1], 2));
+        balance.add(&lane, None, &found(&[1], 2), &mut 0);
         assert_eq!((balance.acked, balance.lost), (3, 1));
         assert_eq!(balance.data.unchecked, 1);
-        balance.add(&lane, None, &Found::default());
+        balance.add(&lane, None, &Found::default(), &mut 0);
         assert_eq!((balance.lost, balance.data.unchecked), (1, 4));
         assert_eq!(old_master(&lane, 0, &Found::default()).lost, 0);
     }
@@ -433,7 +474,12 @@ mod tests {
         let lane = lane(&[(0, 1, OK), (1, 1, LATE), (2, 1, NO), (3, 1, OK)]);
         let mut balance = Balance::default();
         // The last write came after the first look.
-        balance.add(&lane, Some(&found(&[], 3)), &found(&[1, 2, 3, 4], 4));
+        balance.add(
+            &lane,
+            Some(&found(&[], 3)),
+            &found(&[1, 2, 3, 4], 4),
+            &mut 0,
+        );
         assert_eq!(balance.lost, 0);
         assert_eq!(balance.data.missing_at_promotion, 1);
         assert_eq!(balance.resurrected, 3);
@@ -453,5 +499,40 @@ mod tests {
         let ms: Vec<i64> = series.iter().map(|bucket| bucket.ms).collect();
         assert_eq!(ms, [-100, 0, 100]);
         assert_eq!((series[1].acked, series[1].failed), (0, 1));
+    }
+
+    #[test]
+    fn a_key_that_is_written_again_hides_nothing_that_is_missing() {
+        let mut lane = lane(&[(0, 1, Outcome::Acked); 5]);
+        lane.keys = 2;
+        assert_eq!(
+            (lane.key(3), lane.key(4)),
+            ("k:1".to_owned(), "k:2".to_owned())
+        );
+        let values = |values: [Option<&str>; 5]| {
+            values.map(|value| value.map(|value| value.as_bytes().to_vec()))
+        };
+        // Keys 1, 2, 1, 2, 1: the fourth write is missing, the second is there in its place.
+        let found = Found::of(
+            &lane,
+            &values([Some("5"), Some("2"), Some("5"), Some("2"), Some("5")]),
+        );
+        let mut balance = Balance::default();
+        balance.add(&lane, None, &found, &mut 0);
+        assert_eq!(
+            (balance.acked, balance.lost, balance.data.mismatched),
+            (5, 1, 0)
+        );
+        let strange = Found::of(&lane, &values([Some("x"), None, Some("2"), None, None]));
+        assert_eq!(strange.other.len(), 2);
+    }
+
+    #[test]
+    fn what_was_evicted_is_not_lost() {
+        let lane = lane(&[(0, 1, Outcome::Acked); 4]);
+        let mut balance = Balance::default();
+        let mut evicted = 2;
+        balance.add(&lane, None, &found(&[1], 4), &mut evicted);
+        assert_eq!((balance.lost, balance.evicted, evicted), (1, 2, 0));
     }
 }

@@ -10,6 +10,7 @@ pub mod planned;
 pub mod predict;
 pub mod report;
 pub mod rolling;
+pub mod room;
 pub mod seats;
 pub mod story;
 pub mod told;

@@ -257,6 +257,8 @@ pub struct Report {
     pub acked: usize,
     /// Of those, not there at the end.
     pub lost: usize,
+    /// Acknowledged, and not there because a node evicted keys meanwhile.
+    pub evicted: usize,
     /// Writes of which nobody knew whether they were done.
     pub indeterminate: usize,
     /// Values that were missing after the promotion and were there at the end, or that were refused
@@ -307,8 +309,8 @@ pub struct Turn {
     pub promoted_ms: f64,
     /// From the command until all views agreed and the old master followed.
     pub settled_ms: f64,
-    /// The longest time between two acknowledged writes on the shard.
-    pub worst_pause_ms: f64,
+    /// The longest time between two acknowledged writes on the shard; `None`: nothing was written.
+    pub worst_pause_ms: Option<f64>,
 }
 
 /// What `failover --planned` did.
@@ -322,14 +324,16 @@ pub struct Planned {
     pub manner: Manner,
     /// One failover after another.
     pub turns: Vec<Turn>,
-    /// The worst pause of all.
-    pub worst_pause_ms: f64,
+    /// The worst pause of all; `None`: nothing was written.
+    pub worst_pause_ms: Option<f64>,
     /// How often a canary wrote to each shard, milliseconds apart.
     pub resolution_ms: f64,
     /// Acknowledged writes.
     pub acked: usize,
     /// Of those, not there afterwards.
     pub lost: usize,
+    /// Acknowledged, and not there because a node evicted keys meanwhile.
+    pub evicted: usize,
     /// Writes of which nobody knew whether they were done.
     pub indeterminate: usize,
     /// Attempts that were not acknowledged, by class.

@@ -109,14 +109,15 @@ pub fn facts(report: &Report) -> Vec<(&'static str, String)> {
     facts.push((
         "data",
         format!(
-            "{} acknowledged, {} lost, {} indeterminate ({} of them done), {} resurrected; {} looked for, {} wrong",
+            "{} acknowledged, {} lost, {} indeterminate ({} of them done), {} resurrected; {} looked for, {} wrong{}",
             report.acked,
             report.lost,
             report.indeterminate,
             report.data.indeterminate_done,
             report.resurrected,
             report.data.checked,
-            report.data.mismatched
+            report.data.mismatched,
+            evicted(report.evicted)
         ),
     ));
     facts.extend(old_master(report).map(|text| ("old master", text)));
@@ -187,6 +188,14 @@ fn old_master(report: &Report) -> Option<String> {
         old.lost,
         report.min_replicas_to_write
     ))
+}
+
+/// What eviction took; empty if nothing.
+pub fn evicted(keys: usize) -> String {
+    match keys {
+        0 => String::new(),
+        _ => format!("; {keys} evicted, since memory was full"),
+    }
 }
 
 fn slowed(report: &Report) -> Option<String> {

@@ -135,7 +135,7 @@ pub fn limits(
     }
     if evicts {
         say(
-            "maxmemory-policy may evict the canaries' keys when memory is full, which would count as lost",
+            "maxmemory-policy may evict the canaries' keys when memory is full; as many as were evicted do not count as lost",
         );
     }
     if !matches!(fault, Fault::Replica | Fault::Majority | Fault::Slow) {

@@ -258,6 +258,8 @@ pub struct Lane {
     pub errand: Errand,
     /// What its keys begin with; the sequence number follows.
     pub prefix: String,
+    /// How many keys it has; after so many writes it writes the first one again.
+    pub keys: u64,
     /// In the order in which they were sent.
     pub tries: Vec<Try>,
 }
@@ -265,7 +267,12 @@ pub struct Lane {
 impl Lane {
     /// The key of an attempt.
     pub fn key(&self, seq: u64) -> String {
-        format!("{}{seq}", self.prefix)
+        format!("{}{}", self.prefix, self.number(seq))
+    }
+
+    /// Which of its keys that is.
+    pub fn number(&self, seq: u64) -> u64 {
+        seq.saturating_sub(1) % self.keys.max(1) + 1
     }
 }
 

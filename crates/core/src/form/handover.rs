@@ -123,6 +123,13 @@ impl Handover {
         if let Some(stage) = plan.stages.last_mut() {
             stage.in_order = true;
         }
+        // Clients are told of a replica only by whom has heard an offset above 0 from it
+        // (`isReplicaAvailable`): the word that is spread next is to carry one.
+        let masters = self.wanted.masters.iter();
+        let moved = masters.map(|(master, _)| Step::MoveOffset {
+            node: name(*master),
+        });
+        plan.stage("move offsets", moved.collect(), Goal::None);
         let replicas = self.wanted.replicas.iter();
         replicas
             .map(|(replica, master)| (*replica, *master))
@@ -229,7 +236,7 @@ mod tests {
         let may = |report| may_take_over(&report, &slots, Epoch(6));
         assert_eq!(may(report("0-99", 6, true)), Ok(()));
         let mut unlinked = report("0-99", 6, true);
-        unlinked.view.nodes[1].connected = false;
+        std::sync::Arc::make_mut(&mut unlinked.view.nodes[1]).connected = false;
         for (early, why) in [
             (unlinked, "no link to 0000"),
             (report("", 6, true), "does not know yet"),

@@ -94,6 +94,7 @@ fn six_empty_nodes_are_formed_in_the_order_of_the_bus() {
             "let masters follow",
             "make slots known",
             "hand over to masters",
+            "move offsets",
             "spread the word",
             "restore settings"
         ]

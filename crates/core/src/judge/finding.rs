@@ -70,10 +70,16 @@ pub enum Id {
     NodeFull,
     /// It answers, but with an error.
     NodeRefuses,
+    /// It does not accept the password that the others accept.
+    PasswordRefused,
     /// It does not answer.
     NodeSilent,
+    /// It answers clients, but its peers do not reach its bus port.
+    BusUnreachable,
     /// It is still reading its data.
     NodeLoading,
+    /// It knows no other node, although the others are a cluster: it was reset, or lost its data.
+    NodeAlone,
     /// It is a Redis that is not in cluster mode.
     NotInClusterMode,
     /// It refuses every write, because it cannot save.
@@ -86,6 +92,8 @@ pub enum Id {
     SlotsUnowned,
     /// Slots that several nodes say are theirs.
     SlotsClaimedTwice,
+    /// Masters with slots that have the same configuration epoch.
+    EpochCollision,
     /// Slots whose owner does not answer.
     SlotsUnserved,
     /// It reports `cluster_state:fail`.
@@ -96,6 +104,8 @@ pub enum Id {
     ViewsDiffer,
     /// A node that some views name, that nobody can reach and that is not of this cluster's spec.
     Ghost,
+    /// A seed that answers and is of another cluster.
+    SeedApart,
     /// A slot that is on its way from one node to another.
     SlotOpen,
     /// Another number of masters has slots than the spec wants.
@@ -128,10 +138,14 @@ impl Id {
             | Id::NodeCutOff
             | Id::NodeFull
             | Id::NodeRefuses
+            | Id::PasswordRefused
             | Id::NodeSilent
+            | Id::BusUnreachable
             | Id::NodeLoading
+            | Id::NodeAlone
             | Id::SlotsUnowned
             | Id::SlotsClaimedTwice
+            | Id::EpochCollision
             | Id::SlotsUnserved
             | Id::StateFail
             | Id::LinkDown
@@ -140,6 +154,7 @@ impl Id {
             | Id::WritesRefused
             | Id::MemoryFull
             | Id::Ghost
+            | Id::SeedApart
             | Id::ForeignNode
             | Id::SlotOpen
             | Id::ShardsDiffer
@@ -150,7 +165,8 @@ impl Id {
         }
     }
 
-    /// Whether it says that a node cannot be spoken to, which explains much else.
+    /// Whether it says that a node cannot be spoken to, by clients or by its peers, which explains
+    /// much else.
     pub(super) fn is_absence(self) -> bool {
         matches!(
             self,
@@ -160,8 +176,11 @@ impl Id {
                 | Id::NodeCutOff
                 | Id::NodeFull
                 | Id::NodeRefuses
+                | Id::PasswordRefused
                 | Id::NodeSilent
+                | Id::BusUnreachable
                 | Id::NodeLoading
+                | Id::NodeAlone
         )
     }
 }
@@ -185,6 +204,8 @@ pub struct Finding {
     pub follows: Vec<String>,
     /// What would explain it.
     pub(super) because: Because,
+    /// Of a lost majority: the masters whose absence it is.
+    pub(super) masters: Vec<NodeName>,
 }
 
 /// What would explain a finding.
@@ -195,6 +216,10 @@ pub(super) enum Because {
     Nothing,
     /// That this node is absent.
     Absent(NodeName),
+    /// That this node knows nobody.
+    Alone(NodeName),
+    /// That any node is absent that no shard counts as its replica.
+    AnyAbsent,
     /// That any master is absent, or any slot without an owner.
     AnySlots,
 }
@@ -230,6 +255,7 @@ impl Finding {
             hint: hint.into(),
             follows: Vec::new(),
             because: Because::Nothing,
+            masters: Vec::new(),
         }
     }
 

@@ -13,12 +13,16 @@ mod slots;
 mod views;
 
 pub use finding::{Finding, Id, Problem, Severity, State, worst};
+pub use views::OPEN_THE_BUS;
 
 use crate::{
+    hint::Hint,
+    node::NodeName,
     slot::{SLOTS, SlotSet},
     snapshot::{
         Snapshot,
         names::Names,
+        report::Report,
         topology::{self, Disagreement, Shard},
     },
     spec::launch::Launch,
@@ -64,6 +68,42 @@ struct Scene<'a> {
     names: &'a Names<'a>,
     shards: &'a [Shard],
     wanted: Wanted<'a>,
+}
+
+impl<'a> Scene<'a> {
+    /// Nodes that answer and know nobody, while others are formed.
+    fn alone(&self) -> impl Iterator<Item = &'a NodeName> {
+        let formed = self.snapshot.said().any(|(_, report)| {
+            let mut slots = report.view.nodes.iter().map(|line| &line.slots);
+            !report.view.is_alone() && slots.any(|slots| !slots.is_empty())
+        });
+        let alone = move |report: &Report| report.view.is_alone() && formed;
+        self.snapshot
+            .said()
+            .filter(move |(_, report)| alone(report))
+            .map(|(node, _)| &node.name)
+    }
+
+    /// Whether what is wanted is known.
+    fn spec(&self) -> Option<&Launch> {
+        self.wanted.launch.filter(|launch| !launch.nodes.is_empty())
+    }
+
+    /// `redis-cli COMMAND HOST:PORT`, which goes through a node that answers, and what it does.
+    fn redis_cli(&self, command: &str, does: &str) -> Hint {
+        let mut said = self.snapshot.said();
+        let dial = said.find_map(|(node, _)| node.dial.as_ref());
+        let at = dial.map_or_else(|| "HOST:PORT".to_owned(), ToString::to_string);
+        format!("`redis-cli {command} {at}`{does}").into()
+    }
+
+    /// How masters without slots get some.
+    fn rebalance(&self) -> Hint {
+        self.redis_cli(
+            "--cluster-use-empty-masters --cluster rebalance",
+            " gives slots to masters without any",
+        )
+    }
 }
 
 /// Judges a cluster by what was heard of it.

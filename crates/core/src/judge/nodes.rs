@@ -11,12 +11,19 @@ use crate::{
     next,
     node::{NodeName, Role},
     slot::SLOTS,
-    snapshot::{Seen, answer::WireError, place::RunState, report::Report},
+    snapshot::{
+        Seen,
+        answer::{self, WireError},
+        nodes_text::OpenSlot,
+        place::RunState,
+        report::Report,
+    },
     text::count::count,
 };
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = missing(scene);
+    findings.extend(scene.alone().map(alone));
     for node in &scene.snapshot.nodes {
         match node.report() {
             Some(report) => of_report(scene, node, report, &mut findings),
@@ -49,10 +56,28 @@ fn missing(scene: &Scene<'_>) -> Vec<Finding> {
     .collect()
 }
 
+/// It has to be introduced to the others again.
+fn alone(name: &NodeName) -> Finding {
+    Finding::about(
+        name,
+        (Id::NodeAlone, Error),
+        "knows no other node",
+        "its CLUSTER NODES has one line, its own: it was reset, or lost its nodes.conf",
+        Hint::from(
+            next![Verb::Up, " introduces it to the others"]
+                .elsewhere("introduce it: `CLUSTER MEET` on it with the address of another node"),
+        ),
+    )
+}
+
 /// Why nothing was heard of a node.
 fn absence(node: &Seen) -> Finding {
-    let why = node.silence().unwrap_or_default();
     let placed = node.placed.as_ref();
+    let why = match placed.and_then(|placed| placed.exit.as_ref()) {
+        Some(exit) => exit.to_string(),
+        None if node.answer.is_none() => "the runtime says so, and it was not asked".to_owned(),
+        None => node.silence().unwrap_or_default(),
+    };
     let state = placed.map(|placed| placed.state);
     let cut_off = placed.is_some_and(|placed| !placed.connected);
     let (id, what, hint) = match (state, node.refusal()) {
@@ -76,7 +101,26 @@ fn absence(node: &Seen) -> Finding {
             "is loading its data",
             hint!["wait: ", Verb::Status, " again"],
         ),
-        (_, Some(WireError::Reply { .. } | WireError::Auth { .. })) => (
+        (_, Some(WireError::Full { .. })) => (
+            Id::NodeFull,
+            "takes no more clients",
+            Hint::from(answer::FULL),
+        ),
+        (_, Some(error @ WireError::Auth { .. })) if !error.is_forbidden() => (
+            Id::PasswordRefused,
+            "does not accept the password",
+            hint![
+                Verb::Restart.with(node.name.to_string()),
+                " gives it the one that it was started with"
+            ]
+            .or("`CONFIG SET requirepass` on it sets the one that the other nodes accept"),
+        ),
+        (_, Some(WireError::Auth { .. })) => (
+            Id::NodeRefuses,
+            "does not permit this user to look",
+            Hint::from(answer::LOOKING),
+        ),
+        (_, Some(WireError::Reply { .. } | WireError::Unreadable { .. })) => (
             Id::NodeRefuses,
             "answers with an error",
             hint![Verb::Logs, " shows what it wrote"],
@@ -112,7 +156,13 @@ fn of_report(scene: &Scene<'_>, node: &Seen, report: &Report, findings: &mut Vec
         ));
     }
     if !report.cluster.ok {
-        findings.push(state_fail(name, report));
+        let fail = state_fail(name, report);
+        findings.push(
+            match report.view.is_alone() && scene.alone().any(|alone| alone == name) {
+                true => fail.because(Because::Absent(name.clone())),
+                false => fail,
+            },
+        );
     }
     let replication = &info.replication;
     if replication.role == Role::Replica && !replication.link_up {
@@ -120,23 +170,43 @@ fn of_report(scene: &Scene<'_>, node: &Seen, report: &Report, findings: &mut Vec
     }
     findings.extend(cannot_save(name, report));
     findings.extend(memory_full(name, report));
-    for open in report.view.me().into_iter().flat_map(|me| &me.open) {
-        let (direction, other) = (
-            if open.migrating {
-                "migrating to"
-            } else {
-                "importing from"
-            },
-            scene.names.text(&open.other),
-        );
-        findings.push(Finding::about(
-            name,
-            (Id::SlotOpen, Warning),
-            "has an open slot",
-            format!("slot {} is {direction} {other}", open.slot),
-            "a resharding was interrupted: `redis-cli --cluster fix` closes it",
-        ));
+    findings.extend(open_slots(scene, node, report));
+}
+
+/// How many slots a sentence names.
+const FEW: usize = 3;
+
+/// Slots that are on their way out of this node, or into it.
+fn open_slots(scene: &Scene<'_>, node: &Seen, report: &Report) -> Option<Finding> {
+    let open: &[OpenSlot] = report.view.me().map_or(&[], |me| &me.open);
+    let of = |open: &OpenSlot| {
+        let direction = match open.migrating {
+            true => "migrating to",
+            false => "importing from",
+        };
+        let other = scene.names.text(&open.other);
+        format!("slot {} is {direction} {other}", open.slot)
+    };
+    let mut named: Vec<String> = open.iter().take(FEW).map(of).collect();
+    if open.len() > FEW {
+        named.push(format!("and {} more are open", open.len() - FEW));
     }
+    let what = match open.len() {
+        0 => return None,
+        1 => "has an open slot".to_owned(),
+        many => format!("has {many} open slots"),
+    };
+    let hint = scene.redis_cli(
+        "--cluster fix",
+        " closes what an interrupted resharding left",
+    );
+    Some(Finding::about(
+        &node.name,
+        (Id::SlotOpen, Warning),
+        what,
+        named.join("; "),
+        hint,
+    ))
 }
 
 fn state_fail(name: &NodeName, report: &Report) -> Finding {

@@ -1,11 +1,15 @@
 //! Root causes first: what only follows from another finding is told under it.
 
 use super::{Finding, Id, finding::Because};
-use crate::text::count::count;
-use std::{cmp::Reverse, collections::HashMap};
+use crate::{node::NodeName, text::count::count};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
 
 /// The root causes, worst first, each with what follows from it.
 pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
+    let findings = masters_of_the_majority(findings);
     let (mut roots, mut others): (Vec<Finding>, Vec<Finding>) = findings
         .into_iter()
         .partition(|finding| finding.because == Because::Nothing);
@@ -14,14 +18,23 @@ pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
     let absent: HashMap<_, usize> = roots
         .iter()
         .enumerate()
-        .filter(|(_, root)| root.id.is_absence())
-        .filter_map(|(i, root)| Some((root.node.clone()?, i)))
+        .filter(|(_, root)| root.id.is_absence() || root.id == Id::MajorityLost)
+        .flat_map(|(i, root)| {
+            let nodes = root.node.iter().chain(&root.masters);
+            nodes.map(move |node| (node.clone(), i))
+        })
         .collect();
+    let any_absent = roots.iter().position(|root| root.id.is_absence());
     let mut failing: Vec<Finding> = Vec::new();
     for finding in others {
         let cause = match &finding.because {
             Because::Nothing => None,
             Because::Absent(node) => absent.get(node).copied(),
+            Because::Alone(node) => {
+                let alone = |i: &usize| roots[*i].id == Id::NodeAlone;
+                absent.get(node).copied().filter(alone)
+            }
+            Because::AnyAbsent => any_absent,
             Because::AnySlots => {
                 failing.push(finding);
                 continue;
@@ -52,11 +65,34 @@ pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
     roots
 }
 
+/// Where the majority of the masters is lost, that each of them is absent is told under it.
+fn masters_of_the_majority(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let Some(lost) = findings
+        .iter()
+        .position(|finding| finding.id == Id::MajorityLost)
+    else {
+        return findings;
+    };
+    let masters: HashSet<NodeName> = findings[lost].masters.iter().cloned().collect();
+    let is_one = |finding: &Finding| {
+        let node = finding.node.as_ref();
+        finding.id.is_absence() && node.is_some_and(|node| masters.contains(node))
+    };
+    let told: Vec<String> = findings
+        .iter()
+        .filter(|finding| is_one(finding))
+        .map(Finding::headline)
+        .collect();
+    findings[lost].follows.extend(told);
+    findings.retain(|finding| !is_one(finding));
+    findings
+}
+
 /// Whether it is enough of a reason for nodes to report `fail`.
 fn explains_fail(finding: &Finding) -> bool {
     matches!(
         finding.id,
-        Id::MajorityLost | Id::SlotsUnowned | Id::SlotsUnserved
+        Id::MajorityLost | Id::SlotsUnowned | Id::SlotsUnserved | Id::BusUnreachable
     ) || finding
         .follows
         .iter()

@@ -1,10 +1,10 @@
 //! What is, against what the spec wants: the number of shards and of their replicas.
 
-use super::{Finding, Id, Scene, Severity::Warning};
+use super::{Finding, Id, Scene, Severity::Warning, finding::Because};
 use crate::{
     hint,
-    hint::Verb,
-    node::{NodeId, Role},
+    hint::{Hint, Verb},
+    node::{Endpoint, NodeId, Role},
     snapshot::topology::Shard,
     text::count::count,
 };
@@ -43,9 +43,22 @@ fn shards_differ(scene: &Scene<'_>) -> Option<Finding> {
             } else {
                 "slots were moved by hand".to_owned()
             },
-            "move slots with `redis-cli --cluster reshard` until each master of the spec owns some",
+            more_masters(scene),
         )
     })
+}
+
+/// How another number of masters comes about.
+fn more_masters(scene: &Scene<'_>) -> Hint {
+    let idle = scene
+        .shards
+        .iter()
+        .any(|shard| shard.slots.is_empty() && shard.master.is_some());
+    match idle {
+        true => scene.rebalance(),
+        false => Hint::from("a replica that is one too many becomes a master by `CLUSTER RESET`, and meets the others by `CLUSTER MEET`")
+            .or(scene.rebalance()),
+    }
 }
 
 fn without_slots(scene: &Scene<'_>) -> Vec<Finding> {
@@ -62,10 +75,25 @@ fn without_slots(scene: &Scene<'_>) -> Vec<Finding> {
             (Id::MasterWithoutSlots, Warning),
             "is a master without slots",
             "it serves nobody, replicates nobody and has no vote",
-            hint![Verb::Up, " attaches empty nodes to masters that need them"; "`redis-cli --cluster rebalance --cluster-use-empty-masters` gives it slots"],
+            match scene
+                .shards
+                .iter()
+                .any(|shard| !shard.slots.is_empty() && wants_replica(scene, shard))
+            {
+                true => hint![Verb::Up, " attaches empty nodes to masters that need them"],
+                false => scene.rebalance(),
+            },
         )
+        // Of a node that knows nobody this follows from that.
+        .because(Because::Alone(node.name.clone()))
     })
     .collect()
+}
+
+/// Whether a shard has fewer replicas than the spec wants.
+fn wants_replica(scene: &Scene<'_>, shard: &Shard) -> bool {
+    let launch = scene.wanted.launch;
+    launch.is_some_and(|launch| shard.replicas.len() < usize::from(launch.replicas))
 }
 
 fn replicas_of_replicas(scene: &Scene<'_>) -> Vec<Finding> {
@@ -79,18 +107,52 @@ fn replicas_of_replicas(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (node, report) in scene.snapshot.said() {
         let master = report.view.me().and_then(|me| me.master.as_ref());
-        if let Some(master) = master.filter(|master| replicas.contains(master)) {
-            let name = scene.names.text(master);
-            found.push(Finding::about(
-                &node.name,
-                (Id::ReplicaOfReplica, Warning),
-                format!("replicates {name}, which is a replica itself"),
-                "CLUSTER NODES names a replica as its master",
-                "gossip settles this within seconds after a failover; if not, `CLUSTER REPLICATE` on it with the id of its master",
-            ));
-        }
+        let Some(master) = master.filter(|master| replicas.contains(master)) else {
+            continue;
+        };
+        let name = scene.names.text(master);
+        let at = node.dial.as_ref().map(redis_cli_at).unwrap_or_default();
+        let top = scene
+            .names
+            .lines
+            .get(master)
+            .and_then(|line| line.master.as_ref());
+        let hint = match top.filter(|top| !replicas.contains(top)) {
+            Some(top) => format!(
+                "`redis-cli {at}cluster replicate {top}` makes it a replica of {}",
+                scene.names.text(top)
+            ),
+            None => format!("`redis-cli {at}cluster replicate ID` with the id of a master"),
+        };
+        found.push(Finding::about(
+            &node.name,
+            (Id::ReplicaOfReplica, Warning),
+            format!("replicates {name}, which is a replica itself"),
+            "CLUSTER NODES names a replica as its master",
+            hint,
+        ));
     }
     found
+}
+
+/// How redis-cli is told which node to speak to.
+fn redis_cli_at(dial: &Endpoint) -> String {
+    format!("-h {} -p {} ", dial.host, dial.port)
+}
+
+/// A replica that another shard has too many of can be given to this one.
+fn surplus(scene: &Scene<'_>, shard: &Shard) -> Option<Hint> {
+    let wanted = usize::from(scene.wanted.launch?.replicas);
+    let master = shard.master.as_ref()?;
+    let replica = serving(scene)
+        .filter(|other| other.replicas.len() > wanted)
+        .flat_map(|other| &other.replicas)
+        .find(|replica| scene.names.answers(replica))?;
+    let at = scene.names.node(replica)?.dial.as_ref().map(redis_cli_at)?;
+    let (replica, name) = (scene.names.text(replica), scene.names.text(master));
+    Some(
+        format!("`redis-cli {at}cluster replicate {master}` makes {replica} a replica of {name}, its master has one too many").into(),
+    )
 }
 
 fn replicas_missing(scene: &Scene<'_>) -> Vec<Finding> {
@@ -102,13 +164,16 @@ fn replicas_missing(scene: &Scene<'_>) -> Vec<Finding> {
     short
         .filter_map(|shard| {
             let master = scene.names.node(shard.master.as_ref()?)?;
-            Some(Finding::about(
+            let finding = Finding::about(
                 &master.name,
                 (Id::ReplicasMissing, Warning),
                 format!("has {} of {wanted} replicas", shard.replicas.len()),
                 "no other node replicates it in any view",
-                hint![Verb::Up, " attaches empty nodes to masters that need them"],
-            ))
+                surplus(scene, shard).unwrap_or_else(|| {
+                    hint![Verb::Up, " attaches empty nodes to masters that need them"]
+                }),
+            );
+            Some(finding.because(Because::AnyAbsent))
         })
         .collect()
 }

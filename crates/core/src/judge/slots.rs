@@ -1,25 +1,33 @@
 //! What is wrong with slots: without owner, with several, with one that does not answer.
 
-use super::{Finding, Id, Scene, Severity::Error, finding::Because};
+use super::{
+    Finding, Id, Scene,
+    Severity::{Error, Warning},
+    finding::Because,
+};
 use crate::{
     hint,
-    hint::Verb,
-    node::{NodeName, Role},
+    hint::{Hint, Verb},
+    next,
+    node::{Epoch, NodeId, NodeName, Role},
     slot::{SLOTS, SlotRange, SlotSet},
-    snapshot::topology::Shard,
+    snapshot::{Seen, nodes_text::ViewLine, topology::Shard},
     text::count::count,
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn findings(scene: &Scene<'_>, served: &SlotSet) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(majority_lost(scene));
+    let no_majority = !findings.is_empty();
     findings.extend(unowned(scene));
     findings.extend(claimed_twice(scene));
+    findings.extend(epoch_collision(scene));
     let lost = scene.shards.iter().filter(|shard| {
         let mut ranges = shard.slots.ranges().iter();
         ranges.any(|range| !served.contains(range.from()))
     });
-    findings.extend(lost.filter_map(|shard| unserved(scene, shard)));
+    findings.extend(lost.filter_map(|shard| unserved(scene, shard, no_majority)));
     findings
 }
 
@@ -28,24 +36,31 @@ pub(super) fn findings(scene: &Scene<'_>, served: &SlotSet) -> Vec<Finding> {
 fn majority_lost(scene: &Scene<'_>) -> Option<Finding> {
     scene.snapshot.said().next()?;
     let voters = || scene.shards.iter().filter(|shard| !shard.slots.is_empty());
-    let absent: Vec<String> = voters()
-        .filter_map(|shard| shard.master.as_ref())
+    let masters = || voters().filter_map(|shard| shard.master.as_ref());
+    let absent: Vec<&NodeId> = masters()
         .filter(|master| !scene.names.answers(master))
-        .map(|master| scene.names.text(master))
         .collect();
     let all = voters().count();
     (!absent.is_empty() && (all - absent.len()) * 2 <= all).then(|| {
-        Finding::new(
+        let names: Vec<String> = absent.iter().map(|id| scene.names.text(id)).collect();
+        let finding = Finding::new(
             (Id::MajorityLost, Error),
             "the majority of the masters is lost: no replica can be elected",
             format!(
                 "{} of {} do not answer: {}",
                 absent.len(),
                 count(all, "master"),
-                absent.join(", ")
+                names.join(", ")
             ),
             hint![Verb::Up, " brings them back"; "if they are gone for good, ", Verb::Failover.with("--takeover"), " lets a replica take over without a vote"],
-        )
+        );
+        Finding {
+            masters: absent
+                .iter()
+                .filter_map(|id| scene.names.of_id(id).cloned())
+                .collect(),
+            ..finding
+        }
     })
 }
 
@@ -62,15 +77,16 @@ fn unowned(scene: &Scene<'_>) -> Option<Finding> {
         .minus(&owned);
     (!lost.is_empty()).then(|| {
         let new = owned.is_empty();
-        let (what, hint) = match new {
-            true => (
+        let (what, hint) = if new {
+            (
                 format!("{} slots have no owner", lost.count()),
-                hint!["the nodes are not formed: ", Verb::Init, " forms them"],
-            ),
-            false => (
+                Hint::from(next!["the nodes are not formed: ", Verb::Init, " forms them"].ours()),
+            )
+        } else {
+            (
                 format!("{} slots have no owner: {lost}", lost.count()),
-                hint!["`redis-cli --cluster fix` assigns lost slots to nodes that are there"],
-            ),
+                lost_slots(scene),
+            )
         };
         Finding::new(
             (Id::SlotsUnowned, Error),
@@ -81,42 +97,96 @@ fn unowned(scene: &Scene<'_>) -> Option<Finding> {
     })
 }
 
+/// Lost slots are given to nodes that are there: their keys are gone with their owner, or come back
+/// with it.
+fn lost_slots(scene: &Scene<'_>) -> Hint {
+    scene.redis_cli(
+        "--cluster fix",
+        " asks, and gives them to nodes that are there; if a node with their keys may come back, wait for it",
+    )
+}
+
 /// Two nodes that each say that a slot is theirs: views were never compared, or an epoch collided.
 fn claimed_twice(scene: &Scene<'_>) -> Option<Finding> {
     let mut owner: Vec<Option<&NodeName>> = vec![None; usize::from(SLOTS)];
     let mut twice = Vec::new();
-    let mut pair = None;
-    for (node, report) in scene.snapshot.said() {
-        let Some(me) = report.view.me().filter(|me| me.role == Role::Master) else {
-            continue;
-        };
+    let mut claimants: BTreeSet<&NodeName> = BTreeSet::new();
+    for (node, me) in masters(scene) {
         for slot in me.slots.slots() {
-            match &mut owner[usize::from(slot.number())] {
+            match owner[usize::from(slot.number())] {
                 Some(other) => {
-                    pair.get_or_insert(((*other).clone(), node.name.clone()));
+                    claimants.extend([other, &node.name]);
                     twice.push(slot);
                 }
-                free => *free = Some(&node.name),
+                None => owner[usize::from(slot.number())] = Some(&node.name),
             }
         }
     }
-    let (one, other) = pair?;
+    if claimants.is_empty() {
+        return None;
+    }
     let slots: SlotSet = twice.into_iter().collect();
+    let names: Vec<&str> = claimants.iter().map(|name| name.as_str()).collect();
+    let acquainted = scene
+        .snapshot
+        .said()
+        .all(|(_, report)| !report.view.is_alone());
+    let hint = match acquainted {
+        true => hint![
+            "wait a second: the one with the greater epoch keeps them; ",
+            Verb::Status,
+            " again"
+        ],
+        false => {
+            hint!["they are clusters of their own that do not know each other: decide which one is kept"; Verb::Reset, " empties all of them"]
+        }
+    };
     Some(Finding::new(
         (Id::SlotsClaimedTwice, Error),
         format!(
-            "{} are claimed twice",
+            "{} are claimed by more than one node",
             count(usize::from(slots.count()), "slot")
         ),
-        format!("{one} and {other} each say that slots {slots} are theirs"),
-        "gossip settles this where the nodes know each other; else they are separate clusters",
+        format!(
+            "{} each say that slots {slots} are theirs",
+            names.join(", ")
+        ),
+        hint,
     ))
 }
 
-fn unserved(scene: &Scene<'_>, shard: &Shard) -> Option<Finding> {
+/// Nodes that say that they are masters with slots, with what they say of themselves.
+fn masters<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a Seen, &'a ViewLine)> {
+    let own = scene.snapshot.said();
+    own.filter_map(|(node, report)| Some((node, report.view.me()?)))
+        .filter(|(_, me)| me.role == Role::Master && !me.slots.is_empty())
+}
+
+/// Two masters with one epoch: who wins a slot that both claim is left to chance until one of them
+/// takes a new one (`clusterHandleConfigEpochCollision`), which needs a link between them.
+fn epoch_collision(scene: &Scene<'_>) -> Option<Finding> {
+    let mut by_epoch: BTreeMap<Epoch, Vec<&NodeName>> = BTreeMap::new();
+    for (node, me) in masters(scene) {
+        by_epoch.entry(me.epoch).or_default().push(&node.name);
+    }
+    let (epoch, nodes) = by_epoch.into_iter().find(|(_, nodes)| nodes.len() > 1)?;
+    let names: Vec<&str> = nodes.iter().map(|name| name.as_str()).collect();
+    Some(Finding::new(
+        (Id::EpochCollision, Warning),
+        "masters have the same configuration epoch",
+        format!("{} have epoch {epoch}", names.join(", ")),
+        hint![
+            "wait a second: one of them takes a new one; ",
+            Verb::Status,
+            " again"
+        ],
+    ))
+}
+
+fn unserved(scene: &Scene<'_>, shard: &Shard, majority_lost: bool) -> Option<Finding> {
     let id = shard.master.as_ref()?;
     let master = scene.names.text(id);
-    let takes_over = !shard.replicas.is_empty();
+    let takes_over = !majority_lost && shard.replicas.iter().any(|id| scene.names.answers(id));
     let finding = Finding::new(
         (Id::SlotsUnserved, Error),
         format!("slots {} of {master} are not served", shard.slots),

@@ -9,15 +9,27 @@ use super::{
 use crate::{
     hint,
     hint::Verb,
+    next,
     node::{NodeId, NodeName},
-    snapshot::topology::Disagreement,
+    snapshot::{
+        nodes_text::ViewLine,
+        topology::{Disagreement, UNKNOWN},
+    },
 };
+use std::collections::{BTreeSet, HashMap};
 
 /// How many names of nodes a sentence may have.
 const FEW: usize = 4;
 
 pub(super) fn findings(scene: &Scene<'_>, disagreements: &[Disagreement]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = strangers(scene);
+    let unreached = unreached(scene);
+    // Where most links are missing, that the views differ follows from it.
+    if unreached.len() * 2 > scene.snapshot.said().count() && unreached.len() > 1 {
+        findings.push(no_bus(&unreached));
+        return findings;
+    }
+    findings.extend(unreached.iter().map(bus_unreachable));
     let ghosts: Vec<&NodeId> = scene
         .names
         .lines
@@ -29,32 +41,169 @@ pub(super) fn findings(scene: &Scene<'_>, disagreements: &[Disagreement]) -> Vec
     let differ = disagreements
         .iter()
         .filter(|disagreement| ghosts.binary_search(&&disagreement.about).is_err());
-    findings.extend(differ.map(|disagreement| views_differ(scene, disagreement)));
+    let alone: BTreeSet<&NodeName> = scene.alone().collect();
+    let unreached = unreached.iter().map(|node| node.name);
+    let absent: BTreeSet<&NodeName> = unreached.chain(alone.iter().copied()).collect();
+    // What only a node says that knows nobody is no opinion of the cluster.
+    let differ = differ.filter(|one| {
+        let said = one.opinions.values();
+        said.filter(|by| by.iter().any(|name| !alone.contains(name)))
+            .count()
+            > 1
+            || scene
+                .names
+                .of_id(&one.about)
+                .is_some_and(|name| alone.contains(name))
+    });
+    let (explained, unexplained): (Vec<&Disagreement>, Vec<&Disagreement>) =
+        differ.partition(|disagreement| {
+            let node = scene.names.node(&disagreement.about);
+            node.is_some_and(|node| node.report().is_none() || absent.contains(&node.name))
+        });
+    findings.extend(explained.into_iter().map(|one| views_differ(scene, &[one])));
+    if !unexplained.is_empty() {
+        findings.push(views_differ(scene, &unexplained));
+    }
+    let apart = scene.snapshot.apart.iter();
+    findings.extend(apart.map(|seed| seed_apart(scene, seed)));
     findings
 }
 
-fn views_differ(scene: &Scene<'_>, disagreement: &Disagreement) -> Finding {
-    let opinions = disagreement
-        .opinions
+fn seed_apart(scene: &Scene<'_>, seed: &NodeName) -> Finding {
+    Finding::about(
+        seed,
+        (Id::SeedApart, Warning),
+        "is of another cluster, and was left out",
+        format!(
+            "it and the nodes around {} do not know each other",
+            scene.snapshot.name
+        ),
+        hint![Verb::Status.with(format!("--seed {seed}")), " shows that cluster"; "name seeds of one cluster"],
+    )
+}
+
+/// A node that answers clients and not its peers.
+struct Unreached<'a> {
+    name: &'a NodeName,
+    /// Who has no link to it.
+    by: Vec<NodeName>,
+    /// Where they look for it, if that is known, else where it says that its bus is.
+    at: String,
+    /// Why it is not reached from here either, if that was tried.
+    why: Option<&'a str>,
+}
+
+impl Unreached<'_> {
+    fn told(&self) -> String {
+        let by = match &self.by[..] {
+            [] => None,
+            by => Some(format!("{} have no link to {}", few(by), self.at)),
+        };
+        let here = self.why.map(|why| format!("tried from here: {why}"));
+        let told: Vec<String> = by.into_iter().chain(here).collect();
+        told.join("; ")
+    }
+}
+
+/// Nodes that answer, and whose bus port somebody does not reach.
+fn unreached<'a>(scene: &Scene<'a>) -> Vec<Unreached<'a>> {
+    let mut unlinked: HashMap<&NodeId, Vec<(NodeName, &ViewLine)>> = HashMap::new();
+    for (node, report) in scene.snapshot.said() {
+        for line in report.view.nodes.iter().filter(|line| !line.connected) {
+            let by = unlinked.entry(&line.id).or_default();
+            by.push((node.name.clone(), line));
+        }
+    }
+    let mut found = Vec::new();
+    for (node, report) in scene.snapshot.said() {
+        let by = unlinked.remove(&report.view.myself).unwrap_or_default();
+        // Of a node that does not belong here that is said already.
+        let foreign = node.stranger && scene.spec().is_some();
+        if foreign || (by.is_empty() && node.bus.is_none()) {
+            continue;
+        }
+        let sought = by.iter().find_map(|(_, line)| line.address);
+        let at = match sought.or(node.address) {
+            Some(address) => format!("its bus port {}:{}", address.ip, address.bus_port),
+            None => "its bus port".to_owned(),
+        };
+        found.push(Unreached {
+            name: &node.name,
+            by: by.into_iter().map(|(name, _)| name).collect(),
+            at,
+            why: node.bus.as_deref(),
+        });
+    }
+    found
+}
+
+/// What to do about a bus port.
+pub const OPEN_THE_BUS: &str = "let the nodes reach that port (a firewall, NAT, `cluster-announce-ip` or `cluster-announce-bus-port`): peers speak on the bus port, not on the clients'";
+
+fn bus_unreachable(node: &Unreached<'_>) -> Finding {
+    Finding::about(
+        node.name,
+        (Id::BusUnreachable, Error),
+        "answers clients, but not its peers",
+        node.told(),
+        OPEN_THE_BUS,
+    )
+}
+
+/// Most nodes are not reached by their peers.
+fn no_bus(nodes: &[Unreached<'_>]) -> Finding {
+    let names: Vec<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
+    let told = nodes.iter().take(2).map(Unreached::told);
+    Finding::new(
+        (Id::BusUnreachable, Error),
+        format!(
+            "the nodes do not reach each other's bus ports: {}",
+            few(&names)
+        ),
+        told.collect::<Vec<_>>().join("; "),
+        OPEN_THE_BUS,
+    )
+}
+
+/// About one node, or about all of which nothing else says why.
+fn views_differ(scene: &Scene<'_>, about: &[&Disagreement]) -> Finding {
+    let mut names: Vec<String> = about
         .iter()
-        .map(|(opinion, of)| format!("{}: {opinion}", few(of)));
+        .map(|one| scene.names.text(&one.about))
+        .collect();
+    names.sort();
+    let said = about.iter().take(1).flat_map(|one| &one.opinions);
+    let said = said.map(|(opinion, of)| format!("{}: {opinion}", few(of)));
+    let unknown = about.iter().any(|one| one.opinions.contains_key(UNKNOWN));
+    let hint = match unknown {
+        true => hint::Hint::from(
+            next![Verb::Up, " introduces them to each other"]
+                .elsewhere("introduce them: `CLUSTER MEET` on one with the address of the other"),
+        ),
+        false => hint![
+            "gossip settles this within seconds: ",
+            Verb::Status,
+            " again; if not, look at the links of the node"
+        ],
+    };
     let finding = Finding::new(
         (Id::ViewsDiffer, Error),
-        format!(
-            "the nodes do not agree about {}",
-            scene.names.text(&disagreement.about)
-        ),
-        opinions.collect::<Vec<_>>().join("; "),
-        "gossip settles this within seconds; if not, look at the links of the node",
+        format!("the nodes do not agree about {}", few(&names)),
+        said.collect::<Vec<_>>().join("; "),
+        hint,
     );
-    match scene.names.of_id(&disagreement.about) {
+    let of_one = match about {
+        [one] => scene.names.of_id(&one.about),
+        _ => None,
+    };
+    match of_one {
         Some(name) => finding.because(Because::Absent(name.clone())),
         None => finding,
     }
 }
 
-fn few(names: &[NodeName]) -> String {
-    let shown: Vec<&str> = names.iter().take(FEW).map(NodeName::as_str).collect();
+fn few(names: &[impl ToString]) -> String {
+    let shown: Vec<String> = names.iter().take(FEW).map(ToString::to_string).collect();
     match names.len().saturating_sub(FEW) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
@@ -64,10 +213,7 @@ fn few(names: &[NodeName]) -> String {
 /// A node that views name, that is not one of the runtime's or the seeds', and that does not
 /// answer: it was met once, or it is gone for good.
 fn is_ghost(scene: &Scene<'_>, id: &NodeId) -> bool {
-    let Some(launch) = scene.wanted.launch else {
-        return false;
-    };
-    !launch.nodes.is_empty()
+    scene.spec().is_some()
         && match scene.names.node(id) {
             Some(node) => node.stranger && node.report().is_none(),
             None => true,
@@ -75,11 +221,7 @@ fn is_ghost(scene: &Scene<'_>, id: &NodeId) -> bool {
 }
 
 fn strangers(scene: &Scene<'_>) -> Vec<Finding> {
-    let Some(launch) = scene
-        .wanted
-        .launch
-        .filter(|launch| !launch.nodes.is_empty())
-    else {
+    let Some(launch) = scene.spec() else {
         return Vec::new();
     };
     let mut findings = Vec::new();

@@ -135,6 +135,11 @@ pub enum Step {
         #[serde(skip_serializing_if = "Option::is_none")]
         heard: Option<Epoch>,
     },
+    /// WAIT for more replicas than there are: the replication offset moves without a write.
+    MoveOffset {
+        /// Which master.
+        node: NodeName,
+    },
     /// CLUSTER FORGET.
     Forget {
         /// Which node forgets.
@@ -259,6 +264,9 @@ impl fmt::Display for Step {
             Step::Replicate { node, master } => write!(f, "{node}: CLUSTER REPLICATE {master}"),
             Step::TakeOver { node, slots, .. } => {
                 write!(f, "{node}: CLUSTER FAILOVER TAKEOVER (slots {slots})")
+            }
+            Step::MoveOffset { node } => {
+                write!(f, "{node}: WAIT (moves its replication offset)")
             }
             Step::Forget { node, gone } => write!(f, "{node}: CLUSTER FORGET {gone}"),
             Step::FailOver {

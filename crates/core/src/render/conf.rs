@@ -11,7 +11,11 @@ use crate::{
     },
 };
 use serde::Serialize;
-use std::{fmt::Write, net::IpAddr, path::Path};
+use std::{
+    fmt::Write,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+};
 
 /// Where the node will run that reads the redis.conf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +43,7 @@ struct Context<'a> {
     logfile: String,
     title: Option<String>,
     hostname: Option<String>,
+    ip: Option<IpAddr>,
     password: Option<String>,
     directives: Vec<String>,
 }
@@ -66,6 +71,7 @@ pub fn redis_conf(
         logfile: directive::quote(""),
         title: None,
         hostname: launch.announced_hostname(),
+        ip: None,
         password: password.map(|password| directive::quote(password.reveal())),
         directives: directives(node),
         file,
@@ -81,6 +87,9 @@ pub fn redis_conf(
         context.container = false;
         context.bind = launch.listen.to_string();
         context.protected = is_loopback(launch.listen);
+        // From loopback the kernel chooses 127.0.0.1 to speak from, and peers believe what they see.
+        let told = context.protected && launch.listen != IpAddr::V4(Ipv4Addr::LOCALHOST);
+        context.ip = told.then_some(launch.listen);
         context.dir = path(&data);
         context.pidfile = Some(path(&beside.join("pid")));
         context.logfile = path(&beside.join("redis.log"));
@@ -214,6 +223,7 @@ mod tests {
     fn a_process_listens_where_the_spec_says_and_protects_only_loopback() {
         let table = [
             ("127.0.0.1", "yes"),
+            ("127.0.0.2", "yes"),
             ("::1", "yes"),
             ("0.0.0.0", "no"),
             ("192.0.2.7", "no"),
@@ -225,6 +235,12 @@ mod tests {
             };
             let place = Place::Folder(Path::new("/n"));
             let conf = conf(&spec, RuntimeKind::Process, place, "");
+            let told = matches!(listen, "::1" | "127.0.0.2");
+            assert_eq!(
+                has(&conf, &format!("cluster-announce-ip {listen}")),
+                told,
+                "{listen}"
+            );
             assert!(has(&conf, &format!("bind {listen}")), "{listen}");
             assert!(
                 has(&conf, &format!("protected-mode {protected}")),

@@ -3,6 +3,9 @@
 use super::refusal::Refusal;
 use crate::{
     error::{Error, Kind},
+    hint,
+    hint::{Hint, Verb},
+    next,
     node::{Endpoint, NodeName},
     text::human::said,
 };
@@ -35,7 +38,7 @@ pub enum WireError {
         reply: String,
     },
     /// It has as many clients as `maxclients` allows and hangs up on every other.
-    #[error("{at} takes no more clients (maxclients is reached)")]
+    #[error("{at} takes no more clients (max number of clients reached)")]
     Full {
         /// Which endpoint.
         at: Endpoint,
@@ -136,35 +139,38 @@ impl WireError {
             _ => Kind::Failed,
         };
         let hint = match self {
-            error if error.is_forbidden() => LOOKING,
+            error if error.is_forbidden() => LOOKING.into(),
             WireError::Auth { .. } => {
-                "give the password that the nodes were started with: --password-file FILE, REDIS_PASSWORD, or `password_file:` in the spec"
+                next!["give the password that the nodes were started with: --password-file FILE, REDIS_PASSWORD, or `password_file:` in the spec"].elsewhere("give the password that the nodes were started with: --password-file FILE or REDIS_PASSWORD").into()
             }
             WireError::Unreachable { .. } | WireError::Silent { .. } => {
-                "`rcluster status` shows which nodes answer; `rcluster up` brings back the others"
+                hint![
+                    Verb::Status, " shows which nodes answer";
+                    Verb::Up, " brings back the others"
+                ]
             }
-            WireError::Loading { .. } => "it is reading its data; try again in a moment",
-            WireError::Full { .. } => FULL,
+            WireError::Loading { .. } => "it is reading its data; try again in a moment".into(),
+            WireError::Full { .. } => FULL.into(),
             WireError::Reply { refusal, .. } => refused(*refusal),
-            _ => "`rcluster status` shows what each node says",
+            _ => hint![Verb::Status, " shows what each node says"],
         };
         Error::new(kind, said(node.as_str(), &self.to_string())).hint(hint)
     }
 }
 
 /// What to do about an error reply.
-fn refused(refusal: Refusal) -> &'static str {
+fn refused(refusal: Refusal) -> Hint {
     match refusal {
         Refusal::CannotSave => {
-            "it cannot write to its disk, and takes no writes until it can: its log says why"
+            "it cannot write to its disk, and takes no writes until it can: its log says why".into()
         }
         Refusal::OutOfMemory => {
-            "raise `maxmemory` under `redis:` in the spec, or choose a `maxmemory-policy` that evicts"
+            next!["raise `maxmemory` under `redis:` in the spec, or choose a `maxmemory-policy` that evicts"].elsewhere("raise `maxmemory` with CONFIG SET and in the redis.conf of each node, or choose a `maxmemory-policy` that evicts").into()
         }
         Refusal::NoSuchCommand => {
-            "it needs Redis 7.0 or later, with its commands under their own names (no `rename-command`)"
+            "it needs Redis 7.0 or later, with its commands under their own names (no `rename-command`)".into()
         }
-        _ => "`rcluster status` shows what each node says",
+        _ => hint![Verb::Status, " shows what each node says"],
     }
 }
 

@@ -1,5 +1,6 @@
 //! `INFO` and `CLUSTER INFO`: `key:value` lines with `# Section` headers (`genRedisInfoString` in server.c).
 
+use super::refusal::quoted;
 use crate::node::{Epoch, Role};
 use serde::Serialize;
 use std::{collections::HashMap, net::IpAddr};
@@ -15,7 +16,7 @@ impl Fields {
             text.lines()
                 .filter(|line| !line.starts_with('#'))
                 .filter_map(|line| line.trim_end().split_once(':'))
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .map(|(key, value)| (key.to_owned(), quoted(value)))
                 .collect(),
         )
     }
@@ -70,6 +71,10 @@ impl ClusterInfo {
 }
 
 /// What `INFO` says of one node, as far as rcluster looks.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent fields of INFO; any combination is possible"
+)]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NodeInfo {
     /// What kind of server it is: `redis`, or what `server_name` says (`valkey`).

@@ -10,6 +10,7 @@ pub mod last_words;
 pub mod names;
 pub mod nodes_text;
 pub mod place;
+pub mod places;
 pub mod refusal;
 pub mod report;
 pub mod topology;
@@ -17,6 +18,8 @@ pub mod topology;
 use crate::{
     error::{Error, Result},
     form::Seat,
+    hint,
+    hint::Verb,
     node::{Address, Endpoint, NodeId, NodeName},
     spec::{RuntimeKind, launch::Launch},
 };
@@ -38,6 +41,8 @@ pub struct Snapshot {
     pub runtime: RuntimeKind,
     /// Its nodes: those that the runtime lists or the seeds name, then those that only views name.
     pub nodes: Vec<Seen>,
+    /// Seeds that answered and are of another cluster than the first that did.
+    pub apart: Vec<NodeName>,
 }
 
 /// A node, with what is known of it beforehand and what it said.
@@ -61,6 +66,8 @@ pub struct Seen {
     pub placed: Option<Placed>,
     /// Whether only views name it: neither the runtime nor the seeds do.
     pub stranger: bool,
+    /// Why its bus port was not reached from here, where that was tried and failed.
+    pub bus: Option<String>,
     /// What it said.
     pub answer: Answer,
 }
@@ -103,6 +110,7 @@ impl Seen {
             placed: Some(placed),
             stranger: false,
             answer: None,
+            bus: None,
         }
     }
 
@@ -119,6 +127,7 @@ impl Seen {
             placed: None,
             stranger: false,
             answer: None,
+            bus: None,
         }
     }
 
@@ -183,10 +192,9 @@ impl Seen {
                 placed.address == Some(address)
                     || (placed.address.is_none() && placed.port == address.port)
             }),
-            None => {
-                let endpoint = line.endpoint();
-                self.endpoint == endpoint || self.dial == endpoint
-            }
+            None => line.endpoint().is_some_and(|endpoint| {
+                self.endpoint.as_ref() == Some(&endpoint) || self.dial.as_ref() == Some(&endpoint)
+            }),
         }
     }
 
@@ -240,7 +248,7 @@ impl Snapshot {
     pub fn member(&self, name: &NodeName) -> Result<Member> {
         self.node(name).and_then(Seen::member).ok_or_else(|| {
             Error::failed(format!("{name} does not run"))
-                .hint("`rcluster up` starts what does not run")
+                .hint(hint![Verb::Up, " starts what does not run"])
         })
     }
 
@@ -265,13 +273,27 @@ impl Snapshot {
     pub fn hopeless(&self) -> Option<Error> {
         self.members().find_map(|node| {
             let error = node.refusal().filter(|error| !error.is_transient())?;
-            Some(error.failure(&node.name))
+            let alone = matches!(error, WireError::Auth { .. }) && self.said().next().is_some();
+            Some(match alone {
+                true => Error::failed(format!(
+                    "{} does not accept the password that other nodes accept",
+                    node.name
+                ))
+                .hint(hint![
+                    Verb::Restart.with(node.name.to_string()),
+                    " gives it the one that it was started with"
+                ]),
+                false => error.failure(&node.name),
+            })
         })
     }
 
-    /// Refuses when a node does not accept the password: of a cluster that was seen in part only,
-    /// because of a slip of the one who asked, there is nothing to be said.
+    /// Refuses when the password opens nothing: no node accepts it, so that there is nothing to be
+    /// said. Of one node that does not accept it the others tell.
     pub fn let_in(self) -> Result<Self> {
+        if self.said().next().is_some() {
+            return Ok(self);
+        }
         let refused = self.nodes.iter().find_map(|node| match node.refusal() {
             Some(error @ WireError::Auth { .. }) => Some(error.failure(&node.name)),
             _ => None,
@@ -289,7 +311,7 @@ impl Seen {
                 let why = self.silence().unwrap_or_default();
                 return Err(
                     Error::failed(format!("{} does not answer: {why}", self.name))
-                        .hint("`rcluster status` shows what each node says"),
+                        .hint(hint![Verb::Status, " shows what each node says"]),
                 );
             }
         };
@@ -307,7 +329,7 @@ impl Seen {
                 "{} has no address that its peers could use",
                 self.name
             ))
-            .hint("`rcluster restart` connects it anew"));
+            .hint(hint![Verb::Restart, " connects it anew"]));
         };
         Ok(Seat {
             name: self.name.clone(),

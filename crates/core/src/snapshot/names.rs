@@ -1,6 +1,6 @@
 //! From the ids in views to the names that people know.
 
-use super::{Seen, Snapshot, nodes_text::ViewLine};
+use super::{Seen, Snapshot, nodes_text::ViewLine, topology};
 use crate::node::{Endpoint, NodeId, NodeName};
 use std::collections::{BTreeMap, HashMap};
 
@@ -85,14 +85,10 @@ impl<'a> Names<'a> {
 
 fn lines(snapshot: &Snapshot) -> BTreeMap<&NodeId, &ViewLine> {
     let mut lines: BTreeMap<&NodeId, &ViewLine> = BTreeMap::new();
-    for (_, report) in snapshot.said() {
-        for line in &report.view.nodes {
-            if line.id == report.view.myself {
-                lines.insert(&line.id, line);
-            } else {
-                lines.entry(&line.id).or_insert(line);
-            }
-        }
+    for line in topology::distinct(snapshot.said().map(|(_, report)| &report.view)) {
+        lines.entry(&line.id).or_insert(line);
     }
+    let own = snapshot.said().filter_map(|(_, report)| report.view.me());
+    lines.extend(own.map(|me| (&me.id, me)));
     lines
 }

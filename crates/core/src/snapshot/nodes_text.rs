@@ -3,28 +3,36 @@
 //! A line is `<id> <ip:port@bus[,hostname]> <flags> <master id|-> <ping-sent> <pong-recv>
 //! <config-epoch> <link-state> <slot>…`. Views of different nodes are never merged here.
 
+use super::refusal::quoted;
 use crate::{
     node::{Address, Endpoint, Epoch, NodeId, Role},
     slot::{SlotRange, SlotSet},
 };
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+/// How many nodes one view may name. Redis recommends up to about a thousand.
+pub const MOST_NODES: usize = 4_000;
+
+/// How many bytes of lines that differ [`Lines`] holds.
+const MOST_BYTES: usize = 8 << 20;
 
 /// The whole table, as `myself` sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     /// The node that answered.
     pub myself: NodeId,
     /// Its bus port, which it says also while it does not know its own address.
     pub bus_port: Option<u16>,
-    /// Every node it knows, itself included, handshakes left out, sorted by id.
-    pub nodes: Vec<ViewLine>,
+    /// Every node it knows, itself included, handshakes left out, sorted by id. Views that were read
+    /// with the same [`Lines`] share what they say alike.
+    pub nodes: Vec<Arc<ViewLine>>,
     /// How many handshakes are under way.
     pub handshakes: usize,
 }
 
 /// One node, as another (or itself) sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ViewLine {
     /// Its id.
     pub id: NodeId,
@@ -61,7 +69,7 @@ pub enum Failure {
 }
 
 /// A slot in migration: `[slot->-node]` or `[slot-<-node]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenSlot {
     /// Which slot.
     pub slot: u16,
@@ -81,7 +89,7 @@ impl View {
     pub fn line(&self, id: &NodeId) -> Option<&ViewLine> {
         // They are sorted by id: comparing the views of a thousand nodes asks this a million times.
         let found = self.nodes.binary_search_by(|line| line.id.cmp(id));
-        found.ok().map(|i| &self.nodes[i])
+        found.ok().map(|i| &*self.nodes[i])
     }
 
     /// Whether this node knows no other.
@@ -101,89 +109,171 @@ impl ViewLine {
     }
 }
 
+/// Lines that were read before, so that a line that a thousand views have is parsed and held once.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// By the text of a line without what changes all the time and without `myself`.
+    known: HashMap<Box<str>, Arc<ViewLine>>,
+    /// The bytes of all those texts.
+    bytes: usize,
+}
+
 /// Parses the reply of `CLUSTER NODES`.
 pub fn parse(text: &str) -> Result<View, String> {
-    let (mut myself, mut bus_port) = (None, None);
-    let mut nodes = Vec::new();
-    let mut handshakes = 0;
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let [
+    Lines::default().parse(text)
+}
+
+impl Lines {
+    /// Parses the reply of `CLUSTER NODES`.
+    pub fn parse(&mut self, text: &str) -> Result<View, String> {
+        let (mut myself, mut bus_port) = (None, None);
+        let mut nodes: Vec<Arc<ViewLine>> = Vec::new();
+        let mut handshakes = 0;
+        let mut key = String::new();
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let fields = Fields::of(line)?;
+            if fields.has("handshake") {
+                handshakes += 1;
+                continue;
+            }
+            if nodes.len() == MOST_NODES {
+                return Err(format!("it names more than {MOST_NODES} nodes"));
+            }
+            fields.key(&mut key);
+            let node = match self.known.get(key.as_str()) {
+                Some(node) => Arc::clone(node),
+                None => self.keep(&key, fields.parse()?)?,
+            };
+            if fields.has("myself") {
+                myself = Some(node.id.clone());
+                bus_port = bus_of(fields.address);
+            }
+            nodes.push(node);
+        }
+        nodes.sort_by(|a, b| a.id.cmp(&b.id));
+        nodes.dedup_by(|b, a| a.id == b.id);
+        let myself = myself.ok_or("CLUSTER NODES without a 'myself' line")?;
+        Ok(View {
+            myself,
+            bus_port,
+            nodes,
+            handshakes,
+        })
+    }
+
+    fn keep(&mut self, key: &str, line: ViewLine) -> Result<Arc<ViewLine>, String> {
+        if self.bytes + key.len() > MOST_BYTES {
+            // What no view has any more is of no use.
+            self.known.retain(|_, line| Arc::strong_count(line) > 1);
+            self.bytes = self.known.keys().map(|key| key.len()).sum();
+        }
+        if self.bytes + key.len() > MOST_BYTES {
+            return Err(format!(
+                "the nodes say more about each other than the {} MiB that are read",
+                MOST_BYTES >> 20
+            ));
+        }
+        let line = Arc::new(line);
+        self.bytes += key.len();
+        self.known.insert(key.into(), Arc::clone(&line));
+        Ok(line)
+    }
+}
+
+/// A line, cut up.
+struct Fields<'a> {
+    id: &'a str,
+    address: &'a str,
+    flags: &'a str,
+    master: &'a str,
+    epoch: &'a str,
+    link: &'a str,
+    slots: &'a str,
+}
+
+impl<'a> Fields<'a> {
+    fn of(line: &'a str) -> Result<Self, String> {
+        let mut rest = line.trim_ascii();
+        let mut next = || {
+            let (field, after) = rest
+                .split_once(|c: char| c.is_ascii_whitespace())
+                .unwrap_or((rest, ""));
+            rest = after.trim_ascii_start();
+            (!field.is_empty()).then_some(field)
+        };
+        let mut all = || {
+            let (id, address, flags, master) = (next()?, next()?, next()?, next()?);
+            let (_ping, _pong, epoch, link) = (next()?, next()?, next()?, next()?);
+            Some((id, address, flags, master, epoch, link))
+        };
+        let Some((id, address, flags, master, epoch, link)) = all() else {
+            return Err(format!("CLUSTER NODES line with too few fields: '{line}'"));
+        };
+        Ok(Fields {
             id,
             address,
             flags,
             master,
-            _ping,
-            _pong,
             epoch,
             link,
-            slots @ ..,
-        ] = &fields[..]
-        else {
-            return Err(format!("CLUSTER NODES line with too few fields: '{line}'"));
-        };
-        let flags: Vec<&str> = flags.split(',').collect();
-        if flags.contains(&"handshake") {
-            handshakes += 1;
-            continue;
+            slots: rest,
+        })
+    }
+
+    fn has(&self, flag: &str) -> bool {
+        self.flags.split(',').any(|has| has == flag)
+    }
+
+    /// All that [`Fields::parse`] reads, as one text.
+    fn key(&self, key: &mut String) {
+        key.clear();
+        let flags = self.flags.strip_prefix("myself,").unwrap_or(self.flags);
+        let (address, link) = (self.address, self.link);
+        for field in [self.id, address, flags, self.master, self.epoch, link] {
+            key.push_str(field);
+            key.push(' ');
         }
-        let id: NodeId = id.parse()?;
-        if flags.contains(&"myself") {
-            myself = Some(id.clone());
-            bus_port = bus_of(address);
-        }
-        let (address, hostname) = parse_address(address)?;
+        key.push_str(self.slots);
+    }
+
+    fn parse(&self) -> Result<ViewLine, String> {
+        let (address, hostname) = parse_address(self.address)?;
         let mut owned = Vec::new();
         let mut open = Vec::new();
-        for token in slots {
+        for token in self.slots.split_ascii_whitespace() {
             if token.starts_with('[') {
                 open.push(parse_open(token)?);
             } else {
                 owned.push(parse_range(token)?);
             }
         }
-        nodes.push(ViewLine {
-            id,
+        let wrong_epoch = |_| format!("'{}' is not an epoch", self.epoch);
+        Ok(ViewLine {
+            id: self.id.parse()?,
             address,
             hostname,
-            role: if flags
-                .iter()
-                .any(|flag| *flag == "slave" || *flag == "replica")
-            {
+            role: if self.has("slave") || self.has("replica") {
                 Role::Replica
             } else {
                 Role::Master
             },
-            master: match *master {
+            master: match self.master {
                 "-" => None,
                 master => Some(master.parse()?),
             },
-            failure: if flags.contains(&"fail") {
+            failure: if self.has("fail") {
                 Failure::Fail
-            } else if flags.contains(&"fail?") {
+            } else if self.has("fail?") {
                 Failure::Pfail
             } else {
                 Failure::None
             },
-            epoch: Epoch(
-                epoch
-                    .parse()
-                    .map_err(|_| format!("'{epoch}' is not an epoch"))?,
-            ),
-            connected: *link == "connected",
+            epoch: Epoch(self.epoch.parse().map_err(wrong_epoch)?),
+            connected: self.link == "connected",
             slots: owned.into_iter().collect(),
             open,
-        });
+        })
     }
-    nodes.sort_by(|a, b| a.id.cmp(&b.id));
-    nodes.dedup_by(|b, a| a.id == b.id);
-    let myself = myself.ok_or("CLUSTER NODES without a 'myself' line")?;
-    Ok(View {
-        myself,
-        bus_port,
-        nodes,
-        handshakes,
-    })
 }
 
 /// `ip:port@bus[,hostname[,aux=…]]`; the ip is empty while a node does not know its own.
@@ -194,7 +284,7 @@ fn parse_address(text: &str) -> Result<(Option<Address>, Option<String>), String
     let hostname = parts
         .next()
         .filter(|name| !name.is_empty() && !name.contains('='))
-        .map(str::to_owned);
+        .map(quoted);
     let (client, bus) = address.split_once('@').ok_or_else(wrong)?;
     let (ip, port) = client.rsplit_once(':').ok_or_else(wrong)?;
     let port: u16 = port.parse().map_err(|_| wrong())?;
@@ -303,6 +393,48 @@ aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 10.0.0.9:7009@17009 handshake - 0 0 0 d
         );
         assert_eq!(view.nodes[2].failure, Failure::Pfail);
         assert!(!view.nodes[2].connected);
+    }
+
+    #[test]
+    fn views_that_say_the_same_share_it() {
+        let mut lines = Lines::default();
+        let line = |i: usize, flags: &str, pong: usize| {
+            format!(
+                "{i:040x} 127.0.0.1:{}@17000 {flags} - 0 {pong} 1 connected {i}\n",
+                7000 + i
+            )
+        };
+        let a = line(1, "myself,master", 5) + &line(2, "master", 6);
+        let b = line(1, "master", 7) + &line(2, "myself,master", 8);
+        let c = line(1, "master,fail", 7) + &line(2, "myself,master", 8);
+        let [a, b, c] = [a, b, c].map(|text| lines.parse(&text).expect("a view"));
+        assert!(a.nodes.iter().zip(&b.nodes).all(|(a, b)| Arc::ptr_eq(a, b)));
+        assert_eq!(
+            (a.myself.short(), b.myself.short()),
+            ("00000000", "00000000")
+        );
+        assert_ne!(a.myself, b.myself);
+        assert_eq!(c.nodes[0].failure, Failure::Fail);
+    }
+
+    #[test]
+    fn whoever_lies_about_how_many_there_are_is_not_believed() {
+        let line = |i: usize| format!("{i:040x} 127.0.0.1:7000@17000 master - 0 0 1 connected\n");
+        let text: String = (0..=MOST_NODES).map(line).collect();
+        let why = parse(&text).expect_err("too many");
+        assert_eq!(why, "it names more than 4000 nodes");
+        let mut lines = Lines::default();
+        let long = "9 ".repeat(2 << 20);
+        let of = |i: usize| {
+            let me = line(i).replace("master", "myself,master");
+            format!("{} {long}", me.trim_end())
+        };
+        // What was read and is no longer held makes room; what is held does not.
+        lines.parse(&of(1)).expect("it fits");
+        let held = lines.parse(&of(2)).expect("the first makes room");
+        assert!(lines.parse(&of(3)).is_err());
+        drop(held);
+        assert!(lines.parse(&of(3)).is_ok());
     }
 
     #[test]

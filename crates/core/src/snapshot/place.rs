@@ -1,8 +1,8 @@
 //! What a runtime says of a node that it keeps, and what it can do.
 
 use crate::node::{Address, NodeName};
-use serde::Serialize;
-use std::net::SocketAddr;
+use serde::{Deserialize, Serialize};
+use std::{fmt, net::SocketAddr};
 
 /// The name of the machine that rcluster itself runs on, as a node's place gives it.
 pub const THIS_HOST: &str = "localhost";
@@ -44,6 +44,15 @@ impl Capabilities {
         own_network: false,
         partition: false,
     };
+}
+
+/// An engine that keeps nodes. There may be several, and each has clusters of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Engine {
+    /// Where it was reached: `unix:///var/run/docker.sock`.
+    pub place: String,
+    /// What it calls itself, wherever it is reached.
+    pub id: String,
 }
 
 /// One node as the runtime sees it.
@@ -101,6 +110,22 @@ pub struct Exit {
     pub error: Option<String>,
     /// When it ended, as RFC 3339 has it.
     pub at: Option<String>,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.out_of_memory, &self.error, self.code) {
+            (true, ..) => f.write_str("the kernel ended it: out of memory"),
+            (_, Some(error), _) => write!(f, "it could not be started: {error}"),
+            (_, _, Some(code @ 129..)) => write!(f, "it was ended by signal {}", code - 128),
+            (_, _, Some(code)) => write!(f, "it ended with exit code {code}"),
+            (_, _, None) => f.write_str("it ended"),
+        }?;
+        match &self.at {
+            Some(at) => write!(f, " at {at}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A hash of everything about a node that cannot change while it exists.

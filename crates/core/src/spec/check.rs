@@ -297,6 +297,17 @@ fn directive_problems(path: &str, directives: &Directives) -> Vec<Problem> {
             ));
         }
         if value
+            .config_set()
+            .is_some_and(|text| text.trim().is_empty())
+            && directive::needs_value(name)
+        {
+            problems.push(Problem::new(
+                &key,
+                "its value is empty, which Redis takes for 0",
+                "write a value, or null for Redis's own default",
+            ));
+        }
+        if value
             .lines()
             .iter()
             .any(|line| line.chars().any(char::is_control))
@@ -328,6 +339,19 @@ mod tests {
     fn the_default_is_valid() {
         assert_eq!(Spec::default().problems(), []);
         assert_eq!(Spec::default().node_count(), 6);
+    }
+
+    #[test]
+    fn an_empty_value_that_redis_takes_for_another_one_is_refused() {
+        let with = |name: &str, value: &str| {
+            let mut spec = Spec::default();
+            let value = Value::Text(value.to_owned());
+            spec.redis.insert(name.to_owned(), value);
+            keys(&spec)
+        };
+        assert_eq!(with("maxmemory", ""), ["redis.maxmemory"]);
+        assert_eq!(with("maxmemory", "0"), [""; 0]);
+        assert_eq!(with("notify-keyspace-events", ""), [""; 0]);
     }
 
     #[test]

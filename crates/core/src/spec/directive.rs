@@ -9,7 +9,10 @@ pub type Directives = indexmap::IndexMap<String, Value>;
 
 /// A directive's value: the rest of its line in redis.conf, several lines, or Redis's own default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a directive is a word, a number, yes or no, null, or a list of words"
+)]
 pub enum Value {
     /// `maxclients: 10000`
     Number(i64),
@@ -94,6 +97,22 @@ pub fn bytes(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.checked_mul(unit)
+}
+
+/// Directives whose empty value Redis takes for 0, and says 0 ever after (`memtoull` in util.c).
+const BYTES: [&str; 7] = [
+    "maxmemory",
+    "maxmemory-clients",
+    "client-query-buffer-limit",
+    "proto-max-bulk-len",
+    "repl-backlog-size",
+    "auto-aof-rewrite-min-size",
+    "active-defrag-ignore-bytes",
+];
+
+/// Whether an empty value would be taken for another one.
+pub fn needs_value(name: &str) -> bool {
+    BYTES.contains(&name)
 }
 
 /// One argument, quoted for redis.conf so that any printable text survives (`sdssplitargs` in sds.c).

@@ -1,12 +1,14 @@
 //! Carrying out a plan. Apply decides nothing: it does the steps of each stage in parallel, waits
 //! for the stage's goal, tells about it and writes it down.
 
-use super::{context::Context, ended, event::Event, look};
+use super::{context::Context, ended, event::Event, listed, look};
 use futures_util::future::join_all;
 use rcluster_core::snapshot::place::{Placed, RunState};
 use rcluster_core::{
     error::{Error, Kind, Result},
-    form, judge,
+    form, hint,
+    hint::Verb,
+    judge,
     node::{Epoch, NodeId, NodeName},
     plan::step::{Goal, Plan, Stage, Step},
     secret::Secret,
@@ -281,6 +283,10 @@ impl<'a> Applier<'a> {
             }
             Step::Replicate { node, master } => self.replicate(node, master).await,
             Step::TakeOver { node, slots, heard } => self.take_over(node, slots, *heard).await,
+            Step::MoveOffset { node } => {
+                listed::move_offset(self.context, &self.member(node)?).await;
+                Ok(())
+            }
             Step::Forget { node, gone } => self.forget(node, gone).await,
             Step::FailOver { .. }
             | Step::Canaries { .. }
@@ -449,7 +455,16 @@ impl<'a> Applier<'a> {
             Err(late) => {
                 self.dead().await?;
                 self.snapshot = late.last.snapshot;
-                Err(Self::late(title, late.waited, &late.last.last))
+                look::buses(self.context.wire, &mut self.snapshot.nodes).await;
+                let mut nodes = self.snapshot.nodes.iter();
+                let bus = nodes.find_map(|node| Some((&node.name, node.bus.as_ref()?)));
+                Err(match bus {
+                    None => Self::late(title, late.waited, &late.last.last),
+                    Some((node, why)) => {
+                        let last = format!("{}; the bus port of {node}: {why}", late.last.last);
+                        Self::late(title, late.waited, &last).hint(judge::OPEN_THE_BUS)
+                    }
+                })
             }
         }
     }
@@ -539,7 +554,11 @@ impl<'a> Applier<'a> {
             "{what}: not done after {:.1} s; last seen: {last}",
             waited.as_secs_f32()
         ))
-        .hint("`rcluster status` shows what each node says; --timeout SECONDS waits longer; running the same command again continues")
+        .hint(hint![
+            Verb::Status, " shows what each node says";
+            "--timeout SECONDS waits longer";
+            "running the same command again continues"
+        ])
     }
 
     fn node(&self, name: &NodeName) -> Result<&'a rcluster_core::spec::launch::NodeLaunch> {

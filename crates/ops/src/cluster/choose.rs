@@ -6,6 +6,9 @@ use super::handle::no_such_cluster;
 use crate::store::state::{Remembered, State};
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
+    snapshot::place::Engine,
     spec::{Access, ClusterName, RuntimeChoice, RuntimeKind, Spec},
 };
 use rcluster_runtime::{
@@ -60,8 +63,13 @@ pub async fn create(
         (Some(asked), Some(lives)) if asked != lives => {
             let elsewhere = open(state, name, lives, "remembered").await?;
             if !elsewhere.runtime.list(name).await?.is_empty() {
-                return Err(Error::refused(format!("cluster {name} lives on the {lives} runtime, not on {asked}"))
-                    .hint(format!("`rcluster down -c {name} --runtime {lives}` removes it there; or give this one another name")));
+                return Err(Error::refused(format!(
+                    "cluster {name} lives on the {lives} runtime, not on {asked}"
+                ))
+                .hint(hint![
+                    Verb::Down.with(format!("--runtime {lives}")).of(name), " removes it there";
+                    "or give this one another name"
+                ]));
             }
             open(state, name, asked, "asked for").await?
         }
@@ -99,10 +107,35 @@ async fn open(
     })
 }
 
+/// The engine that answers, unless the cluster lives on another one: there is nothing of it here,
+/// and what is here by its name is another cluster.
 async fn docker(state: &State, name: &ClusterName) -> Result<Docker> {
-    Ok(Docker::connect()
+    let docker = Docker::connect()
         .await?
-        .with_project_dir(state.cluster(name).join("rendered")))
+        .with_project_dir(state.cluster(name).join("rendered"));
+    let remembered = state.load(name).ok().flatten();
+    let home = remembered.and_then(|remembered| remembered.engine);
+    match home {
+        Some(home) if home.place != docker.place() => {
+            let here = docker.engine().await?;
+            if here.is_some_and(|here| here.id == home.id) {
+                return Ok(docker);
+            }
+            Err(elsewhere(name, &home, docker.place()))
+        }
+        _ => Ok(docker),
+    }
+}
+
+fn elsewhere(name: &ClusterName, home: &Engine, here: &str) -> Error {
+    Error::refused(format!(
+        "cluster {name} lives on the Docker engine at {}, not on the one at {here}",
+        home.place
+    ))
+    .hint(hint![
+        format!("set DOCKER_HOST={}", home.place);
+        "or give the one that is to be here another name"
+    ])
 }
 
 /// The runtime on which nodes of that name exist, whatever the state folder says.

@@ -14,14 +14,16 @@ use crate::store::{
 };
 use rcluster_core::{
     error::{Error, Kind, Result},
+    hint,
     hint::About,
+    hint::Verb,
     judge::Wanted,
     login::Login,
     node::{Address, BUS_OFFSET, Endpoint},
     secret::Secret,
     snapshot::{
         Snapshot,
-        place::{Capabilities, Placed, RunState},
+        place::{Capabilities, Engine, Placed, RunState},
     },
     spec::{Access, ClusterName, PortChoice, Spec, launch::Launch},
 };
@@ -62,6 +64,8 @@ pub struct Cluster {
     pub runtime: Box<dyn Runtime>,
     /// Why there.
     pub reason: String,
+    /// The engine on which it is about to be made, where there may be several.
+    pub engine: Option<Engine>,
     /// The cluster as it is to be; behind seeds only a name.
     pub launch: Launch,
     /// The cluster as it was last applied to the end.
@@ -144,7 +148,13 @@ impl Cluster {
                 text: format!("`listen: {}` without a password opens the data to every host that can reach this one", launch.listen),
             });
         }
-        Ok(Cluster::new(request, runtime, reason, launch, lock))
+        let noted = request.remembered.as_ref();
+        let engine = match noted.and_then(|noted| noted.engine.clone()) {
+            Some(engine) => Some(engine),
+            None => runtime.engine().await?,
+        };
+        let cluster = Cluster::new(request, runtime, reason, launch, lock);
+        Ok(Cluster { engine, ..cluster })
     }
 
     /// For a cluster that exists. Exit 6 if there is none.
@@ -200,6 +210,7 @@ impl Cluster {
         Cluster {
             wire: Box::new(LiveWire::new(&request.login)),
             kill: None,
+            engine: None,
             journal: Journal::new(&request.state, &launch.name, request.argv.clone()),
             seeds: Mutex::new(request.seeds.clone()),
             before: request.remembered.as_ref().map(|remembered| {
@@ -303,12 +314,17 @@ impl Cluster {
                 Kind::NoSuchCluster,
                 format!("cluster {name} has no nodes; the removal of its data was begun"),
             )
-            .hint("`rcluster down --volumes` finishes it"),
+            .hint(hint![Verb::Down.with("--volumes"), " finishes it"]),
             Some(_) => Error::new(
                 Kind::NoSuchCluster,
                 format!("cluster {name} has no nodes; its data is kept"),
             )
-            .hint("`rcluster up` brings it back, `rcluster down --volumes` removes the data"),
+            .hint(hint![
+                Verb::Up,
+                " brings it back, ",
+                Verb::Down.with("--volumes"),
+                " removes the data"
+            ]),
             None => no_such_cluster(name),
         }
     }
@@ -377,7 +393,7 @@ pub fn no_such_cluster(name: &ClusterName) -> Error {
         Kind::NoSuchCluster,
         format!("there is no cluster {name} here"),
     )
-    .hint("`rcluster list` shows those there are; `rcluster up` makes one")
+    .hint(hint![Verb::List, " shows those there are"; Verb::Up, " makes one"])
 }
 
 /// The address of a seed: MEET takes IP literals only.

@@ -14,7 +14,9 @@ use rcluster_core::{
     snapshot::{
         Answer, Seen, Snapshot,
         answer::{FULL, LOOKING, WireError},
+        nodes_text::MOST_NODES,
         place::Placed,
+        places::Places,
         report::Report,
     },
     spec::{RuntimeKind, launch::Launch},
@@ -24,6 +26,8 @@ use rcluster_wire::Wire;
 use std::{
     collections::{HashMap, HashSet},
     convert::Infallible,
+    net::SocketAddr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -45,6 +49,7 @@ pub fn unasked(placed: Vec<Placed>, launch: &Launch) -> Snapshot {
         name: launch.name.to_string(),
         runtime: launch.runtime,
         nodes: nodes.collect(),
+        apart: Vec::new(),
     }
 }
 
@@ -101,12 +106,19 @@ pub async fn seeds(wire: &dyn Wire, seeds: &[Endpoint]) -> Result<Snapshot> {
         return Err(no_seed(seeds, &errors));
     };
     let members = of_cluster(first, &nodes);
-    let nodes = nodes.into_iter().zip(members);
-    let nodes = nodes.filter_map(|(node, is_member)| is_member.then(|| called(node)));
+    let (members, others): (Vec<_>, Vec<_>) = nodes
+        .into_iter()
+        .zip(members)
+        .partition(|(_, is_member)| *is_member);
+    // Whoever is known only to those is of their cluster, too, and nobody asked about it.
+    let apart = others
+        .iter()
+        .filter(|(node, _)| !node.stranger && node.report().is_some());
     Ok(Snapshot {
         name: seeds[first].to_string(),
         runtime: RuntimeKind::External,
-        nodes: nodes.collect(),
+        apart: apart.map(|(node, _)| node.name.clone()).collect(),
+        nodes: members.into_iter().map(|(node, _)| called(node)).collect(),
     })
 }
 
@@ -114,6 +126,40 @@ pub async fn seeds(wire: &dyn Wire, seeds: &[Endpoint]) -> Result<Snapshot> {
 pub async fn with_strangers(wire: &dyn Wire, before: Snapshot) -> Snapshot {
     let nodes = ask(wire, before.nodes).await;
     Snapshot { nodes, ..before }
+}
+
+/// Dials the bus ports of nodes that answer and to which somebody has no link, or that know nobody
+/// although there are others. Only where a node is reached at the address that its peers use: from
+/// elsewhere nothing can be said about its bus.
+pub async fn buses(wire: &dyn Wire, nodes: &mut [Seen]) {
+    let unlinked: HashSet<NodeId> = nodes
+        .iter()
+        .filter_map(Seen::report)
+        .flat_map(|report| &report.view.nodes)
+        .filter(|line| !line.connected)
+        .map(|line| line.id.clone())
+        .collect();
+    let several = nodes.len() > 1;
+    let dials = join_all(nodes.iter().map(async |node| {
+        let report = node.report()?;
+        let suspect = unlinked.contains(&report.view.myself)
+            || (several && (report.view.is_alone() || report.cluster.messages_received == 0));
+        let (dial, address) = (node.dial.as_ref()?, node.address?);
+        let direct = dial.host == address.ip.to_string() && dial.port == address.port;
+        if !suspect || !direct {
+            return None;
+        }
+        let port = report.view.bus_port.unwrap_or(address.bus_port);
+        let bus = SocketAddr::new(address.ip, port);
+        wire.dial_bus(bus)
+            .await
+            .err()
+            .map(|error| error.to_string())
+    }));
+    let failed = dials.await;
+    for (node, why) in nodes.iter_mut().zip(failed) {
+        node.bus = why;
+    }
 }
 
 /// What a node answers. A frozen node is known not to answer: nobody has to wait for that.
@@ -154,6 +200,7 @@ pub fn no_seed(seeds: &[Endpoint], errors: &[WireError]) -> Error {
 /// Asks these nodes, and at once whoever a view names that nobody asked yet.
 async fn ask(wire: &dyn Wire, mut nodes: Vec<Seen>) -> Vec<Seen> {
     let mut open: HashSet<usize> = (0..nodes.len()).collect();
+    let mut places = Places::of(&nodes);
     let (mut answered, mut named) = (HashSet::new(), HashSet::new());
     let look = |i: usize, node: Seen| async move { (i, observe(wire, &node).await) };
     let mut waiting: FuturesUnordered<_> = (0..)
@@ -167,9 +214,15 @@ async fn ask(wire: &dyn Wire, mut nodes: Vec<Seen>) -> Vec<Seen> {
             let id = &report.view.myself;
             answered.insert(id.clone());
             named.insert(id.clone());
-            for stranger in strangers(&nodes, &mut named, report) {
+            let found = strangers(&places, &mut named, report);
+            if nodes.len() + found.len() > MOST_NODES {
+                nodes[i].answer = nodes[i].dial.as_ref().map(|at| Err(too_many(at)));
+                continue;
+            }
+            for stranger in found {
                 open.insert(nodes.len());
                 waiting.push(look(nodes.len(), stranger.clone()));
+                places.add(&stranger);
                 nodes.push(stranger);
             }
         }
@@ -180,17 +233,25 @@ async fn ask(wire: &dyn Wire, mut nodes: Vec<Seen>) -> Vec<Seen> {
             break;
         }
     }
-    once(nodes, &answered)
+    let mut nodes = once(nodes, &answered);
+    buses(wire, &mut nodes).await;
+    nodes
+}
+
+/// Nobody has so many nodes: one of them lies, and the one that names too many is not listened to.
+fn too_many(at: &Endpoint) -> WireError {
+    let why = format!("with it, more than {MOST_NODES} nodes would have to be asked");
+    WireError::unreadable(at, "CLUSTER NODES", &why)
 }
 
 /// Nodes that this view names and that no view named before, unless their place was asked already;
 /// in the order of their endpoints. `named` gains them.
-fn strangers(nodes: &[Seen], named: &mut HashSet<NodeId>, report: &Report) -> Vec<Seen> {
+fn strangers(places: &Places, named: &mut HashSet<NodeId>, report: &Report) -> Vec<Seen> {
     let lines = report.view.nodes.iter();
     let mut found: Vec<Seen> = lines
         .filter(|line| line.address.is_some() && named.insert(line.id.clone()))
-        .filter(|line| !nodes.iter().any(|node| node.is_at(line)))
-        .filter_map(Seen::stranger)
+        .filter(|line| !places.has(line))
+        .filter_map(|line| Seen::stranger(line))
         .collect();
     found.sort_by(|a, b| a.endpoint.cmp(&b.endpoint));
     found
@@ -222,6 +283,8 @@ fn of_cluster(first: usize, nodes: &[Seen]) -> Vec<bool> {
         .collect();
     let mut members: Vec<bool> = nodes.iter().map(|_| false).collect();
     let mut unread = vec![first];
+    // A line that many views share leads to nobody new.
+    let mut read = HashSet::new();
     while let Some(i) = unread.pop() {
         if std::mem::replace(&mut members[i], true) {
             continue;
@@ -229,6 +292,8 @@ fn of_cluster(first: usize, nodes: &[Seen]) -> Vec<bool> {
         for line in nodes[i]
             .report()
             .map_or(&[][..], |report| &report.view.nodes)
+            .iter()
+            .filter(|line| read.insert(Arc::as_ptr(line)))
         {
             unread.extend(named.get(&line.id).filter(|i| !members[**i]));
             unread.extend(nameless.iter().filter(|i| nodes[**i].is_at(line)));
@@ -255,7 +320,7 @@ fn called(node: Seen) -> Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcluster_core::node::Address;
+    use rcluster_core::node::{Address, NodeName};
     use rcluster_testkit::wire::FakeWire;
     use rcluster_wire::Changes;
     use std::time::Duration;
@@ -373,5 +438,9 @@ mod tests {
         assert_eq!(found, ["1", "2"]);
         let (found, _) = ask(&wire, &[at(12), dead, at(2)]).await;
         assert_eq!(found, ["11", "12"]);
+        // That is said, and not of seeds of the same cluster.
+        let snapshot = super::seeds(&wire, &[at(2), at(12), at(1)]).await;
+        let apart = snapshot.expect("a seed answers").apart;
+        assert_eq!(apart, [NodeName::new("127.0.0.1:12")]);
     }
 }

@@ -1,16 +1,19 @@
-//! Proving promise 1: every node reports ok, all views agree, every replica link is up, and one
-//! write per shard is acknowledged and read back through the endpoint that a client would use.
+//! Proving promise 1: every node reports ok, all views agree, every replica link is up, one write per
+//! shard is acknowledged and read back through the endpoint that a client would use, and every node
+//! tells clients of every replica.
 
-use super::{apply::Applier, context::Context, look};
+use super::{apply::Applier, context::Context, listed::listed, look};
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Kind, Result},
-    hint::About,
+    hint,
+    hint::Verb,
     judge::{self, Verdict, Wanted},
+    next,
     node::Endpoint,
     plan::step::Goal,
     slot::{Slot, SlotRange, SlotSet},
-    snapshot::{Member, Snapshot, answer::WireError},
+    snapshot::{Member, Seen, answer::WireError},
 };
 use rcluster_runtime::wait::{Look, wait_until};
 use std::time::Duration;
@@ -36,7 +39,7 @@ pub async fn verify(
     applier
         .reach(Goal::Converged, "wait for every node to agree")
         .await?;
-    let any = applier.snapshot().members().find_map(|node| node.member());
+    let any = applier.snapshot().members().find_map(Seen::member);
     let Some(any) = &any else {
         return Err(Error::failed("there is no node to ask"));
     };
@@ -65,6 +68,7 @@ pub async fn verify(
         applier.dead().await?;
     }
     proved?;
+    listed(context, applier.snapshot()).await?;
     judged(context, applier, wanted).await?;
     Ok(Proof {
         masters: masters.into_iter().map(|(endpoint, _)| endpoint).collect(),
@@ -85,17 +89,17 @@ async fn judged(context: &Context<'_>, applier: &Applier<'_>, wanted: Wanted<'_>
             Some(_) => {
                 // One that has ended is started by nobody, however long this waits.
                 applier.dead().await?;
-                Ok(Look::Pending((snapshot, verdict)))
+                Ok(Look::Pending(verdict))
             }
-            None => Err(unhealthy(&snapshot, &verdict, Kind::Unhealthy)),
+            None => Err(unhealthy(&verdict, Kind::Unhealthy)),
         }
     })
     .await?;
-    outcome.map_err(|late| unhealthy(&late.last.0, &late.last.1, Kind::Deadline))
+    outcome.map_err(|late| unhealthy(&late.last, Kind::Deadline))
 }
 
 /// What is wrong first, as an error.
-fn unhealthy(snapshot: &Snapshot, verdict: &Verdict, kind: Kind) -> Error {
+fn unhealthy(verdict: &Verdict, kind: Kind) -> Error {
     let Some(first) = verdict.findings.first() else {
         return Error::new(kind, "the cluster is not healthy");
     };
@@ -103,9 +107,7 @@ fn unhealthy(snapshot: &Snapshot, verdict: &Verdict, kind: Kind) -> Error {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
-    let about = About::of(&snapshot.name, snapshot.runtime);
-    Error::new(kind, format!("{}{more} ({})", first.headline(), first.why))
-        .hint(about.line(&first.hint))
+    Error::new(kind, format!("{}{more} ({})", first.headline(), first.why)).hint(first.hint.clone())
 }
 
 async fn probe(
@@ -145,9 +147,10 @@ fn unreachable_endpoint(asked: &Member, endpoint: &Endpoint, error: &WireError) 
     );
     match error {
         WireError::Unreachable { .. } | WireError::Silent { .. } => Error::failed(message).hint(
-            "the nodes are formed, but clients on this host cannot dial what they are told: see `access:` in the spec",
+            next!["the nodes are formed, but clients on this host cannot dial what they are told: see `access:` in the spec"]
+                .elsewhere("the nodes are formed, but clients on this host cannot dial what they are told: see what each node announces (`cluster-announce-ip`)"),
         ),
-        _ => Error::failed(message).hint("`rcluster status` shows what each node says"),
+        _ => Error::failed(message).hint(hint![Verb::Status, " shows what each node says"]),
     }
 }
 

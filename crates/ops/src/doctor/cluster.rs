@@ -7,11 +7,9 @@ use rcluster_core::{
         Finding, cluster as rules,
         cluster::{Dialled, Skew, Told},
     },
-    hint::About,
     judge::{self, Wanted},
     node::{Endpoint, NodeId, NodeName},
     snapshot::{Seen, Snapshot, answer::WireError, names::Names, report::Report},
-    spec::RuntimeKind,
 };
 use rcluster_wire::Wire;
 use std::{
@@ -124,12 +122,12 @@ pub(super) async fn all(
         .iter()
         .filter_map(|node| Some((node.name.clone(), node.silence()?)))
         .collect();
-    let ours = seen.runtime != RuntimeKind::External;
+    let ours = seen.runtime.capabilities().start;
     let (skews, dialled) = join(skews(wire, seen), dial(wire, seen, named, ours)).await;
     let verdict = judge::judge(seen, wanted);
     vec![
         rules::answers(seen.nodes.len(), &silent),
-        rules::health(&verdict.findings, &About::of(&seen.name, seen.runtime)),
+        rules::health(&verdict.findings),
         rules::clock(&skews),
         rules::endpoints(&dialled, named.untold.as_deref(), ours),
     ]

@@ -5,7 +5,7 @@ use futures_util::future::join;
 use rcluster_core::{
     doctor::{
         Finding, Id, host as judge,
-        host::{HUGE_PAGES, Needs, OVERCOMMIT, SOMAXCONN},
+        host::{HUGE_PAGES, Held, Needs, OVERCOMMIT, SOMAXCONN},
     },
     error::Result,
     node::NodeName,
@@ -119,7 +119,7 @@ pub(super) async fn all(tools: &Tools, site: &Site<'_>) -> Vec<Finding> {
         let wanted = wanted(&client, &bus);
         Finding::skip(Id::Ports, wanted, "every node runs and has its own")
     } else {
-        ports(launch, starting).await
+        ports(launch, starting, false).await
     });
     let elsewhere = match engine {
         Ok(engine) if docker && !engine.docker.reaches_containers() => {
@@ -193,28 +193,24 @@ pub(super) fn disk(folder: &Path, needs: &Needs) -> Finding {
     )
 }
 
-/// The ports on this host that these nodes are about to use, and who has them.
-pub(super) async fn ports(launch: &Launch, starting: &[NodeName]) -> Finding {
+/// The ports on this host that these nodes are about to use, and who has them; `existing`: some of
+/// the nodes exist already.
+pub(super) async fn ports(launch: &Launch, starting: &[NodeName], existing: bool) -> Finding {
     let (client, bus) = of(launch, |name| starting.contains(name));
     let all: Vec<u16> = client.iter().chain(&bus).copied().collect();
-    let mut taken = Vec::new();
-    for Taken { port, by } in ports::taken(launch.listen, &all) {
-        taken.push((port, by));
-    }
+    let mut taken = ports::taken(launch.listen, &all);
     // Only the first is named; and Docker's proxy holds ports for a container.
-    let mut named = Vec::new();
-    for (i, (port, by)) in taken.into_iter().enumerate() {
-        let by = match by {
-            Some(by) if i > 0 || !by.starts_with("docker-proxy") => by,
-            by if i == 0 => container(port)
-                .await
-                .or(by)
-                .unwrap_or_else(|| "a process of another user".to_owned()),
-            _ => "a process of another user".to_owned(),
+    if let Some(Taken { port, held }) = taken.first_mut() {
+        let docker = match held {
+            Held::By(by) => *by == ports::HIDDEN || by.starts_with("docker-proxy"),
+            _ => false,
         };
-        named.push((port, by));
+        if docker && let Some(container) = container(*port).await {
+            *held = Held::By(container);
+        }
     }
-    judge::ports(&client, &bus, &named)
+    let taken: Vec<(u16, Held)> = taken.into_iter().map(|it| (it.port, it.held)).collect();
+    judge::ports(&client, &bus, &taken, existing)
 }
 
 async fn container(port: u16) -> Option<String> {

@@ -12,13 +12,18 @@ use rcluster_core::{
     spec::launch::Launch,
 };
 
-/// Refuses what cannot work, and warns of what will hurt later.
-pub async fn check(context: &Context<'_>, launch: &Launch, starting: &[NodeName]) -> Result<()> {
+/// Refuses what cannot work, and warns of what will hurt later; `existing`: some of the nodes exist.
+pub async fn check(
+    context: &Context<'_>,
+    launch: &Launch,
+    starting: &[NodeName],
+    existing: bool,
+) -> Result<()> {
     if starting.is_empty() {
         return Ok(());
     }
     // Boxed: what asks an engine for a culprit is large, and seldom runs.
-    let findings = Box::pin(measure(context, launch, starting)).await;
+    let findings = Box::pin(measure(context, launch, starting, existing)).await;
     refuse(&findings, |text| context.warn(text))
 }
 
@@ -32,7 +37,12 @@ pub async fn password(context: &Context<'_>, launch: &Launch, started: &Plan) ->
     seen.hopeless().map_or(Ok(()), Err)
 }
 
-async fn measure(context: &Context<'_>, launch: &Launch, starting: &[NodeName]) -> Vec<Finding> {
+async fn measure(
+    context: &Context<'_>,
+    launch: &Launch,
+    starting: &[NodeName],
+    existing: bool,
+) -> Vec<Finding> {
     let here = launch
         .nodes
         .first()
@@ -44,7 +54,7 @@ async fn measure(context: &Context<'_>, launch: &Launch, starting: &[NodeName]) 
             None => None,
         }
     };
-    let (ports, server) = join(host::ports(launch, starting), server).await;
+    let (ports, server) = join(host::ports(launch, starting, existing), server).await;
     let mut findings = vec![ports];
     findings.extend(server);
     if let Some(folder) = here {

@@ -6,7 +6,11 @@ use super::{
     script::Record,
     watch::PERIOD,
 };
-use crate::failover::{canary::find_what_can_be, ground::Ground, scene::Scene};
+use crate::failover::{
+    canary::{evicted, evicted_since, find_what_can_be},
+    ground::Ground,
+    scene::Scene,
+};
 use nix::sys::resource::{UsageWho, getrusage};
 use rcluster_core::{
     error::{Kind, Result},
@@ -63,10 +67,11 @@ pub(super) async fn account(
     let last = find_what_can_be(after, &*ground.live(), lanes).await;
     let clock = Clock::of(&record, lanes);
     let mut balance = Balance::default();
+    let mut evicted = evicted_since(&evicted(scene), &evicted(after));
     for (i, (lane, last)) in lanes.iter().zip(&last).enumerate() {
         if lane.errand != Errand::Read {
             let first = record.first.as_ref().and_then(|first| first.get(i));
-            balance.add(lane, first, last);
+            balance.add(lane, first, last, evicted.entry(lane.shard).or_default());
         }
     }
     let old_master = old_master(ground, target, after, lanes, &last, &record, &mut balance).await;
@@ -160,6 +165,7 @@ pub(super) async fn account(
         predicted: target.predicted,
         acked: balance.acked,
         lost: balance.lost,
+        evicted: balance.evicted,
         indeterminate: balance.indeterminate,
         resurrected: balance.resurrected,
         errors_by_class: ledger::errors(follow(true)),

@@ -5,6 +5,8 @@ use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
     failover::words::Blow,
+    hint,
+    hint::Verb,
     node::NodeName,
 };
 use rcluster_runtime::{
@@ -27,7 +29,7 @@ pub(super) async fn strike(ground: &Ground<'_>, how: Blow, nodes: &[NodeName]) -
             return Err(Error::failed(format!(
                 "{node} was not there to be hit: somebody else ended or froze it"
             ))
-            .hint("`rcluster status` shows it; `rcluster up` brings it back"));
+            .hint(hint![Verb::Status, " shows it"; Verb::Up, " brings it back"]));
         }
     }
     Ok(())

@@ -10,6 +10,8 @@ use crate::{
 use rcluster_core::{
     error::{Error, Result},
     failover::words::Class,
+    hint,
+    hint::Verb,
     node::{Endpoint, NodeName},
 };
 use rcluster_runtime::{
@@ -95,7 +97,10 @@ impl Minority {
                 "the client beside {victim} does not write; it heard: {}",
                 late.last
             ))
-            .hint("the image has to have redis-cli: `rcluster image check`")
+            .hint(hint![
+                "the image has to have redis-cli: ",
+                Verb::Image.with("check")
+            ])
         })?;
         Ok(minority)
     }

@@ -3,7 +3,7 @@
 use super::prepare::Request;
 use crate::{
     cluster::context::{Context, wire_failure},
-    failover::{pick::picked, scene::Scene},
+    failover::{canary::room, pick::picked, scene::Scene},
 };
 use rcluster_core::snapshot::place::Capabilities;
 use rcluster_core::{
@@ -11,8 +11,11 @@ use rcluster_core::{
     failover::{
         predict::predict,
         report::Predicted,
+        room,
         words::{Fault, Pick, Seats},
     },
+    hint,
+    hint::Verb,
     node::NodeName,
     text::count::count,
 };
@@ -60,15 +63,30 @@ pub(super) async fn preflight(
     let fault = request.fault;
     refuse_unable(fault, context.runtime.capabilities())?;
     scene.well().map_err(|why| {
-        Error::refused(format!("the cluster is not well: {why}"))
-            .hint("a drill begins with a healthy cluster: `rcluster up` repairs it")
+        Error::refused(format!("the cluster is not well: {why}")).hint(hint![
+            "a drill begins with a healthy cluster: ",
+            Verb::Up,
+            " repairs it"
+        ])
     })?;
+    scene.refuse_open_slots()?;
     let seats = picked(scene, &request.pick)?.clone();
     let in_sync = |seats: &Seats| {
         let replicas = seats.replicas.iter();
         let near = replicas.filter(|name| scene.lag(seats, name).is_some_and(|lag| lag <= IN_SYNC));
         near.cloned().collect::<Vec<NodeName>>()
     };
+    let full = scene
+        .seats
+        .iter()
+        .find(|seats| room(scene, seats).is_none());
+    if let Some(full) = full {
+        let why = format!("shard {}: {}", full.shard, room::FULL);
+        return Err(Error::refused(why).hint(hint![
+            "raise `maxmemory` under `redis:` in the spec and run ", Verb::Up;
+            Verb::Failover.with("--planned"), " writes nothing there"
+        ]));
+    }
     let near = in_sync(&seats);
     if near.is_empty() {
         return Err(no_replica(scene, &seats));
@@ -176,7 +194,7 @@ fn no_replica(scene: &Scene, seats: &Seats) -> Error {
         "shard {} has no replica in sync, so nobody could take over: {why}",
         seats.shard
     ))
-    .hint("`rcluster status` shows the links; `replicas:` in the spec makes some")
+    .hint(hint![Verb::Status, " shows the links"; "`replicas:` in the spec makes some"])
 }
 
 async fn config(context: &Context<'_>, scene: &Scene, seats: &Seats) -> Result<Config> {
@@ -207,7 +225,10 @@ async fn config(context: &Context<'_>, scene: &Scene, seats: &Seats) -> Result<C
             "no replica of shard {} may take over: cluster-replica-no-failover is `yes`",
             seats.shard
         ))
-        .hint("set it to `no` in `redis:` of the spec and run `rcluster up`"));
+        .hint(hint![
+            "set it to `no` in `redis:` of the spec and run ",
+            Verb::Up
+        ]));
     }
     Ok(Config {
         node_timeout_ms: all

@@ -5,6 +5,8 @@ use crate::failover::{canary::find, give_back, mend, scene::Scene};
 use rcluster_core::{
     error::{Error, Result},
     failover::{ledger, report::Instant as Seen, words::Fault},
+    hint,
+    hint::Verb,
     node::{NodeName, Role},
 };
 use rcluster_runtime::wait::{Look, wait_until};
@@ -148,7 +150,7 @@ impl Script<'_> {
                     "{victim} is not back in its shard after {:.0} s",
                     limit.as_secs_f64()
                 ))
-                .hint("its log says why; `rcluster up` tries again"));
+                .hint(hint!["its log says why"; Verb::Up, " tries again"]));
             }
             self.tick();
             sleep(POLL).await;

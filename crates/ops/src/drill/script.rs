@@ -181,6 +181,7 @@ impl<'a> Script<'a> {
                 wait,
             } => {
                 let pace = pace(*writes_per_second, *wait);
+                // Where there is no room for them the drill was refused.
                 self.canaries.start(&self.prepared.scene, shards, pace);
                 Ok(())
             }

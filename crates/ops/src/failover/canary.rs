@@ -11,14 +11,15 @@ use rcluster_core::{
     failover::{
         guide::Guide,
         ledger::Found,
-        words::{Door, Errand, Lane, Outcome, Try},
+        room,
+        words::{Door, Errand, Lane, Outcome, Seats, Try},
     },
     node::{Endpoint, NodeName},
     slot::{Slot, SlotSet},
 };
 use rcluster_wire::{Attempt, Wire};
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -81,29 +82,38 @@ impl Canaries {
         }
     }
 
-    /// Sends out a writer (and a reader) per shard; `close` are the shards watched closely.
-    pub fn start(&mut self, scene: &Scene, close: &[usize], pace: Pace) {
+    /// Sends out a writer (and a reader) per shard; `close` are the shards watched closely. Returns the
+    /// shards whose memory is too full for any.
+    pub fn start(&mut self, scene: &Scene, close: &[usize], pace: Pace) -> Vec<usize> {
         self.wait = pace.wait;
+        let mut full = Vec::new();
         for seats in &scene.seats {
+            let Some(keys) = room(scene, seats) else {
+                full.push(seats.shard);
+                continue;
+            };
             let slower = if close.contains(&seats.shard) {
                 1
             } else {
                 pace.others
             };
             let doors = scene.doors(seats);
-            let writer = self.log(seats.shard, Errand::Write, &seats.slots, 0);
+            let writer = self.log(seats.shard, Errand::Write, &seats.slots, (0, keys));
             self.send_out(writer, doors.clone(), pace.write * slower, None);
             if let Some(read) = pace.read {
-                let reader = self.log(seats.shard, Errand::Read, &seats.slots, 0);
+                let reader = self.log(seats.shard, Errand::Read, &seats.slots, (0, keys));
                 self.send_out(reader, doors, read * slower, None);
             }
         }
+        full
     }
 
     /// Clients that stay with one node, whatever it says, until it sends them away.
     pub fn be_loyal(&mut self, shard: usize, slots: &SlotSet, door: &Door, clients: usize) {
+        // Together as many as any other canary, which has left them as much room.
+        let keys = room::MOST / clients.max(1) as u64;
         for number in 0..clients {
-            let log = self.log(shard, Errand::Loyal, slots, number);
+            let log = self.log(shard, Errand::Loyal, slots, (number, keys));
             self.send_out(log, vec![door.clone()], LOYAL_PACE, Some(LOYALTY));
         }
     }
@@ -113,7 +123,7 @@ impl Canaries {
         shard: usize,
         errand: Errand,
         slots: &SlotSet,
-        number: usize,
+        (number, keys): (usize, u64),
     ) -> Arc<Mutex<Lane>> {
         let kind = match errand {
             Errand::Loyal => format!("old{number}"),
@@ -123,6 +133,7 @@ impl Canaries {
             shard,
             errand,
             prefix: format!("rcluster:drill:{{{}}}:{}:{kind}:", tag(slots), self.run),
+            keys,
             tries: Vec::new(),
         }));
         self.logs.push(Arc::clone(&log));
@@ -224,7 +235,7 @@ impl Walk {
                 return;
             };
             let (at, patience) = (at.clone(), self.patience.unwrap_or(patience));
-            let key = format!("{prefix}{seq}");
+            let key = lock(&self.log).key(seq);
             let value = seq.to_string();
             let what = match errand {
                 Errand::Read => Attempt::Read {
@@ -299,23 +310,7 @@ pub async fn find(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Result<Vec<
             .values(&at, &keys)
             .await
             .map_err(|error| wire_failure(&name, &error))?;
-        let (mut there, mut other) = (BTreeSet::new(), BTreeSet::new());
-        for (attempt, value) in lane.tries.iter().zip(&values) {
-            match value {
-                Some(value) if *value == attempt.seq.to_string().into_bytes() => {
-                    there.insert(attempt.seq);
-                }
-                Some(_) => {
-                    other.insert(attempt.seq);
-                }
-                None => {}
-            }
-        }
-        all.push(Found {
-            there,
-            other,
-            looked_for: values.len(),
-        });
+        all.push(Found::of(lane, &values));
     }
     Ok(all)
 }
@@ -349,6 +344,38 @@ pub async fn discard(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Result<(
             .map_err(|error| wire_failure(&name, &error))?;
     }
     Ok(())
+}
+
+/// How many keys a canary of this shard may have; `None`: its memory is too full for any.
+pub fn room(scene: &Scene, seats: &Seats) -> Option<u64> {
+    let members = [&seats.master].into_iter().chain(&seats.replicas);
+    room::keys(members.filter_map(|name| Some(&scene.report(name)?.info)))
+}
+
+/// How many keys each node has evicted since it started, and in which shard.
+pub type Evicted = BTreeMap<NodeName, (usize, u64)>;
+
+/// The same, now.
+pub fn evicted(scene: &Scene) -> Evicted {
+    let said = scene.snapshot.said();
+    let of_shard = |node: &NodeName| scene.shard_of(node).map_or(0, |seats| seats.shard);
+    said.map(|(node, report)| {
+        let keys = report.info.evicted;
+        (node.name.clone(), (of_shard(&node.name), keys))
+    })
+    .collect()
+}
+
+/// How many keys each shard has evicted from the one time to the other.
+pub fn evicted_since(before: &Evicted, now: &Evicted) -> BTreeMap<usize, u64> {
+    let mut since = BTreeMap::new();
+    for (node, (shard, keys)) in now {
+        let at_first = before.get(node).map_or(0, |(_, keys)| *keys);
+        // A node that was started anew counts anew.
+        let more = keys.checked_sub(at_first).unwrap_or(*keys);
+        *since.entry(*shard).or_default() += more;
+    }
+    since
 }
 
 fn master(scene: &Scene, shard: usize) -> Result<(NodeName, Endpoint)> {

@@ -5,6 +5,8 @@ use crate::store::drill::Intent;
 use rcluster_core::{
     error::{Error, Result},
     failover::{rolling::first_topology, seats::moves, words::Seats},
+    hint,
+    hint::Verb,
     plan::step::{Goal, Plan},
 };
 
@@ -20,9 +22,7 @@ pub async fn restore(ground: &Ground<'_>, wanted: &[Seats]) -> Result<usize> {
         plan.stage("way back", vec![next], Goal::Converged);
         carry_out(ground, &scene, &plan).await?;
     }
-    Err(Error::failed("the first topology does not come back").hint(
-        "`rcluster status` shows who leads; `rcluster failover --planned --to NODE` changes it",
-    ))
+    Err(Error::failed("the first topology does not come back").hint(hint![Verb::Status, " shows who leads"; Verb::Failover.with("--planned --to NODE"), " changes it"]))
 }
 
 /// Lets the masters from before a drill that was killed lead again.

@@ -1,7 +1,10 @@
 //! Where failovers take place: a cluster of ours, or one that somebody else started and that is
 //! reached through seeds. Commands on the wire are all that a planned failover needs.
 
-use crate::cluster::{context::Context, event::Listener, handle::Cluster};
+use crate::{
+    cluster::{context::Context, event::Listener, handle::Cluster},
+    store::state::State,
+};
 use rcluster_core::{
     secret::Secret,
     spec::{ClusterName, launch::Launch},
@@ -16,6 +19,8 @@ pub struct Ground<'a> {
     pub launch: &'a Launch,
     /// The password that its nodes are configured with.
     pub password: Option<&'a Secret>,
+    /// Where what has to be put back is noted; `None` behind seeds.
+    pub state: Option<&'a State>,
 }
 
 impl<'a> Ground<'a> {
@@ -25,6 +30,7 @@ impl<'a> Ground<'a> {
             context: session.context(listener),
             launch: &session.launch,
             password: session.password(),
+            state: session.is_ours().then_some(&session.request.state),
         }
     }
 

@@ -1,10 +1,12 @@
 //! A replica takes over because it is told to.
 
-use super::{ground::Ground, scene::Scene};
+use super::{ground::Ground, scene::Scene, spread::spread};
 use crate::cluster::context::wire_failure;
 use rcluster_core::{
     error::{Error, Result},
     failover::words::Manner,
+    hint,
+    hint::Verb,
     node::{Epoch, NodeName, Role},
     snapshot::{answer::WireError, refusal::Refusal},
 };
@@ -88,18 +90,15 @@ pub async fn lead(
         .await?;
         match outcome {
             Ok(()) => {
-                return Ok(Took {
-                    began,
-                    promoted: began.elapsed(),
-                });
+                let promoted = began.elapsed();
+                spread(ground, &scene, to).await;
+                return Ok(Took { began, promoted });
             }
             Err(late) => last = late.last,
         }
     }
     Err(
-        Error::deadline(format!("{to} did not take over in {TRIES} tries; {last}")).hint(
-            "its log says why; `rcluster failover --force` goes without the master, `--takeover` without a majority",
-        ),
+        Error::deadline(format!("{to} did not take over in {TRIES} tries; {last}")).hint(hint!["its log says why"; Verb::Failover.with("--force"), " goes without the master, `--takeover` without a majority"]),
     )
 }
 
@@ -110,7 +109,7 @@ fn refuse_drift(scene: &Scene, from: Option<&NodeName>, to: &NodeName) -> Result
                 "{to} was to take over from {from}, and follows {} now",
                 seats.master
             ))
-            .hint("`rcluster status` shows who follows whom; the same command plans it anew"))
+            .hint(hint![Verb::Status, " shows who follows whom"; "the same command plans it anew"]))
         }
         _ => Ok(()),
     }
@@ -142,7 +141,8 @@ async fn in_sync(ground: &Ground<'_>, to: &NodeName) -> Result<Scene> {
     })
     .await?;
     outcome.map_err(|late| {
-        Error::refused(format!("{to} cannot take over: {}", late.last))
-            .hint("`rcluster status` shows its link; it has to be in sync before its master may go")
+        Error::refused(format!("{to} cannot take over: {}", late.last)).hint(
+            hint![Verb::Status, " shows its link"; "it has to be in sync before its master may go"],
+        )
     })
 }

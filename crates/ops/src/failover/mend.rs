@@ -5,6 +5,8 @@ use crate::{cluster::context::wire_failure, store::drill::Intent};
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
+    hint,
+    hint::Verb,
     node::NodeName,
     snapshot::place::RunState,
 };
@@ -66,7 +68,7 @@ async fn each(nodes: &[NodeName], work: impl AsyncFn(&NodeName) -> Result<bool>)
                 "bringing {node} back takes longer than {} s",
                 BOUND.as_secs()
             ))
-            .hint("`rcluster up` tries again")),
+            .hint(hint![Verb::Up, " tries again"])),
         },
     );
     let outcomes: Vec<bool> = join_all(all).await.into_iter().collect::<Result<_>>()?;
@@ -76,9 +78,10 @@ async fn each(nodes: &[NodeName], work: impl AsyncFn(&NodeName) -> Result<bool>)
 /// Reconnects and thaws what a killed drill left. What it killed stays stopped: `up` starts it, and
 /// what only stops or removes nodes has no use for it. Returns how many nodes it changed.
 pub async fn release(ground: &Ground<'_>, intent: &Intent) -> Result<usize> {
-    ground
-        .context
-        .note("a drill was interrupted: bringing back what it broke");
+    ground.context.note(match intent.only_settings() {
+        true => "a failover was interrupted: putting back the settings that it changed",
+        false => "a drill was interrupted: bringing back what it broke",
+    });
     unfreeze(ground, &intent.nodes).await
 }
 

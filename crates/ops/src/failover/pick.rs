@@ -4,11 +4,22 @@ use super::scene::Scene;
 use rcluster_core::{
     error::{Error, Result},
     failover::words::{Pick, Seats},
+    hint,
+    hint::{Hint, Verb},
+    next,
     node::NodeName,
 };
 
 /// The shard that was asked for.
 pub fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
+    if scene.seats.is_empty() {
+        return Err(
+            Error::refused("there are no shards: no node that answers owns a slot").hint(hint![
+                Verb::Status, " shows what each node says";
+                Verb::Up, " forms nodes that are new and brings back those that are stopped"
+            ]),
+        );
+    }
     match pick {
         Pick::Any => {
             let with = scene
@@ -20,15 +31,19 @@ pub fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
             // are two epochs, so that the next drill comes to the next shard.
             let turn = usize::try_from(scene.epoch().0 / 2).unwrap_or(0);
             all.get(turn % all.len().max(1)).copied().ok_or_else(|| {
-                Error::refused("no shard has a replica in sync")
-                    .hint("`rcluster status` shows the links; `replicas:` in the spec makes some")
+                Error::refused("no shard has a replica in sync").hint(
+                    Hint::from(next![Verb::Status, " shows the links"])
+                        .or(next!["`replicas:` in the spec makes some"].ours()),
+                )
             })
         }
         Pick::Number(number) => {
             let mut seats = scene.seats.iter();
             seats.find(|seats| seats.shard == *number).ok_or_else(|| {
-                Error::usage(format!("there is no shard {number}"))
-                    .hint(format!("they are numbered from 1 to {}", scene.seats.len()))
+                Error::usage(format!("there is no shard {number}")).hint(format!(
+                    "the shards are numbered from 1 to {}",
+                    scene.seats.len()
+                ))
             })
         }
         Pick::Node(name) => scene

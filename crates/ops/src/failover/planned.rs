@@ -2,9 +2,10 @@
 //! canaries measure what clients notice.
 
 use super::{
-    canary::{Canaries, Pace, discard, find},
+    canary::{Canaries, Evicted, Pace, discard, evicted, evicted_since, find},
     carry_out::carry_out,
     ground::Ground,
+    hold,
     lead::Took,
     pick::{no_such_node, picked},
     rest,
@@ -17,8 +18,11 @@ use rcluster_core::{
         outline::{Heir, Outline, Restored, SCHEMA},
         planned::{self, Turn},
         report::{self, Planned, Verdict},
+        room,
         words::{Errand, Lane, Manner, Pick, Seats},
     },
+    hint,
+    hint::Verb,
     node::NodeName,
     slot::SlotSet,
 };
@@ -69,9 +73,19 @@ pub async fn planned(ground: &Ground<'_>, request: &Request) -> Result<Planned> 
         wait: 0,
     };
     let mut canaries = Canaries::new(ground.wires());
-    canaries.start(&scene, &close, pace);
+    for shard in canaries.start(&scene, &close, pace) {
+        let why = room::FULL;
+        ground.context.warn(format!(
+            "shard {shard} is failed over without being written to, and its pause is not measured: {why}"
+        ));
+    }
+    let evicted = evicted(&scene);
     sleep(MARGIN).await;
-    let outcome = one_by_one(ground, request, scene, turns, &canaries).await;
+    let outcome = match hold::hold(ground, &scene).await {
+        Ok(()) => one_by_one(ground, request, scene, turns, &canaries).await,
+        Err(error) => Err(error),
+    };
+    let outcome = hold::release(ground, outcome).await;
     if let Some(journal) = ground.context.journal {
         journal.end(&outcome)?;
     }
@@ -86,7 +100,7 @@ pub async fn planned(ground: &Ground<'_>, request: &Request) -> Result<Planned> 
         }
         (Err(error), Err(_)) => return Err(error),
     };
-    let balance = balance(ground, &after?, &lanes).await?;
+    let balance = balance(ground, &after?, &lanes, &evicted).await?;
     Ok(report(ground, request, &done, &lanes, &balance))
 }
 
@@ -141,21 +155,27 @@ fn verify(scene: &Scene, slots: &SlotSet, turn: &Turn) -> Result<()> {
             "shard {} is led by {}, not by {}",
             turn.shard, seats.master, turn.to
         ))
-        .hint("`rcluster status` shows who leads; somebody else may have failed it over")),
+        .hint(hint![Verb::Status, " shows who leads"; "somebody else may have failed it over"])),
         None => Err(
             Error::failed(format!("nobody leads the slots of shard {}", turn.shard))
-                .hint("`rcluster status` shows what each node says"),
+                .hint(hint![Verb::Status, " shows what each node says"]),
         ),
     }
 }
 
 /// Looks for the canaries' writes, and removes them.
-async fn balance(ground: &Ground<'_>, after: &Scene, lanes: &[Lane]) -> Result<Balance> {
+async fn balance(
+    ground: &Ground<'_>,
+    after: &Scene,
+    lanes: &[Lane],
+    before: &Evicted,
+) -> Result<Balance> {
     let wire = ground.live();
     let found = find(after, &*wire, lanes).await?;
     let mut balance = Balance::default();
+    let mut evicted = evicted_since(before, &evicted(&Scene::look(ground).await?));
     for (lane, found) in lanes.iter().zip(&found) {
-        balance.add(lane, None, found);
+        balance.add(lane, None, found, evicted.entry(lane.shard).or_default());
     }
     discard(after, &*wire, lanes).await?;
     Ok(balance)
@@ -172,7 +192,7 @@ fn report(
         let mut lanes = lanes.iter();
         let lane = lanes.find(|lane| lane.shard == one.turn.shard && lane.errand == Errand::Write);
         let (from, to) = one.window;
-        ledger::ms(lane.map_or(0, |lane| ledger::worst_pause_us(lane, from, to)))
+        Some(ledger::ms(ledger::worst_pause_us(lane?, from, to)))
     };
     let turns: Vec<report::Turn> = done
         .iter()
@@ -193,12 +213,13 @@ fn report(
         manner: request.manner,
         worst_pause_ms: turns
             .iter()
-            .map(|turn| turn.worst_pause_ms)
-            .fold(0.0, f64::max),
+            .filter_map(|turn| turn.worst_pause_ms)
+            .reduce(f64::max),
         turns,
         resolution_ms: millis(PACE),
         acked: balance.acked,
         lost: balance.lost,
+        evicted: balance.evicted,
         indeterminate: balance.indeterminate,
         errors_by_class: ledger::errors(lanes.iter()),
         verdict: Verdict {
@@ -250,6 +271,9 @@ pub async fn outline(ground: &Ground<'_>, request: &Request) -> Result<Outline> 
 
 /// Which shards by their slots, and who takes over in each.
 fn turns(scene: &Scene, request: &Request) -> Result<Vec<(SlotSet, Turn)>> {
+    if request.manner == Manner::Planned {
+        scene.refuse_open_slots()?;
+    }
     let turn = |seats: &Seats, to| {
         let turn = Turn {
             shard: seats.shard,
@@ -286,7 +310,7 @@ fn turns(scene: &Scene, request: &Request) -> Result<Vec<(SlotSet, Turn)>> {
             };
             let to = to.ok_or_else(|| {
                 Error::refused(format!("shard {} has no replica in sync", seats.shard))
-                    .hint("`rcluster status` shows the links; --takeover promotes a replica whatever it has")
+                    .hint(hint![Verb::Status, " shows the links"; "--takeover promotes a replica whatever it has"])
             })?;
             Ok(turn(seats, to))
         })

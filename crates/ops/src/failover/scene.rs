@@ -8,10 +8,12 @@ use rcluster_core::{
         seats,
         words::{Door, Seats},
     },
-    judge,
+    hint,
+    hint::Verb,
+    judge::{self, Id, Wanted},
     node::{Epoch, NodeId, NodeName},
     snapshot::{Member, Seen, Snapshot, names::Names, report::Report, topology},
-    spec::RuntimeKind,
+    spec::launch::Launch,
 };
 use rcluster_runtime::wait::{Look, wait_until};
 use std::{collections::BTreeMap, time::Duration};
@@ -58,8 +60,9 @@ impl Scene {
         Scene {
             snapshot: Snapshot {
                 name: String::new(),
-                runtime: RuntimeKind::External,
+                runtime: Launch::foreign().runtime,
                 nodes: Vec::new(),
+                apart: Vec::new(),
             },
             names: BTreeMap::new(),
             seats: Vec::new(),
@@ -100,13 +103,31 @@ impl Scene {
                 late.waited.as_secs_f32(),
                 late.last
             ))
-            .hint("`rcluster status` shows what each node says; `rcluster up` repairs what it can")
+            .hint(
+                hint![Verb::Status, " shows what each node says"; Verb::Up, " repairs what it can"],
+            )
         })
     }
 
     /// Whether all who run agree and all is well; else the first thing that is not.
     pub fn well(&self) -> Result<(), String> {
         judge::converged(&self.snapshot)
+    }
+
+    /// Refuses to fail anything over while a slot is on its way from one node to another: only the
+    /// master knows that, so that after it nobody is sent on to the keys that were moved already.
+    pub fn refuse_open_slots(&self) -> Result<()> {
+        let verdict = judge::judge(&self.snapshot, Wanted::default());
+        let mut findings = verdict.findings.into_iter();
+        match findings.find(|finding| finding.id == Id::SlotOpen) {
+            None => Ok(()),
+            Some(open) => Err(Error::refused(format!(
+                "{} ({}): after a failover the keys that were moved could not be read any more",
+                open.headline(),
+                open.why
+            ))
+            .hint(open.hint)),
+        }
     }
 
     /// The shard of a node.

@@ -84,6 +84,7 @@ impl Memory {
                     node
                 })
                 .collect(),
+            apart: Vec::new(),
         };
         let wanted = Wanted {
             launch: self.wanted.as_ref(),

@@ -6,15 +6,16 @@ use rcluster_core::{
     node::{Endpoint, NodeId, NodeName},
     snapshot::{
         Seen, Snapshot,
-        nodes_text::ViewLine,
+        nodes_text::MOST_NODES,
         place::{Placed, RunState},
         report::Report,
+        topology::distinct,
     },
     spec::RuntimeKind,
 };
 use rcluster_wire::CALL_DEADLINE;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     time::{Duration, Instant},
 };
 
@@ -118,17 +119,21 @@ impl Roster {
                 member.node.id = Some(report.view.myself.clone());
             }
         }
-        let lines = reports(answers)
-            .flatten()
-            .flat_map(|report| &report.view.nodes);
-        for line in lines {
-            if let Some(i) = self.members.iter().position(|member| is(member, line)) {
-                let node = &mut self.members[i].node;
-                node.id.get_or_insert_with(|| line.id.clone());
-            } else if let Some(node) = Seen::stranger(line)
-                // The line of an id that this very node had before it was reset.
-                && !self.members.iter().any(|member| member.node.is_at(line))
-            {
+        let ids = self.members.iter().filter_map(|it| it.node.id.clone());
+        let mut known: HashSet<NodeId> = ids.collect();
+        let views = reports(answers).flatten().map(|report| &report.view);
+        for line in distinct(views).filter(|line| line.address.is_some()) {
+            if !known.insert(line.id.clone()) {
+                continue;
+            }
+            let mut here = self.members.iter_mut();
+            // A silent node may have got another id; one that answers said what its id is.
+            if let Some(member) = here.find(|it| it.node.is_at(line)) {
+                // The line may also be of an id that it had before it was reset.
+                if !(member.answered && member.node.id.is_some()) {
+                    member.node.id.get_or_insert_with(|| line.id.clone());
+                }
+            } else if let Some(node) = Seen::stranger(line).filter(|_| before < MOST_NODES) {
                 self.members.push(Member {
                     node,
                     answered: true,
@@ -145,11 +150,8 @@ impl Roster {
         for (member, report) in self.members.iter_mut().zip(reports(answers)) {
             member.answered = report.is_some();
         }
-        let known: BTreeSet<NodeId> = reports(answers)
-            .flatten()
-            .flat_map(|report| &report.view.nodes)
-            .map(|line| line.id.clone())
-            .collect();
+        let views = reports(answers).flatten().map(|report| &report.view);
+        let known: HashSet<NodeId> = distinct(views).map(|line| line.id.clone()).collect();
         let stays: Vec<bool> = self
             .members
             .iter()
@@ -169,12 +171,4 @@ fn reports(answers: &[Answer]) -> impl Iterator<Item = Option<&Report>> {
     answers
         .iter()
         .map(|answer| answer.report.as_ref()?.as_ref().ok())
-}
-
-/// Whether a line of a view is about this node.
-fn is(member: &Member, line: &ViewLine) -> bool {
-    match &member.node.id {
-        Some(id) if *id == line.id || member.answered => *id == line.id,
-        _ => member.node.is_at(line),
-    }
 }

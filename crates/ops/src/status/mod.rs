@@ -12,7 +12,7 @@ use rcluster_core::{
     judge::{Problem, State},
     node::{Address, Endpoint, Epoch, NodeId, NodeName, Role},
     slot::SlotRange,
-    spec::RuntimeKind,
+    spec::launch::Launch,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -147,7 +147,7 @@ impl Status {
     /// How commands on this cluster are typed.
     pub fn about(&self) -> About {
         let name = self.cluster.name.clone();
-        if self.cluster.runtime == RuntimeKind::External.to_string() {
+        if self.cluster.runtime == Launch::foreign().runtime.to_string() {
             About::Seed(name)
         } else {
             About::Ours(name)

@@ -1,6 +1,9 @@
 //! The audit journal: one JSON line per change, in the cluster's folder. Never a secret.
 
-use super::state::{State, create_private};
+use super::{
+    bounded,
+    state::{State, create_private},
+};
 use rcluster_core::{
     error::{Error, Kind, Result},
     spec::ClusterName,
@@ -112,7 +115,7 @@ pub enum Line {
 pub fn read(state: &State, name: &ClusterName) -> Result<Option<Vec<Line>>> {
     let folder = state.cluster(name);
     let path = folder.join("audit.jsonl");
-    let bytes = match std::fs::read(&path) {
+    let bytes = match bounded::bytes(&path, bounded::JOURNAL) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Ok(folder.is_dir().then(Vec::new));

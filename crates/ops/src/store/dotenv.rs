@@ -1,10 +1,11 @@
 //! `REDIS_PASSWORD` in an `.env` beside the spec, and password files.
 
+use super::bounded;
 use rcluster_core::{
     error::{Error, Result},
     secret::Secret,
 };
-use std::{io, path::Path};
+use std::{io, os::unix::fs::PermissionsExt, path::Path};
 
 /// The variable, in the environment and in `.env`.
 pub const VARIABLE: &str = "REDIS_PASSWORD";
@@ -12,7 +13,7 @@ pub const VARIABLE: &str = "REDIS_PASSWORD";
 /// `REDIS_PASSWORD` of the `.env` in this folder; `None` if there is no file or no such line.
 pub fn password(folder: &Path) -> Result<Option<Secret>> {
     let path = folder.join(".env");
-    let text = match std::fs::read_to_string(&path) {
+    let text = match bounded::text(&path, bounded::TEXT) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::usage(format!("reading {}", path.display())).source(error)),
@@ -39,7 +40,7 @@ pub fn password(folder: &Path) -> Result<Option<Secret>> {
 
 /// The first line of a password file.
 pub fn password_file(path: &Path) -> Result<Option<Secret>> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = bounded::text(path, bounded::TEXT).map_err(|error| {
         Error::usage(format!("reading the password file {}", path.display()))
             .source(error)
             .hint("its first line is the password; keep it at mode 0600")
@@ -57,6 +58,15 @@ pub fn password_file(path: &Path) -> Result<Option<Secret>> {
             .hint("its first line is the password; leave `password_file` out for none"));
     }
     parse(first, &path.display().to_string())
+}
+
+/// What is wrong with who may read a password file, if anything is.
+pub fn too_open(path: &Path) -> Option<String> {
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    (mode & 0o044 != 0).then(|| {
+        let path = path.display();
+        format!("others can read the password in {path}: `chmod 600 {path}`")
+    })
 }
 
 /// A password, with where it came from in the message (never the password itself).
@@ -98,6 +108,11 @@ mod tests {
             .expect("it reads")
             .expect("it is there");
         assert_eq!(found.reveal(), " a 'b' #c ");
+        let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode));
+        mode(0o600).expect("changed");
+        assert_eq!(too_open(&path), None);
+        mode(0o640).expect("changed");
+        assert!(too_open(&path).is_some_and(|why| why.contains("chmod 600")));
         std::fs::write(&path, "a\nb\n").expect("written");
         assert!(password_file(&path).is_err());
         std::fs::write(&path, "").expect("written");

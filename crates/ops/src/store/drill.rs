@@ -1,7 +1,10 @@
 //! What a drill is about to break, so that `up` can mend it if the drill is killed; and how far a
 //! rolling restart has come, so that it can go on.
 
-use super::state::{State, create_private, write_private};
+use super::{
+    bounded,
+    state::{State, create_private, write_private},
+};
 use rcluster_core::{
     error::{Error, Result},
     hint,
@@ -22,6 +25,13 @@ pub struct Intent {
     /// Directives that it changed, as they were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<(NodeName, Vec<(String, String)>)>,
+}
+
+impl Intent {
+    /// Whether it breaks nothing, and only directives have to be put back.
+    pub fn only_settings(&self) -> bool {
+        self.nodes.is_empty() && self.masters.is_empty()
+    }
 }
 
 /// How far a rolling restart has come.
@@ -56,7 +66,7 @@ impl State {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    match fs::read(path) {
+    match bounded::bytes(path, bounded::TEXT) {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
             Error::failed(format!("{} is damaged", path.display()))
                 .source(error)

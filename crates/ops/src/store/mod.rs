@@ -2,6 +2,7 @@
 //! resolved, the lock that is held per change, the audit journal.
 
 pub mod audit;
+mod bounded;
 pub mod dotenv;
 pub mod drill;
 pub mod lock;

@@ -1,5 +1,6 @@
 //! Reading `rcluster.yaml`: where it is, what it says, and what is wrong with it, by line and column.
 
+use super::bounded;
 use rcluster_core::{
     error::{Error, Result},
     hint,
@@ -19,14 +20,21 @@ pub fn discover(folder: &Path) -> Option<PathBuf> {
     folder
         .ancestors()
         .map(|folder| folder.join(NAME))
-        .find(|path| path.is_file())
+        // Whatever it is: a link that leads nowhere is an error, not a reason to take another spec.
+        .find(|path| path.symlink_metadata().is_ok())
 }
 
 /// Reads and parses a spec; what it leaves out has its default.
 pub fn read(path: &Path) -> Result<Spec> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = bounded::text(path, bounded::TEXT).map_err(|error| {
         let hint = match error.kind() {
+            io::ErrorKind::NotFound if path.is_symlink() => {
+                hint!["it is a link that leads nowhere: remove it or mend it"]
+            }
             io::ErrorKind::NotFound => hint![Verb::New, " writes one"],
+            io::ErrorKind::InvalidData => {
+                hint!["a spec is a file of YAML; name another one with -f"]
+            }
             _ => hint!["make it readable, or name another one with -f"],
         };
         Error::usage(format!("reading {}", path.display()))
@@ -220,6 +228,54 @@ mod tests {
                 .1
                 .starts_with("did you mean `docker`?")
         );
+    }
+
+    #[test]
+    fn what_is_there_and_no_file_is_not_passed_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let below = folder.path().join("a/b");
+        std::fs::create_dir_all(&below).expect("a folder");
+        assert_ne!(
+            discover(&below).map(|path| path.starts_with(folder.path())),
+            Some(true)
+        );
+        let path = folder.path().join(NAME);
+        let refused = |what: &str| {
+            assert_eq!(discover(&below).as_ref(), Some(&path), "{what}");
+            let error = read(&path).expect_err(what);
+            assert_eq!(error.kind().exit_code(), 2, "{what}");
+            error.cause()
+        };
+        std::os::unix::fs::symlink("nowhere", &path).expect("a link");
+        assert!(refused("a link that leads nowhere").contains("No such file"));
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::create_dir(&path).expect("a folder");
+        assert!(refused("a folder").ends_with("it is a folder, not a file"));
+        std::fs::remove_dir(&path).expect("removed");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        assert!(refused("a pipe").ends_with("it is a pipe, not a file"));
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::write(&path, "#".repeat(2 << 20)).expect("written");
+        assert!(refused("a huge file").ends_with("it is larger than 1 MiB"));
+    }
+
+    #[test]
+    fn what_yaml_is_wrong_is_said_in_plain_words() {
+        for (text, wanted) in [
+            (
+                "redis: {maxmemory: {a: 1}}\n",
+                "a directive is a word, a number, yes or no, null, or a list of words",
+            ),
+            ("listen: here\n", "an IP address"),
+            ("access: [a]\n", "a"),
+        ] {
+            let (cause, _) = wrong(text);
+            assert!(cause.contains(wanted), "{text:?}: {cause}");
+            assert!(
+                !cause.contains("untagged") && !cause.contains("enum"),
+                "{text:?}: {cause}"
+            );
+        }
     }
 
     proptest! {

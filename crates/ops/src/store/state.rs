@@ -11,14 +11,17 @@
 //! restore/<host>_<port>.json      settings of foreign nodes that are to be put back
 //! ```
 //!
-//! Files are written whole or not at all (a draft, then a rename).
+//! Files are written whole or not at all, also where the power fails: a draft, which is on the disk
+//! before it gets its name.
 
+use super::bounded;
 use rcluster_core::{
     error::{Error, Result},
     hint,
     hint::Verb,
     node::Endpoint,
     secret::Secret,
+    snapshot::place::Engine,
     spec::{ClusterName, RuntimeKind, Spec, launch::Launch},
 };
 use serde::{Deserialize, Serialize};
@@ -49,6 +52,9 @@ pub struct Remembered {
     pub written_by: String,
     /// Where its nodes run.
     pub runtime: RuntimeKind,
+    /// Which engine keeps them, where there may be several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<Engine>,
     /// Its first client port, when `port: auto` has been decided.
     pub first_port: u16,
     /// The spec as it is applied.
@@ -59,6 +65,14 @@ pub struct Remembered {
     /// A destruction that was confirmed and begun; the next change finishes it first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
+}
+
+/// Settings that are to be put back.
+#[derive(Debug, Serialize, Deserialize)]
+struct Noted {
+    /// Of which start of which server.
+    run_id: String,
+    settings: BTreeMap<String, String>,
 }
 
 /// What was begun and has to be finished: half a destruction is neither the old nor the new.
@@ -78,6 +92,7 @@ impl Remembered {
             schema: SCHEMA,
             written_by: env!("CARGO_PKG_VERSION").to_owned(),
             runtime,
+            engine: None,
             first_port,
             spec: spec.clone(),
             previous: None,
@@ -187,7 +202,7 @@ impl State {
                 " work without it"
             ])
         };
-        let bytes = match fs::read(&path) {
+        let bytes = match bounded::bytes(&path, bounded::TEXT) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(cannot("reading", &path, error)),
@@ -223,7 +238,7 @@ impl State {
     /// The remembered password.
     pub fn password(&self, name: &ClusterName) -> Result<Option<Secret>> {
         let path = self.password_path(name);
-        match fs::read_to_string(&path) {
+        match bounded::text(&path, bounded::TEXT) {
             Ok(text) => super::dotenv::parse(&text, &path.display().to_string()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(cannot("reading", &path, error)),
@@ -259,26 +274,37 @@ impl State {
         }
     }
 
-    /// Settings of a node that nobody rendered a file for, as they were before forming.
-    pub fn restore(&self, at: &Endpoint) -> Result<Option<BTreeMap<String, String>>> {
+    /// Settings of a node that nobody rendered a file for, as they were before forming; `None` if
+    /// they were noted of another server there, or before it was started again: what is hurried
+    /// ends with the process.
+    pub fn restore(&self, at: &Endpoint, run_id: &str) -> Result<Option<BTreeMap<String, String>>> {
         let path = self.restore_path(at);
-        match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+        match bounded::bytes(&path, bounded::TEXT) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
                 Error::failed(format!("{} is damaged", path.display()))
                     .source(error)
                     .hint("it held settings to put back after forming; remove it and check `CONFIG GET cluster-node-timeout`")
-            }),
+            }).map(|noted: Noted| (noted.run_id == run_id).then_some(noted.settings)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(cannot("reading", &path, error)),
         }
     }
 
-    /// Notes settings before they are changed; the first note stays until it is dropped.
-    pub fn note_restore(&self, at: &Endpoint, settings: &BTreeMap<String, String>) -> Result<()> {
-        if self.restore(at)?.is_some() {
+    /// Notes settings before they are changed; the first note of a server stays until it is dropped.
+    pub fn note_restore(
+        &self,
+        at: &Endpoint,
+        run_id: &str,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        if self.restore(at, run_id)?.is_some() {
             return Ok(());
         }
-        let text = serde_json::to_vec(settings)
+        let noted = Noted {
+            run_id: run_id.to_owned(),
+            settings: settings.clone(),
+        };
+        let text = serde_json::to_vec(&noted)
             .map_err(|error| Error::failed("noting settings").source(error))?;
         create_private(&self.root.join("restore"))?;
         write_private(&self.restore_path(at), &text)
@@ -325,7 +351,12 @@ fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         .mode(mode)
         .open(&draft)?;
     file.write_all(bytes)?;
-    fs::rename(&draft, path)
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => fs::File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
 }
 
 fn remove_missing_ok(path: &Path) -> io::Result<()> {
@@ -403,10 +434,15 @@ mod tests {
         let at = Endpoint::new("127.0.0.1", 7000);
         let before = BTreeMap::from([("cluster-node-timeout".to_owned(), "15000".to_owned())]);
         let hurried = BTreeMap::from([("cluster-node-timeout".to_owned(), "500".to_owned())]);
-        state.note_restore(&at, &before).expect("noted");
-        state.note_restore(&at, &hurried).expect("kept");
-        assert_eq!(state.restore(&at).expect("read"), Some(before));
+        state.note_restore(&at, "run", &before).expect("noted");
+        state.note_restore(&at, "run", &hurried).expect("kept");
+        let noted = |run_id| state.restore(&at, run_id).expect("read");
+        assert_eq!(noted("run"), Some(before.clone()));
+        // Another server at the same place, or the same one after a start.
+        assert_eq!(noted("other"), None);
+        state.note_restore(&at, "other", &hurried).expect("noted");
+        assert_eq!((noted("run"), noted("other")), (None, Some(hurried)));
         state.drop_restore(&at).expect("dropped");
-        assert_eq!(state.restore(&at).expect("read"), None);
+        assert_eq!(noted("other"), None);
     }
 }

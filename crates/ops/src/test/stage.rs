@@ -9,7 +9,7 @@ use rcluster_core::{
     judge::{self, Verdict, Wanted},
     node::{Endpoint, NodeId, NodeName, Role},
     slot::{Slot, SlotSet},
-    snapshot::{Snapshot, nodes_text::OpenSlot},
+    snapshot::{self, Snapshot, nodes_text::OpenSlot},
     spec::RuntimeKind,
     test::{
         keys::Keys,
@@ -167,9 +167,9 @@ fn name_of(id: &NodeId, status: &Status) -> String {
     found.map_or_else(|| id.short().to_owned(), |node| node.name.to_string())
 }
 
-fn seen(node: &NodeStatus, status: &Status, snapshot: &Snapshot) -> Seen {
-    let said = snapshot.node(&node.name);
-    let answer = match said.and_then(|said| said.report()) {
+fn seen(node: &NodeStatus, status: &Status, heard: &Snapshot) -> Seen {
+    let said = heard.node(&node.name);
+    let answer = match said.and_then(snapshot::Seen::report) {
         Some(report) => Ok(Answer {
             ok: report.cluster.ok,
             loading: report.info.loading,
@@ -185,7 +185,7 @@ fn seen(node: &NodeStatus, status: &Status, snapshot: &Snapshot) -> Seen {
         }),
         // A node without a name is called by its endpoint, which the reason names as well.
         None => {
-            let why = said.and_then(|said| said.silence()).unwrap_or_default();
+            let why = said.and_then(snapshot::Seen::silence).unwrap_or_default();
             let short = why.strip_prefix(node.name.as_str()).unwrap_or(&why);
             Err(short.trim_start().to_owned())
         }

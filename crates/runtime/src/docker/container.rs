@@ -3,6 +3,8 @@
 use super::{
     Docker,
     fault::{bounded, found, reason, status},
+    labels::cluster_of,
+    names::taken_by,
     network::Network,
 };
 use bollard::{
@@ -156,18 +158,11 @@ impl Docker {
             return Ok(());
         };
         let labels = seen.config.and_then(|config| config.labels);
-        let of = labels
-            .as_ref()
-            .and_then(|labels| labels.get(label::CLUSTER));
-        if of.map(String::as_str) == Some(cluster.as_str()) {
+        let of = cluster_of(labels.as_ref());
+        if of.as_ref() == Some(cluster) {
             return self.own(cluster, labels.as_ref());
         }
-        Err(Error::refused(format!(
-            "there is a container {name} already, and it is not of cluster '{cluster}'"
-        ))
-        .hint(format!(
-            "`docker rm -f {name}` if it is not needed, or name the cluster otherwise: `name:` in rcluster.yaml"
-        )))
+        Err(taken_by(name, of.as_ref()))
     }
 }
 

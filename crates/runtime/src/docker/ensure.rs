@@ -106,11 +106,19 @@ impl Docker {
     /// Starts a container; one that never ran is removed if it cannot be. False: another attempt may
     /// succeed.
     async fn run_or_forget(&self, launch: &Launch, node: &NodeLaunch, id: &str) -> Result<bool> {
-        let Err(error) = self.run(id, &node.name, Some(node.port)).await else {
-            return Ok(true);
+        let port = Some(node.port);
+        let (error, torn) = match bounded(self.api.start_container(id, None)).await {
+            Ok(()) => match self.stays_up(id, &node.name).await {
+                Ok(()) => return Ok(true),
+                Err(error) => (error, false),
+            },
+            Err(fault) => {
+                let error = self.not_started(&node.name, port, &fault).await;
+                (error, is_torn(&fault))
+            }
         };
         self.forget_unstarted(id).await;
-        if !is_torn(&error) {
+        if !torn {
             return Err(error);
         }
         self.single_out(&launch.name).await?;
@@ -131,6 +139,11 @@ impl Docker {
         if let Err(fault) = bounded(self.api.start_container(id, None)).await {
             return Err(self.not_started(node, port, &fault).await);
         }
+        self.stays_up(id, node).await
+    }
+
+    /// Sees whether a container that was just started stays up.
+    async fn stays_up(&self, id: &str, node: &NodeName) -> Result<()> {
         let since = self.look(id, node).await?.0.started_at.unwrap_or_default();
         self.watch_start(id, &since).await;
         let (state, restarts) = self.look(id, node).await?;
@@ -236,9 +249,9 @@ impl Docker {
 
 /// Whether a container could not be started because there are two networks of the cluster's name,
 /// or because the one that it was created for has just been removed for that reason.
-fn is_torn(error: &Error) -> bool {
-    let cause = error.cause().to_lowercase();
-    cause.contains("is ambiguous")
-        || cause.contains("no configured subnet")
-        || (cause.contains("network") && cause.contains("not found"))
+fn is_torn(fault: &Fault) -> bool {
+    let reason = reason(fault).to_lowercase();
+    reason.contains("is ambiguous")
+        || reason.contains("no configured subnet")
+        || (reason.contains("network") && reason.contains("not found"))
 }

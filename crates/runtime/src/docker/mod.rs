@@ -28,6 +28,7 @@ mod inspect_image;
 mod labels;
 mod lifecycle;
 mod logs;
+mod names;
 mod network;
 mod partition;
 mod rootfs;
@@ -38,7 +39,7 @@ pub use inspect_image::ImageCheck;
 pub use standin::{BuiltImage, StandIn};
 
 use super::{
-    Beside, Capabilities, Faults, Found, LogLines, OnProgress, Partition, Placed, Runtime,
+    Beside, Capabilities, Engine, Faults, Found, LogLines, OnProgress, Partition, Placed, Runtime,
     ShapeHash, Signal,
 };
 use async_trait::async_trait;
@@ -141,6 +142,15 @@ impl Runtime for Docker {
         Some(self)
     }
 
+    async fn engine(&self) -> Result<Option<Engine>> {
+        let info = fault::bounded(self.api.info()).await;
+        let info = info.map_err(|fault| self.fault("asking the engine who it is", &fault))?;
+        Ok(info.id.filter(|id| !id.is_empty()).map(|id| Engine {
+            place: self.place.clone(),
+            id,
+        }))
+    }
+
     fn shape(&self, launch: &Launch, node: &NodeLaunch) -> ShapeHash {
         Shape::of(launch, node).hashes()
     }
@@ -154,6 +164,9 @@ impl Runtime for Docker {
             .nodes
             .iter()
             .all(|wanted| nodes.iter().any(|node| node.node == wanted.name));
+        if !complete {
+            self.refuse_taken_names(launch).await?;
+        }
         // Containers keep their image, even when it has lost its name.
         let pulled = !complete && self.ensure_image(&launch.image, progress).await?;
         let (_, created) = self.ensure_network(launch).await?;

@@ -1,6 +1,6 @@
 //! What only looks.
 
-use super::{FakeWire, Inner};
+use super::{FakeWire, Inner, node::State};
 use async_trait::async_trait;
 use rcluster_core::{
     monitor::told::Details,
@@ -15,6 +15,7 @@ use rcluster_core::{
 use rcluster_wire::Looks;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -61,6 +62,21 @@ impl Looks for FakeWire {
             let known = |name: &&str| Some(((*name).to_owned(), config.get(*name)?.clone()));
             Ok(names.iter().filter_map(known).collect())
         })
+    }
+
+    /// Who runs listens on its bus.
+    async fn dial_bus(&self, bus: SocketAddr) -> WireResult<()> {
+        let inner = self.lock();
+        let mut nodes = inner.bus.nodes.values();
+        let is_there = nodes.any(|node| {
+            let address = node.address;
+            node.state != State::Off && (address.ip, address.bus_port) == (bus.ip(), bus.port())
+        });
+        let why = "connection refused".to_owned();
+        let at = Endpoint::from(bus);
+        is_there
+            .then_some(())
+            .ok_or(WireError::Unreachable { at, why })
     }
 
     async fn announced(&self, at: &Endpoint) -> WireResult<Vec<Announced>> {

@@ -4,13 +4,14 @@
 //! and repairing depend on: who refuses which command, how knowledge spreads, who loses slots to
 //! whom, when a node reports `ok`. It knows no clock: whatever takes Redis seconds takes rounds of
 //! gossip here, one after every call, and the node timeout passes when [`FakeWire::outlast_timeout`]
-//! is called. Left out: keys (only counted), open slots, and the wait of a master that got its
+//! is called. Left out: keys (only counted), open slots (only told), and the wait of a master that got its
 //! first slots late.
 
 mod bus;
 mod changes;
 mod clients;
 mod fuse;
+mod hurts;
 mod looks;
 mod node;
 
@@ -21,6 +22,7 @@ use node::{Node, Refusal, State};
 use rcluster_core::snapshot::{
     answer::{WireError, WireResult},
     capability::Capability,
+    nodes_text::OpenSlot,
 };
 use rcluster_core::{
     node::{Address, Endpoint},
@@ -166,6 +168,38 @@ impl FakeWire {
         lines.for_each(|line| line.slots = SlotSet::default());
     }
 
+    /// A slot of a node is on its way to another (SETSLOT MIGRATING).
+    pub fn open_slot(&self, disk: &str, slot: u16, to: &str) {
+        let nodes = &mut self.lock().bus.nodes;
+        let other = nodes.get(to).map(|node| node.id.clone());
+        if let (Some(other), Some(node)) = (other, nodes.get_mut(disk))
+            && node.me().votes()
+            && node.id != other
+        {
+            node.open.push(OpenSlot {
+                slot,
+                migrating: true,
+                other,
+            });
+        }
+    }
+
+    /// A replica leaves for another shard by itself, as in `clusterHandleSlaveMigration`.
+    pub fn migrate_replica(&self, disk: &str, to: &str) {
+        let nodes = &mut self.lock().bus.nodes;
+        let master = nodes.get(to).map(|node| node.id.clone());
+        if let (Some(master), Some(node)) = (master, nodes.get_mut(disk)) {
+            node.follow(master);
+        }
+    }
+
+    /// What CONFIG GET of a node would answer; it is not asked.
+    pub fn setting(&self, disk: &str, name: &str) -> String {
+        let inner = self.lock();
+        let node = inner.bus.nodes.get(disk);
+        node.map_or_else(String::new, |node| node.setting(name).to_owned())
+    }
+
     /// The commands that changed something, or tried to, in order: `127.0.0.1:7000 CLUSTER MEET`.
     pub fn commands(&self) -> Vec<String> {
         self.lock().commands.clone()
@@ -227,6 +261,9 @@ impl FakeWire {
         };
         if node.state == State::Frozen {
             return Err(WireError::Silent { at, millis: 1000 });
+        }
+        if node.full {
+            return Err(WireError::Full { at });
         }
         let given = self.password.as_deref();
         let reply = match (node.setting("requirepass"), given) {

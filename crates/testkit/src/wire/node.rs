@@ -7,7 +7,7 @@ use rcluster_core::{
     slot::{SLOTS, SlotSet},
     snapshot::{
         info::{ClusterInfo, NodeInfo, Replication},
-        nodes_text::{Failure, View, ViewLine},
+        nodes_text::{Failure, OpenSlot, View, ViewLine},
         report::{Announced, Report},
     },
     spec::directive,
@@ -25,6 +25,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("appendfsync", "everysec"),
     ("appendonly", "no"),
     ("cluster-announce-hostname", ""),
+    ("cluster-migration-barrier", "1"),
     ("cluster-node-timeout", "15000"),
     ("cluster-preferred-endpoint-type", "ip"),
     ("cluster-require-full-coverage", "yes"),
@@ -91,6 +92,10 @@ pub(super) struct Node {
     pub keys: u64,
     /// What clients of the wire wrote; not counted among the keys.
     pub data: Arc<BTreeMap<Vec<u8>, Vec<u8>>>,
+    /// Slots that are being moved.
+    pub open: Vec<OpenSlot>,
+    /// Its disk is full.
+    pub cannot_save: bool,
 
     pub state: State,
     pub dial: Endpoint,
@@ -102,6 +107,10 @@ pub(super) struct Node {
     /// Of a replica: rounds until its link is up.
     pub syncing: u8,
     pub link_up: bool,
+    /// It uses as much memory as it may.
+    pub memory_full: bool,
+    /// It takes no more clients.
+    pub full: bool,
     /// Ids that gossip may not bring back.
     pub forgotten: BTreeSet<NodeId>,
 }
@@ -118,6 +127,8 @@ impl Node {
             current_epoch: Epoch(0),
             keys: 0,
             data: Arc::default(),
+            open: Vec::new(),
+            cannot_save: false,
             state: State::Off,
             dial,
             address,
@@ -127,6 +138,8 @@ impl Node {
             not_writable: 0,
             syncing: 0,
             link_up: false,
+            memory_full: false,
+            full: false,
             forgotten: BTreeSet::new(),
         }
     }
@@ -145,6 +158,7 @@ impl Node {
         self.not_writable = NOT_WRITABLE;
         self.link_up = false;
         self.syncing = 0;
+        (self.memory_full, self.full) = (false, false);
         self.forgotten.clear();
     }
 
@@ -239,6 +253,7 @@ impl Node {
         self.keys = 0;
         self.data = Arc::default();
         self.view.clear();
+        self.open.clear();
         self.id = id;
         self.current_epoch = Epoch(0);
         self.link_up = false;
@@ -308,9 +323,13 @@ impl Node {
                 epoch: peer.epoch,
                 connected: *id == self.id || linked.contains(id),
                 slots: peer.slots.clone(),
-                open: Vec::new(),
+                open: match *id == self.id {
+                    true => self.open.clone(),
+                    false => Vec::new(),
+                },
             }
         };
+        let memory_max_bytes = self.setting("maxmemory").parse().unwrap_or(0);
         let count = |fine: fn(&Peer) -> bool| {
             let owners = self.view.values().filter(|peer| fine(peer));
             owners.map(|peer| peer.slots.count()).sum()
@@ -319,7 +338,7 @@ impl Node {
             view: View {
                 myself: self.id.clone(),
                 bus_port: Some(self.address.bus_port),
-                nodes: self.view.iter().map(line).collect(),
+                nodes: self.view.iter().map(line).map(Arc::new).collect(),
                 handshakes,
             },
             cluster: ClusterInfo {
@@ -336,7 +355,14 @@ impl Node {
                 version: "7.0.15".to_owned(),
                 cluster_mode: true,
                 uptime_seconds: self.uptime,
-                memory_max_bytes: self.setting("maxmemory").parse().unwrap_or(0),
+                memory_used_bytes: if self.memory_full {
+                    memory_max_bytes
+                } else {
+                    0
+                },
+                memory_max_bytes,
+                memory_policy: self.setting("maxmemory-policy").to_owned(),
+                rdb_save_failed: self.cannot_save,
                 keys: self.keys,
                 replication: Replication {
                     role: self.me().role,

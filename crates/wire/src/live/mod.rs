@@ -10,6 +10,7 @@ use rcluster_core::{
     snapshot::{
         answer::{WireError, WireResult},
         capability::Capabilities,
+        nodes_text::{Lines, View},
     },
 };
 use redis::{
@@ -24,7 +25,10 @@ use std::{
     vec,
 };
 use stream::{First, Watched};
-use tokio::task::AbortHandle;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::AbortHandle,
+};
 
 /// How long a connection and an ordinary call may take, unless said otherwise.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(1);
@@ -32,11 +36,18 @@ pub const CALL_DEADLINE: Duration = Duration::from_secs(1);
 /// FLUSHALL and CLUSTER RESET free everything before they answer.
 pub(super) const HEAVY_DEADLINE: Duration = Duration::from_secs(60);
 
+/// How many views are under way at a time, and how many connections are kept for later: a thousand
+/// nodes answer with 100 KB each, and a connection keeps room for what it once received.
+const AT_ONCE: usize = 128;
+
 /// The real thing.
 pub struct LiveWire {
     login: Login,
     deadline: Duration,
     connections: Mutex<HashMap<Endpoint, Connection>>,
+    /// What the nodes said about each other.
+    lines: Mutex<Lines>,
+    turns: Semaphore,
 }
 
 /// A connection that stands. It ends with its last clone.
@@ -95,6 +106,8 @@ impl LiveWire {
             login: login.clone(),
             deadline: CALL_DEADLINE,
             connections: Mutex::default(),
+            lines: Mutex::default(),
+            turns: Semaphore::new(AT_ONCE),
         }
     }
 
@@ -103,6 +116,18 @@ impl LiveWire {
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
+    }
+
+    /// Waits until fewer than [`AT_ONCE`] views are under way.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.turns.acquire().await.ok()
+    }
+
+    /// Reads a view, sharing what views say alike.
+    pub(super) fn read(&self, view: &str) -> Result<View, String> {
+        let lines = self.lines.lock();
+        lines.unwrap_or_else(PoisonError::into_inner).parse(view)
     }
 
     pub(super) fn is_connected(&self, at: &Endpoint) -> bool {
@@ -244,7 +269,11 @@ impl LiveWire {
         });
         match outcome {
             Ok((connection, values)) => {
-                self.lock().insert(at.clone(), connection);
+                let mut connections = self.lock();
+                if connections.len() < AT_ONCE || connections.contains_key(at) {
+                    connections.insert(at.clone(), connection);
+                }
+                drop(connections);
                 Ok(Replies {
                     at: at.clone(),
                     values: values.into_iter(),

@@ -1,0 +1,73 @@
+//! What can be done to nodes behind rcluster's back, by people, disks and clients.
+
+use super::{
+    FakeWire,
+    node::{Node, Peer, union},
+};
+use rcluster_core::{node::Address, slot::SlotSet, snapshot::nodes_text::Failure};
+use std::net::Ipv4Addr;
+
+/// Where nobody ever is.
+const NOWHERE: u16 = 1;
+
+impl FakeWire {
+    /// A master takes slots for its own without a new epoch (SETSLOT NODE on one node only).
+    pub fn claim_slots(&self, disk: &str, slots: &SlotSet) {
+        self.hurt(disk, |node| {
+            if node.me().votes() {
+                for peer in node.view.values_mut() {
+                    peer.slots = peer.slots.minus(slots);
+                }
+                let me = node.me_mut();
+                me.slots = union(&me.slots, slots);
+            }
+        });
+    }
+
+    /// A node's disk is full: its last snapshot failed.
+    pub fn cannot_save(&self, disk: &str) {
+        self.hurt(disk, |node| node.cannot_save = true);
+    }
+
+    /// A node's memory is full, and nothing may be evicted.
+    pub fn fill_memory(&self, disk: &str) {
+        self.hurt(disk, |node| {
+            let policy = "noeviction".to_owned();
+            node.config.insert("maxmemory-policy".to_owned(), policy);
+            node.memory_full = true;
+        });
+    }
+
+    /// A node accepts another password until it is started again.
+    pub fn change_password(&self, disk: &str, password: &str) {
+        let password = password.to_owned();
+        self.hurt(disk, |node| {
+            node.config.insert("requirepass".to_owned(), password);
+        });
+    }
+
+    /// A node has as many clients as it takes, until it is started again.
+    pub fn fill_clients(&self, disk: &str) {
+        self.hurt(disk, |node| node.full = true);
+    }
+
+    /// A node once met another one, which is gone.
+    pub fn haunt(&self, disk: &str) {
+        let id = self.lock().bus.fresh_id();
+        let nowhere = Peer::stranger(Address {
+            ip: Ipv4Addr::LOCALHOST.into(),
+            port: NOWHERE,
+            bus_port: NOWHERE + 1,
+        });
+        self.hurt(disk, |node| {
+            let failure = Failure::Fail;
+            node.view.insert(id, Peer { failure, ..nowhere });
+        });
+    }
+
+    fn hurt(&self, disk: &str, how: impl FnOnce(&mut Node)) {
+        if let Some(node) = self.lock().bus.nodes.get_mut(disk) {
+            how(node);
+        }
+    }
+}
