@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 on_both! {
     dry_runs_name_everything_and_change_nothing;
+    replicas_are_listed_once_up_is_done_and_an_open_slot_is_left_alone;
+    no_key_is_evicted_by_a_failover_where_memory_is_nearly_full;
     seeds_are_enough_for_a_failover_in_peace;
 }
 
@@ -193,4 +195,76 @@ fn to_and_fro_nobody_leads_on_old_votes() {
     }
     assert_well(&rig, 6);
     assert_filled(&rig, rig.port);
+}
+
+/// A client that reads from replicas connects right after `up`; a resharding was interrupted, and one
+/// key of its slot is moved.
+fn replicas_are_listed_once_up_is_done_and_an_open_slot_is_left_alone(rig: &Rig) {
+    rig.spec("");
+    rig.ok(&["up"]);
+    for asked in rig.ports(6) {
+        let slots = rig.redis(asked, &["cluster", "slots"]);
+        for port in rig.ports(6) {
+            let port = port.to_string();
+            assert!(slots.lines().any(|line| line == port), "{asked}: {slots}");
+        }
+    }
+
+    let (first, third) = (rig.port, rig.port + 2);
+    let id = |port| rig.redis(port, &["cluster", "myid"]).trim().to_owned();
+    // In slot 100, which is the first master's.
+    let key = "x567";
+    rig.redis(first, &["set", key, "hello"]);
+    rig.redis(
+        third,
+        &["cluster", "setslot", "100", "importing", &id(first)],
+    );
+    rig.redis(
+        first,
+        &["cluster", "setslot", "100", "migrating", &id(third)],
+    );
+    for args in [
+        &["restart", "--rolling"][..],
+        &["failover", "--planned", "--shard", "1"],
+        &["failover", "--to", "node-4"],
+        &["failover", "--shard", "1"],
+    ] {
+        let said = rig.run(args).expect(3);
+        assert!(
+            said.err.contains("slot 100 is migrating to node-3"),
+            "{said:?}"
+        );
+        assert!(said.err.contains("cluster fix"), "{said:?}");
+    }
+    assert_eq!(rig.redis(first, &["get", key]).trim(), "hello");
+}
+
+/// Canaries would take the place of keys, and count as lost what Redis evicted.
+fn no_key_is_evicted_by_a_failover_where_memory_is_nearly_full(rig: &Rig) {
+    rig.spec("");
+    rig.ok(&["up"]);
+    fill(rig, rig.port);
+    for port in rig.ports(6) {
+        let memory = rig.redis(port, &["info", "memory"]);
+        let used = memory
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory:"));
+        let used: u64 = used.unwrap().trim().parse().unwrap();
+        // Some room, so that Redis evicts nothing of its own accord, and too little for canaries.
+        let most = (used + (200 << 10)).to_string();
+        rig.redis(port, &["config", "set", "maxmemory", &most]);
+    }
+    let done = rig
+        .run(&["failover", "--planned", "--all", "--json"])
+        .expect(0)
+        .json();
+    assert_eq!(
+        (&done["acked"], &done["lost"]),
+        (&json!(0), &json!(0)),
+        "{done}"
+    );
+    assert_eq!(done["worst_pause_ms"], Value::Null);
+    assert_filled(rig, rig.port);
+    let refused = rig.run(&["failover"]).expect(3);
+    assert!(refused.err.contains("memory is nearly full"), "{refused:?}");
 }

@@ -495,7 +495,7 @@ impl<'a> Applier<'a> {
         };
         let reached = match goal {
             Goal::None => Ok(()),
-            Goal::Answering => answering(&seen),
+            Goal::Answering => look::answering(&seen),
             Goal::Acquainted => of_seats(form::acquainted),
             Goal::OneOwnerEach => of_seats(form::one_owner_each),
             Goal::Converged => {
@@ -570,20 +570,4 @@ impl<'a> Applier<'a> {
     fn member(&self, name: &NodeName) -> Result<Member> {
         self.snapshot.member(name)
     }
-}
-
-fn answering(seen: &Snapshot) -> std::result::Result<(), String> {
-    for node in seen.members() {
-        match node.report() {
-            Some(report) if report.info.loading => {
-                return Err(format!("{} is loading its data", node.name));
-            }
-            Some(_) => {}
-            None => {
-                let why = node.silence().unwrap_or_default();
-                return Err(format!("{}: {why}", node.name));
-            }
-        }
-    }
-    Ok(())
 }

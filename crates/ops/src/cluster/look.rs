@@ -317,6 +317,23 @@ fn called(node: Seen) -> Seen {
     }
 }
 
+/// Whether every node answers and has its data in memory; else who does not.
+pub(super) fn answering(seen: &Snapshot) -> std::result::Result<(), String> {
+    for node in seen.members() {
+        match node.report() {
+            Some(report) if report.info.loading => {
+                return Err(format!("{} is loading its data", node.name));
+            }
+            Some(_) => {}
+            None => {
+                let why = node.silence().unwrap_or_default();
+                return Err(format!("{}: {why}", node.name));
+            }
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

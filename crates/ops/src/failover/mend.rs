@@ -78,9 +78,10 @@ async fn each(nodes: &[NodeName], work: impl AsyncFn(&NodeName) -> Result<bool>)
 /// Reconnects and thaws what a killed drill left. What it killed stays stopped: `up` starts it, and
 /// what only stops or removes nodes has no use for it. Returns how many nodes it changed.
 pub async fn release(ground: &Ground<'_>, intent: &Intent) -> Result<usize> {
-    ground.context.note(match intent.only_settings() {
-        true => "a failover was interrupted: putting back the settings that it changed",
-        false => "a drill was interrupted: bringing back what it broke",
+    ground.context.note(if intent.only_settings() {
+        "a failover was interrupted: putting back the settings that it changed"
+    } else {
+        "a drill was interrupted: bringing back what it broke"
     });
     unfreeze(ground, &intent.nodes).await
 }
