@@ -9,7 +9,6 @@ use proptest::{
 use rcluster_core::{
     doctor::{self, cluster as checks},
     error::Kind,
-    hint::About,
     judge,
     node::{Endpoint, NodeId},
     slot::{SlotRange, SlotSet},
@@ -152,8 +151,7 @@ impl World {
         };
         let snapshot = cluster.look().await.unwrap();
         let verdict = judge::judge(&snapshot, cluster.wanted());
-        let about = About::of(&snapshot.name, snapshot.runtime);
-        let health = checks::health(&verdict.findings, &about);
+        let health = checks::health(&verdict.findings);
         prop_assert_eq!(
             status.is_ok(),
             health.verdict == doctor::Verdict::Pass,
