@@ -89,13 +89,16 @@ fn report(i: usize, lines: &[String]) -> Report {
     let me = id(i);
     let text: Vec<String> = lines
         .iter()
-        .map(|line| match line.starts_with(&me) {
-            true => line.replacen(" master ", " myself,master ", 1).replacen(
-                " slave ",
-                " myself,slave ",
-                1,
-            ),
-            false => line.clone(),
+        .map(|line| {
+            if line.starts_with(&me) {
+                line.replacen(" master ", " myself,master ", 1).replacen(
+                    " slave ",
+                    " myself,slave ",
+                    1,
+                )
+            } else {
+                line.clone()
+            }
         })
         .collect();
     Report {

@@ -313,9 +313,10 @@ impl Node {
                 epoch: peer.epoch,
                 connected: *id == self.id || linked.contains(id),
                 slots: peer.slots.clone(),
-                open: match *id == self.id {
-                    true => self.open.clone(),
-                    false => Vec::new(),
+                open: if *id == self.id {
+                    self.open.clone()
+                } else {
+                    Vec::new()
                 },
             }
         };
