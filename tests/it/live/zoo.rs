@@ -28,6 +28,9 @@ const WAIT: &str = "6";
 /// How long a cluster may take to settle into its sickness.
 const SETTLE: Duration = Duration::from_secs(20);
 
+/// How long gossip may take to spread what a command healed.
+const HEAL: Duration = Duration::from_secs(6);
+
 /// What is done to a cluster; what it holds on to lasts until the sickness was looked at.
 type Hurt = fn(&Animal) -> Vec<TcpStream>;
 
@@ -169,6 +172,18 @@ impl Animal {
         }
     }
 
+    /// `status` after something was done about it: as soon as it is fine, else once it stays as it is.
+    fn healed(&self) -> Found {
+        let start = Instant::now();
+        loop {
+            let now = self.status();
+            if now.code == 0 || start.elapsed() > HEAL {
+                return now;
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+
     /// The exit code of a command, and what its check `health` measured.
     fn health(&self, verb: &[&str]) -> (i32, String) {
         let said = self.0.run(verb);
@@ -282,7 +297,7 @@ impl Animal {
         );
         line(format!("  do: {}", found.hint));
         if let Some((command, code)) = self.typed(&found.hint) {
-            let after = self.settled();
+            let after = self.healed();
             line(format!(
                 "  typed `{command}`: {code}, then status {}",
                 after.line()

@@ -158,9 +158,10 @@ fn of_report(scene: &Scene<'_>, node: &Seen, report: &Report, findings: &mut Vec
     if !report.cluster.ok {
         let fail = state_fail(name, report);
         findings.push(
-            match report.view.is_alone() && scene.alone().any(|alone| alone == name) {
-                true => fail.because(Because::Absent(name.clone())),
-                false => fail,
+            if report.view.is_alone() && scene.alone().any(|alone| alone == name) {
+                fail.because(Because::Absent(name.clone()))
+            } else {
+                fail
             },
         );
     }
@@ -180,9 +181,10 @@ const FEW: usize = 3;
 fn open_slots(scene: &Scene<'_>, node: &Seen, report: &Report) -> Option<Finding> {
     let open: &[OpenSlot] = report.view.me().map_or(&[], |me| &me.open);
     let of = |open: &OpenSlot| {
-        let direction = match open.migrating {
-            true => "migrating to",
-            false => "importing from",
+        let direction = if open.migrating {
+            "migrating to"
+        } else {
+            "importing from"
         };
         let other = scene.names.text(&open.other);
         format!("slot {} is {direction} {other}", open.slot)

@@ -54,10 +54,11 @@ fn more_masters(scene: &Scene<'_>) -> Hint {
         .shards
         .iter()
         .any(|shard| shard.slots.is_empty() && shard.master.is_some());
-    match idle {
-        true => scene.rebalance(),
-        false => Hint::from("a replica that is one too many becomes a master by `CLUSTER RESET`, and meets the others by `CLUSTER MEET`")
-            .or(scene.rebalance()),
+    if idle {
+        scene.rebalance()
+    } else {
+        Hint::from("a replica that is one too many becomes a master by `CLUSTER RESET`, and meets the others by `CLUSTER MEET`")
+            .or(scene.rebalance())
     }
 }
 
@@ -75,13 +76,14 @@ fn without_slots(scene: &Scene<'_>) -> Vec<Finding> {
             (Id::MasterWithoutSlots, Warning),
             "is a master without slots",
             "it serves nobody, replicates nobody and has no vote",
-            match scene
+            if scene
                 .shards
                 .iter()
                 .any(|shard| !shard.slots.is_empty() && wants_replica(scene, shard))
             {
-                true => hint![Verb::Up, " attaches empty nodes to masters that need them"],
-                false => scene.rebalance(),
+                hint![Verb::Up, " attaches empty nodes to masters that need them"]
+            } else {
+                scene.rebalance()
             },
         )
         // Of a node that knows nobody this follows from that.

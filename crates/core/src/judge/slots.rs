@@ -131,15 +131,14 @@ fn claimed_twice(scene: &Scene<'_>) -> Option<Finding> {
         .snapshot
         .said()
         .all(|(_, report)| !report.view.is_alone());
-    let hint = match acquainted {
-        true => hint![
+    let hint = if acquainted {
+        hint![
             "wait a second: the one with the greater epoch keeps them; ",
             Verb::Status,
             " again"
-        ],
-        false => {
-            hint!["they are clusters of their own that do not know each other: decide which one is kept"; Verb::Reset, " empties all of them"]
-        }
+        ]
+    } else {
+        hint!["they are clusters of their own that do not know each other: decide which one is kept"; Verb::Reset, " empties all of them"]
     };
     Some(Finding::new(
         (Id::SlotsClaimedTwice, Error),

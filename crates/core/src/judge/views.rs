@@ -175,16 +175,17 @@ fn views_differ(scene: &Scene<'_>, about: &[&Disagreement]) -> Finding {
     let said = about.iter().take(1).flat_map(|one| &one.opinions);
     let said = said.map(|(opinion, of)| format!("{}: {opinion}", few(of)));
     let unknown = about.iter().any(|one| one.opinions.contains_key(UNKNOWN));
-    let hint = match unknown {
-        true => hint::Hint::from(
+    let hint = if unknown {
+        hint::Hint::from(
             next![Verb::Up, " introduces them to each other"]
                 .elsewhere("introduce them: `CLUSTER MEET` on one with the address of the other"),
-        ),
-        false => hint![
+        )
+    } else {
+        hint![
             "gossip settles this within seconds: ",
             Verb::Status,
             " again; if not, look at the links of the node"
-        ],
+        ]
     };
     let finding = Finding::new(
         (Id::ViewsDiffer, Error),

@@ -274,16 +274,17 @@ impl Snapshot {
         self.members().find_map(|node| {
             let error = node.refusal().filter(|error| !error.is_transient())?;
             let alone = matches!(error, WireError::Auth { .. }) && self.said().next().is_some();
-            Some(match alone {
-                true => Error::failed(format!(
+            Some(if alone {
+                Error::failed(format!(
                     "{} does not accept the password that other nodes accept",
                     node.name
                 ))
                 .hint(hint![
                     Verb::Restart.with(node.name.to_string()),
                     " gives it the one that it was started with"
-                ]),
-                false => error.failure(&node.name),
+                ])
+            } else {
+                error.failure(&node.name)
             })
         })
     }
