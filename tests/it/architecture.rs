@@ -29,7 +29,7 @@ const CRATES: &[(&str, &str)] = &[
     ),
     (
         "",
-        "rcluster-core rcluster-ops clap clap_complete clap_mangen comfy-table console indicatif quick-junit \
+        "rcluster-core rcluster-ops clap clap_complete clap_mangen comfy-table console indicatif nix quick-junit \
          ratatui schemars",
     ),
 ];

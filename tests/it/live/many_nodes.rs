@@ -22,8 +22,7 @@ const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } els
 /// Kilobytes.
 const MOST_MEMORY: u64 = 200_000;
 
-/// As many as Redis recommends at most; in a build for tests a node would be asked faster than its
-/// answer is read.
+/// As many as Redis recommends at most, where that is what is measured.
 const NODES: usize = if cfg!(debug_assertions) { 200 } else { 1000 };
 
 fn address(i: usize) -> Ipv4Addr {
@@ -144,6 +143,10 @@ fn watched(mut child: Child) -> (std::process::Output, u64, Duration) {
 fn status(own: &Own, port: u16) -> Child {
     let seed = format!("{}:{port}", address(0));
     let mut command = own.rcluster(&["status", "--json", "--timeout", "50", "--seed", &seed]);
+    if cfg!(debug_assertions) {
+        // Else a machine that is busy with other tests takes nodes for silent.
+        command.args(["--node-timeout", "20"]);
+    }
     command
         .env_remove("RCLUSTER_CLUSTER")
         .env_remove("RCLUSTER_RUNTIME");

@@ -1,6 +1,7 @@
 //! What is tried on real redis-servers and a real Docker, each test on names and ports of its own.
 
 mod bench;
+mod bounds;
 mod churn;
 mod compose;
 mod compose_by_hand;

@@ -266,8 +266,7 @@ mod tests {
                 "redis: {maxmemory: {a: 1}}\n",
                 "a directive is a word, a number, yes or no, null, or a list of words",
             ),
-            ("listen: here\n", "an IP address"),
-            ("access: [a]\n", "a"),
+            ("listen: here\n", "IP address"),
         ] {
             let (cause, _) = wrong(text);
             assert!(cause.contains(wanted), "{text:?}: {cause}");

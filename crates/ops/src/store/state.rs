@@ -29,7 +29,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -118,7 +118,7 @@ impl State {
         if let Some(root) = std::env::var_os("RCLUSTER_STATE_DIR").filter(|root| !root.is_empty()) {
             let root = std::path::absolute(root)
                 .map_err(|error| Error::usage("RCLUSTER_STATE_DIR is not a path").source(error))?;
-            return Ok(State { root });
+            return State { root }.refuse_sudo();
         }
         let base = etcetera::base_strategy::Xdg::new().map_err(|error| {
             Error::usage("there is no home folder to keep state in")
@@ -126,9 +126,27 @@ impl State {
                 .hint("set HOME, XDG_STATE_HOME or RCLUSTER_STATE_DIR")
         })?;
         let home = base.state_dir().unwrap_or_else(|| base.data_dir());
-        Ok(State {
+        State {
             root: home.join("rcluster"),
-        })
+        }
+        .refuse_sudo()
+    }
+
+    /// What root writes into a user's folder, that user can neither read nor remove any more.
+    fn refuse_sudo(self) -> Result<Self> {
+        let sudo = std::env::var("SUDO_UID").ok();
+        let sudo = sudo.and_then(|uid| uid.parse().ok());
+        let sudo = sudo.filter(|_| nix::unistd::geteuid().is_root());
+        let mut folders = self.root.ancestors();
+        let owner = folders.find_map(|folder| Some(fs::metadata(folder).ok()?.uid()));
+        if is_users(owner, sudo) {
+            return Err(Error::refused(format!(
+                "the state folder {} is another user's, and this is root",
+                self.root.display()
+            ))
+            .hint("run it without sudo, or give root a folder of its own: RCLUSTER_STATE_DIR"));
+        }
+        Ok(self)
     }
 
     /// A state folder somewhere else.
@@ -321,6 +339,11 @@ impl State {
     }
 }
 
+/// Whether a folder is the one of a user who called sudo (uid 0 is root itself).
+fn is_users(owner: Option<u32>, sudo: Option<u32>) -> bool {
+    sudo.is_some_and(|uid| uid != 0) && owner.is_some_and(|owner| owner != 0)
+}
+
 /// Creates a folder (and those above it) that only this user can enter.
 pub fn create_private(folder: &Path) -> Result<()> {
     fs::DirBuilder::new()
@@ -426,6 +449,13 @@ mod tests {
             assert!(error.cause().contains("is damaged"), "{error}");
             assert!(error.hint_text().is_some());
         }
+    }
+
+    #[test]
+    fn sudo_keeps_out_of_a_users_folder() {
+        assert!(is_users(Some(1000), Some(1000)));
+        assert!(!is_users(Some(0), Some(1000)), "root's own");
+        assert!(!is_users(Some(1000), None), "a container that runs as root");
     }
 
     #[test]
