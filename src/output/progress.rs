@@ -99,7 +99,7 @@ impl Progress {
             }
             Event::Waiting { title, last } => match &self.bar {
                 Some(bar) => {
-                    bar.set_message(harmless(&format!("{title}: {last}"), false).into_owned())
+                    bar.set_message(harmless(&format!("{title}: {last}"), false).into_owned());
                 }
                 None if verbose > 0 => self.line(&format!("{title}: {last}")),
                 None => {}

@@ -127,7 +127,7 @@ pub fn print_to(text: &str) -> io::Result<Reader> {
     write(&harmless(text, console::colors_enabled()))
 }
 
-/// Draws a frame: its own escapes move the cursor, and its lines are [`harmless`] already.
+/// Draws a frame: its own escapes move the cursor, and its lines are `harmless` already.
 pub fn draw(frame: &str) -> io::Result<Reader> {
     write(frame)
 }

@@ -51,8 +51,7 @@ pub async fn list(state: &State) -> Result<Listing> {
     let mut here = None;
     let docker = match docker {
         Ok((engine, found)) => {
-            let found = found.into_iter();
-            clusters.extend(found.map(|found| listed(found, RuntimeKind::Docker)));
+            clusters.extend(found);
             here = engine;
             None
         }
@@ -90,10 +89,11 @@ pub async fn list(state: &State) -> Result<Listing> {
     })
 }
 
-async fn containers() -> Result<(Option<Engine>, Vec<Found>)> {
+async fn containers() -> Result<(Option<Engine>, Vec<Listed>)> {
     let docker = Docker::connect().await?;
     let (engine, found) = tokio::join!(docker.engine(), docker.clusters());
-    Ok((engine.ok().flatten(), found?))
+    let found = found?.into_iter().map(|found| listed(found, docker.kind()));
+    Ok((engine.ok().flatten(), found.collect()))
 }
 
 fn listed(found: Found, runtime: RuntimeKind) -> Listed {

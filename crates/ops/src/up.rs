@@ -69,9 +69,10 @@ pub async fn up(
             Ok(outcome) => return Ok(outcome.after(done)),
             Err(error) => error,
         };
-        let ended = match started.planned && error.kind() != Kind::Interrupted {
-            true => applier.ended().await?,
-            false => Vec::new(),
+        let ended = if started.planned && error.kind() != Kind::Interrupted {
+            applier.ended().await?
+        } else {
+            Vec::new()
         };
         if ended.is_empty() || ended.iter().any(|node| started.nodes.contains(node)) {
             return Err(error);

@@ -85,7 +85,7 @@ fn plain(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
-/// Of `st` in proc_net_tcp(5).
+/// Of `st` in `proc_net_tcp(5)`.
 const LISTEN: u8 = 0x0a;
 const TIME_WAIT: u8 = 0x06;
 

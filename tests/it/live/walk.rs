@@ -94,17 +94,15 @@ impl<'a> Walk<'a> {
                 self.keys.insert(node, BTreeSet::new());
                 self.did.push(format!("cut the data of node-{node}"));
             }
-            5 => {
-                if self.say(node, &["cluster", "reset", "hard"]) {
-                    self.keys.insert(node, BTreeSet::new());
-                }
+            5 if self.say(node, &["cluster", "reset", "hard"]) => {
+                self.keys.insert(node, BTreeSet::new());
             }
+
             6 => drop(self.say(node, &["cluster", "forget", &id])),
-            7 => {
-                if self.say(node, &["cluster", "replicate", &id]) {
-                    self.keys.insert(node, BTreeSet::new());
-                }
+            7 if self.say(node, &["cluster", "replicate", &id]) => {
+                self.keys.insert(node, BTreeSet::new());
             }
+            5 | 7 => {}
             8 => {
                 let ways: [&[&str]; 3] = [&["migrating", &id], &["importing", &id], &["node", &id]];
                 let way = ways[usize::try_from(dice.below(3)).unwrap()];

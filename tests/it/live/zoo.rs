@@ -247,7 +247,7 @@ impl Animal {
             eprintln!("{text}");
             writeln!(page, "{}", self.stable(&text)).unwrap();
         };
-        line(format!("{name}"));
+        line((*name).to_string());
         let mut tries = 0;
         let found = loop {
             let found = self.settled();
@@ -266,7 +266,9 @@ impl Animal {
             ));
             if !found.ids.is_empty() {
                 let mut ids = [found.ids.clone(), monitor.ids.clone()];
-                ids.iter_mut().for_each(|ids| ids.sort());
+                for ids in &mut ids {
+                    ids.sort();
+                }
                 assert_eq!(ids[0], ids[1], "{name}: status and monitor disagree");
                 assert_ne!(monitor.code, 0, "{name}: monitor");
                 assert_ne!(doctor, 0, "{name}: doctor passes {found:?}");
@@ -316,11 +318,8 @@ impl Animal {
         if up.code == 0 {
             assert_eq!(after.ids, [] as [&str; 0], "{name}: up exits 0");
             assert_eq!(after.code, 0, "{name}: up exits 0");
-            assert_eq!(
-                self.health(&["doctor", "--json"]).1.contains("\"fail\""),
-                false,
-                "{name}"
-            );
+            let (_, doctors) = self.health(&["doctor", "--json"]);
+            assert!(!doctors.contains("\"fail\""), "{name}");
             assert!(
                 self.redis_cli_check(),
                 "{name}: up exits 0, redis-cli finds something"

@@ -154,7 +154,7 @@ pub enum Held {
     By(String),
     /// A connection has it for its own end, and nobody listens.
     Connection,
-    /// The same, and the connection has ended: the kernel keeps the port for a minute (TIME_WAIT).
+    /// The same, and the connection has ended: the kernel keeps the port for a minute (`TIME_WAIT`).
     Ended,
     /// Nobody has it: the system refuses, in its own words.
     Refused(String),

@@ -83,7 +83,7 @@ pub async fn create(
     Ok(chosen)
 }
 
-/// Where [`automatic`] would start nodes, as far as that is known without pulling an image.
+/// Where `runtime: auto` would start nodes, as far as that is known without pulling an image.
 /// `image`: whether the engine that answers has it.
 pub fn likely(image: Option<bool>, has_server: bool) -> RuntimeKind {
     match image {

@@ -229,7 +229,7 @@ fn report(
     }
 }
 
-/// What [`planned`] would do.
+/// What [`fn@planned`] would do.
 pub async fn outline(ground: &Ground<'_>, request: &Request) -> Result<Outline> {
     let scene = Scene::calm(ground).await?;
     let turns: Vec<Turn> = turns(&scene, request)?

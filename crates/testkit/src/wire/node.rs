@@ -83,6 +83,10 @@ impl Peer {
 }
 
 /// A node. The first half is nodes.conf and the data, the second lasts as long as it runs.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent states of a node; any combination is possible"
+)]
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub id: NodeId,
