@@ -1,7 +1,7 @@
 //! What is kept of a cluster before it goes: logs, status, journal. Never a secret.
 
 use super::status;
-use crate::cluster::session::Session;
+use crate::cluster::handle::Cluster;
 use crate::store::state::{create_private, write_private};
 use futures_util::{StreamExt, future::join_all};
 use rcluster_core::error::{Error, Result};
@@ -20,7 +20,7 @@ const KEPT: usize = 10;
 
 /// Writes `run.json`, `status.json`, `audit.jsonl` and one log for each node into `folder`.
 pub async fn collect(
-    session: &Session,
+    session: &Cluster,
     folder: &Path,
     started: jiff::Timestamp,
     code: u8,
@@ -51,14 +51,14 @@ pub async fn collect(
     }
 }
 
-async fn write_status(session: &Session, folder: &Path) -> Result<()> {
+async fn write_status(session: &Cluster, folder: &Path) -> Result<()> {
     let status = status::of(session).await?;
     let text = serde_json::to_vec_pretty(&status)
         .map_err(|error| Error::failed("writing status.json").source(error))?;
     write_private(&folder.join("status.json"), &text)
 }
 
-async fn write_logs(session: &Session, folder: &Path) -> Result<()> {
+async fn write_logs(session: &Cluster, folder: &Path) -> Result<()> {
     let name = &session.launch.name;
     let placed = session.runtime.list(name).await?;
     let written = placed.iter().map(async |placed| {

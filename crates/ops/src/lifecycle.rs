@@ -13,13 +13,13 @@ use crate::store::{
     state::{Pending, Remembered},
 };
 use crate::{
-    cluster::{event::Listener, session::Session},
+    cluster::{event::Listener, handle::Cluster},
     failover::{give_back, ground::Ground, mend},
 };
 use rcluster_core::{error::Result, node::NodeName, plan::start, render, spec::launch::Launch};
 
 /// `up`, `start` and `init` of a cluster of ours.
-pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
+pub async fn up(session: &Cluster, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
     journaled(session, async {
         refuse_resizing(session)?;
         let drill = session.request.state.drill(&session.launch.name)?;
@@ -52,7 +52,7 @@ pub async fn up(session: &Session, listener: &dyn Listener, extent: Extent) -> R
 
 /// What a drill left that was killed is put right, before another one notes its own masters, or a
 /// planned failover makes others lead.
-pub async fn finish_drill(session: &Session, listener: &dyn Listener) -> Result<()> {
+pub async fn finish_drill(session: &Cluster, listener: &dyn Listener) -> Result<()> {
     let state = &session.request.state;
     if state.drill(&session.launch.name)?.is_some() {
         up(session, listener, Extent::All).await?;
@@ -61,7 +61,7 @@ pub async fn finish_drill(session: &Session, listener: &dyn Listener) -> Result<
 }
 
 /// What a killed drill froze or cut off is brought back before anything is asked of the nodes.
-async fn mend(session: &Session, listener: &dyn Listener, drill: Option<&Intent>) -> Result<usize> {
+async fn mend(session: &Cluster, listener: &dyn Listener, drill: Option<&Intent>) -> Result<usize> {
     match drill {
         Some(intent) => mend::release(&Ground::of(session, listener), intent).await,
         None => Ok(0),
@@ -69,14 +69,14 @@ async fn mend(session: &Session, listener: &dyn Listener, drill: Option<&Intent>
 }
 
 /// Nothing of an interrupted drill or rolling restart is left to be done.
-fn forget_interrupted(session: &Session) -> Result<()> {
+fn forget_interrupted(session: &Cluster) -> Result<()> {
     let (state, name) = (&session.request.state, &session.launch.name);
     state.note_drill(name, None)?;
     state.note_rolling(name, None)
 }
 
 /// The masters from before that drill lead again, and it is forgotten.
-async fn give_back(session: &Session, listener: &dyn Listener, intent: &Intent) -> Result<usize> {
+async fn give_back(session: &Cluster, listener: &dyn Listener, intent: &Intent) -> Result<usize> {
     let done = give_back::give_back(&Ground::of(session, listener), intent).await?;
     let state = &session.request.state;
     state.note_drill(&session.launch.name, None)?;
@@ -85,7 +85,7 @@ async fn give_back(session: &Session, listener: &dyn Listener, intent: &Intent) 
 
 /// `restart`.
 pub async fn restart(
-    session: &Session,
+    session: &Cluster,
     listener: &dyn Listener,
     only: &[NodeName],
 ) -> Result<Outcome> {
@@ -120,7 +120,7 @@ pub async fn restart(
 }
 
 /// `restart --rolling`; what an interrupted one (or a drill) left down is started first.
-pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
+pub async fn rolling(session: &Cluster, listener: &dyn Listener) -> Result<Outcome> {
     if rolling::is_interrupted(session, listener)? {
         up(session, listener, Extent::All).await?;
     }
@@ -128,7 +128,7 @@ pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outco
 }
 
 /// `reset`: every node is emptied and formed anew.
-pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
+pub async fn reset(session: &Cluster, listener: &dyn Listener) -> Result<Outcome> {
     refuse_unknown(session).await?;
     journaled(session, async {
         let drill = session.request.state.drill(&session.launch.name)?;
@@ -156,7 +156,7 @@ pub async fn reset(session: &Session, listener: &dyn Listener) -> Result<Outcome
 }
 
 /// `reset --hard`: nodes, network and data are removed and made anew.
-pub async fn reset_hard(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
+pub async fn reset_hard(session: &Cluster, listener: &dyn Listener) -> Result<Outcome> {
     refuse_unknown(session).await?;
     journaled(session, async {
         let removed = remove(session, listener).await?;
@@ -178,7 +178,7 @@ pub async fn reset_hard(session: &Session, listener: &dyn Listener) -> Result<Ou
 }
 
 /// `stop`.
-pub async fn stop(session: &Session, listener: &dyn Listener, only: &[NodeName]) -> Result<usize> {
+pub async fn stop(session: &Cluster, listener: &dyn Listener, only: &[NodeName]) -> Result<usize> {
     journaled(session, async {
         // It is remembered further: the masters from before lead again at the next `up`.
         let drill = session.request.state.drill(&session.launch.name)?;
@@ -189,7 +189,7 @@ pub async fn stop(session: &Session, listener: &dyn Listener, only: &[NodeName])
 }
 
 /// `down`; with `volumes` the cluster is forgotten.
-pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> Result<usize> {
+pub async fn down(session: &Cluster, listener: &dyn Listener, volumes: bool) -> Result<usize> {
     let name = &session.launch.name;
     if is_unknown(session).await? {
         // Not even a node, but maybe data that was kept.
@@ -214,13 +214,13 @@ pub async fn down(session: &Session, listener: &dyn Listener, volumes: bool) -> 
 }
 
 /// Whether neither a node nor a memory of it is here.
-async fn is_unknown(session: &Session) -> Result<bool> {
+async fn is_unknown(session: &Cluster) -> Result<bool> {
     let name = &session.launch.name;
     // What is remembered now: `run` writes down what it is about to make.
     Ok(session.request.state.load(name)?.is_none() && session.runtime.list(name).await?.is_empty())
 }
 
-async fn refuse_unknown(session: &Session) -> Result<()> {
+async fn refuse_unknown(session: &Cluster) -> Result<()> {
     if is_unknown(session).await? {
         Err(no_such_cluster(&session.launch.name))
     } else {
@@ -229,7 +229,7 @@ async fn refuse_unknown(session: &Session) -> Result<()> {
 }
 
 /// A destruction that was confirmed and begun is finished before anything else is done.
-async fn finish(session: &Session, listener: &dyn Listener) -> Result<usize> {
+async fn finish(session: &Cluster, listener: &dyn Listener) -> Result<usize> {
     if pending(session) == Some(Pending::Reset) {
         session
             .context(listener)
@@ -239,7 +239,7 @@ async fn finish(session: &Session, listener: &dyn Listener) -> Result<usize> {
     finish_removal(session, listener).await
 }
 
-async fn finish_removal(session: &Session, listener: &dyn Listener) -> Result<usize> {
+async fn finish_removal(session: &Cluster, listener: &dyn Listener) -> Result<usize> {
     if pending(session) != Some(Pending::Removal) {
         return Ok(0);
     }
@@ -251,7 +251,7 @@ async fn finish_removal(session: &Session, listener: &dyn Listener) -> Result<us
 
 /// The nodes run and are empty. Only what empties them is pending meanwhile: a reset that is
 /// refused before, or fails after, must not cost anybody data later on.
-async fn empty(session: &Session, listener: &dyn Listener) -> Result<usize> {
+async fn empty(session: &Cluster, listener: &dyn Listener) -> Result<usize> {
     let (launch, password) = (&session.launch, session.password());
     let meanwhile = pending(session).filter(|pending| *pending == Pending::Reset);
     let started = part(
@@ -274,7 +274,7 @@ async fn empty(session: &Session, listener: &dyn Listener) -> Result<usize> {
 }
 
 /// Nodes, what they shared and their data are gone.
-async fn remove(session: &Session, listener: &dyn Listener) -> Result<usize> {
+async fn remove(session: &Cluster, listener: &dyn Listener) -> Result<usize> {
     part(
         session,
         listener,
@@ -286,19 +286,19 @@ async fn remove(session: &Session, listener: &dyn Listener) -> Result<usize> {
 }
 
 /// Nodes that are about to be emptied or removed may come back in any number.
-fn refuse_resizing(session: &Session) -> Result<()> {
+fn refuse_resizing(session: &Cluster) -> Result<()> {
     match pending(session) {
         Some(_) => Ok(()),
         None => start::refuse_resizing(&session.launch, session.before.as_ref()),
     }
 }
 
-fn pending(session: &Session) -> Option<Pending> {
+fn pending(session: &Cluster) -> Option<Pending> {
     session.request.remembered.as_ref()?.pending
 }
 
 /// The launch that was applied last to the nodes that there are.
-fn before(session: &Session) -> Option<&Launch> {
+fn before(session: &Cluster) -> Option<&Launch> {
     session
         .before
         .as_ref()
@@ -318,7 +318,7 @@ enum End {
 
 /// Runs a part of a change: what is to be true is remembered before its first step.
 async fn part<T>(
-    session: &Session,
+    session: &Cluster,
     listener: &dyn Listener,
     meanwhile: Option<Pending>,
     end: End,
@@ -334,20 +334,20 @@ async fn part<T>(
     Ok(outcome)
 }
 
-async fn journaled<T>(session: &Session, work: impl Future<Output = Result<T>>) -> Result<T> {
+async fn journaled<T>(session: &Cluster, work: impl Future<Output = Result<T>>) -> Result<T> {
     let outcome = work.await;
     session.journal().end(&outcome)?;
     outcome
 }
 
 /// Writes down a cluster before anything of it is made, so that nobody else chooses its ports.
-pub fn promise(session: &Session) -> Result<()> {
+pub fn promise(session: &Cluster) -> Result<()> {
     remember(session, None, false)
 }
 
 /// Writes down the cluster as it is to be, and its rendered files.
-fn remember(session: &Session, pending: Option<Pending>, settled: bool) -> Result<()> {
-    let Session {
+fn remember(session: &Cluster, pending: Option<Pending>, settled: bool) -> Result<()> {
+    let Cluster {
         request, launch, ..
     } = session;
     let first_port = launch.nodes.first().map_or(1, |node| node.port);

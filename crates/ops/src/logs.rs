@@ -1,7 +1,7 @@
 //! `logs`: what the nodes wrote, merged in time order, and what they go on to write.
 
+use crate::cluster::handle::Cluster;
 use crate::cluster::handle::no_such_cluster;
-use crate::cluster::session::Session;
 use futures_util::StreamExt;
 use rcluster_core::{
     error::{Error, Kind, Result},
@@ -20,7 +20,7 @@ use std::{
 const SETTLE: Duration = Duration::from_millis(150);
 
 /// The nodes whose logs can be read: those that are named, or all. A stopped one has a log too.
-pub async fn nodes(session: &Session, only: &[NodeName]) -> Result<Vec<NodeName>> {
+pub async fn nodes(session: &Cluster, only: &[NodeName]) -> Result<Vec<NodeName>> {
     let name = &session.launch.name;
     let placed = session.runtime.list(name).await?;
     if placed.is_empty() {
@@ -43,7 +43,7 @@ pub async fn nodes(session: &Session, only: &[NodeName]) -> Result<Vec<NodeName>
 /// Reads the last `tail` lines of each node (`None`: all) and, with `follow`, what comes. Ends when
 /// `show` says so, and otherwise when all nodes have said everything or are gone.
 pub async fn read(
-    session: &Session,
+    session: &Cluster,
     nodes: &[NodeName],
     tail: Option<usize>,
     follow: bool,

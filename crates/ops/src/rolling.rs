@@ -5,7 +5,7 @@
 //! after each node, so that the same command goes on from there.
 
 use crate::{
-    cluster::{context::Context, event::Listener, session::Session},
+    cluster::{context::Context, event::Listener, handle::Cluster},
     failover::{carry_out::carry_out, give_back, ground::Ground, hold, scene::Scene},
     store::{drill::Rolling, state::State},
     up::Outcome,
@@ -25,7 +25,7 @@ use rcluster_core::{
 use serde_json::json;
 
 /// Whether a rolling restart was interrupted and goes on now, or a drill was: a node may be down.
-pub fn is_interrupted(session: &Session, listener: &dyn Listener) -> Result<bool> {
+pub fn is_interrupted(session: &Cluster, listener: &dyn Listener) -> Result<bool> {
     let (state, name) = (&session.request.state, &session.launch.name);
     let begun = state.rolling(name)?;
     if let Some(begun) = &begun {
@@ -38,7 +38,7 @@ pub fn is_interrupted(session: &Session, listener: &dyn Listener) -> Result<bool
 }
 
 /// Restarts every node, one after another. What [`is_interrupted`] has to be up again.
-pub async fn rolling(session: &Session, listener: &dyn Listener) -> Result<Outcome> {
+pub async fn rolling(session: &Cluster, listener: &dyn Listener) -> Result<Outcome> {
     let ground = Ground::of(session, listener);
     let (state, name) = (&session.request.state, &session.launch.name);
     let begun = state.rolling(name)?;
@@ -85,7 +85,7 @@ async fn one_by_one(
 }
 
 /// What [`rolling()`] would do.
-pub async fn dry_run(session: &Session, listener: &dyn Listener) -> Result<Outline> {
+pub async fn dry_run(session: &Cluster, listener: &dyn Listener) -> Result<Outline> {
     let ground = Ground::of(session, listener);
     let (state, launch) = (&session.request.state, &session.launch);
     let begun = state.rolling(&launch.name)?;
@@ -194,7 +194,7 @@ fn tell(context: &Context<'_>, turn: &Turn) -> Result<()> {
     Ok(())
 }
 
-fn outcome(session: &Session, scene: &Scene, changes: usize) -> Result<Outcome> {
+fn outcome(session: &Cluster, scene: &Scene, changes: usize) -> Result<Outcome> {
     let dial = |node: &NodeName| Ok(scene.member(node)?.dial.clone());
     let masters = scene.seats.iter().map(|seats| dial(&seats.master));
     let members = scene.members().into_iter();

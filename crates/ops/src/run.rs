@@ -6,7 +6,7 @@
 use super::{env, evidence, lifecycle, signals::Signals, status, up::Extent};
 use crate::cluster::{
     event::{Event, Listener},
-    session::{Purpose, Request, Session},
+    handle::{Cluster, Purpose, Request},
 };
 use crate::store::{lock::Lock, state::State};
 use rcluster_core::{
@@ -31,7 +31,7 @@ const ASTRAY: &[&str] = &["RCLUSTER_FILE", "RCLUSTER_SEED", "RCLUSTER_RUNTIME"];
 
 /// A cluster that is up, for a command.
 pub struct Run {
-    session: Session,
+    session: Cluster,
     started: jiff::Timestamp,
     endpoints: Vec<Endpoint>,
     interrupted: bool,
@@ -283,7 +283,7 @@ fn interrupted() -> Error {
 
 /// Two runs at once must not choose the same ports: until what was chosen is remembered, nobody
 /// else chooses.
-async fn create(request: Request, listener: &dyn Listener) -> Result<Session> {
+async fn create(request: Request, listener: &dyn Listener) -> Result<Cluster> {
     let state = request.state.clone();
     let deadline = request.deadline;
     let choosing = wait_until(Duration::from_millis(50), deadline, || {
@@ -296,7 +296,7 @@ async fn create(request: Request, listener: &dyn Listener) -> Result<Session> {
     let choosing = choosing.map_err(|_| {
         Error::deadline("other runs keep choosing ports").hint(hint![Verb::List, " shows them"])
     })?;
-    let session = Session::create(request, Purpose::Change, listener).await?;
+    let session = Cluster::create(request, Purpose::Change, listener).await?;
     lifecycle::promise(&session)?;
     drop(choosing);
     Ok(session)

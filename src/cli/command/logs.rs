@@ -12,7 +12,7 @@ use crate::{
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb, node::NodeName};
 use rcluster_ops::{
-    cluster::session::{Purpose, Session},
+    cluster::handle::{Cluster, Purpose},
     logs,
 };
 
@@ -66,7 +66,7 @@ impl Execute for Logs {
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let request = settings::request(global, &SpecFlags::default())?;
-        let session = Session::find(request, Purpose::Look).await?;
+        let session = Cluster::find(request, Purpose::Look).await?;
         let nodes = logs::nodes(&session, &self.nodes).await?;
         let lines = Lines::new(screen, &nodes);
         logs::read(

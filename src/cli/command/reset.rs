@@ -13,7 +13,7 @@ use crate::{
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb};
 use rcluster_ops::{
-    cluster::session::{Purpose, Session},
+    cluster::handle::{Cluster, Purpose},
     down, lifecycle, reset,
 };
 
@@ -40,7 +40,7 @@ impl Execute for Reset {
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let request = settings::request(global, &SpecFlags::default())?;
         if global.dry_run {
-            let session = Session::find(request, Purpose::Look).await?;
+            let session = Cluster::find(request, Purpose::Look).await?;
             let progress = Progress::new(screen);
             let context = session.context(&progress);
             let plan = if self.hard {
@@ -52,7 +52,7 @@ impl Execute for Reset {
             result::plan(screen, &plan)?;
             return Ok(Verdict::Fine);
         }
-        let session = Session::find(request, Purpose::Change).await?;
+        let session = Cluster::find(request, Purpose::Change).await?;
         let name = &session.launch.name;
         let what = if self.hard { "reset --hard" } else { "reset" };
         confirm(global, name, &deletes(&session, what).await).await?;

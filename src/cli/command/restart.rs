@@ -13,7 +13,7 @@ use crate::{
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb, node::NodeName};
 use rcluster_ops::{
-    cluster::session::{Purpose, Session},
+    cluster::handle::{Cluster, Purpose},
     lifecycle, restart, rolling,
 };
 
@@ -46,20 +46,20 @@ impl Execute for Restart {
         let request = settings::request(global, &SpecFlags::default())?;
         let progress = Progress::new(screen);
         if global.dry_run && self.rolling {
-            let session = Session::find(request, Purpose::Look).await?;
+            let session = Cluster::find(request, Purpose::Look).await?;
             let outline = rolling::dry_run(&session, &progress).await?;
             progress.finish();
             return drill::outline(screen, &outline).map(|()| Verdict::Fine);
         }
         if global.dry_run {
-            let session = Session::create(request, Purpose::Look, &progress).await?;
+            let session = Cluster::create(request, Purpose::Look, &progress).await?;
             let plan =
                 restart::dry_run(&session.context(&progress), &session.launch, &self.nodes).await?;
             progress.finish();
             result::plan(screen, &plan)?;
             return Ok(Verdict::Fine);
         }
-        let session = Session::create(request, Purpose::Change, &progress).await?;
+        let session = Cluster::create(request, Purpose::Change, &progress).await?;
         let outcome = if self.rolling {
             lifecycle::rolling(&session, &progress).await?
         } else {

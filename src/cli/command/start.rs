@@ -12,7 +12,7 @@ use crate::{
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb, node::NodeName};
 use rcluster_ops::{
-    cluster::session::{Purpose, Session},
+    cluster::handle::{Cluster, Purpose},
     lifecycle,
     up::{self, Extent},
 };
@@ -43,14 +43,14 @@ impl Execute for Start {
         let request = settings::request(global, &self.spec)?;
         let progress = Progress::new(screen);
         if global.dry_run {
-            let session = Session::create(request, Purpose::Look, &progress).await?;
+            let session = Cluster::create(request, Purpose::Look, &progress).await?;
             let plan =
                 up::dry_start(&session.context(&progress), &session.launch, &self.nodes).await?;
             progress.finish();
             result::plan(screen, &plan)?;
             return Ok(Verdict::Fine);
         }
-        let session = Session::create(request, Purpose::Change, &progress).await?;
+        let session = Cluster::create(request, Purpose::Change, &progress).await?;
         let outcome = lifecycle::up(&session, &progress, Extent::Start(self.nodes.clone())).await?;
         result::up(screen, &session.launch, &outcome, &progress, "start")?;
         Ok(Verdict::Fine)

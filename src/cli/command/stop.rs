@@ -13,7 +13,7 @@ use crate::{
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb, node::NodeName};
 use rcluster_ops::{
-    cluster::session::{Purpose, Session},
+    cluster::handle::{Cluster, Purpose},
     lifecycle, stop,
 };
 
@@ -41,7 +41,7 @@ impl Execute for Stop {
         let request = settings::request(global, &SpecFlags::default())?;
         let progress = Progress::new(screen);
         if global.dry_run {
-            let session = Session::find(request, Purpose::Look).await?;
+            let session = Cluster::find(request, Purpose::Look).await?;
             let plan = stop::plan(
                 &session.context(&progress),
                 &session.launch.name,
@@ -52,7 +52,7 @@ impl Execute for Stop {
             result::plan(screen, &plan)?;
             return Ok(Verdict::Fine);
         }
-        let session = Session::find(request, Purpose::Change).await?;
+        let session = Cluster::find(request, Purpose::Change).await?;
         unsaved(global, &session, "stop", &self.nodes).await?;
         let stopped = lifecycle::stop(&session, &progress, &self.nodes).await?;
         result::stopped(screen, &session.launch, stopped, &progress)?;

@@ -12,7 +12,7 @@ use crate::{
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb};
 use rcluster_ops::{
-    cluster::session::{Purpose, Session},
+    cluster::handle::{Cluster, Purpose},
     lifecycle,
     up::{self, Extent},
 };
@@ -41,7 +41,7 @@ impl Execute for Up {
         let request = settings::request(global, &self.spec)?;
         let progress = Progress::new(screen);
         if global.dry_run {
-            let session = Session::create(request, Purpose::Look, &progress).await?;
+            let session = Cluster::create(request, Purpose::Look, &progress).await?;
             let context = session.context(&progress);
             let plan = up::dry_run(
                 &context,
@@ -54,7 +54,7 @@ impl Execute for Up {
             result::plan(screen, &plan)?;
             return Ok(Verdict::Fine);
         }
-        let session = Session::create(request, Purpose::Change, &progress).await?;
+        let session = Cluster::create(request, Purpose::Change, &progress).await?;
         let outcome = lifecycle::up(&session, &progress, Extent::All).await?;
         result::up(screen, &session.launch, &outcome, &progress, "up")?;
         Ok(Verdict::Fine)

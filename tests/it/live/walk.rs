@@ -102,7 +102,6 @@ impl<'a> Walk<'a> {
             7 if self.say(node, &["cluster", "replicate", &id]) => {
                 self.keys.insert(node, BTreeSet::new());
             }
-            5 | 7 => {}
             8 => {
                 let ways: [&[&str]; 3] = [&["migrating", &id], &["importing", &id], &["node", &id]];
                 let way = ways[usize::try_from(dice.below(3)).unwrap()];

@@ -21,7 +21,7 @@ use rcluster_ops::{
     cluster::{
         context::Kill,
         event::{Event, Listener},
-        handle::{Cluster as Session, Request},
+        handle::{Cluster, Request},
     },
     lifecycle,
     store::state::State,
@@ -162,12 +162,12 @@ impl World {
         State::at(self.folder.path().join("state"))
     }
 
-    fn session(&self) -> Session {
+    fn session(&self) -> Cluster {
         self.session_on(&self.wire)
     }
 
     /// A run that speaks to the nodes over this handle.
-    fn session_on(&self, wire: &FakeWire) -> Session {
+    fn session_on(&self, wire: &FakeWire) -> Cluster {
         let state = self.state();
         let name = &self.spec.name;
         let request = Request {
@@ -181,7 +181,7 @@ impl World {
         };
         let password = self.password.as_ref().map(Secret::reveal);
         let wire = wire.with_password(password);
-        Session::with(request, Box::new(self.runtime.clone()), Box::new(wire))
+        Cluster::with(request, Box::new(self.runtime.clone()), Box::new(wire))
     }
 
     /// Runs a command; says how many changes it made.

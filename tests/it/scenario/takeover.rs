@@ -15,7 +15,7 @@ use rcluster_ops::{
     cluster::{
         context::Kill,
         event::{Event, Listener},
-        session::Session,
+        handle::Cluster,
     },
     drill::prepare,
     failover::{
@@ -58,7 +58,7 @@ impl World {
     }
 
     /// `restart --rolling`; returns how many nodes it restarted.
-    async fn roll(&self, session: &Session) -> Result<usize, Error> {
+    async fn roll(&self, session: &Cluster) -> Result<usize, Error> {
         let outcome = lifecycle::rolling(session, &self.heard).await;
         outcome.map(|outcome| outcome.changes)
     }

@@ -3,11 +3,9 @@
 use super::event::{Event, Listener};
 use crate::store::audit::Journal;
 use rcluster_core::{
-    error::{Error, Result},
-    node::NodeName,
+    error::Result,
     render::{self, Place},
     secret::Secret,
-    snapshot::answer::WireError,
     spec::launch::{Launch, NodeLaunch},
 };
 use rcluster_runtime::Runtime;
@@ -89,9 +87,4 @@ impl Context<'_> {
             None => render::redis_conf(launch, node, Place::Container, password),
         }
     }
-}
-
-/// Until its users are renamed.
-pub fn wire_failure(node: &NodeName, error: &WireError) -> Error {
-    error.failure(node)
 }

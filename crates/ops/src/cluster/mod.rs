@@ -10,8 +10,3 @@ pub mod handle;
 mod listed;
 pub mod look;
 pub mod verify;
-
-/// Until its users are renamed.
-pub mod session {
-    pub use super::handle::{Cluster as Session, Purpose, Request};
-}

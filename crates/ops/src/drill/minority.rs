@@ -3,16 +3,14 @@
 //! acknowledged writes are gone.
 
 use super::preflight::Target;
-use crate::{
-    cluster::context::wire_failure,
-    failover::{canary, ground::Ground, scene::Scene},
-};
+use crate::failover::{canary, ground::Ground, scene::Scene};
 use rcluster_core::{
     error::{Error, Result},
     failover::words::Class,
     hint,
     hint::Verb,
     node::{Endpoint, NodeName},
+    snapshot::answer::WireError,
 };
 use rcluster_runtime::{
     Beside,
@@ -171,7 +169,7 @@ impl Heard {
             return Err(Error::failed("the shard has no master"));
         };
         let at: &Endpoint = &scene.member(&seats.master)?.dial;
-        let failed = |name: &NodeName, error| wire_failure(name, &error);
+        let failed = |name: &NodeName, error: WireError| error.failure(name);
         let keys = [self.key.clone().into_bytes()];
         let values = ground.live().values(at, &keys).await;
         let values = values.map_err(|error| failed(&seats.master, error))?;

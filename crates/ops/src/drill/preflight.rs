@@ -2,7 +2,7 @@
 
 use super::prepare::Request;
 use crate::{
-    cluster::context::{Context, wire_failure},
+    cluster::context::Context,
     failover::{canary::room, pick::picked, scene::Scene},
 };
 use rcluster_core::snapshot::place::Capabilities;
@@ -209,7 +209,7 @@ async fn config(context: &Context<'_>, scene: &Scene, seats: &Seats) -> Result<C
     let mut all: BTreeMap<NodeName, BTreeMap<String, String>> = BTreeMap::new();
     for member in &scene.members() {
         let settings = context.wire.config_get(&member.dial, &names).await;
-        let settings = settings.map_err(|error| wire_failure(&member.name, &error))?;
+        let settings = settings.map_err(|error| error.failure(&member.name))?;
         all.insert(member.name.clone(), settings);
     }
     let text = |node: &NodeName, name: &str| {

@@ -3,7 +3,7 @@
 
 use super::preflight::{Target, preflight};
 use crate::{
-    cluster::{context::wire_failure, event::Listener, session::Session},
+    cluster::{event::Listener, handle::Cluster},
     failover::{ground::Ground, rest, scene::Scene},
     store::drill::Intent,
 };
@@ -164,7 +164,7 @@ fn heirs(scene: &Scene, target: &Target, request: &Request) -> Vec<Heir> {
 
 /// What a drill would do, the first of `repeat`.
 pub async fn dry_run(
-    session: &Session,
+    session: &Cluster,
     listener: &dyn Listener,
     request: &Request,
     repeat: u32,
@@ -216,7 +216,7 @@ async fn settings(
     let dial = &scene.member(&node)?.dial;
     let names = ["min-replicas-to-write", "min-replicas-max-lag"];
     let now = ground.context.wire.config_get(dial, &names).await;
-    let now = now.map_err(|error| wire_failure(&node, &error))?;
+    let now = now.map_err(|error| error.failure(&node))?;
     target.config.min_replicas = u64::from(least);
     let wanted = [least.to_string(), MAX_LAG.to_owned()];
     let pairs = names.into_iter().map(str::to_owned).zip(wanted);

@@ -10,7 +10,7 @@ use super::{
     stop::Stop,
 };
 use crate::{
-    cluster::{event::Listener, session::Session},
+    cluster::{event::Listener, handle::Cluster},
     failover::{
         canary::discard, carry_out::carry_out, give_back, ground::Ground, mend, rest, scene::Scene,
     },
@@ -41,7 +41,7 @@ pub fn refuse_strangers(fault: Fault) -> Error {
 /// Runs one drill. What an earlier one left that was killed has to be put right before
 /// (`lifecycle::finish_drill`): its masters are not those of this one.
 pub async fn drill(
-    session: &Session,
+    session: &Cluster,
     listener: &dyn Listener,
     request: &Request,
     stop: &Stop,

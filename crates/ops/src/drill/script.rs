@@ -7,7 +7,7 @@ use super::{
     watch::{self, Watch},
 };
 use crate::{
-    cluster::{apply::Applier, context::wire_failure, event::Event},
+    cluster::{apply::Applier, event::Event},
     failover::{
         canary::{Canaries, Pace},
         ground::Ground,
@@ -502,7 +502,7 @@ impl<'a> Script<'a> {
         let dial = &self.prepared.scene.member(heir)?.dial;
         self.say(&format!("CLUSTER FAILOVER TAKEOVER on {heir}"));
         let taken = self.ground.live().failover(dial, Manner::Takeover).await;
-        taken.map_err(|error| wire_failure(heir, &error))
+        taken.map_err(|error| error.failure(heir))
     }
 }
 

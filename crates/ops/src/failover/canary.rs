@@ -5,7 +5,6 @@
 //! `rcluster:drill:`, expire after an hour, and are removed at the end.
 
 use super::scene::Scene;
-use crate::cluster::context::wire_failure;
 use rcluster_core::{
     error::{Error, Result},
     failover::{
@@ -309,7 +308,7 @@ pub async fn find(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Result<Vec<
         let values = wire
             .values(&at, &keys)
             .await
-            .map_err(|error| wire_failure(&name, &error))?;
+            .map_err(|error| error.failure(&name))?;
         all.push(Found::of(lane, &values));
     }
     Ok(all)
@@ -341,7 +340,7 @@ pub async fn discard(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Result<(
             .collect();
         wire.discard(&at, &keys)
             .await
-            .map_err(|error| wire_failure(&name, &error))?;
+            .map_err(|error| error.failure(&name))?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@
 //! Behind seeds nothing can be noted, so nothing is changed there.
 
 use super::{ground::Ground, mend::change, scene::Scene};
-use crate::{cluster::context::wire_failure, store::drill::Intent};
+use crate::store::drill::Intent;
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
@@ -93,9 +93,7 @@ async fn now(ground: &Ground<'_>, scene: &Scene) -> Result<Vec<(NodeName, Vec<(S
     let members = scene.members();
     let asked = members.iter().map(async |member| {
         let config = ground.context.wire.config_get(&member.dial, &[BARRIER]);
-        let config = config
-            .await
-            .map_err(|error| wire_failure(&member.name, &error))?;
+        let config = config.await.map_err(|error| error.failure(&member.name))?;
         Ok::<_, Error>((member.name.clone(), config.into_iter().collect()))
     });
     join_all(asked).await.into_iter().collect()

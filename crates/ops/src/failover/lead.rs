@@ -1,7 +1,6 @@
 //! A replica takes over because it is told to.
 
 use super::{ground::Ground, scene::Scene, spread::spread};
-use crate::cluster::context::wire_failure;
 use rcluster_core::{
     error::{Error, Result},
     failover::words::Manner,
@@ -71,7 +70,7 @@ pub async fn lead(
                 refusal: Refusal::NotAReplica,
                 ..
             }) => {}
-            Err(error) => return Err(wire_failure(to, &error)),
+            Err(error) => return Err(error.failure(to)),
         }
         let outcome = wait_until(POLL, ONE_TRY, async || {
             Ok::<_, Error>(match wire.glance(&dial, GLANCE).await {

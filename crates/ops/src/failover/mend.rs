@@ -1,7 +1,7 @@
 //! Putting right what a drill broke or changed: while it runs, and after it was killed.
 
 use super::{ground::Ground, scene::Scene};
-use crate::{cluster::context::wire_failure, store::drill::Intent};
+use crate::store::drill::Intent;
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
@@ -104,7 +104,7 @@ pub async fn change(
     for (node, settings) in settings {
         let dial = &scene.member(node)?.dial;
         let set = ground.context.wire.config_set(dial, settings).await;
-        set.map_err(|error| wire_failure(node, &error))?;
+        set.map_err(|error| error.failure(node))?;
     }
     Ok(())
 }

@@ -7,8 +7,7 @@
 //! after that, it does nothing and the clients wait just as long. So it is let rest first.
 
 use super::{ground::Ground, scene::Scene};
-use crate::cluster::context::wire_failure;
-use rcluster_core::{error::Result, node::NodeName};
+use rcluster_core::{error::Result, node::NodeName, snapshot::answer::WireError};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -21,7 +20,7 @@ const ROUNDING: Duration = Duration::from_secs(1);
 /// How much longer a replica has to rest before it may take over.
 pub async fn left(ground: &Ground<'_>, scene: &Scene, node: &NodeName) -> Result<Duration> {
     let dial = &scene.member(node)?.dial;
-    let failed = |error| wire_failure(node, &error);
+    let failed = |error: WireError| error.failure(node);
     let past = ground.live().past_elections(dial).await.map_err(failed)?;
     if past.requests == 0 {
         return Ok(Duration::ZERO);
