@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 /// How many nodes one view may name. Redis recommends up to about a thousand.
-pub const MOST_NODES: usize = 4_000;
+pub const MOST_NODES: usize = 2_000;
 
 /// How many bytes of lines that differ [`Lines`] holds.
 const MOST_BYTES: usize = 8 << 20;
@@ -422,7 +422,7 @@ aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 10.0.0.9:7009@17009 handshake - 0 0 0 d
         let line = |i: usize| format!("{i:040x} 127.0.0.1:7000@17000 master - 0 0 1 connected\n");
         let text: String = (0..=MOST_NODES).map(line).collect();
         let why = parse(&text).expect_err("too many");
-        assert_eq!(why, "it names more than 4000 nodes");
+        assert_eq!(why, "it names more than 2000 nodes");
         let mut lines = Lines::default();
         let long = "9 ".repeat(2 << 20);
         let of = |i: usize| {
