@@ -18,7 +18,8 @@ use rcluster_core::{
     node::{Address, BUS_OFFSET, Endpoint, NodeId, NodeName},
     plan::step::{Goal, Plan, Step},
     snapshot::{
-        Member, Seen, Snapshot, capability::Capability, nodes_text::Failure, places::Places,
+        Member, Seen, Snapshot, answer::WireError, capability::Capability, nodes_text::Failure,
+        places::Places, refusal::Refusal,
     },
     spec::launch::Launch,
     text::count::count,
@@ -55,6 +56,7 @@ pub async fn dry_run(cluster: &Cluster, replicas: u16, listener: &dyn Listener) 
     let seen = look::patiently(&context, &seen).await;
     let now = settings_now(&context, &request.state, &seen).await?;
     let mut plan = form::form(&seen.seats()?, usize::from(replicas), &now)?;
+    unhurried(&mut plan, &now);
     form::explain(&mut plan);
     Ok(plan)
 }
@@ -76,7 +78,8 @@ pub async fn init(
         }
     }
     let seen = look::patiently(context, &seen).await;
-    let plan = form::form(&seen.seats()?, usize::from(replicas), &afterwards)?;
+    let mut plan = form::form(&seen.seats()?, usize::from(replicas), &afterwards)?;
+    unhurried(&mut plan, &afterwards);
     let launch = Launch::foreign();
     let mut applier = Applier::new(context, &launch, None).having_seen(seen.clone());
     applier.apply(&plan).await?;
@@ -177,13 +180,13 @@ pub async fn seeds(context: &Context<'_>, endpoints: &[Endpoint]) -> Result<Snap
     })
 }
 
-/// Somebody else's server may be older, or have commands renamed away: better refused before
-/// anything is touched than half-way. Where the user may not ask, it is found out as it goes.
+/// Somebody else's server may be older: better refused before anything is touched than half-way.
+/// CONFIG may be missing: it only makes forming faster. Where the user may not ask, it is found out as it goes.
 async fn able(context: &Context<'_>, seed: &Endpoint) -> Result<()> {
     let Ok(capabilities) = context.wire.capabilities(seed).await else {
         return Ok(());
     };
-    let lacking = capabilities.lacks(&Capability::ALL);
+    let lacking = capabilities.lacks(&[Capability::AddSlotsRange]);
     if lacking.is_empty() {
         return Ok(());
     }
@@ -215,8 +218,31 @@ fn members(seen: &Snapshot) -> impl Iterator<Item = (Member, &str)> {
 }
 
 async fn hurried_now(context: &Context<'_>, member: &Member) -> Result<BTreeMap<String, String>> {
-    let live = context.wire.config_get(&member.dial, &HURRIED).await;
-    live.map_err(|error| error.failure(&member.name))
+    match context.wire.config_get(&member.dial, &HURRIED).await {
+        Ok(live) => Ok(live),
+        // Its CONFIG is renamed away: then nothing of it is hurried.
+        Err(WireError::Reply {
+            refusal: Refusal::NoSuchCommand,
+            ..
+        }) => Ok(BTreeMap::new()),
+        Err(error) => Err(error.failure(&member.name)),
+    }
+}
+
+/// Forming sets nothing on nodes whose settings are not known: without CONFIG they are formed all
+/// the same, only slower.
+fn unhurried(plan: &mut Plan, afterwards: &Afterwards) {
+    let unknown = |node: &NodeName| afterwards.get(node).is_some_and(BTreeMap::is_empty);
+    for stage in &mut plan.stages {
+        let is_kept = |step: &Step| !matches!(step, Step::Set { node, .. } if unknown(node));
+        stage.steps.retain(is_kept);
+    }
+    if afterwards.values().any(BTreeMap::is_empty) {
+        plan.notes.push(
+            "nodes whose CONFIG command is renamed away are formed without hurrying them"
+                .to_owned(),
+        );
+    }
 }
 
 /// What is still hurried: the plan puts back what it hurried itself, but not what an earlier run

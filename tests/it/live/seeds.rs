@@ -171,3 +171,20 @@ fn what_holds_keys_or_belongs_elsewhere_is_not_touched() {
     assert!(said.err.contains(&ports[5].to_string()), "{}", said.err);
     untouched(&[ports[0], ports[2], ports[3], ports[4]]);
 }
+
+#[test]
+fn servers_without_config_are_formed_all_the_same() {
+    let Some(rig) = Rig::new(On::Process, "seeds without CONFIG") else {
+        return;
+    };
+    let servers = start(&rig, 6, "rename-command CONFIG \"\"\n");
+    let said = init(&rig, &rig.ports(6), &[]).expect(0);
+    assert!(
+        said.err.contains("CONFIG command is renamed away"),
+        "{}",
+        said.err
+    );
+    let seed = format!("127.0.0.1:{}", rig.port);
+    rig.run(&["status", "--seed", &seed]).expect(0);
+    drop(servers);
+}
