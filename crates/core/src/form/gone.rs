@@ -75,11 +75,21 @@ pub(super) fn heir<'a, 'b>(seats: &'a [Seat<'b>], id: &NodeId) -> Option<&'a Sea
     seats.get(index_of_heir(seats, id)?)
 }
 
+/// Whether a replica that was told to follow somebody else still has the data of the master that it
+/// came from: it names the same stream of writes as a master that is there.
+fn is_copy_of_another(seats: &[Seat<'_>], replica: &Seat<'_>) -> bool {
+    let stream = &replica.report.info.replication.stream;
+    let masters = seats.iter().filter(|seat| !seat.is_replica());
+    let mut streams = masters.map(|seat| &seat.report.info.replication.stream);
+    !stream.is_empty() && streams.any(|of| of == stream)
+}
+
 fn index_of_heir(seats: &[Seat<'_>], id: &NodeId) -> Option<usize> {
     seats
         .iter()
         .enumerate()
         .filter(|(_, seat)| seat.me().is_some_and(|me| me.master.as_ref() == Some(id)))
+        .filter(|(_, seat)| !is_copy_of_another(seats, seat))
         .max_by_key(|(i, seat)| (seat.report.info.replication.offset, std::cmp::Reverse(*i)))
         .map(|(i, _)| i)
 }

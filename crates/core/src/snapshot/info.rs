@@ -126,6 +126,8 @@ pub struct NodeInfo {
 pub struct Replication {
     /// What the node is.
     pub role: Role,
+    /// `master_replid`: which stream of writes its data is of; a replica has its master's.
+    pub stream: String,
     /// `master_repl_offset` on a master, `slave_repl_offset` on a replica.
     pub offset: u64,
     /// Of a replica: whether the link to its master is up.
@@ -169,6 +171,7 @@ impl Default for Replication {
     fn default() -> Self {
         Replication {
             role: Role::Master,
+            stream: String::new(),
             offset: 0,
             link_up: false,
             last_io_seconds: None,
@@ -214,6 +217,7 @@ impl NodeInfo {
                     Some("slave") => Role::Replica,
                     _ => Role::Master,
                 },
+                stream: fields.text("master_replid").unwrap_or_default().to_owned(),
                 offset: match fields.text("slave_repl_offset") {
                     Some(offset) => offset.parse().unwrap_or(0),
                     None => fields.number("master_repl_offset"),
