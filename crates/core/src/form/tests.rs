@@ -404,3 +404,27 @@ fn many_nodes_meet_a_few_neighbours_each() {
     assert_eq!(peers.len(), 7);
     assert_eq!(peers[0].as_str(), "n0");
 }
+
+#[test]
+fn who_still_has_another_masters_data_inherits_nothing() {
+    // Node 9 is gone. Node 1 has its data; node 2 was told to follow it afterwards, and what it has
+    // is of node 0, further on in another stream.
+    let view = |me: usize| {
+        let flags = |i: usize, role: &str| {
+            let myself = if i == me { "myself," } else { "" };
+            format!("{myself}{role}")
+        };
+        line(0, &flags(0, "master"), None, "0-99")
+            + &line(1, &flags(1, "slave"), Some(9), "")
+            + &line(2, &flags(2, "slave"), Some(9), "")
+            + &line(9, "master,fail", None, "100-199")
+    };
+    let mut reports: Vec<Report> = (0..3).map(|i| report(&view(i))).collect();
+    for (report, (stream, offset)) in reports.iter_mut().zip([("a", 900), ("b", 10), ("a", 900)]) {
+        let replication = &mut report.info.replication;
+        (replication.stream, replication.offset) = (stream.to_owned(), offset);
+    }
+    let seats = seats(&reports);
+    let heir = gone::heir(&seats, &id(9).parse().expect("an id"));
+    assert_eq!(heir.map(|seat| seat.name.as_str()), Some("node-2"));
+}
