@@ -122,7 +122,6 @@ fn published(publish: &Publish) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::spec::{Access, RuntimeKind, Spec};

@@ -157,7 +157,6 @@ fn hex(text: &mut String, bytes: &[u8]) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::spec::{Access, RuntimeKind, Spec, directive::Value};

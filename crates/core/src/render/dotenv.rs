@@ -110,7 +110,6 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::spec::{RuntimeKind, Spec};

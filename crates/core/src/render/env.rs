@@ -218,7 +218,6 @@ pub fn foreign_notes() -> Vec<String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::spec::{RuntimeKind, Spec};
