@@ -33,6 +33,21 @@ pub enum Command {
     Mget(Vec<Vec<u8>>),
     /// WAIT until that many replicas have what this connection wrote, or that long.
     Wait(usize, Duration),
+    /// ASKING: the next command is carried out although the slot is only being imported.
+    Asking,
+    /// DUMP.
+    Dump(Vec<u8>),
+    /// RESTORE of what DUMP said, with the expiry that PTTL said.
+    Restore {
+        /// The key.
+        key: Vec<u8>,
+        /// What DUMP said.
+        payload: Vec<u8>,
+        /// After which it goes by itself; `None`: never.
+        expire: Option<Duration>,
+        /// What is there under this key is overwritten; else that is an error.
+        replace: bool,
+    },
     /// READONLY: until READWRITE a replica answers reads itself.
     ReadOnly,
     /// READWRITE.
@@ -54,6 +69,9 @@ impl Command {
             Command::Mset(_) => "MSET",
             Command::Mget(_) => "MGET",
             Command::Wait(..) => "WAIT",
+            Command::Asking => "ASKING",
+            Command::Dump(_) => "DUMP",
+            Command::Restore { .. } => "RESTORE",
             Command::ReadOnly => "READONLY",
             Command::ReadWrite => "READWRITE",
         }

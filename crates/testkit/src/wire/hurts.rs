@@ -2,7 +2,7 @@
 
 use super::{
     FakeWire,
-    node::{Node, Peer, union},
+    node::{Node, Peer},
 };
 use rcluster_core::{node::Address, slot::SlotSet, snapshot::nodes_text::Failure};
 use std::net::Ipv4Addr;
@@ -19,7 +19,7 @@ impl FakeWire {
                     peer.slots = peer.slots.minus(slots);
                 }
                 let me = node.me_mut();
-                me.slots = union(&me.slots, slots);
+                me.slots = me.slots.plus(slots);
             }
         });
     }

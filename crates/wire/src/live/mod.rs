@@ -130,6 +130,10 @@ impl LiveWire {
         lines.unwrap_or_else(PoisonError::into_inner).parse(view)
     }
 
+    pub(super) fn login(&self) -> &Login {
+        &self.login
+    }
+
     pub(super) fn is_connected(&self, at: &Endpoint) -> bool {
         self.lock().contains_key(at)
     }
