@@ -112,6 +112,19 @@ impl Progress {
                     ));
                 }
             }
+            Event::Moved {
+                slots,
+                of_slots,
+                keys,
+                of_keys,
+            } => {
+                let text = format!("{slots} of {of_slots} slots, {keys} of {of_keys} keys");
+                match &self.bar {
+                    Some(bar) => bar.set_message(text),
+                    None if slots == of_slots => self.line(&text),
+                    None => {}
+                }
+            }
             Event::Pull { image, done, total } => {
                 let text = match total {
                     0 => format!("pulling {image}"),

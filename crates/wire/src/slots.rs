@@ -65,6 +65,9 @@ impl Slots for LiveWire {
         slots: &[Slot],
         state: &SlotState,
     ) -> WireResult<Vec<WireResult<()>>> {
+        if slots.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut pipeline = Pipeline::with_capacity(slots.len());
         for slot in slots {
             pipeline.add_command(set_slot(*slot, state));
@@ -75,6 +78,9 @@ impl Slots for LiveWire {
     }
 
     async fn count_keys(&self, at: &Endpoint, slots: &[Slot]) -> WireResult<Vec<u64>> {
+        if slots.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut pipeline = Pipeline::with_capacity(slots.len());
         for slot in slots {
             let command = pipeline.cmd("CLUSTER").arg("COUNTKEYSINSLOT");
@@ -88,6 +94,9 @@ impl Slots for LiveWire {
     }
 
     async fn keys_in(&self, at: &Endpoint, slots: &[(Slot, u64)]) -> WireResult<Vec<Vec<Vec<u8>>>> {
+        if slots.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut pipeline = Pipeline::with_capacity(slots.len());
         for (slot, most) in slots {
             let command = pipeline.cmd("CLUSTER").arg("GETKEYSINSLOT");
@@ -99,6 +108,9 @@ impl Slots for LiveWire {
     }
 
     async fn sizes(&self, at: &Endpoint, keys: &[Vec<u8>]) -> WireResult<Vec<Option<u64>>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut pipeline = Pipeline::with_capacity(keys.len());
         for key in keys {
             pipeline.cmd("MEMORY").arg("USAGE").arg(key);
@@ -114,6 +126,9 @@ impl Slots for LiveWire {
         to: Address,
         manner: Manner,
     ) -> WireResult<Vec<WireResult<()>>> {
+        if parcels.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut pipeline = Pipeline::with_capacity(parcels.len());
         for keys in parcels {
             pipeline.add_command(self.migrate_command(keys, to, manner));

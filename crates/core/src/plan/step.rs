@@ -103,6 +103,15 @@ pub enum Step {
         /// Which slots.
         slots: SlotSet,
     },
+    /// Slots and their keys go from one master to another.
+    MoveSlots {
+        /// Who owns them.
+        from: NodeName,
+        /// Who is to own them.
+        to: NodeName,
+        /// Which slots.
+        slots: SlotSet,
+    },
     /// CLUSTER SET-CONFIG-EPOCH.
     SetEpoch {
         /// Which node.
@@ -256,6 +265,13 @@ impl fmt::Display for Step {
             Step::Flush { node } => write!(f, "{node}: FLUSHALL"),
             Step::Reset { node } => write!(f, "{node}: CLUSTER RESET HARD"),
             Step::AddSlots { node, slots } => write!(f, "{node}: CLUSTER ADDSLOTSRANGE {slots}"),
+            Step::MoveSlots { from, to, slots } => {
+                write!(
+                    f,
+                    "{from} → {to}: {} ({slots})",
+                    count(usize::from(slots.count()), "slot")
+                )
+            }
             Step::SetEpoch { node, epoch } => write!(f, "{node}: CLUSTER SET-CONFIG-EPOCH {epoch}"),
             Step::Meet { node, peers } => {
                 write!(f, "{node}: CLUSTER MEET")?;

@@ -48,6 +48,17 @@ pub enum Event {
         /// How long it took.
         millis: u64,
     },
+    /// Slots and keys have moved.
+    Moved {
+        /// Slots that were handed over so far.
+        slots: u64,
+        /// Of how many.
+        of_slots: u64,
+        /// Keys that were sent so far.
+        keys: u64,
+        /// Of how many, as far as was counted.
+        of_keys: u64,
+    },
     /// An image arrives.
     Pull {
         /// Which one.

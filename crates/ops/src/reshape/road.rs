@@ -1,0 +1,176 @@
+//! What all moves of one run share.
+
+use crate::{cluster::event::Event, failover::ground::Ground};
+use rcluster_core::{
+    error::Error,
+    node::{NodeId, NodeName},
+    snapshot::{Member, answer::WireError, refusal::Refusal},
+};
+use rcluster_wire::Wire;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex as Cell, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// How often progress is told.
+const TELL: Duration = Duration::from_millis(100);
+
+/// What a run may do to its nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long what is sent to a node at once may keep it from serving others.
+    pub pause: Duration,
+    /// How long source and target wait for each other within one MIGRATE.
+    pub patience: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            pause: Duration::from_millis(10),
+            patience: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How much has moved, and how much is to move.
+#[derive(Debug, Default)]
+pub struct Count {
+    /// Slots that were handed over.
+    pub slots: AtomicU64,
+    /// Keys that were sent.
+    pub keys: AtomicU64,
+}
+
+/// What all moves of one run share.
+pub struct Road<'a> {
+    /// The cluster.
+    pub ground: &'a Ground<'a>,
+    /// For MIGRATE alone, so that nobody waits behind one.
+    pub wire: Box<dyn Wire>,
+    /// What it may do to its nodes.
+    pub limits: Limits,
+    /// How much has moved.
+    pub count: Count,
+    /// How many slots are to move.
+    pub slots: u64,
+    /// How many keys are to move, as far as was counted.
+    pub keys: u64,
+    /// Set when the run is to end: what is open is closed, and nothing more is opened.
+    pub halt: Arc<AtomicBool>,
+    turns: Cell<BTreeMap<NodeName, Arc<Mutex<()>>>>,
+    told: Cell<Instant>,
+}
+
+/// One end of a move.
+#[derive(Debug, Clone)]
+pub struct End {
+    /// The node.
+    pub member: Member,
+    /// Its id.
+    pub id: NodeId,
+}
+
+/// Why a move stopped.
+#[derive(Debug)]
+pub enum Stumble {
+    /// Somebody else leads, or did not answer: to be looked at and tried again.
+    Again(Error),
+    /// Trying again does not help.
+    Final(Error),
+}
+
+impl<'a> Road<'a> {
+    /// For a run that moves so many slots and keys.
+    pub fn new(
+        ground: &'a Ground<'a>,
+        limits: Limits,
+        (slots, keys): (u64, u64),
+        halt: Arc<AtomicBool>,
+    ) -> Self {
+        Road {
+            wire: ground.live(),
+            ground,
+            limits,
+            count: Count::default(),
+            slots,
+            keys,
+            halt,
+            turns: Cell::default(),
+            told: Cell::new(Instant::now()),
+        }
+    }
+
+    /// Whether the run is to end.
+    pub fn is_halted(&self) -> bool {
+        self.halt.load(Ordering::Relaxed)
+    }
+
+    /// Waits until no other move sends to or from these nodes, and keeps it so.
+    pub async fn turn(&self, from: &End, to: &End) -> [OwnedMutexGuard<()>; 2] {
+        let (first, second) = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut of = |end: &End| Arc::clone(turns.entry(end.member.name.clone()).or_default());
+            // Always in the same order, or two moves could wait for each other.
+            if from.member.name <= to.member.name {
+                (of(from), of(to))
+            } else {
+                (of(to), of(from))
+            }
+        };
+        [first.lock_owned().await, second.lock_owned().await]
+    }
+
+    /// Counts what has moved, and tells it now and then.
+    pub fn moved(&self, slots: usize, keys: usize) {
+        let slots = self.count.slots.fetch_add(slots as u64, Ordering::Relaxed) + slots as u64;
+        let keys = self.count.keys.fetch_add(keys as u64, Ordering::Relaxed) + keys as u64;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.elapsed() < TELL && slots < self.slots {
+            return;
+        }
+        *told = Instant::now();
+        self.ground.context.listener.hear(Event::Moved {
+            slots,
+            of_slots: self.slots,
+            keys,
+            of_keys: self.keys.max(keys),
+        });
+    }
+}
+
+impl Stumble {
+    /// What a node answered to a command about a slot.
+    pub fn of(error: &WireError, node: &NodeName) -> Self {
+        let again = match error {
+            WireError::Reply { refusal, .. } => matches!(
+                refusal,
+                Refusal::NotTheOwner
+                    | Refusal::OwnerAlready
+                    | Refusal::NotAMasterItself
+                    | Refusal::StillHoldsKeys
+                    | Refusal::ReadOnly
+                    | Refusal::TargetUnreachable
+            ),
+            WireError::Moved { .. } => true,
+            error => error.is_transient(),
+        };
+        let error = error.failure(node);
+        if again {
+            Stumble::Again(error)
+        } else {
+            Stumble::Final(error)
+        }
+    }
+}
+
+impl From<Error> for Stumble {
+    fn from(error: Error) -> Self {
+        Stumble::Final(error)
+    }
+}
