@@ -135,7 +135,7 @@ async fn send(
     };
     let (from, to) = (&trip.from.member, &trip.to.member);
     let answers = {
-        let _turn = road.turn(&trip.from, &trip.to).await;
+        let _turn = road.turn(&trip.from).await;
         let begun = Instant::now();
         let answers = road
             .wire

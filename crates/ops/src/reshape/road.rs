@@ -111,19 +111,15 @@ impl<'a> Road<'a> {
         self.halt.load(Ordering::Relaxed)
     }
 
-    /// Waits until no other move sends to or from these nodes, and keeps it so.
-    pub async fn turn(&self, from: &End, to: &End) -> [OwnedMutexGuard<()>; 2] {
-        let (first, second) = {
+    /// Waits until no other move sends from this node, and keeps it so: MIGRATE keeps its source from
+    /// serving anybody until the target has answered. The target only carries out commands as it does
+    /// for any client, and takes them from several sources.
+    pub async fn turn(&self, from: &End) -> OwnedMutexGuard<()> {
+        let turn = {
             let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut of = |end: &End| Arc::clone(turns.entry(end.member.name.clone()).or_default());
-            // Always in the same order, or two moves could wait for each other.
-            if from.member.name <= to.member.name {
-                (of(from), of(to))
-            } else {
-                (of(to), of(from))
-            }
+            Arc::clone(turns.entry(from.member.name.clone()).or_default())
         };
-        [first.lock_owned().await, second.lock_owned().await]
+        turn.lock_owned().await
     }
 
     /// Counts what has moved, and tells it now and then.

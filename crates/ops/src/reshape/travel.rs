@@ -22,7 +22,7 @@ use std::time::Instant;
 const EMPTY: usize = 1024;
 
 /// Slots with keys that are open at once: few, so that a run that is killed leaves few open.
-const OPEN: usize = 64;
+const OPEN: usize = 256;
 
 /// Keys that are in open slots at once, as far as one slot has not more.
 const KEYS: u64 = 16_384;
