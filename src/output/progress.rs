@@ -117,6 +117,7 @@ impl Progress {
                 of_slots,
                 keys,
                 of_keys,
+                ..
             } => {
                 let text = format!("{slots} of {of_slots} slots, {keys} of {of_keys} keys");
                 match &self.bar {

@@ -15,14 +15,16 @@ use rcluster_core::{
     hint::Verb,
     node::NodeName,
     reshape::wish::{Which, Wish},
+    spec::directive,
 };
 use rcluster_ops::{
     cluster::handle::{Cluster, Purpose},
     drill::Stop,
     failover::ground::Ground,
-    reshape::{road::Limits, run},
+    reshape::{pace::Bounds, road::Limits, run},
 };
 use std::{
+    str::FromStr,
     sync::{Arc, atomic::AtomicBool, atomic::Ordering},
     time::Duration,
 };
@@ -59,9 +61,52 @@ pub(in crate::cli) struct Pace {
     /// How long a batch of keys may keep its two nodes from serving others, in milliseconds
     #[arg(long, value_name = "MS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     max_pause: u64,
+    /// The most keys (5000) or bytes (20MB) a second
+    #[arg(long, value_name = "N|BYTES")]
+    rate: Option<Rate>,
+    /// Go slower, then wait, when 99 of 100 answers to clients take longer, in milliseconds
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    max_p99: Option<u64>,
+}
+
+/// Keys or bytes a second.
+#[derive(Debug, Clone, Copy)]
+enum Rate {
+    Keys(u64),
+    Bytes(u64),
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        let rate = match text.parse() {
+            Ok(keys) => Some(Rate::Keys(keys)),
+            Err(_) => directive::bytes(&text.to_lowercase()).map(Rate::Bytes),
+        };
+        match rate {
+            Some(Rate::Keys(0) | Rate::Bytes(0)) | None => Err(format!(
+                "'{text}' is neither a number of keys nor bytes such as 20mb"
+            )),
+            Some(rate) => Ok(rate),
+        }
+    }
 }
 
 impl Pace {
+    fn bounds(&self) -> Bounds {
+        let (keys, bytes) = match self.rate {
+            Some(Rate::Keys(keys)) => (Some(keys), None),
+            Some(Rate::Bytes(bytes)) => (None, Some(bytes)),
+            None => (None, None),
+        };
+        Bounds {
+            keys_per_second: keys,
+            bytes_per_second: bytes,
+            p99: self.max_p99.map(Duration::from_millis),
+        }
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             pause: Duration::from_millis(self.max_pause),
@@ -87,7 +132,7 @@ impl Execute for Reshard {
             slots: self.slots.clone(),
         };
         attended(screen, async |stop| {
-            carry_out(global, screen, &wish, &self.pace, &stop).await
+            carry_out(global, screen, wish, &self.pace, &stop).await
         })
         .await
     }
@@ -97,7 +142,7 @@ impl Execute for Reshard {
 pub(super) async fn carry_out(
     global: &Global,
     screen: Screen,
-    wish: &Wish,
+    wish: Wish,
     pace: &Pace,
     stop: &Stop,
 ) -> Result<Verdict> {
@@ -107,19 +152,27 @@ pub(super) async fn carry_out(
         Purpose::Change
     };
     let request = settings::request(global, &SpecFlags::default())?;
+    let state = request.state.clone();
     let mut cluster = Cluster::reach(request, purpose).await?;
     if !cluster.is_ours() {
         cluster.list_nodes().await?;
     }
     let progress = Progress::new(screen);
     let ground = Ground::of(&cluster, &progress);
+    let wish = run::Request {
+        command: wish.to_string(),
+        wish,
+        limits: pace.limits(),
+        bounds: pace.bounds(),
+        state: &state,
+    };
     if global.dry_run {
-        let outline = run::outline(&ground, wish).await?;
+        let outline = run::outline(&ground, &wish).await?;
         progress.finish();
         return show::outline(screen, &outline).map(|()| Verdict::Fine);
     }
     let halt = Arc::new(AtomicBool::new(false));
-    let work = run::reshape(&ground, wish, pace.limits(), Arc::clone(&halt));
+    let work = run::reshape(&ground, &wish, Arc::clone(&halt));
     tokio::pin!(work);
     let done = tokio::select! {
         done = &mut work => done,

@@ -10,9 +10,11 @@ use crate::{
     hint,
     hint::Verb,
     node::NodeName,
+    plan::step::names,
     slot::{SlotRange, SlotSet},
 };
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
+use strum::IntoStaticStr;
 
 /// What is to move.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +51,8 @@ pub enum Which {
 }
 
 /// What is spread over the masters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Measure {
     /// The number of slots.
     Slots,
@@ -57,6 +60,42 @@ pub enum Measure {
     Keys,
     /// Bytes of memory.
     Bytes,
+}
+
+impl Measure {
+    /// `slots`, `keys` or `bytes`.
+    pub fn word(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl fmt::Display for Wish {
+    /// As it is typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wish::Reshard { from, to, slots } => {
+                f.write_str("reshard")?;
+                if !from.is_empty() {
+                    write!(f, " --from {}", names(from, ","))?;
+                }
+                match slots {
+                    Which::Count(count) => write!(f, " --to {to} --slots {count}"),
+                    Which::Set(set) => write!(f, " --to {to} --slots {set}"),
+                }
+            }
+            Wish::Rebalance {
+                by,
+                weights,
+                threshold,
+            } => {
+                write!(f, "rebalance --by {} --threshold {threshold}", by.word())?;
+                weights
+                    .iter()
+                    .try_for_each(|(node, weight)| write!(f, " --weight {node}={weight}"))
+            }
+            Wish::Moves(_) => f.write_str("what was begun"),
+        }
+    }
 }
 
 impl FromStr for Which {

@@ -58,6 +58,10 @@ pub enum Event {
         keys: u64,
         /// Of how many, as far as was counted.
         of_keys: u64,
+        /// About how many bytes those keys were.
+        bytes: u64,
+        /// Of about how many.
+        of_bytes: u64,
     },
     /// An image arrives.
     Pull {

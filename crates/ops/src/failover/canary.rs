@@ -84,9 +84,20 @@ impl Canaries {
     /// Sends out a writer (and a reader) per shard; `close` are the shards watched closely. Returns the
     /// shards whose memory is too full for any.
     pub fn start(&mut self, scene: &Scene, close: &[usize], pace: Pace) -> Vec<usize> {
+        self.start_on(scene, &scene.seats, close, pace)
+    }
+
+    /// The same on these shards only, in these of their slots.
+    pub fn start_on(
+        &mut self,
+        scene: &Scene,
+        shards: &[Seats],
+        close: &[usize],
+        pace: Pace,
+    ) -> Vec<usize> {
         self.wait = pace.wait;
         let mut full = Vec::new();
-        for seats in &scene.seats {
+        for seats in shards {
             let Some(keys) = room(scene, seats) else {
                 full.push(seats.shard);
                 continue;

@@ -51,7 +51,9 @@ pub(super) async fn send_all(
             if road.is_halted() {
                 listed.retain(|(slot, _)| begun == Some(*slot));
             }
-            let parcels = cut(&mut listed, budget.keys());
+            let gently = road.pace.ready().await;
+            let most = budget.keys() / if gently { 2 } else { 1 };
+            let parcels = cut(&mut listed, most.max(1));
             begun = parcels.last().and_then(|(slot, _)| Some(*slot)).or(begun);
             send(road, trip, parcels, budget).await?;
         }
@@ -154,6 +156,8 @@ async fn send(
             Err(error) => return Err(Stumble::of(&error, &from.name)),
         }
     }
+    let bytes = road.whole.bytes_of(keys as u64);
+    road.pace.sent(keys as u64, bytes);
     road.moved(0, keys);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Slots and their keys move from master to master while clients go on working.
 //!
 //! - `run`: `reshard` and `rebalance`, from the first look to the proof
+//! - `weigh`: what lies in the slots; `pace`: how fast it may go
 //! - `road`: what all moves of one run share: limits, counters, whose turn it is
 //! - `travel`: one move, from whoever owns the slots now to whoever leads the target's shard now
 //! - `window`: a few slots of it: opened, emptied, handed over
@@ -10,7 +11,9 @@
 mod conflict;
 mod keys;
 mod ownership;
+pub mod pace;
 pub mod road;
 pub mod run;
 mod travel;
+mod weigh;
 mod window;

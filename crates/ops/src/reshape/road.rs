@@ -1,5 +1,6 @@
 //! What all moves of one run share.
 
+use super::pace::Pace;
 use crate::{cluster::event::Event, failover::ground::Ground};
 use rcluster_core::{
     error::Error,
@@ -47,6 +48,24 @@ pub struct Count {
     pub keys: AtomicU64,
 }
 
+/// How much is to move.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Whole {
+    /// Slots.
+    pub slots: u64,
+    /// Keys.
+    pub keys: u64,
+    /// About how many bytes.
+    pub bytes: u64,
+}
+
+impl Whole {
+    /// About how many bytes so many of the keys are.
+    pub fn bytes_of(&self, keys: u64) -> u64 {
+        keys.saturating_mul(self.bytes / self.keys.max(1))
+    }
+}
+
 /// What all moves of one run share.
 pub struct Road<'a> {
     /// The cluster.
@@ -57,10 +76,10 @@ pub struct Road<'a> {
     pub limits: Limits,
     /// How much has moved.
     pub count: Count,
-    /// How many slots are to move.
-    pub slots: u64,
-    /// How many keys are to move, as far as was counted.
-    pub keys: u64,
+    /// How much is to move, as far as was counted.
+    pub whole: Whole,
+    /// How fast keys may go.
+    pub pace: Pace,
     /// Set when the run is to end: what is open is closed, and nothing more is opened.
     pub halt: Arc<AtomicBool>,
     turns: Cell<BTreeMap<NodeName, Arc<Mutex<()>>>>,
@@ -86,11 +105,12 @@ pub enum Stumble {
 }
 
 impl<'a> Road<'a> {
-    /// For a run that moves so many slots and keys.
+    /// For a run that moves so much.
     pub fn new(
         ground: &'a Ground<'a>,
         limits: Limits,
-        (slots, keys): (u64, u64),
+        whole: Whole,
+        pace: Pace,
         halt: Arc<AtomicBool>,
     ) -> Self {
         Road {
@@ -98,8 +118,8 @@ impl<'a> Road<'a> {
             ground,
             limits,
             count: Count::default(),
-            slots,
-            keys,
+            whole,
+            pace,
             halt,
             turns: Cell::default(),
             told: Cell::new(Instant::now()),
@@ -127,15 +147,18 @@ impl<'a> Road<'a> {
         let slots = self.count.slots.fetch_add(slots as u64, Ordering::Relaxed) + slots as u64;
         let keys = self.count.keys.fetch_add(keys as u64, Ordering::Relaxed) + keys as u64;
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.elapsed() < TELL && slots < self.slots {
+        if told.elapsed() < TELL && slots < self.whole.slots {
             return;
         }
         *told = Instant::now();
+        let of_keys = self.whole.keys.max(keys);
         self.ground.context.listener.hear(Event::Moved {
             slots,
-            of_slots: self.slots,
+            of_slots: self.whole.slots,
             keys,
-            of_keys: self.keys.max(keys),
+            of_keys,
+            bytes: self.whole.bytes_of(keys),
+            of_bytes: self.whole.bytes_of(of_keys),
         });
     }
 }

@@ -1,27 +1,31 @@
 //! `reshard` and `rebalance`: observe, plan, check, apply, verify.
 
 use super::{
-    road::{Limits, Road},
+    pace::{Bounds, Pace},
+    road::{Limits, Road, Whole},
     travel::travel,
+    weigh::weigh,
 };
 use crate::{
     cluster::{apply::Applier, verify},
     failover::{ground::Ground, hold, scene::Scene},
+    store::moves::{Of, Undertaking},
+    store::state::State,
 };
-use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
     hint,
     hint::Verb,
     judge::Wanted,
-    node::NodeName,
+    node::{NodeId, NodeName},
     plan::step::Step,
     reshape::{
+        huge::Huge,
         moves::Move,
         outline::{self, Contents, Done, Outline, SCHEMA, Share},
         wish::{self, Wish},
     },
-    slot::Slot,
+    slot::{Slot, SlotSet},
     text::human,
 };
 use std::{
@@ -32,53 +36,106 @@ use std::{
     time::Instant,
 };
 
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// As it is typed, to know it again: `reshard --to node-2 --slots 100`.
+    pub command: String,
+    /// What is to move.
+    pub wish: Wish,
+    /// What it may do to its nodes.
+    pub limits: Limits,
+    /// How fast it may be.
+    pub bounds: Bounds,
+    /// Where it is noted how far it has come.
+    pub state: &'a State,
+}
+
 /// What is observed and what is to be done about it.
 struct Intended {
     scene: Scene,
     contents: Contents,
     before: Vec<Share>,
     moves: Vec<Move>,
+    huge: Vec<Huge>,
 }
 
 /// What it would do.
-pub async fn outline(ground: &Ground<'_>, wish: &Wish) -> Result<Outline> {
+pub async fn outline(ground: &Ground<'_>, request: &Request<'_>) -> Result<Outline> {
     let scene = Scene::calm(ground).await?;
-    let intended = intend(ground, scene, wish).await?;
+    let intended = intend(ground, scene, request).await?;
     Ok(told(ground, &intended))
 }
 
 /// Moves what was asked for, until it is done or the run is to end.
 pub async fn reshape(
     ground: &Ground<'_>,
-    wish: &Wish,
-    limits: Limits,
+    request: &Request<'_>,
     halt: Arc<AtomicBool>,
 ) -> Result<Done> {
     let started = Instant::now();
     let scene = Scene::settled(ground, "waiting for a healthy cluster").await?;
-    let intended = intend(ground, scene, wish).await?;
+    let intended = intend(ground, scene, request).await?;
     let outline = told(ground, &intended);
-    let road = Road::new(ground, limits, (outline.slots, outline.keys), halt);
-    let outcome = match hold::hold(ground, &intended.scene).await {
-        Ok(()) => carry_out(&road, &intended, &outline).await,
-        Err(error) => Err(error),
-    };
-    hold::release(ground, outcome).await?;
+    let ids = ids(&intended.scene);
+    let of = of(ground, &ids);
+    let mut complete = true;
+    let (mut slots, mut keys) = (0, 0);
+    if !intended.moves.is_empty() {
+        let undertaking = Undertaking {
+            command: request.command.clone(),
+            moves: intended.moves.clone(),
+        };
+        request.state.note_undertaking(of, Some(&undertaking))?;
+        let whole = Whole {
+            slots: outline.slots,
+            keys: outline.keys,
+            bytes: outline.bytes,
+        };
+        let moving: SlotSet = intended
+            .moves
+            .iter()
+            .flat_map(|one| one.slots.ranges().to_vec())
+            .collect();
+        let pace = Pace::new(ground, &intended.scene, &moving, request.bounds);
+        let road = Road::new(ground, request.limits, whole, pace, halt);
+        let outcome = match hold::hold(ground, &intended.scene).await {
+            Ok(()) => carry_out(&road, &intended, &outline).await,
+            Err(error) => Err(error),
+        };
+        let outcome = hold::release(ground, outcome).await;
+        complete = !road.is_halted();
+        slots = road.count.slots.load(Ordering::Relaxed);
+        keys = road.count.keys.load(Ordering::Relaxed);
+        road.pace.finish(ground).await;
+        outcome.map_err(|error| to_go_on(error, request))?;
+    }
+    if complete {
+        request.state.note_undertaking(of, None)?;
+    }
     let after = Scene::look(ground).await?;
-    let complete = !road.is_halted();
+    let (contents, _) = weigh(ground, &after).await?;
     Ok(Done {
         schema: SCHEMA,
         cluster: outline.cluster,
         complete,
-        slots: road.count.slots.load(Ordering::Relaxed),
-        keys: road.count.keys.load(Ordering::Relaxed),
+        slots,
+        keys,
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        after: outline::shares(
-            &after.seats,
-            &without_slots(&after),
-            &contents(ground, &after).await?,
-        ),
+        after: outline::shares(&after.seats, &without_slots(&after), &contents),
     })
+}
+
+/// An error in the middle leaves slots open, and the same command a way on.
+fn to_go_on(error: Error, request: &Request<'_>) -> Error {
+    let hint = error.hint_text().unwrap_or_default();
+    let again = format!("then the same command goes on: {}", request.command);
+    let hint = if hint.is_empty() {
+        again
+    } else {
+        format!("{hint}; {again}")
+    };
+    error.hint(hint)
 }
 
 async fn carry_out(road: &Road<'_>, intended: &Intended, outline: &Outline) -> Result<()> {
@@ -98,18 +155,34 @@ async fn carry_out(road: &Road<'_>, intended: &Intended, outline: &Outline) -> R
             _ => None,
         })
         .await?;
+    if road.is_halted() {
+        return Ok(());
+    }
     verify::verify(&ground.context, &mut applier, Wanted::default())
         .await
         .map(drop)
 }
 
-async fn intend(ground: &Ground<'_>, scene: Scene, wish: &Wish) -> Result<Intended> {
-    scene.refuse_open_slots()?;
-    let contents = contents(ground, &scene).await?;
+async fn intend(ground: &Ground<'_>, scene: Scene, request: &Request<'_>) -> Result<Intended> {
+    let begun = request.state.undertaking(of(ground, &ids(&scene)))?;
+    let wish = match begun {
+        Some(begun) if begun.command == request.command => {
+            ground
+                .context
+                .note("going on with what an earlier run has begun");
+            Wish::Moves(begun.moves)
+        }
+        Some(begun) => return Err(refuse_another(&begun)),
+        None => request.wish.clone(),
+    };
+    let (contents, huge) = weigh(ground, &scene).await?;
     let before = outline::shares(&scene.seats, &without_slots(&scene), &contents);
-    let moves = wish::moves(wish, &before, &contents)?;
+    let moves = wish::moves(&wish, &before, &contents)?;
+    refuse_open_slots(&scene, &moves)?;
     refuse_too_small(&scene, &moves, &contents)?;
+    let moves_it = |one: &Huge| moves.iter().any(|it| it.slots.contains(one.slot));
     Ok(Intended {
+        huge: huge.into_iter().filter(moves_it).collect(),
         scene,
         contents,
         before,
@@ -117,14 +190,45 @@ async fn intend(ground: &Ground<'_>, scene: Scene, wish: &Wish) -> Result<Intend
     })
 }
 
+fn refuse_another(begun: &Undertaking) -> Error {
+    Error::refused(format!("`{}` was begun and has not ended", begun.command))
+        .hint(format!("finish it first: `rcluster {}`", begun.command))
+}
+
+/// Slots that are open for another reason than these moves are somebody else's.
+fn refuse_open_slots(scene: &Scene, moves: &[Move]) -> Result<()> {
+    let mine = |slot: u16| {
+        let slot = Slot::new(slot);
+        slot.is_some_and(|slot| moves.iter().any(|one| one.slots.contains(slot)))
+    };
+    let said = scene.snapshot.said();
+    let open = said.filter_map(|(_, report)| report.view.me());
+    if open.flat_map(|me| &me.open).all(|open| mine(open.slot)) {
+        return Ok(());
+    }
+    scene.refuse_open_slots()
+}
+
 fn told(ground: &Ground<'_>, intended: &Intended) -> Outline {
     let Intended {
         contents,
         before,
         moves,
+        huge,
         ..
     } = intended;
     let sum = |of: &dyn Fn(&Move) -> u64| moves.iter().map(of).sum();
+    let mut plan = outline::plan(moves);
+    plan.notes.extend(huge.iter().map(|one| {
+        format!(
+            "the key '{}' in slot {} of {} has {}: it keeps both nodes from serving for about {} s",
+            one.key,
+            one.slot,
+            one.node,
+            human::bytes(one.bytes),
+            one.takes().as_secs(),
+        )
+    }));
     Outline {
         schema: SCHEMA,
         cluster: ground.launch.name.to_string(),
@@ -133,7 +237,18 @@ fn told(ground: &Ground<'_>, intended: &Intended) -> Outline {
         slots: sum(&|one| u64::from(one.slots.count())),
         keys: sum(&|one| contents.keys.sum(&one.slots)),
         bytes: sum(&|one| contents.bytes.sum(&one.slots)),
-        plan: outline::plan(moves),
+        plan,
+    }
+}
+
+fn ids(scene: &Scene) -> Vec<NodeId> {
+    scene.snapshot.ids().into_iter().collect()
+}
+
+fn of<'a>(ground: &Ground<'a>, ids: &'a [NodeId]) -> Of<'a> {
+    match ground.state {
+        Some(_) => Of::Ours(ground.name()),
+        None => Of::Nodes(ids),
     }
 }
 
@@ -145,34 +260,6 @@ fn without_slots(scene: &Scene) -> Vec<NodeName> {
         me.is_some_and(|me| me.master.is_none() && me.slots.is_empty())
     });
     bare.map(|(node, _)| node.name.clone()).collect()
-}
-
-/// Counts the keys of every slot at its master.
-async fn contents(ground: &Ground<'_>, scene: &Scene) -> Result<Contents> {
-    let wire = ground.context.wire;
-    let counted = scene.seats.iter().map(async |seats| {
-        let member = scene.member(&seats.master)?;
-        let failed =
-            |error: rcluster_core::snapshot::answer::WireError| error.failure(&member.name);
-        let slots: Vec<Slot> = seats.slots.slots().collect();
-        let keys = wire
-            .count_keys(&member.dial, &slots)
-            .await
-            .map_err(failed)?;
-        let memory = wire.info(&member.dial, "memory").await.map_err(failed)?;
-        let all = keys.iter().sum::<u64>().max(1);
-        let mean = memory.number("used_memory_dataset") / all;
-        Ok::<_, Error>((slots, keys, mean))
-    });
-    let mut contents = Contents::default();
-    for counted in join_all(counted).await {
-        let (slots, keys, mean) = counted?;
-        for (slot, keys) in slots.into_iter().zip(keys) {
-            contents.keys.add(slot, keys);
-            contents.bytes.add(slot, keys.saturating_mul(mean));
-        }
-    }
-    Ok(contents)
 }
 
 /// Refuses what a target has no memory for: half as much again as what comes.
