@@ -188,6 +188,15 @@ impl Stumble {
     }
 }
 
+impl Stumble {
+    /// As an error, where nothing is tried again.
+    pub fn into_error(self) -> Error {
+        match self {
+            Stumble::Again(error) | Stumble::Final(error) => error,
+        }
+    }
+}
+
 impl From<Error> for Stumble {
     fn from(error: Error) -> Self {
         Stumble::Final(error)

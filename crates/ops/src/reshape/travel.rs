@@ -3,6 +3,7 @@
 //! Both may change under way, by a failover: then it is looked at again, and goes on from what is.
 
 use super::{
+    ownership,
     road::{End, Road, Stumble},
     window,
 };
@@ -12,7 +13,10 @@ use rcluster_core::{
     hint,
     hint::Verb,
     node::{NodeName, Role},
-    reshape::{budget::Budget, moves::Move},
+    reshape::{
+        budget::Budget,
+        moves::{Move, SlotState},
+    },
     slot::{Slot, SlotSet},
     snapshot::Member,
 };
@@ -48,6 +52,7 @@ pub(super) async fn travel(road: &Road<'_>, one: &Move) -> Result<()> {
     loop {
         let scene = Scene::settled(road.ground, "waiting for every node to agree").await?;
         let trips = trips(&scene, one)?;
+        close_what_arrived(road, &scene, one).await?;
         let now: usize = trips
             .iter()
             .map(|trip| usize::from(trip.slots.count()))
@@ -103,6 +108,27 @@ fn trips(scene: &Scene, one: &Move) -> Result<Vec<Trip>> {
         });
     }
     Ok(trips)
+}
+
+/// Slots that are where they are to be may still be open somewhere: a run was killed after it had told
+/// the target and before it told the others.
+async fn close_what_arrived(road: &Road<'_>, scene: &Scene, one: &Move) -> Result<()> {
+    let target = leader(scene, &one.to)?;
+    let owned = scene.report(&target).and_then(|report| report.view.me());
+    let owned = owned.map(|me| me.slots.clone()).unwrap_or_default();
+    for (node, report) in scene.snapshot.said() {
+        let open = report.view.me().map_or(&[][..], |me| &me.open);
+        let slots = open.iter().filter_map(|open| Slot::new(open.slot));
+        let slots: Vec<Slot> = slots
+            .filter(|slot| one.slots.contains(*slot) && owned.contains(*slot))
+            .collect();
+        let Some(member) = node.member().filter(|_| !slots.is_empty()) else {
+            continue;
+        };
+        let told = ownership::tell(road, &member, &slots, &SlotState::Stable).await;
+        told.map_err(Stumble::into_error)?;
+    }
+    Ok(())
 }
 
 /// Who leads the shard of this node now.
