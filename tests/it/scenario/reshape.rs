@@ -76,10 +76,10 @@ impl World {
         let number = numbers
             .find(|n| node(*n) == *name)
             .expect("a node of the spec");
-        self.dial(number)
+        self.dialled(number)
     }
 
-    fn dial(&self, number: u16) -> Endpoint {
+    fn dialled(&self, number: u16) -> Endpoint {
         let rcluster_core::spec::PortChoice::First(first) = self.spec.port else {
             panic!("a port")
         };
@@ -108,7 +108,7 @@ impl World {
     async fn assert_whole(&self, what: &str) {
         let mut there = BTreeMap::new();
         for number in 1..=self.spec.shards {
-            let at = self.dial(number);
+            let at = self.dialled(number);
             let report = self.wire.observe(&at).await.unwrap();
             assert_eq!(report.view.me().unwrap().open, [], "{what}: node-{number}");
             for i in 0..KEYS {
