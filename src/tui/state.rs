@@ -1,6 +1,7 @@
 //! Everything that is shown, and what a person chose to see.
 
-use super::{column::Column, theme::Theme};
+use super::theme::Theme;
+use crate::grid::{Column, whole};
 use rcluster_core::{
     monitor::told::{Details, Event},
     node::{Endpoint, NodeName},
@@ -27,7 +28,7 @@ pub(super) struct State {
     /// The chosen node.
     pub(super) selected: Option<NodeName>,
     /// What the rows are ordered by; `None`: by shard.
-    pub(super) sort: Option<Column>,
+    pub(super) sort: Option<&'static Column>,
     /// Whether the order is turned round.
     pub(super) reversed: bool,
     /// Only rows that contain this.
@@ -256,14 +257,4 @@ fn push<T>(queue: &mut VecDeque<T>, most: usize, item: T) {
         queue.pop_front();
     }
     queue.push_back(item);
-}
-
-/// A rate as a whole number.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "rates are positive and far below 2^63"
-)]
-pub(super) fn whole(rate: f64) -> u64 {
-    rate.round().max(0.0) as u64
 }

@@ -1,5 +1,6 @@
 //! How things are painted. Without colour, weight says what colour would have.
 
+use crate::grid::Tone;
 use ratatui::style::{Color, Modifier, Style};
 use rcluster_core::monitor::told::Level;
 
@@ -55,12 +56,13 @@ impl Theme {
         }
     }
 
-    /// By a node's state.
-    pub(super) fn state(self, word: &str) -> Style {
-        match word {
-            "ok" => self.good(),
-            "loading" => self.warning(),
-            _ => self.bad(),
+    /// By a cell's tone.
+    pub(super) fn tone(self, tone: Tone) -> Style {
+        match tone {
+            Tone::Plain => Style::new(),
+            Tone::Good => self.good(),
+            Tone::Warning => self.warning(),
+            Tone::Bad => self.bad(),
         }
     }
 

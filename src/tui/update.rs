@@ -1,6 +1,7 @@
 //! The only thing that changes the state: a pure function of it and of what came in.
 
 use super::state::{Behind, Drill, Mode, Source, State, Tab};
+use crate::grid::COLUMNS;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use rcluster_core::{monitor::told::Details, node::NodeName};
 use rcluster_ops::monitor::sample::Sample;
@@ -130,11 +131,11 @@ fn on_nodes(state: &mut State, code: KeyCode) -> Effect {
         KeyCode::Home => choose(state, isize::MIN),
         KeyCode::End => choose(state, isize::MAX),
         KeyCode::Char('s') => {
-            let sorts = super::column::Column::SORTS;
-            let now = state
-                .sort
-                .and_then(|sort| sorts.iter().position(|column| *column == sort));
-            state.sort = sorts.get(now.map_or(0, |now| now + 1)).copied();
+            let mut after = COLUMNS.iter().filter(|column| column.quantity.is_some());
+            if let Some(sort) = state.sort {
+                after.find(|column| column.name == sort.name);
+            }
+            state.sort = after.next();
         }
         KeyCode::Char('r') => state.reversed = !state.reversed,
         KeyCode::Char('/') => state.mode = Mode::Filter,

@@ -14,10 +14,7 @@ const LINES: [(&str, &str); 19] = [
     ("enter", "look into it: INFO, slow log, clients"),
     ("tab 1 2 3", "turn the pages of a node"),
     ("esc", "back; clear the filter"),
-    (
-        "s",
-        "order by memory, keys, ops, hit, p99, lag, name, shard",
-    ),
+    ("s", "order by the next column; at last by shard again"),
     ("r", "reverse the order"),
     ("/", "only rows that contain a text"),
     ("[ ]", "scroll the events back and forth"),

@@ -1,7 +1,7 @@
 //! All nodes together: memory, hits, traffic, skew; and two curves, of commands and of our probe.
 
 use super::titled;
-use crate::tui::state::{State, whole};
+use crate::{grid::whole, tui::state::State};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
