@@ -4,7 +4,8 @@ use crate::snapshot::refusal::quoted;
 use std::{fmt, time::Duration};
 
 /// A command on keys. Keys and values are bytes: nothing says that they are text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum Command {
     /// SET, with an expiry.
     Set {
@@ -43,19 +44,8 @@ impl Command {
     /// Its word, as it is sent.
     pub fn word(&self) -> &'static str {
         match self {
-            Command::Set { .. } => "SET",
-            Command::Get(_) => "GET",
-            Command::Incr(_) => "INCR",
-            Command::Del(_) => "DEL",
-            Command::Unlink(_) => "UNLINK",
-            Command::Expire(_, after) if after.subsec_millis() == 0 => "EXPIRE",
-            Command::Expire(..) => "PEXPIRE",
-            Command::Pttl(_) => "PTTL",
-            Command::Mset(_) => "MSET",
-            Command::Mget(_) => "MGET",
-            Command::Wait(..) => "WAIT",
-            Command::ReadOnly => "READONLY",
-            Command::ReadWrite => "READWRITE",
+            Command::Expire(_, after) if after.subsec_millis() > 0 => "PEXPIRE",
+            _ => self.into(),
         }
     }
 }

@@ -17,8 +17,21 @@ pub struct Event {
 }
 
 /// What kind of thing happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase")]
 pub enum EventKind {
     /// The verdict is another one.
     State,
@@ -47,6 +60,7 @@ pub enum EventKind {
     /// A node was started anew.
     Restart,
     /// A node says `cluster_state:fail`, or `ok` again.
+    #[strum(serialize = "cluster")]
     ClusterState,
     /// A node that was not there before.
     Joined,
@@ -57,24 +71,7 @@ pub enum EventKind {
 impl EventKind {
     /// A short word: `failover`, `pfail`.
     pub fn word(self) -> &'static str {
-        match self {
-            EventKind::State => "state",
-            EventKind::Slots => "slots",
-            EventKind::Views => "views",
-            EventKind::Epoch => "epoch",
-            EventKind::Failover => "failover",
-            EventKind::Role => "role",
-            EventKind::Pfail => "pfail",
-            EventKind::Fail => "fail",
-            EventKind::Recovered => "recovered",
-            EventKind::Silent => "silent",
-            EventKind::Back => "back",
-            EventKind::Link => "link",
-            EventKind::Restart => "restart",
-            EventKind::ClusterState => "cluster",
-            EventKind::Joined => "joined",
-            EventKind::Left => "left",
-        }
+        self.into()
     }
 }
 
