@@ -6,6 +6,7 @@ use rcluster_core::{
     node::NodeName,
     spec::{Access, ClusterName, PortChoice},
 };
+use rcluster_ops::cluster::handle::Purpose;
 use std::{convert::Infallible, fmt::Write as _, net::IpAddr, path::PathBuf};
 
 const AFTER: &str = "\
@@ -112,6 +113,17 @@ pub(super) struct Global {
     /// Where the time went; twice: every step
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(super) verbose: u8,
+}
+
+impl Global {
+    /// Why the cluster is looked up: `--dry-run` only looks.
+    pub(super) fn purpose(&self) -> Purpose {
+        if self.dry_run {
+            Purpose::Look
+        } else {
+            Purpose::Change
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -13,34 +13,40 @@ use crate::store::{
     state::{Pending, Remembered},
 };
 use crate::{
-    cluster::{event::Listener, handle::Cluster},
+    cluster::{context::Context, event::Listener, handle::Cluster},
     failover::{give_back, ground::Ground, mend},
 };
 use rcluster_core::{error::Result, node::NodeName, plan::start, render, spec::launch::Launch};
 
 /// `up`, `start` and `init` of a cluster of ours.
 pub async fn up(session: &Cluster, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
+    let end = match extent {
+        Extent::Start(_) => End::Open,
+        Extent::Form | Extent::All => End::Settled,
+    };
+    let whole = extent == Extent::All;
+    resumed(session, listener, end, whole, async |context| {
+        let (launch, password) = (&session.launch, session.password());
+        up::up(&context, launch, before(session), password, extent).await
+    })
+    .await
+}
+
+/// A change, after whatever a killed run left has been finished. With `whole`, the masters from
+/// before a killed drill lead again at the end.
+async fn resumed(
+    session: &Cluster,
+    listener: &dyn Listener,
+    end: End,
+    whole: bool,
+    change: impl AsyncFnOnce(Context<'_>) -> Result<Outcome>,
+) -> Result<Outcome> {
     journaled(session, async {
         refuse_resizing(session)?;
         let drill = session.request.state.drill(&session.launch.name)?;
         let finished =
             finish(session, listener).await? + mend(session, listener, drill.as_ref()).await?;
-        let end = match extent {
-            Extent::Start(_) => End::Open,
-            Extent::Form | Extent::All => End::Settled,
-        };
-        let whole = extent == Extent::All;
-        let outcome = part(session, listener, None, end, async |context| {
-            up::up(
-                &context,
-                &session.launch,
-                before(session),
-                session.password(),
-                extent,
-            )
-            .await
-        })
-        .await?;
+        let outcome = part(session, listener, None, end, change).await?;
         let given_back = match &drill {
             Some(intent) if whole => give_back(session, listener, intent).await?,
             _ => 0,
@@ -89,32 +95,14 @@ pub async fn restart(
     listener: &dyn Listener,
     only: &[NodeName],
 ) -> Result<Outcome> {
-    journaled(session, async {
-        refuse_resizing(session)?;
-        let drill = session.request.state.drill(&session.launch.name)?;
-        let finished =
-            finish(session, listener).await? + mend(session, listener, drill.as_ref()).await?;
-        let outcome = part(session, listener, None, End::Settled, async |context| {
-            restart::restart(
-                &context,
-                &session.launch,
-                before(session),
-                session.password(),
-                only,
-            )
-            .await
-        })
-        .await?;
-        let given_back = match &drill {
-            Some(intent) => give_back(session, listener, intent).await?,
-            None => 0,
-        };
+    resumed(session, listener, End::Settled, true, async |context| {
+        let (launch, password) = (&session.launch, session.password());
+        let outcome = restart::restart(&context, launch, before(session), password, only).await?;
         if only.is_empty() {
-            // Everybody was restarted now.
-            let state = &session.request.state;
-            state.note_rolling(&session.launch.name, None)?;
+            // Every node was restarted now, so nothing of a rolling restart is left to do.
+            session.request.state.note_rolling(&launch.name, None)?;
         }
-        Ok(outcome.after(finished + given_back))
+        Ok(outcome)
     })
     .await
 }
@@ -136,14 +124,8 @@ pub async fn reset(session: &Cluster, listener: &dyn Listener) -> Result<Outcome
             + mend(session, listener, drill.as_ref()).await?;
         let emptied = empty(session, listener).await?;
         let outcome = part(session, listener, None, End::Settled, async |context| {
-            up::up(
-                &context,
-                &session.launch,
-                before(session),
-                session.password(),
-                Extent::Form,
-            )
-            .await
+            let (launch, password) = (&session.launch, session.password());
+            up::up(&context, launch, before(session), password, Extent::Form).await
         })
         .await?;
         if let Some(intent) = &drill {
@@ -162,14 +144,8 @@ pub async fn reset_hard(session: &Cluster, listener: &dyn Listener) -> Result<Ou
         let removed = remove(session, listener).await?;
         forget_interrupted(session)?;
         let outcome = part(session, listener, None, End::Settled, async |context| {
-            up::up(
-                &context,
-                &session.launch,
-                None,
-                session.password(),
-                Extent::All,
-            )
-            .await
+            let (launch, password) = (&session.launch, session.password());
+            up::up(&context, launch, None, password, Extent::All).await
         })
         .await?;
         Ok(outcome.after(removed))
@@ -322,7 +298,7 @@ async fn part<T>(
     listener: &dyn Listener,
     meanwhile: Option<Pending>,
     end: End,
-    change: impl AsyncFnOnce(crate::cluster::context::Context<'_>) -> Result<T>,
+    change: impl AsyncFnOnce(Context<'_>) -> Result<T>,
 ) -> Result<T> {
     let before = || remember(session, meanwhile, false);
     let mut context = session.context(listener);

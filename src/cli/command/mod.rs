@@ -33,12 +33,13 @@ use crate::{
         args::{Global, SpecFlags},
         settings,
     },
-    output::screen::Screen,
+    output::{progress::Progress, result, screen::Screen},
 };
 use clap::{Args, Subcommand};
 use rcluster_core::{
     error::{Error, Result},
     hint::{Target, Verb},
+    plan::step::Plan,
 };
 use rcluster_ops::cluster::handle::{Cluster, Purpose};
 use std::time::Duration;
@@ -126,6 +127,13 @@ impl Command {
         }
         self.execute(global, screen).await
     }
+}
+
+/// The end of `--dry-run`: the plan is shown.
+fn planned(screen: Screen, progress: &Progress, plan: &Plan) -> Result<Verdict> {
+    progress.finish();
+    result::plan(screen, plan)?;
+    Ok(Verdict::Fine)
 }
 
 /// How long a node may take to answer, unless said otherwise.

@@ -1,6 +1,6 @@
 //! `rcluster restart`
 
-use super::{Execute, Facts};
+use super::{Execute, Facts, planned};
 use crate::{
     cli::{
         Verdict,
@@ -51,15 +51,12 @@ impl Execute for Restart {
             progress.finish();
             return drill::outline(screen, &outline).map(|()| Verdict::Fine);
         }
+        let session = Cluster::create(request, global.purpose(), &progress).await?;
         if global.dry_run {
-            let session = Cluster::create(request, Purpose::Look, &progress).await?;
             let plan =
                 restart::dry_run(&session.context(&progress), &session.launch, &self.nodes).await?;
-            progress.finish();
-            result::plan(screen, &plan)?;
-            return Ok(Verdict::Fine);
+            return planned(screen, &progress, &plan);
         }
-        let session = Cluster::create(request, Purpose::Change, &progress).await?;
         let outcome = if self.rolling {
             lifecycle::rolling(&session, &progress).await?
         } else {

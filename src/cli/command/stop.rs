@@ -1,6 +1,6 @@
 //! `rcluster stop`
 
-use super::{Execute, Facts};
+use super::{Execute, Facts, planned};
 use crate::{
     cli::{
         Verdict,
@@ -12,10 +12,7 @@ use crate::{
 };
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb, node::NodeName};
-use rcluster_ops::{
-    cluster::handle::{Cluster, Purpose},
-    lifecycle, stop,
-};
+use rcluster_ops::{cluster::handle::Cluster, lifecycle, stop};
 
 const AFTER: &str = "\
 Examples:
@@ -40,19 +37,16 @@ impl Execute for Stop {
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let request = settings::request(global, &SpecFlags::default())?;
         let progress = Progress::new(screen);
+        let session = Cluster::find(request, global.purpose()).await?;
         if global.dry_run {
-            let session = Cluster::find(request, Purpose::Look).await?;
             let plan = stop::plan(
                 &session.context(&progress),
                 &session.launch.name,
                 &self.nodes,
             )
             .await?;
-            progress.finish();
-            result::plan(screen, &plan)?;
-            return Ok(Verdict::Fine);
+            return planned(screen, &progress, &plan);
         }
-        let session = Cluster::find(request, Purpose::Change).await?;
         unsaved(global, &session, "stop", &self.nodes).await?;
         let stopped = lifecycle::stop(&session, &progress, &self.nodes).await?;
         result::stopped(screen, &session.launch, stopped, &progress)?;
