@@ -1,4 +1,5 @@
-//! Labels: how things are found, whose they are, and what docker compose wants to see on them.
+//! The labels on everything that rcluster makes: how things are found, whose they are, and what
+//! docker compose wants to see.
 
 use super::{Docker, address::Subnet};
 use rcluster_core::{
@@ -12,13 +13,13 @@ use rcluster_core::{
 };
 use std::{collections::HashMap, path::Path};
 
-/// A network whose subnet is only being asked for; see `network`.
+/// On a network that was created only to learn a free subnet; see `network`.
 pub(super) const DRAFT: &str = "rcluster.draft";
-/// On a volume: the subnet in which its node had its address; see `network`.
+/// On a volume: the subnet of the address that its node had; see `network`.
 pub(super) const SUBNET: &str = "rcluster.subnet";
-/// An image that rcluster packed.
+/// On an image that rcluster packed.
 pub(super) const STANDIN: &str = "rcluster.standin";
-/// A container that only looks into an image.
+/// On a container that only looks into an image.
 pub(super) const CHECK: &str = "rcluster.check";
 /// `True` on what `docker-compose run` started: it has a node's labels, and is none.
 pub(super) const ONEOFF: &str = "com.docker.compose.oneoff";
