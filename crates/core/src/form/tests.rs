@@ -104,12 +104,12 @@ fn six_empty_nodes_are_formed_in_the_order_of_the_bus() {
         steps.contains(&"node-6: CLUSTER ADDSLOTSRANGE 10923-16383".to_owned()),
         "{steps:?}"
     );
-    // Who hands over first has the greatest epoch.
+    // The node that hands over first has the greatest epoch.
     assert!(
         steps.contains(&"node-4: CLUSTER SET-CONFIG-EPOCH 6".to_owned()),
         "{steps:?}"
     );
-    // Nobody waits, so the timeout need not be hurried.
+    // No node waits, so the timeout need not be short.
     assert!(
         steps.contains(&"node-1: CONFIG SET repl-diskless-sync-delay \"0\"".to_owned()),
         "{steps:?}"
@@ -235,7 +235,7 @@ fn what_was_dealt_before_a_kill_is_not_dealt_again() {
 
 #[test]
 fn a_formed_cluster_gives_no_steps_whoever_is_master() {
-    // As after a failover: node-4 is master of what node-1 had.
+    // As after a failover: node-4 owns the slots that node-1 had.
     let table = |me: usize| {
         let role = |i: usize, flags: &str| {
             if i == me {
@@ -295,7 +295,7 @@ fn replicas_that_come_back_need_not_wait_for_others() {
 
 #[test]
 fn links_that_are_still_being_dialled_join_nobody() {
-    // They know each other under other ports, and every link "is connected".
+    // The nodes know each other under other ports, and every link "is connected".
     let view = |me: usize| {
         let lines = (0..6).map(|i| {
             let flags = if i == me { "myself,master" } else { "master" };
@@ -407,8 +407,8 @@ fn many_nodes_meet_a_few_neighbours_each() {
 
 #[test]
 fn who_still_has_another_masters_data_inherits_nothing() {
-    // Node 9 is gone. Node 1 has its data; node 2 was told to follow it afterwards, and what it has
-    // is of node 0, further on in another stream.
+    // Node 9 is gone. Node 1 has its data. Node 2 was told to follow node 9 afterwards; its data is
+    // of node 0, and further on, but in another stream.
     let view = |me: usize| {
         let flags = |i: usize, role: &str| {
             let myself = if i == me { "myself," } else { "" };
