@@ -28,5 +28,5 @@ pub type Wanted = StandIn;
 /// An image that was packed.
 pub type Built = BuiltImage;
 
-/// What was seen of an image.
+/// What was found in an image.
 pub type Checked = ImageCheck;

@@ -202,9 +202,9 @@ pub struct Finding {
     pub hint: Hint,
     /// The findings that follow from this one, a sentence each.
     pub follows: Vec<String>,
-    /// What would explain it.
+    /// What would explain this one.
     pub(super) because: Because,
-    /// Of a lost majority: the masters whose absence it is.
+    /// The masters that are absent, if this is a lost majority.
     pub(super) masters: Vec<NodeName>,
 }
 
@@ -214,18 +214,18 @@ pub(super) enum Because {
     /// Nothing else: it is a root cause.
     #[default]
     Nothing,
-    /// That this node is absent.
+    /// It is explained if this node is absent.
     Absent(NodeName),
-    /// That this node knows nobody.
+    /// It is explained if this node knows no other node.
     Alone(NodeName),
-    /// That any node is absent that no shard counts as its replica.
+    /// It is explained if some node is absent that no shard counts as its replica.
     AnyAbsent,
-    /// That any master is absent, or any slot without an owner.
+    /// It is explained if some master is absent, or some slot has no owner.
     AnySlots,
 }
 
 impl Finding {
-    /// About a node.
+    /// A finding about a node.
     pub(super) fn about(
         node: &NodeName,
         (id, severity): (Id, Severity),
@@ -239,7 +239,7 @@ impl Finding {
         }
     }
 
-    /// About the cluster.
+    /// A finding about the cluster.
     pub(super) fn new(
         (id, severity): (Id, Severity),
         what: impl Into<String>,
@@ -264,12 +264,12 @@ impl Finding {
         self
     }
 
-    /// What is wrong, and with which node, in one line.
+    /// The finding in one line, with its node.
     pub fn headline(&self) -> String {
         headline(self.node.as_ref(), &self.what)
     }
 
-    /// As it stands in documents, with commands that are about these nodes.
+    /// The finding as it stands in documents; its commands are for these nodes.
     pub fn problem(self, about: &About) -> Problem {
         Problem {
             hint: about.line(&self.hint),
@@ -300,13 +300,13 @@ pub struct Problem {
     pub why: String,
     /// What to do, in commands that can be typed.
     pub hint: String,
-    /// What is wrong because of it, a sentence each.
+    /// What follows from it, a sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub follows: Vec<String>,
 }
 
 impl Problem {
-    /// What is wrong, and with which node, in one line.
+    /// The finding in one line, with its node.
     pub fn headline(&self) -> String {
         headline(self.node.as_ref(), &self.what)
     }
@@ -319,7 +319,7 @@ fn headline(node: Option<&NodeName>, what: &str) -> String {
     }
 }
 
-/// The worst of these, and how many more there are, in one line.
+/// The worst of these in one line, and how many more there are.
 pub fn worst(problems: &[Problem]) -> Option<String> {
     let (first, others) = problems.split_first()?;
     Some(match others.len() {
