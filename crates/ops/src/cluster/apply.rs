@@ -307,7 +307,7 @@ impl<'a> Applier<'a> {
     async fn reset(&self, node: &NodeName) -> Result<()> {
         let wire = self.context.wire;
         let dial = &self.member(node)?.dial;
-        let outcome = wait_until(POLL, self.context.deadline, async || {
+        self.until(&format!("resetting {node}"), async || {
             match wire.reset(dial).await {
                 Ok(()) => Ok(Look::Ready(())),
                 Err(WireError::Reply {
@@ -323,8 +323,7 @@ impl<'a> Applier<'a> {
                 Err(error) => Err(error.failure(node)),
             }
         })
-        .await?;
-        outcome.map_err(|late| Self::late(&format!("resetting {node}"), late.waited, &late.last))
+        .await
     }
 
     /// Makes a node a replica. It has to know the master first, and that news may still be on its
@@ -337,7 +336,8 @@ impl<'a> Applier<'a> {
             Ok(report) => report.view.myself,
             Err(error) => return Err(error.failure(master)),
         };
-        let outcome = wait_until(POLL, self.context.deadline, async || {
+        let what = format!("making {node} a replica of {master}");
+        self.until(&what, async || {
             match wire.replicate(dial, &id).await {
                 Ok(()) => Ok(Look::Ready(())),
                 Err(error @ WireError::UnknownNode { .. }) => Ok(Look::Pending(error.to_string())),
@@ -350,14 +350,7 @@ impl<'a> Applier<'a> {
                 Err(error) => Err(error.failure(node)),
             }
         })
-        .await?;
-        outcome.map_err(|late| {
-            Self::late(
-                &format!("making {node} a replica of {master}"),
-                late.waited,
-                &late.last,
-            )
-        })
+        .await
     }
 
     /// Makes a replica take over the slots that it knows its master to own. With `heard`, it waits
@@ -371,7 +364,7 @@ impl<'a> Applier<'a> {
         let wire = self.context.wire;
         let dial = &self.member(node)?.dial;
         if let Some(epoch) = heard {
-            let outcome = wait_until(POLL, self.context.deadline, async || {
+            self.until(&format!("{node} taking over"), async || {
                 let asked = wire.observe(dial).await;
                 let early = match &asked {
                     Ok(report) => form::may_take_over(report, slots, epoch),
@@ -381,9 +374,6 @@ impl<'a> Applier<'a> {
                 Ok(early.map_or_else(Look::Pending, Look::Ready))
             })
             .await?;
-            outcome.map_err(|late| {
-                Self::late(&format!("{node} taking over"), late.waited, &late.last)
-            })?;
         }
         let taken = wire.take_over(dial).await;
         taken.map_err(|error| error.failure(node))
@@ -394,25 +384,28 @@ impl<'a> Applier<'a> {
     async fn forget(&self, node: &NodeName, gone: &NodeId) -> Result<()> {
         let wire = self.context.wire;
         let dial = &self.member(node)?.dial;
-        let outcome = wait_until(POLL, self.context.deadline, async || {
-            match wire.forget(dial, gone).await {
-                Ok(()) => Ok(Look::Ready(())),
-                Err(WireError::Reply {
-                    refusal: Refusal::MyMaster,
-                    reply,
-                    ..
-                }) => Ok(Look::Pending(reply)),
-                Err(error) => Err(error.failure(node)),
-            }
+        let what = format!("{node} forgetting {}", gone.short());
+        self.until(&what, async || match wire.forget(dial, gone).await {
+            Ok(()) => Ok(Look::Ready(())),
+            Err(WireError::Reply {
+                refusal: Refusal::MyMaster,
+                reply,
+                ..
+            }) => Ok(Look::Pending(reply)),
+            Err(error) => Err(error.failure(node)),
         })
-        .await?;
-        outcome.map_err(|late| {
-            Self::late(
-                &format!("{node} forgetting {}", gone.short()),
-                late.waited,
-                &late.last,
-            )
-        })
+        .await
+    }
+
+    /// Repeats a command until the node accepts it; after the deadline, an error says that `what`
+    /// took too long.
+    async fn until(
+        &self,
+        what: &str,
+        attempt: impl AsyncFn() -> Result<Look<(), String>>,
+    ) -> Result<()> {
+        let outcome = wait_until(POLL, self.context.deadline, || attempt()).await?;
+        outcome.map_err(|late| Self::late(what, late.waited, &late.last))
     }
 
     /// Waits for a goal.
