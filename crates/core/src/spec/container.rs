@@ -96,9 +96,9 @@ impl Shape {
     /// A container keeps its label for as long as it exists, so a change here must not make `up`
     /// refuse every cluster that an earlier rcluster started:
     /// - A field that is added here enters the text only if it differs from what containers had
-    /// before there was the field.
+    ///   before there was the field.
     /// - Any other change (a new command, say) takes a new prefix, and [`Shape::hashes`] goes on to
-    /// name what earlier versions would have written.
+    ///   name what earlier versions would have written.
     pub fn hash(&self) -> String {
         let Shape {
             image,
