@@ -1,4 +1,4 @@
-//! The arguments as they are typed. What they mean together is `settings`' question.
+//! The arguments as they are typed; `settings` decides what they mean together.
 
 use super::command::{Command, GROUPS};
 use clap::{ArgAction, Args, CommandFactory, Parser, ValueEnum, builder::Styles};
@@ -178,7 +178,7 @@ pub(super) struct SpecFlags {
     pub(super) redis_server: Option<String>,
 }
 
-/// The name of a node. Whether there is such a node is not known yet.
+/// The name of a node, whether or not there is such a node.
 #[expect(clippy::unnecessary_wraps, reason = "clap wants a Result")]
 pub(super) fn node_name(text: &str) -> Result<NodeName, Infallible> {
     Ok(NodeName::new(text))

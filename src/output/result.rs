@@ -1,4 +1,4 @@
-//! What a command ends with: a few lines for a person, a document for a program.
+//! The end of a command: a few lines for a person, a document for a program.
 
 use super::{
     progress::Progress,
@@ -94,7 +94,7 @@ fn past(verb: &str) -> &'static str {
     }
 }
 
-/// Every node at the address that clients are told.
+/// The endpoints that clients are told.
 fn reach(launch: &Launch, outcome: &Outcome) -> Vec<Endpoint> {
     match launch.access {
         Access::Host => outcome.endpoints.clone(),
@@ -142,7 +142,7 @@ pub fn plan(screen: Screen, plan: &Plan) -> Result<()> {
     show(screen, &text, &document)
 }
 
-/// The stages of a plan with their steps, and what each waits for.
+/// The stages of a plan with their steps and goals.
 pub fn stages(plan: &Plan) -> String {
     let mut text = String::new();
     for stage in &plan.stages {

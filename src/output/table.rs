@@ -19,8 +19,8 @@ use rcluster_ops::{
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// A verdict line, a row per node grouped by shard, and what is wrong. Columns that do not fit into
-/// `width` are left out, the least important first.
+/// A line with the verdict, a row for each node, and the problems. Columns that do not fit into
+/// `width` are left out (see [`crate::grid`]).
 pub fn status(status: &Status, width: Option<usize>) -> String {
     let mut text = verdict(status);
     text.push_str("\n\n");
@@ -39,8 +39,8 @@ pub fn status(status: &Status, width: Option<usize>) -> String {
     text
 }
 
-/// The same where there are only so many lines: a line for each of the worst problems, above the
-/// table, which is what is cut off.
+/// The same in at most `lines` lines: the worst problems, a line each, are above the table, which
+/// is cut off.
 pub fn status_within(status: &Status, width: usize, lines: usize) -> Vec<String> {
     let whole: Vec<String> = self::status(status, Some(width))
         .lines()
@@ -139,7 +139,7 @@ fn line(grid: &Grid, cells: impl Iterator<Item = (String, Tone)>) -> String {
     line.trim_end().to_owned() + "\n"
 }
 
-/// A table as lines without blanks at their ends.
+/// A table as text, without blanks at the ends of lines.
 pub(super) fn plain(table: &Table) -> String {
     let lines = table.lines();
     lines.fold(String::new(), |text, line| text + line.trim_end() + "\n")
@@ -173,7 +173,7 @@ pub fn list(listing: &Listing) -> String {
     plain(&table)
 }
 
-/// Where the time went, longest part last by order of events.
+/// How long each stage took.
 pub fn phases(phases: &[super::progress::Phase], elapsed: Duration) -> String {
     let mut text = format!("{} in all", seconds(elapsed));
     for phase in phases {
@@ -194,7 +194,7 @@ mod tests {
     use rcluster_core::judge::Id;
     use serde_json::json;
 
-    /// A master with a replica, called so.
+    /// A master and a replica with these names.
     fn status(names: [&str; 2]) -> Status {
         let node = |name: &str, port: u16, role: &str| {
             let replica = role == "replica";

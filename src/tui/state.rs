@@ -1,4 +1,4 @@
-//! Everything that is shown, and what a person chose to see.
+//! Everything that is shown, and what a person has chosen to see.
 
 use super::theme::Theme;
 use crate::grid::{Column, whole};
@@ -27,25 +27,25 @@ pub(super) struct State {
     pub(super) back: usize,
     /// The chosen node.
     pub(super) selected: Option<NodeName>,
-    /// What the rows are ordered by; `None`: by shard.
+    /// The column that rows are ordered by; `None`: by shard.
     pub(super) sort: Option<&'static Column>,
-    /// Whether the order is turned round.
+    /// Whether the order is reversed.
     pub(super) reversed: bool,
-    /// Only rows that contain this.
+    /// Only rows that contain this text are shown.
     pub(super) filter: String,
-    /// What fills the screen.
+    /// What the screen shows.
     pub(super) mode: Mode,
     /// The node that is looked into.
     pub(super) drill: Option<Drill>,
-    /// Whether new samples are held back.
+    /// The newest sample, if the screen is paused.
     pub(super) held: Option<Box<Sample>>,
-    /// Whether the screen stands still.
+    /// Whether the screen is paused.
     pub(super) paused: bool,
     /// Where samples come from.
     pub(super) source: Source,
-    /// In whose time events are told.
+    /// The time zone of events.
     pub(super) zone: jiff::tz::TimeZone,
-    /// How things are painted.
+    /// Colours.
     pub(super) theme: Theme,
 }
 
@@ -60,7 +60,7 @@ pub(super) enum Source {
     Ended,
 }
 
-/// What the keys are for.
+/// What the screen shows, which decides what keys do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     /// The nodes.
@@ -69,11 +69,11 @@ pub(super) enum Mode {
     Filter,
     /// One node.
     Drill,
-    /// The keys, explained; from where.
+    /// The help, over what was shown before.
     Help(Behind),
 }
 
-/// What help was called over.
+/// What was shown before the help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behind {
     /// The nodes.
@@ -103,17 +103,17 @@ pub(super) struct Entry {
 /// A node that is looked into.
 #[derive(Debug, Clone)]
 pub(super) struct Drill {
-    /// Which.
+    /// Which node.
     pub(super) node: NodeName,
-    /// What of it.
+    /// Which page of it.
     pub(super) tab: Tab,
     /// The first line that is shown.
     pub(super) scroll: usize,
-    /// What it said last, or why it did not.
+    /// Its last answer, or why there is none.
     pub(super) details: Option<Result<Details, String>>,
 }
 
-/// What of a node.
+/// A page about a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tab {
     /// INFO.
@@ -128,7 +128,7 @@ impl Tab {
     /// All of them.
     pub(super) const ALL: [Tab; 3] = [Tab::Info, Tab::Slow, Tab::Clients];
 
-    /// What stands on it.
+    /// Its title.
     pub(super) fn title(self) -> &'static str {
         match self {
             Tab::Info => "INFO",
@@ -139,7 +139,7 @@ impl Tab {
 }
 
 impl State {
-    /// Nothing seen yet.
+    /// Before the first sample.
     pub(super) fn new(theme: Theme, zone: jiff::tz::TimeZone, source: Source) -> Self {
         State {
             sample: None,
@@ -160,7 +160,7 @@ impl State {
         }
     }
 
-    /// Takes in what a sample says that must not be missed, paused or not.
+    /// Keeps what must not be missed of a sample, even while the screen is paused.
     pub(super) fn note(&mut self, sample: &Sample) {
         let rates = sample.totals.rates.unwrap_or_default();
         push(
@@ -178,7 +178,7 @@ impl State {
             };
             push(&mut self.log, LOG, entry);
             if self.back > 0 {
-                // The line that is being read stays where it is.
+                // The line that is being read stays in its place.
                 self.back = (self.back + 1).min(self.log.len().saturating_sub(1));
             }
         }
@@ -204,7 +204,7 @@ impl State {
         rows
     }
 
-    /// Which row is the chosen one.
+    /// The index of the chosen row.
     pub(super) fn position(&self) -> Option<usize> {
         let selected = self.selected.as_ref()?;
         self.rows()
@@ -222,20 +222,20 @@ impl State {
             .find(|node| node.status.name == drill.node)
     }
 
-    /// Whom to ask for details; nobody in a recording.
+    /// The node to ask for details; `None` in a recording.
     pub(super) fn inspected(&self) -> Option<(NodeName, Endpoint)> {
         let node = self.drilled().filter(|_| self.source == Source::Live)?;
         Some((node.status.name.clone(), node.status.endpoint.clone()))
     }
 
-    /// When something last happened, as far as known: an event, or a start.
+    /// When something last happened, as far as known: the last event, or the last start of a node.
     pub(super) fn last_change(&self) -> Option<jiff::Timestamp> {
         let since = self.sample.as_ref().and_then(|sample| sample.cluster.since);
         self.log.back().map(|entry| entry.at).max(since)
     }
 }
 
-/// Everything of a node that a filter may name.
+/// All texts about a node that a filter searches.
 fn haystack(node: &NodeSample) -> String {
     let status = &node.status;
     let role = status.role.map_or("", rcluster_core::node::Role::word);

@@ -1,28 +1,28 @@
-//! How things are painted. Without colour, weight says what colour would have.
+//! Colours. Without colour, bold and dim letters say the same.
 
 use crate::grid::Tone;
 use ratatui::style::{Color, Modifier, Style};
 use rcluster_core::monitor::told::Level;
 
-/// Whether to use colour.
+/// Which colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Theme {
-    /// Whether to.
+    /// Whether colours are used at all.
     pub(super) colour: bool,
 }
 
 impl Theme {
-    /// As it should be.
+    /// Something that is as it should be.
     pub(super) fn good(self) -> Style {
         self.paint(Color::Green, Modifier::empty())
     }
 
-    /// Worth a look.
+    /// Something that is worth a look.
     pub(super) fn warning(self) -> Style {
         self.paint(Color::Yellow, Modifier::BOLD)
     }
 
-    /// Broken.
+    /// Something that is broken.
     pub(super) fn bad(self) -> Style {
         self.paint(Color::Red, Modifier::BOLD)
     }
@@ -32,7 +32,7 @@ impl Theme {
         self.paint(Color::Cyan, Modifier::BOLD)
     }
 
-    /// What is only there to guide the eye.
+    /// Something that only guides the eye.
     pub(super) fn dim(self) -> Style {
         self.paint(Color::DarkGray, Modifier::DIM)
     }
@@ -47,7 +47,7 @@ impl Theme {
         self.paint(Color::Cyan, Modifier::empty())
     }
 
-    /// By the cluster's verdict.
+    /// For the cluster's state.
     pub(super) fn verdict(self, word: &str) -> Style {
         match word {
             "ok" => self.good().add_modifier(Modifier::BOLD),
@@ -56,7 +56,7 @@ impl Theme {
         }
     }
 
-    /// By a cell's tone.
+    /// For a cell.
     pub(super) fn tone(self, tone: Tone) -> Style {
         match tone {
             Tone::Plain => Style::new(),
@@ -66,7 +66,7 @@ impl Theme {
         }
     }
 
-    /// By an event's level.
+    /// For an event.
     pub(super) fn level(self, level: Level) -> Style {
         match level {
             Level::Good => self.good(),
@@ -78,7 +78,7 @@ impl Theme {
 
     fn paint(self, colour: Color, weight: Modifier) -> Style {
         if self.colour {
-            // DIM on top of gray is unreadable on dark terminals.
+            // DIM together with gray cannot be read on dark terminals.
             Style::new().fg(colour).add_modifier(weight - Modifier::DIM)
         } else {
             Style::new().add_modifier(weight)

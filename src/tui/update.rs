@@ -1,4 +1,4 @@
-//! The only thing that changes the state: a pure function of it and of what came in.
+//! The only place that changes the state: a pure function of the state and of what came in.
 
 use super::state::{Behind, Drill, Mode, Source, State, Tab};
 use crate::grid::COLUMNS;
@@ -14,7 +14,7 @@ pub(super) enum Input {
     Resized,
     /// A sample.
     Sample(Box<Sample>),
-    /// What the node that is looked into said.
+    /// The answer of the node that is looked into.
     Details(NodeName, Result<Details, String>),
     /// The recording is over.
     Ended,
@@ -34,7 +34,7 @@ pub(super) enum Effect {
 /// How far a page is.
 const PAGE: isize = 10;
 
-/// Takes in what came.
+/// Changes the state by what came in.
 pub(super) fn update(state: &mut State, input: Input) -> Effect {
     match input {
         Input::Resized => Effect::None,
@@ -46,7 +46,7 @@ pub(super) fn update(state: &mut State, input: Input) -> Effect {
                 return Effect::None;
             }
             show(state, *sample);
-            // Looking into a node stays live, one question per sample.
+            // The node that is looked into is asked again with every sample.
             match state.drill {
                 Some(_) => Effect::Inspect,
                 None => Effect::None,
@@ -55,7 +55,7 @@ pub(super) fn update(state: &mut State, input: Input) -> Effect {
         Input::Details(node, details) => {
             if let Some(drill) = state.drill.as_mut().filter(|drill| drill.node == node) {
                 match (&mut drill.details, details) {
-                    // What it said last stays to be read; the state says that it is silent.
+                    // The last answer stays; the node's state says that it is silent.
                     (Some(Ok(_)), Err(_)) => {}
                     (known, details) => *known = Some(details),
                 }
@@ -101,7 +101,7 @@ fn on_key(state: &mut State, key: KeyEvent) -> Effect {
     }
 }
 
-/// Keys that mean the same wherever nothing is typed.
+/// Keys that mean the same everywhere, except where text is typed.
 fn anywhere(state: &mut State, code: KeyCode) -> Effect {
     match code {
         KeyCode::Char('q') => return Effect::Quit,
@@ -217,7 +217,7 @@ fn on_drill(state: &mut State, code: KeyCode) -> Effect {
 }
 
 impl Drill {
-    /// How many lines there are on its tab.
+    /// How many lines the page has.
     fn lines(&self) -> usize {
         match (&self.details, self.tab) {
             (Some(Ok(details)), Tab::Info) => details.info.len(),
@@ -234,7 +234,7 @@ impl Drill {
     }
 }
 
-/// Chooses the row that is `by` further down, as far as there are rows.
+/// Chooses the row `by` rows further down, within the rows that there are.
 fn choose(state: &mut State, by: isize) {
     let rows = state.rows();
     let now = state.position().unwrap_or(0);

@@ -58,7 +58,7 @@ impl Execute for Key {
     }
 }
 
-/// Who serves the slots. A cluster that was named has to be there; without one the slot is enough.
+/// The nodes that serve the slots. A cluster that was named has to exist; else the slot is enough.
 async fn status(global: &Global, screen: Screen) -> Result<Option<Status>> {
     let status = async { status::of(&cluster(global).await?).await }.await;
     let named = global.cluster.is_some() || global.file.is_some() || !global.seed.is_empty();

@@ -110,7 +110,7 @@ impl Execute for Monitor {
             return Ok(Verdict::Fine);
         }
         if self.once {
-            // Rates are differences: the first sample has none.
+            // Rates are differences, so the first sample has none.
             feed.next().await?;
         }
         let mut left = if self.once { Some(1) } else { self.count };

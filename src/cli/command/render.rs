@@ -46,7 +46,7 @@ impl Execute for Render {
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let (spec, password) = settings::spec(global, &self.spec)?;
-        // The files are for people with Docker Compose unless the spec says that nodes are processes.
+        // The files are for Docker Compose, unless the spec says that nodes are processes.
         let kind = spec.runtime.kind().unwrap_or(RuntimeKind::Docker);
         let PortChoice::First(first) = spec.port else {
             return Err(Error::usage(

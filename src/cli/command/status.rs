@@ -96,7 +96,8 @@ impl Execute for Status {
     }
 }
 
-/// Until Ctrl-C, or until nobody reads any more. What cannot be asked now may answer again.
+/// Shows one status after another, until Ctrl-C or until nobody reads any more. A failed look is
+/// shown, and does not end it.
 async fn watch(cluster: &Cluster, every: Duration, screen: Screen) -> Result<Verdict> {
     let mut watch = Watch::new(screen, every);
     let mut ticks = tokio::time::interval(every);

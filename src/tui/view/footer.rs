@@ -1,4 +1,4 @@
-//! The last line: the keys that matter here, or the filter while it is typed.
+//! The last line: the keys that can be used, or the filter while it is typed.
 
 use crate::tui::state::{Mode, State};
 use ratatui::{

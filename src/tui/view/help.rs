@@ -1,4 +1,4 @@
-//! The keys and the words, explained, over whatever is shown.
+//! Explains the keys and the words, over whatever is shown.
 
 use crate::tui::state::State;
 use ratatui::{

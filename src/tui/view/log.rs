@@ -1,4 +1,4 @@
-//! What happened, the newest last.
+//! The events, the newest last.
 
 use super::titled;
 use crate::tui::state::{Entry, State};

@@ -1,4 +1,4 @@
-//! One node: what it is, and a page of what it says.
+//! One node: its facts, and a page of what it says.
 
 use super::titled;
 use crate::{
@@ -151,7 +151,7 @@ fn page(details: &Details, tab: Tab, state: &State) -> Vec<String> {
     }
 }
 
-/// Of CLIENT LIST's thirty fields those that a person looks for.
+/// The fields of a line of CLIENT LIST that a person looks for.
 fn client(line: &str) -> String {
     let field = |name: &str| {
         let found = line

@@ -1,4 +1,4 @@
-//! The nodes: a row each, replicas under their master unless another order was chosen.
+//! The table of nodes: by shard, or in the order that was chosen.
 
 use super::titled;
 use crate::{
@@ -13,7 +13,7 @@ use ratatui::{
 };
 use std::fmt::Write as _;
 
-/// How many lines it would like: a title, a heading, a row per node.
+/// How many lines it needs: a title, a heading, a row for each node.
 pub(super) fn wanted_height(state: &State) -> u16 {
     let nodes = state.sample.as_ref().map_or(0, |sample| sample.nodes.len());
     u16::try_from(nodes).unwrap_or(u16::MAX).saturating_add(2)

@@ -1,4 +1,4 @@
-//! All nodes together: memory, hits, traffic, skew; and two curves, of commands and of our probe.
+//! All nodes together: memory, hits, traffic, skew; and two curves, of commands and of probes.
 
 use super::titled;
 use crate::{grid::whole, tui::state::State};
@@ -112,7 +112,7 @@ fn sums(frame: &mut Frame<'_>, area: Rect, state: &State, sample: &Sample) {
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
-/// The last so many points that fit, the newest at the right.
+/// Draws the last points, as many as fit, the newest on the right.
 fn curve(frame: &mut Frame<'_>, area: Rect, state: &State, title: &str, points: &[u64]) {
     let block = titled(title, state.theme.title(), state.theme.dim());
     let inner = block.inner(area);

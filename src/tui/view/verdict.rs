@@ -1,4 +1,4 @@
-//! The first line: how it is; the second: what that is made of.
+//! The first two lines: the cluster's state, and the counts behind it.
 
 use crate::tui::state::{Source, State};
 use ratatui::{
