@@ -250,8 +250,8 @@ pub async fn dry_run(
     Ok(plan)
 }
 
-/// The same plan with who takes over before nodes start that do not know who they are, as far as those
-/// run already who have to be asked.
+/// Adds to the plan which replicas take over before nodes without a nodes.conf start, as far as the
+/// nodes that have to be asked run already.
 async fn with_rescue(
     context: &Context<'_>,
     launch: &Launch,
@@ -269,8 +269,8 @@ async fn with_rescue(
     Ok(first)
 }
 
-/// Every node came back under a new address (containers recreated by compose, say). Only nodes
-/// that have just started meet without a failover, so they are restarted together.
+/// Restarts all nodes together, if each came back under a new address (containers recreated by
+/// compose, say): only nodes that have just started meet without a failover.
 async fn together(context: &Context<'_>, launch: &Launch, applier: &mut Applier<'_>) -> Result<()> {
     let seen = look::patiently(context, applier.snapshot()).await;
     let young = seen

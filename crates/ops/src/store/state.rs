@@ -355,12 +355,13 @@ pub fn create_private(folder: &Path) -> Result<()> {
         .map_err(|error| cannot("creating", folder, error))
 }
 
-/// Writes a file that only this user can read, whole or not at all.
+/// Writes a file that only this user can read. After a crash there is the whole new file or the old
+/// one.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     write_whole(path, bytes, 0o600).map_err(|error| cannot("writing", path, error))
 }
 
-/// Writes a file that everybody may read, whole or not at all.
+/// Writes a file that everybody may read, in the same way.
 pub fn write_public(path: &Path, bytes: &[u8]) -> Result<()> {
     write_whole(path, bytes, 0o644).map_err(|error| cannot("writing", path, error))
 }
