@@ -44,7 +44,7 @@ pub(super) struct Global {
     /// The spec; else rcluster.yaml from here upward, else the defaults
     #[arg(short, long, global = true, value_name = "FILE", env = "RCLUSTER_FILE")]
     pub(super) file: Option<PathBuf>,
-    /// The cluster's name, over the spec's
+    /// The cluster's name, instead of the spec's
     #[arg(
         short,
         long,
@@ -89,7 +89,7 @@ pub(super) struct Global {
         hide_default_value = true
     )]
     pub(super) progress: ProgressArg,
-    /// Confirm what would be asked
+    /// Answer yes to every question
     #[arg(short, long, global = true)]
     pub(super) yes: bool,
     /// Never ask: refuse what would need an answer
@@ -107,10 +107,10 @@ pub(super) struct Global {
         hide_default_value = true
     )]
     pub(super) color: ColourArg,
-    /// Only errors
+    /// Print only errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
-    /// Where the time went; twice: every step
+    /// Show where the time went; twice: every step
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(super) verbose: u8,
 }

@@ -17,7 +17,7 @@ use rcluster_ops::{cluster::handle::Cluster, down, lifecycle};
 const AFTER: &str = "\
 Examples:
   rcluster down                     `rcluster up` brings it back with its data
-  rcluster down --volumes --yes     away with it, data and all, without being asked";
+  rcluster down --volumes --yes     the data goes too, without a question";
 
 /// Remove the nodes and their network; data stays unless --volumes
 #[derive(Debug, Args)]
@@ -29,10 +29,7 @@ pub(in crate::cli) struct Down {
 }
 
 impl Execute for Down {
-    const FACTS: Facts = Facts {
-        verb: Verb::Down,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Down);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let request = settings::request(global, &SpecFlags::default())?;

@@ -20,9 +20,9 @@ use rcluster_ops::{
 const AFTER: &str = "\
 Examples:
   rcluster init                                                               the nodes that `rcluster start` started
-  rcluster init --seed H1:6379 --seed H2:6379 --seed H3:6379 --replicas 0     these three";
+  rcluster init --seed H1:6379 --seed H2:6379 --seed H3:6379 --replicas 0     exactly these three nodes";
 
-/// Form the cluster of nodes that run (with --seed: of exactly these nodes)
+/// Form a cluster of the nodes that run (with --seed: of exactly these nodes)
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(in crate::cli) struct Init {
@@ -32,10 +32,7 @@ pub(in crate::cli) struct Init {
 }
 
 impl Execute for Init {
-    const FACTS: Facts = Facts {
-        verb: Verb::Init,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Init);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let flags = SpecFlags {

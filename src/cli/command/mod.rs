@@ -53,6 +53,18 @@ pub struct Facts {
     pub json: bool,
 }
 
+impl Facts {
+    /// Of a command whose result `--json` prints as a document.
+    pub(super) const fn json(verb: Verb) -> Facts {
+        Facts { verb, json: true }
+    }
+
+    /// Of a command that prints text only.
+    pub(super) const fn text(verb: Verb) -> Facts {
+        Facts { verb, json: false }
+    }
+}
+
 /// What Ctrl-C and SIGTERM mean to a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Interrupt {
@@ -119,7 +131,6 @@ commands! {
 }
 
 impl Command {
-    /// Does it.
     pub(super) async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let verb = self.facts().verb;
         if verb.target() == Target::Ours {

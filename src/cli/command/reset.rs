@@ -16,8 +16,8 @@ use rcluster_ops::{cluster::handle::Cluster, down, lifecycle, reset};
 
 const AFTER: &str = "\
 Examples:
-  rcluster reset            empty, the same nodes
-  rcluster reset --hard     new nodes";
+  rcluster reset            the same nodes without keys
+  rcluster reset --hard     new nodes, made from nothing";
 
 /// Delete every key and form the cluster anew
 #[derive(Debug, Args)]
@@ -29,10 +29,7 @@ pub(in crate::cli) struct Reset {
 }
 
 impl Execute for Reset {
-    const FACTS: Facts = Facts {
-        verb: Verb::Reset,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Reset);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let request = settings::request(global, &SpecFlags::default())?;

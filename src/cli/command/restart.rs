@@ -21,7 +21,7 @@ const AFTER: &str = "\
 Examples:
   rcluster restart                  all at once, so that nobody is failed over
   rcluster restart --rolling        one after another, always writable
-  rcluster restart --rolling -n     in which order";
+  rcluster restart --rolling -n     shows the order";
 
 /// Stop, start and verify; with --rolling one node after another, always writable
 #[derive(Debug, Args)]
@@ -37,10 +37,7 @@ pub(in crate::cli) struct Restart {
 }
 
 impl Execute for Restart {
-    const FACTS: Facts = Facts {
-        verb: Verb::Restart,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Restart);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let request = settings::request(global, &SpecFlags::default())?;

@@ -49,10 +49,7 @@ pub(in crate::cli) struct Run {
 }
 
 impl Execute for Run {
-    const FACTS: Facts = Facts {
-        verb: Verb::Run,
-        json: false,
-    };
+    const FACTS: Facts = Facts::text(Verb::Run);
 
     fn interrupt(&self) -> Interrupt {
         Interrupt::Own

@@ -20,7 +20,7 @@ use rcluster_ops::{
 const AFTER: &str = "\
 Examples:
   rcluster start            every node; `rcluster init` forms the cluster
-  rcluster start node-3     this one again";
+  rcluster start node-3     only this node";
 
 /// Start the nodes without forming the cluster
 #[derive(Debug, Args)]
@@ -34,10 +34,7 @@ pub(in crate::cli) struct Start {
 }
 
 impl Execute for Start {
-    const FACTS: Facts = Facts {
-        verb: Verb::Start,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Start);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let request = settings::request(global, &self.spec)?;

@@ -17,7 +17,7 @@ use rcluster_ops::{cluster::handle::Cluster, lifecycle, stop};
 const AFTER: &str = "\
 Examples:
   rcluster stop            all of them
-  rcluster stop node-4     this one; `rcluster start node-4` brings it back";
+  rcluster stop node-4     only this node; `rcluster start node-4` brings it back";
 
 /// Stop nodes; nothing is removed
 #[derive(Debug, Args)]
@@ -29,10 +29,7 @@ pub(in crate::cli) struct Stop {
 }
 
 impl Execute for Stop {
-    const FACTS: Facts = Facts {
-        verb: Verb::Stop,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Stop);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let request = settings::request(global, &SpecFlags::default())?;

@@ -88,10 +88,7 @@ pub(in crate::cli) struct Test {
 }
 
 impl Execute for Test {
-    const FACTS: Facts = Facts {
-        verb: Verb::Test,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Test);
 
     fn interrupt(&self) -> Interrupt {
         Interrupt::Own

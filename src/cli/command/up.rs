@@ -32,10 +32,7 @@ pub(in crate::cli) struct Up {
 }
 
 impl Execute for Up {
-    const FACTS: Facts = Facts {
-        verb: Verb::Up,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Up);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let request = settings::request(global, &self.spec)?;
