@@ -15,9 +15,7 @@ const HISTORY: usize = 240;
 /// How many events the log remembers.
 const LOG: usize = 500;
 
-/// The whole state.
 pub(super) struct State {
-    /// The last sample.
     pub(super) sample: Option<Sample>,
     /// One point per sample, for the sparklines.
     pub(super) history: VecDeque<Point>,
@@ -25,7 +23,6 @@ pub(super) struct State {
     pub(super) log: VecDeque<Entry>,
     /// How many entries the log is scrolled back.
     pub(super) back: usize,
-    /// The chosen node.
     pub(super) selected: Option<NodeName>,
     /// The column that rows are ordered by; `None`: by shard.
     pub(super) sort: Option<&'static Column>,
@@ -33,7 +30,6 @@ pub(super) struct State {
     pub(super) reversed: bool,
     /// Only rows that contain this text are shown.
     pub(super) filter: String,
-    /// What the screen shows.
     pub(super) mode: Mode,
     /// The node that is looked into.
     pub(super) drill: Option<Drill>,
@@ -41,15 +37,12 @@ pub(super) struct State {
     pub(super) held: Option<Box<Sample>>,
     /// Whether the screen is paused.
     pub(super) paused: bool,
-    /// Where samples come from.
     pub(super) source: Source,
     /// The time zone of events.
     pub(super) zone: jiff::tz::TimeZone,
-    /// Colours.
     pub(super) theme: Theme,
 }
 
-/// Where samples come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     /// A cluster, whose nodes can be asked.
@@ -63,11 +56,8 @@ pub(super) enum Source {
 /// What the screen shows, which decides what keys do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// The nodes.
     Nodes,
-    /// Typing a filter.
     Filter,
-    /// One node.
     Drill,
     /// The help, over what was shown before.
     Help(Behind),
@@ -76,9 +66,7 @@ pub(super) enum Mode {
 /// What was shown before the help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behind {
-    /// The nodes.
     Nodes,
-    /// One node.
     Drill,
 }
 
@@ -87,25 +75,19 @@ pub(super) enum Behind {
 pub(super) struct Point {
     /// The slowest probe of that sample, in microseconds.
     pub(super) slowest_us: u64,
-    /// Commands per second.
     pub(super) ops: u64,
 }
 
 /// An event and when it was seen.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// When.
     pub(super) at: jiff::Timestamp,
-    /// What.
     pub(super) event: Event,
 }
 
-/// A node that is looked into.
 #[derive(Debug, Clone)]
 pub(super) struct Drill {
-    /// Which node.
     pub(super) node: NodeName,
-    /// Which page of it.
     pub(super) tab: Tab,
     /// The first line that is shown.
     pub(super) scroll: usize,
@@ -118,17 +100,14 @@ pub(super) struct Drill {
 pub(super) enum Tab {
     /// INFO.
     Info,
-    /// The slow log.
     Slow,
     /// CLIENT LIST.
     Clients,
 }
 
 impl Tab {
-    /// All of them.
     pub(super) const ALL: [Tab; 3] = [Tab::Info, Tab::Slow, Tab::Clients];
 
-    /// Its title.
     pub(super) fn title(self) -> &'static str {
         match self {
             Tab::Info => "INFO",
@@ -139,7 +118,6 @@ impl Tab {
 }
 
 impl State {
-    /// Before the first sample.
     pub(super) fn new(theme: Theme, zone: jiff::tz::TimeZone, source: Source) -> Self {
         State {
             sample: None,

@@ -22,7 +22,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 /// How often the thread that reads keys looks whether it is still needed.
 const NAP: Duration = Duration::from_millis(500);
 
-/// What the terminal reports.
 pub(super) enum Told {
     /// A key went down.
     Key(KeyEvent),
@@ -69,7 +68,6 @@ impl Terminal {
         Ok((Terminal { inner, leaving }, told))
     }
 
-    /// Draws the state.
     pub(super) fn draw(&mut self, state: &State) -> Result<()> {
         self.inner
             .draw(|frame| view::draw(frame, state))

@@ -4,7 +4,6 @@ use crate::grid::Tone;
 use ratatui::style::{Color, Modifier, Style};
 use rcluster_core::monitor::told::Level;
 
-/// Which colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Theme {
     /// Whether colours are used at all.
@@ -12,22 +11,18 @@ pub(super) struct Theme {
 }
 
 impl Theme {
-    /// Something that is as it should be.
     pub(super) fn good(self) -> Style {
         self.paint(Color::Green, Modifier::empty())
     }
 
-    /// Something that is worth a look.
     pub(super) fn warning(self) -> Style {
         self.paint(Color::Yellow, Modifier::BOLD)
     }
 
-    /// Something that is broken.
     pub(super) fn bad(self) -> Style {
         self.paint(Color::Red, Modifier::BOLD)
     }
 
-    /// A heading.
     pub(super) fn title(self) -> Style {
         self.paint(Color::Cyan, Modifier::BOLD)
     }
@@ -37,17 +32,14 @@ impl Theme {
         self.paint(Color::DarkGray, Modifier::DIM)
     }
 
-    /// The chosen row.
     pub(super) fn chosen() -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// A curve.
     pub(super) fn curve(self) -> Style {
         self.paint(Color::Cyan, Modifier::empty())
     }
 
-    /// For the cluster's state.
     pub(super) fn verdict(self, word: &str) -> Style {
         match word {
             "ok" => self.good().add_modifier(Modifier::BOLD),
@@ -56,7 +48,6 @@ impl Theme {
         }
     }
 
-    /// For a cell.
     pub(super) fn tone(self, tone: Tone) -> Style {
         match tone {
             Tone::Plain => Style::new(),
@@ -66,7 +57,6 @@ impl Theme {
         }
     }
 
-    /// For an event.
     pub(super) fn level(self, level: Level) -> Style {
         match level {
             Level::Good => self.good(),

@@ -6,13 +6,11 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use rcluster_core::{monitor::told::Details, node::NodeName};
 use rcluster_ops::monitor::sample::Sample;
 
-/// What came in.
 pub(super) enum Input {
     /// A key went down.
     Key(KeyEvent),
     /// The terminal has another size: draw again.
     Resized,
-    /// A sample.
     Sample(Box<Sample>),
     /// The answer of the node that is looked into.
     Details(NodeName, Result<Details, String>),
@@ -23,9 +21,7 @@ pub(super) enum Input {
 /// What is to be done besides drawing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Nothing.
     None,
-    /// Leave.
     Quit,
     /// Ask the node that is looked into.
     Inspect,

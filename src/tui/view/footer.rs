@@ -7,7 +7,6 @@ use ratatui::{
     text::{Line, Span},
 };
 
-/// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let theme = state.theme;
     if state.mode == Mode::Filter {

@@ -31,7 +31,6 @@ const LINES: [(&str, &str); 19] = [
     ("FAIL", "a majority of masters cannot"),
 ];
 
-/// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let theme = state.theme;
     let height = u16::try_from(LINES.len()).unwrap_or(u16::MAX) + 2;

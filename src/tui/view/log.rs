@@ -9,7 +9,6 @@ use ratatui::{
     widgets::Paragraph,
 };
 
-/// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let theme = state.theme;
     let title = match state.back {

@@ -21,7 +21,6 @@ use ratatui::{
 /// The smallest screen on which anything can be read.
 const SMALLEST: (u16, u16) = (40, 10);
 
-/// Draws everything.
 pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {

@@ -18,7 +18,6 @@ use ratatui::{
 use rcluster_core::{monitor::told::Details, text::human};
 use rcluster_ops::monitor::sample::NodeSample;
 
-/// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let theme = state.theme;
     let Some(drill) = &state.drill else {

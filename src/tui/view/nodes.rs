@@ -19,7 +19,6 @@ pub(super) fn wanted_height(state: &State) -> u16 {
     u16::try_from(nodes).unwrap_or(u16::MAX).saturating_add(2)
 }
 
-/// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let Some(sample) = &state.sample else {
         return;

@@ -22,7 +22,6 @@ pub(super) fn wanted_height(state: &State, screen: u16) -> u16 {
     }
 }
 
-/// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let Some(sample) = &state.sample else {
         return;

@@ -14,7 +14,6 @@ use rcluster_ops::monitor::sample::Sample;
 /// How many lines it takes.
 pub(super) const HEIGHT: u16 = 5;
 
-/// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let Some(sample) = &state.sample else {
         return;
