@@ -234,7 +234,7 @@ fn named(launch: &Launch) -> String {
 }
 
 /// The end of `image build`.
-pub fn image_built(screen: Screen, built: &image::Built) -> Result<()> {
+pub fn image_built(screen: Screen, built: &image::BuiltImage) -> Result<()> {
     let text = format!(
         "{} built: Redis {}, {}\n\nnext:\n  rcluster up --runtime docker --image {0}\n",
         built.image,
@@ -245,7 +245,7 @@ pub fn image_built(screen: Screen, built: &image::Built) -> Result<()> {
 }
 
 /// The end of `image check`.
-pub fn image_checked(screen: Screen, check: &image::Checked) -> Result<()> {
+pub fn image_checked(screen: Screen, check: &image::ImageCheck) -> Result<()> {
     let version = check.redis_version.as_deref().unwrap_or("not known");
     let text = match (check.present, check.usable()) {
         (false, _) => format!("{}: not on this engine\n", check.image),

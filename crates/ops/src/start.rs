@@ -9,7 +9,7 @@ use rcluster_core::{
     form::{self, Blank, Seat},
     hint,
     hint::Verb,
-    node::{Address, Epoch, NodeName},
+    node::{Address, NodeName},
     plan::{
         start::{self, Existing},
         step::{Change, Goal, Plan, Step, names},
@@ -347,13 +347,8 @@ pub fn blank_reports(launch: &Launch) -> Vec<Report> {
             Some(Report {
                 view: nodes_text::parse(&text).ok()?,
                 cluster: ClusterInfo {
-                    ok: false,
-                    slots_assigned: 0,
-                    slots_ok: 0,
                     known_nodes: 1,
-                    size: 0,
-                    current_epoch: Epoch(0),
-                    messages_received: 0,
+                    ..ClusterInfo::default()
                 },
                 info: NodeInfo::default(),
             })

@@ -21,13 +21,9 @@ fn report(text: &str) -> Report {
     Report {
         view: nodes_text::parse(text).expect("a view"),
         cluster: ClusterInfo {
-            ok: false,
-            slots_assigned: 0,
-            slots_ok: 0,
             known_nodes: 1,
-            size: 0,
-            current_epoch: Epoch(0),
             messages_received: 1,
+            ..ClusterInfo::default()
         },
         info,
     }
@@ -40,6 +36,15 @@ fn line(i: usize, flags: &str, master: Option<usize>, slots: &str) -> String {
         "{} 127.0.0.1:{port}@1{port} {flags} {master} 0 0 0 connected {slots}\n",
         id(i)
     )
+}
+
+/// What node `me` says: these lines, the one about itself marked.
+fn view_of(me: usize, lines: &[(usize, &str, Option<usize>, &str)]) -> Report {
+    let text = lines.iter().map(|&(i, flags, master, slots)| {
+        let myself = if i == me { "myself," } else { "" };
+        line(i, &format!("{myself}{flags}"), master, slots)
+    });
+    report(&text.collect::<String>())
 }
 
 fn alone(i: usize) -> Report {
@@ -236,26 +241,15 @@ fn what_was_dealt_before_a_kill_is_not_dealt_again() {
 #[test]
 fn a_formed_cluster_gives_no_steps_whoever_is_master() {
     // As after a failover: node-4 owns the slots that node-1 had.
-    let table = |me: usize| {
-        let role = |i: usize, flags: &str| {
-            if i == me {
-                format!("myself,{flags}")
-            } else {
-                flags.to_owned()
-            }
-        };
-        report(
-            &[
-                line(0, &role(0, "slave"), Some(3), ""),
-                line(1, &role(1, "master"), None, "5461-10922"),
-                line(2, &role(2, "master"), None, "10923-16383"),
-                line(3, &role(3, "master"), None, "0-5460"),
-                line(4, &role(4, "slave"), Some(1), ""),
-                line(5, &role(5, "slave"), Some(2), ""),
-            ]
-            .concat(),
-        )
-    };
+    let lines = [
+        (0, "slave", Some(3), ""),
+        (1, "master", None, "5461-10922"),
+        (2, "master", None, "10923-16383"),
+        (3, "master", None, "0-5460"),
+        (4, "slave", Some(1), ""),
+        (5, "slave", Some(2), ""),
+    ];
+    let table = |me| view_of(me, &lines);
     let reports: Vec<Report> = (0..6).map(table).collect();
     let seats = seats(&reports);
     let plan = form(&seats, 1, &afterwards(&seats)).expect("a plan");
@@ -265,24 +259,13 @@ fn a_formed_cluster_gives_no_steps_whoever_is_master() {
 
 #[test]
 fn replicas_that_come_back_need_not_wait_for_others() {
-    let table = |me: usize| {
-        let role = |i: usize, flags: &str| {
-            if i == me {
-                format!("myself,{flags}")
-            } else {
-                flags.to_owned()
-            }
-        };
-        report(
-            &[
-                line(0, &role(0, "master"), None, "0-5460"),
-                line(1, &role(1, "master"), None, "5461-10922"),
-                line(2, &role(2, "master"), None, "10923-16383"),
-                line(3, &role(3, "slave"), Some(0), ""),
-            ]
-            .concat(),
-        )
-    };
+    let lines = [
+        (0, "master", None, "0-5460"),
+        (1, "master", None, "5461-10922"),
+        (2, "master", None, "10923-16383"),
+        (3, "slave", Some(0), ""),
+    ];
+    let table = |me| view_of(me, &lines);
     let mut reports: Vec<Report> = (0..4).map(table).collect();
     reports[3].info.replication.link_up = false;
     let seats = seats(&reports);
@@ -316,25 +299,14 @@ fn links_that_are_still_being_dialled_join_nobody() {
 
 #[test]
 fn a_node_that_lost_its_data_becomes_a_replica_of_who_needs_one() {
-    let table = |me: usize| {
-        let role = |i: usize, flags: &str| {
-            if i == me {
-                format!("myself,{flags}")
-            } else {
-                flags.to_owned()
-            }
-        };
-        report(
-            &[
-                line(1, &role(1, "master"), None, "5461-10922"),
-                line(2, &role(2, "master"), None, "10923-16383"),
-                line(3, &role(3, "master"), None, "0-5460"),
-                line(4, &role(4, "slave"), Some(1), ""),
-                line(5, &role(5, "slave"), Some(2), ""),
-            ]
-            .concat(),
-        )
-    };
+    let lines = [
+        (1, "master", None, "5461-10922"),
+        (2, "master", None, "10923-16383"),
+        (3, "master", None, "0-5460"),
+        (4, "slave", Some(1), ""),
+        (5, "slave", Some(2), ""),
+    ];
+    let table = |me| view_of(me, &lines);
     let mut reports: Vec<Report> = vec![alone(0)];
     reports.extend((1..6).map(table));
     let seats = seats(&reports);

@@ -35,7 +35,7 @@ impl Fields {
 }
 
 /// `CLUSTER INFO` of one node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ClusterInfo {
     /// `cluster_state:ok`.
     pub ok: bool,

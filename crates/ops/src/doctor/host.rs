@@ -66,7 +66,6 @@ impl Tools {
 
 /// What should run here.
 pub(super) struct Site<'a> {
-    /// The cluster.
     pub(super) launch: &'a Launch,
     /// Its runtime, if that is decided.
     pub(super) kind: Option<RuntimeKind>,
@@ -76,7 +75,6 @@ pub(super) struct Site<'a> {
     pub(super) ports_chosen: bool,
     /// Bytes of memory that its nodes use already.
     pub(super) used: u64,
-    /// The cluster's folder.
     pub(super) data: PathBuf,
 }
 

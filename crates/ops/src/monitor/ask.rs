@@ -17,9 +17,7 @@ use std::time::{Duration, Instant};
 /// How many PINGs are sent at the same time.
 const PINGS: usize = 8;
 
-/// What a node answered.
 pub(super) struct Answer {
-    /// Its answer.
     pub(super) report: snapshot::Answer,
     /// How long a PING took.
     pub(super) ping: Option<Duration>,

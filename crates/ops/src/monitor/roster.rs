@@ -37,7 +37,6 @@ pub(super) struct Member {
 pub(super) struct Roster {
     /// What the cluster is called.
     pub(super) name: String,
-    /// Where its nodes run.
     pub(super) runtime: RuntimeKind,
     cluster: Cluster,
     /// When the runtime was asked last who is there.

@@ -28,7 +28,6 @@ pub(super) struct Stage {
     pub(super) runtime: RuntimeKind,
     /// Every node, in the order of the shards.
     pub(super) seen: Vec<Seen>,
-    /// Nodes that answer.
     pub(super) nodes: Vec<Node>,
     pub(super) shards: Vec<Shard>,
     /// The shards, as the checks need them.
@@ -39,9 +38,7 @@ pub(super) struct Stage {
     pub(super) differences: Vec<(String, String)>,
     /// How many replicas each master should have, if known.
     pub(super) replicas: Option<usize>,
-    /// The judge's verdict.
     pub(super) verdict: Verdict,
-    /// How long asking took.
     pub(super) took: Duration,
 }
 

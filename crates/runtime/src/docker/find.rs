@@ -36,14 +36,10 @@ const LOOP: i64 = 2;
 /// For how many seconds after a container's start its restarts are counted.
 const YOUNG: u64 = 15;
 
-/// A node's container.
 #[derive(Debug, Clone)]
 pub(super) struct Container {
-    /// Its id.
     pub(super) id: String,
-    /// Which node it is.
     pub(super) node: NodeName,
-    /// Whether it runs.
     pub(super) phase: Phase,
     summary: ContainerSummary,
 }
@@ -94,7 +90,6 @@ impl Container {
         self.phase == Phase::Running && seconds.is_some_and(|seconds| seconds <= YOUNG)
     }
 
-    /// Its labels.
     pub(super) fn labels(&self) -> Option<&Labels> {
         self.summary.labels.as_ref()
     }

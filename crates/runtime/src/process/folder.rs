@@ -55,7 +55,6 @@ impl Card {
     }
 }
 
-/// A node's folder.
 #[derive(Debug, Clone)]
 pub(super) struct Folder(PathBuf);
 

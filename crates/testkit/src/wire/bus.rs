@@ -44,7 +44,6 @@ impl Places {
     }
 }
 
-/// What a ping carries.
 struct Ping {
     disk: String,
     id: NodeId,

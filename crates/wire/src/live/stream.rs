@@ -59,7 +59,6 @@ impl First {
     }
 }
 
-/// The watched connection.
 pub(super) struct Watched {
     tcp: TcpStream,
     first: Arc<First>,
