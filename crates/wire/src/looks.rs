@@ -86,10 +86,17 @@ impl Looks for LiveWire {
         let cluster: String = replies.take("CLUSTER INFO")?;
         let info: String = replies.take("INFO")?;
         let view = self.read(&view);
+        let mut info = NodeInfo::from_fields(&Fields::parse(&info));
+        if info.replication.good.is_some() {
+            // How many it wants is not in INFO. Who may not ask does not learn it.
+            let wanted = self.config_get(at, &["min-replicas-to-write"]).await;
+            let wanted = wanted.ok().and_then(|mut all| all.pop_first());
+            info.replication.wanted_good = wanted.and_then(|(_, n)| n.parse().ok()).unwrap_or(0);
+        }
         Ok(Report {
             view: view.map_err(|why| WireError::unreadable(at, "CLUSTER NODES", &why))?,
             cluster: ClusterInfo::from_fields(&Fields::parse(&cluster)),
-            info: NodeInfo::from_fields(&Fields::parse(&info)),
+            info,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Whole operations on fakes: what they make, what they repair, what they refuse, and that a run
 //! killed after any step is finished by the next one.
 
+mod drill;
 mod forming;
 mod killed;
 mod law;

@@ -57,6 +57,7 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
         return Err(Error::failed("there is no node to form"));
     }
     distinct(seats)?;
+    seat::no_rivals(seats)?;
     let strangers = strangers(seats);
     let gone = gone::gone(seats, &strangers)?;
     let Missing {

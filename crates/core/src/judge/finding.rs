@@ -74,6 +74,8 @@ pub enum Id {
     PasswordRefused,
     /// It does not answer.
     NodeSilent,
+    /// It announces another address than the one at which it is.
+    AddressWrong,
     /// It answers clients, but its peers do not reach its bus port.
     BusUnreachable,
     /// It is still reading its data.
@@ -140,6 +142,7 @@ impl Id {
             | Id::NodeRefuses
             | Id::PasswordRefused
             | Id::NodeSilent
+            | Id::AddressWrong
             | Id::BusUnreachable
             | Id::NodeLoading
             | Id::NodeAlone
@@ -178,6 +181,7 @@ impl Id {
                 | Id::NodeRefuses
                 | Id::PasswordRefused
                 | Id::NodeSilent
+                | Id::AddressWrong
                 | Id::BusUnreachable
                 | Id::NodeLoading
                 | Id::NodeAlone
@@ -222,6 +226,8 @@ pub(super) enum Because {
     AnyAbsent,
     /// That any master is absent, or any slot without an owner.
     AnySlots,
+    /// That slots have no owner.
+    Unowned,
 }
 
 impl Finding {

@@ -5,13 +5,15 @@ use super::{
     Finding, Id, Scene,
     Severity::{Error, Warning},
     finding::Because,
+    nodes,
 };
 use crate::{
     hint,
-    hint::Verb,
+    hint::{Hint, Verb},
     next,
     node::{NodeId, NodeName},
     snapshot::{
+        Seen,
         nodes_text::ViewLine,
         topology::{Disagreement, UNKNOWN},
     },
@@ -29,6 +31,10 @@ pub(super) fn findings(scene: &Scene<'_>, disagreements: &[Disagreement]) -> Vec
         findings.push(no_bus(&unreached));
         return findings;
     }
+    // Who announces another address is sought there.
+    let (misplaced, unreached): (Vec<Unreached<'_>>, Vec<Unreached<'_>>) = unreached
+        .into_iter()
+        .partition(|node| nodes::announces(node.seen).is_some());
     findings.extend(unreached.iter().map(bus_unreachable));
     let ghosts: Vec<&NodeId> = scene
         .names
@@ -42,7 +48,7 @@ pub(super) fn findings(scene: &Scene<'_>, disagreements: &[Disagreement]) -> Vec
         .iter()
         .filter(|disagreement| ghosts.binary_search(&&disagreement.about).is_err());
     let alone: BTreeSet<&NodeName> = scene.alone().collect();
-    let unreached = unreached.iter().map(|node| node.name);
+    let unreached = unreached.iter().chain(&misplaced).map(|node| node.name);
     let absent: BTreeSet<&NodeName> = unreached.chain(alone.iter().copied()).collect();
     // What only a node says that knows nobody is no opinion of the cluster.
     let differ = differ.filter(|one| {
@@ -85,6 +91,7 @@ fn seed_apart(scene: &Scene<'_>, seed: &NodeName) -> Finding {
 /// A node that answers clients and not its peers.
 struct Unreached<'a> {
     name: &'a NodeName,
+    seen: &'a Seen,
     /// Who has no link to it.
     by: Vec<NodeName>,
     /// Where they look for it, if that is known, else where it says that its bus is.
@@ -129,6 +136,7 @@ fn unreached<'a>(scene: &Scene<'a>) -> Vec<Unreached<'a>> {
         };
         found.push(Unreached {
             name: &node.name,
+            seen: node,
             by: by.into_iter().map(|(name, _)| name).collect(),
             at,
             why: node.bus.as_deref(),
@@ -176,7 +184,7 @@ fn views_differ(scene: &Scene<'_>, about: &[&Disagreement]) -> Finding {
     let said = said.map(|(opinion, of)| format!("{}: {opinion}", few(of)));
     let unknown = about.iter().any(|one| one.opinions.contains_key(UNKNOWN));
     let hint = if unknown {
-        hint::Hint::from(
+        Hint::from(
             next![Verb::Up, " introduces them to each other"]
                 .elsewhere("introduce them: `CLUSTER MEET` on one with the address of the other"),
         )
@@ -217,8 +225,23 @@ fn is_ghost(scene: &Scene<'_>, id: &NodeId) -> bool {
     scene.spec().is_some()
         && match scene.names.node(id) {
             Some(node) => node.stranger && node.report().is_none(),
-            None => true,
+            // What the spec wants back where it was is not a node too many.
+            None => scene.missing(id).is_none(),
         }
+}
+
+/// Who has no slots can go; with slots it may have keys that nobody else has.
+fn let_go(scene: &Scene<'_>, id: &NodeId, line: &ViewLine) -> Hint {
+    if line.slots.is_empty() {
+        let mut said = scene.snapshot.said().filter(|(node, _)| !node.stranger);
+        if let Some(dial) = said.find_map(|(node, _)| node.dial.as_ref()) {
+            return format!(
+                "`redis-cli --cluster del-node {dial} {id}` lets it go; it has no slots"
+            )
+            .into();
+        }
+    }
+    "if two clusters were merged by a CLUSTER MEET, keep clients away and take a backup before anything is forgotten".into()
 }
 
 fn strangers(scene: &Scene<'_>) -> Vec<Finding> {
@@ -238,7 +261,7 @@ fn strangers(scene: &Scene<'_>) -> Vec<Finding> {
             |address| format!("at {address}"),
         );
         if is_ghost(scene, id) {
-            findings.push(Finding::new(
+            let ghost = Finding::new(
                 (Id::Ghost, Warning),
                 format!(
                     "a node that is gone is still remembered: {} {at}",
@@ -246,16 +269,27 @@ fn strangers(scene: &Scene<'_>) -> Vec<Finding> {
                 ),
                 format!("{} name it, and it does not answer", known_by()),
                 hint![Verb::Up, " lets every node forget it"; format!("`CLUSTER FORGET {id}` on each node does the same")],
-            ));
+            );
+            // A node that was reset has a new id.
+            let reborn = scene
+                .snapshot
+                .said()
+                .find(|(node, _)| node.address.is_some() && node.address == line.address);
+            findings.push(match reborn {
+                Some((node, _)) => ghost.because(Because::Alone(node.name.clone())),
+                None => ghost,
+            });
         } else if let Some(node) = scene.names.node(id).filter(|node| node.stranger) {
             findings.push(Finding::about(
                 &node.name,
                 (Id::ForeignNode, Error),
                 format!("is not a node of {}, but takes part in it", launch.name),
                 format!("{} name it", known_by()),
-                "if two clusters were merged by a CLUSTER MEET, keep clients away and take a backup before anything is forgotten",
+                let_go(scene, id, line),
             ));
         }
     }
+    // By name: ids differ from one cluster to the next.
+    findings.sort_by(|a, b| a.node.cmp(&b.node));
     findings
 }

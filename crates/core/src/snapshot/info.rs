@@ -115,6 +115,8 @@ pub struct NodeInfo {
     pub misses: u64,
     /// Keys in database 0 (the only one in cluster mode).
     pub keys: u64,
+    /// Those of them that expire.
+    pub expiring: u64,
     /// Whether it is still reading its data from disk.
     pub loading: bool,
     /// Its side of replication.
@@ -136,6 +138,11 @@ pub struct Replication {
     pub last_io_seconds: Option<u64>,
     /// Of a replica: whether a full synchronization is running.
     pub syncing: bool,
+    /// Of a master that wants a number of replicas before it takes writes: how many are up to date
+    /// (`min_slaves_good_slaves`).
+    pub good: Option<u64>,
+    /// The number that it wants, `min-replicas-to-write`, which only CONFIG GET tells.
+    pub wanted_good: u64,
     /// Of a master: the replicas that are attached to it.
     pub attached: Vec<Attached>,
 }
@@ -176,6 +183,8 @@ impl Default for Replication {
             link_up: false,
             last_io_seconds: None,
             syncing: false,
+            good: None,
+            wanted_good: 0,
             attached: Vec::new(),
         }
     }
@@ -210,7 +219,10 @@ impl NodeInfo {
             evicted: fields.number("evicted_keys"),
             hits: fields.number("keyspace_hits"),
             misses: fields.number("keyspace_misses"),
-            keys: fields.text("db0").map_or(0, keys_of),
+            keys: fields.text("db0").map_or(0, |db| of_keyspace(db, "keys=")),
+            expiring: fields
+                .text("db0")
+                .map_or(0, |db| of_keyspace(db, "expires=")),
             loading: fields.number("loading") == 1,
             replication: Replication {
                 role: match fields.text("role") {
@@ -227,6 +239,10 @@ impl NodeInfo {
                     .text("master_last_io_seconds_ago")
                     .and_then(|seconds| seconds.parse().ok()),
                 syncing: fields.number("master_sync_in_progress") == 1,
+                good: fields
+                    .text("min_slaves_good_slaves")
+                    .and_then(|good| good.parse().ok()),
+                wanted_good: 0,
                 attached: (0..fields.number("connected_slaves"))
                     .map_while(|i| fields.text(&format!("slave{i}")))
                     .filter_map(Attached::parse)
@@ -257,11 +273,11 @@ impl NodeInfo {
     }
 }
 
-/// `keys=3,expires=0,avg_ttl=0` → 3.
-fn keys_of(keyspace: &str) -> u64 {
+/// `keys=3,expires=0,avg_ttl=0` and `keys=` → 3.
+fn of_keyspace(keyspace: &str, field: &str) -> u64 {
     keyspace
         .split(',')
-        .find_map(|part| part.strip_prefix("keys="))
+        .find_map(|part| part.strip_prefix(field))
         .and_then(|keys| keys.parse().ok())
         .unwrap_or(0)
 }

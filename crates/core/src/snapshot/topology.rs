@@ -123,6 +123,23 @@ pub fn disagreements(views: &[(&NodeName, &View)]) -> Vec<Disagreement> {
     found
 }
 
+/// The master at the top of a replica's shard. A replica of a replica has what that one has; two that
+/// follow each other have nobody.
+fn top<'a>(
+    lines: &BTreeMap<&'a NodeId, &'a ViewLine>,
+    replica: &'a ViewLine,
+) -> Option<&'a NodeId> {
+    let mut line = replica;
+    for _ in 0..lines.len() {
+        let master = lines.get(line.master.as_ref()?)?;
+        if master.role == Role::Master {
+            return Some(&master.id);
+        }
+        line = master;
+    }
+    None
+}
+
 /// The shards, ordered by their lowest slot; masters without slots come last.
 ///
 /// Each node's word about itself is taken first; nodes that did not answer are described by the
@@ -142,10 +159,7 @@ pub fn shards(views: &[(&NodeName, &View)]) -> Vec<Shard> {
     for line in lines.values() {
         let master = match line.role {
             Role::Master => Some(&line.id),
-            Role::Replica => line
-                .master
-                .as_ref()
-                .filter(|master| lines.contains_key(master)),
+            Role::Replica => top(&lines, line),
         };
         let shard = shards.entry(master).or_insert_with(|| Shard {
             master: master.cloned(),

@@ -34,6 +34,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("maxclients", "10000"),
     ("maxmemory", "0"),
     ("maxmemory-policy", "noeviction"),
+    ("min-replicas-max-lag", "10"),
+    ("min-replicas-to-write", "0"),
     ("notify-keyspace-events", ""),
     ("repl-diskless-sync-delay", "5"),
     ("requirepass", ""),

@@ -313,7 +313,7 @@ impl Animal {
             "redis-cli" | "mv" => {
                 // redis-cli asks whether it is to go on.
                 let mut typed = self.0.program("sh");
-                typed.args(["-c", "echo yes | timeout 30 \"$@\"", "sh"]);
+                typed.args(["-c", "yes yes | timeout 30 \"$@\"", "sh"]);
                 typed.args(&words);
                 run(typed)
             }
@@ -377,7 +377,7 @@ impl Animal {
             if check { "ok" } else { "not ok" }
         ));
         assert!(
-            check || !found.ids.is_empty(),
+            check || found.code != 0,
             "{name}: only redis-cli finds something"
         );
         line(format!("  do: {}", found.hint));
