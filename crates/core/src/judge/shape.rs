@@ -87,7 +87,9 @@ fn without_slots(scene: &Scene<'_>) -> Vec<Finding> {
         .filter(|shard| shard.slots.is_empty())
         .filter_map(|shard| shard.master.as_ref())
         .filter_map(|id| scene.names.node(id))
-        .filter(|node| node.report().is_some());
+        .filter(|node| node.report().is_some())
+        // That it does not belong here is said already.
+        .filter(|node| !node.stranger || scene.spec().is_none());
     idle.map(|node| {
         Finding::about(
             &node.name,

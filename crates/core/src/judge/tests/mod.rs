@@ -1,5 +1,7 @@
 //! Tables: what nodes say → what the judge makes of it.
 
+mod hints;
+
 use super::*;
 use crate::{
     node::{Address, Endpoint, Epoch, Role},
