@@ -94,6 +94,9 @@ impl<'a> Scene<'a> {
     /// The node of the spec that the runtime does not have any more and that had this id, by its
     /// port.
     fn missing(&self, id: &NodeId) -> Option<&NodeName> {
+        if self.names.answers(id) {
+            return None;
+        }
         let port = self.names.lines.get(id)?.address?.port;
         let mut there = self.spec()?.nodes.iter().filter(|node| node.port == port);
         let node = there.next()?;
@@ -103,7 +106,7 @@ impl<'a> Scene<'a> {
 
     /// The name of the node with this id, also of one that is missing.
     fn name(&self, id: &NodeId) -> Option<NodeName> {
-        self.names.of_id(id).or_else(|| self.missing(id)).cloned()
+        self.missing(id).or_else(|| self.names.of_id(id)).cloned()
     }
 
     /// Whether what is wanted is known.

@@ -87,10 +87,10 @@ fn further_master(scene: &Scene<'_>, name: &NodeName) -> Option<Hint> {
         shard.replicas.len() < wanted
     });
     let masters = || with_slots().filter_map(|shard| shard.master.as_ref());
-    let other = masters().find_map(|id| scene.names.node(id)?.dial.as_ref())?;
+    let Address { ip, port, bus_port } = masters().find_map(|id| scene.names.node(id)?.address)?;
     let dial = node.dial.as_ref()?;
     (few && empty && all && !short).then(|| {
-        format!("`redis-cli --cluster add-node {dial} {other}` lets it in as a further master")
+        format!("`redis-cli -h {} -p {} cluster meet {ip} {port} {bus_port}` lets it in as a further master", dial.host, dial.port)
             .into()
     })
 }
@@ -199,7 +199,7 @@ fn of_report(scene: &Scene<'_>, node: &Seen, report: &Report, findings: &mut Vec
             },
         );
     }
-    findings.extend(address_wrong(node));
+    findings.extend(address_wrong(scene, node));
     let replication = &info.replication;
     if replication.role == Role::Replica && !replication.link_up {
         findings.push(link_down(scene, name, report));
@@ -212,15 +212,21 @@ fn of_report(scene: &Scene<'_>, node: &Seen, report: &Report, findings: &mut Vec
 
 /// The address that a node announces, and the one where it is, if they differ. Only a runtime knows
 /// where a node is; it may well be reached under several IPs, but its ports are its own.
-pub(super) fn announces(node: &Seen) -> Option<(Address, Address)> {
+pub(super) fn announces(scene: &Scene<'_>, node: &Seen) -> Option<(Address, Address)> {
     let own = node.placed.as_ref()?.address?;
-    let said = node.report()?.view.me()?.address?;
+    let view = &node.report()?.view;
+    let said = view.me()?.address?;
+    let unlinked = || {
+        let lines = scene.snapshot.said();
+        let mut lines = lines.filter_map(|(_, report)| report.view.line(&view.myself));
+        node.bus.is_some() || lines.any(|line| !line.connected)
+    };
     let elsewhere = said.port != own.port || said.bus_port != own.bus_port;
-    (elsewhere || (said.ip != own.ip && node.bus.is_some())).then_some((said, own))
+    (elsewhere || (said.ip != own.ip && unlinked())).then_some((said, own))
 }
 
-fn address_wrong(node: &Seen) -> Option<Finding> {
-    let (said, own) = announces(node)?;
+fn address_wrong(scene: &Scene<'_>, node: &Seen) -> Option<Finding> {
+    let (said, own) = announces(scene, node)?;
     Some(Finding::about(
         &node.name,
         (Id::AddressWrong, Error),

@@ -34,7 +34,7 @@ pub(super) fn findings(scene: &Scene<'_>, disagreements: &[Disagreement]) -> Vec
     // Who announces another address is sought there.
     let (misplaced, unreached): (Vec<Unreached<'_>>, Vec<Unreached<'_>>) = unreached
         .into_iter()
-        .partition(|node| nodes::announces(node.seen).is_some());
+        .partition(|node| nodes::announces(scene, node.seen).is_some());
     findings.extend(unreached.iter().map(bus_unreachable));
     let ghosts: Vec<&NodeId> = scene
         .names
@@ -207,6 +207,8 @@ fn views_differ(scene: &Scene<'_>, about: &[&Disagreement]) -> Finding {
     };
     match of_one {
         Some(name) => finding.because(Because::Absent(name.clone())),
+        // Whether a slot has an owner is what they do not agree about.
+        None if !unknown => finding.because(Because::Unowned),
         None => finding,
     }
 }
@@ -222,11 +224,12 @@ fn few(names: &[impl ToString]) -> String {
 /// A node that views name, that is not one of the runtime's or the seeds', and that does not
 /// answer: it was met once, or it is gone for good.
 fn is_ghost(scene: &Scene<'_>, id: &NodeId) -> bool {
+    // What the spec wants back where it was is not a node too many.
     scene.spec().is_some()
+        && scene.missing(id).is_none()
         && match scene.names.node(id) {
             Some(node) => node.stranger && node.report().is_none(),
-            // What the spec wants back where it was is not a node too many.
-            None => scene.missing(id).is_none(),
+            None => true,
         }
 }
 
@@ -279,7 +282,10 @@ fn strangers(scene: &Scene<'_>) -> Vec<Finding> {
                 Some((node, _)) => ghost.because(Because::Alone(node.name.clone())),
                 None => ghost,
             });
-        } else if let Some(node) = scene.names.node(id).filter(|node| node.stranger) {
+        } else if let Some(node) = scene.names.node(id)
+            && node.stranger
+            && node.report().is_some()
+        {
             findings.push(Finding::about(
                 &node.name,
                 (Id::ForeignNode, Error),

@@ -71,7 +71,7 @@ fn a_master_too_few_is_made_of_a_replica_too_many() {
     let verdict = of(&snapshot, &launch);
     let hint = first(&verdict, Id::NodeAlone).hint.to_string();
     assert!(
-        hint.contains("--cluster add-node 127.0.0.1:7000 127.0.0.1:700"),
+        hint.contains("-p 7000 cluster meet 127.0.0.1 7001 17001"),
         "{hint}"
     );
 }
@@ -139,4 +139,34 @@ fn clusters_of_one_that_own_the_same_are_one_finding() {
     let words = judged(&snapshot, &launch).1;
     assert_eq!(words, ["slots-claimed-twice"]);
     assert!(converged(&snapshot).is_err());
+}
+
+/// Its container and its volume are gone; the others know it by the id that it had.
+#[test]
+fn what_is_missing_is_no_ghost() {
+    let (mut snapshot, launch) = cluster();
+    snapshot.nodes.remove(0);
+    let mut all = lines();
+    all[0] = all[0].replace(" master ", " master,fail ");
+    for (i, node) in (1..6).zip(&mut snapshot.nodes) {
+        let mut heard = report(i, &all);
+        heard.info.replication.link_up = i > 3;
+        node.hear(Some(Ok(heard)));
+    }
+    let line = nodes_text::parse(
+        &all.join("\n")
+            .replace("master - 0 0 2", "myself,master - 0 0 2"),
+    );
+    let line = line
+        .expect("a view")
+        .line(&id(0).parse().expect("an id"))
+        .cloned();
+    let silent = Seen::stranger(&line.expect("a line")).expect("an address");
+    snapshot.nodes.push(silent);
+    let verdict = of(&snapshot, &launch);
+    let [finding] = &verdict.findings[..] else {
+        panic!("{:?}", verdict.findings);
+    };
+    assert_eq!(finding.headline(), "node-1 is not there");
+    assert_eq!(finding.follows.len(), 2, "{:?}", finding.follows);
 }
