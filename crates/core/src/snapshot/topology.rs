@@ -43,7 +43,18 @@ struct Opinion<'a> {
     failure: Failure,
 }
 
-impl Opinion<'_> {
+impl<'a> Opinion<'a> {
+    /// Whose replica a node was that is gone and has no slots makes no difference to anybody.
+    fn of(line: &'a ViewLine) -> Self {
+        let gone = line.failure == Failure::Fail && line.slots.is_empty();
+        Opinion {
+            role: if gone { Role::Master } else { line.role },
+            master: line.master.as_ref().filter(|_| !gone),
+            slots: &line.slots,
+            failure: line.failure,
+        }
+    }
+
     fn text(&self) -> String {
         let failing = match self.failure {
             Failure::None => "",
@@ -96,12 +107,7 @@ pub fn disagreements(views: &[(&NodeName, &View)]) -> Vec<Disagreement> {
         }
         let mut opinions: BTreeMap<Option<Opinion<'_>>, Vec<&NodeName>> = BTreeMap::new();
         for ((name, _), line) in views.iter().zip(lines) {
-            let opinion = line.map(|line| Opinion {
-                role: line.role,
-                master: line.master.as_ref(),
-                slots: &line.slots,
-                failure: line.failure,
-            });
+            let opinion = line.map(|line| Opinion::of(line));
             opinions.entry(opinion).or_default().push(name);
         }
         if found.len() == MOST {
