@@ -175,7 +175,8 @@ fn surplus(scene: &Scene<'_>) -> Option<(String, String)> {
     let replica = serving(scene)
         .filter(|shard| shard.replicas.len() > wanted)
         .flat_map(|shard| &shard.replicas)
-        .find(|replica| scene.names.answers(replica))?;
+        .filter(|replica| scene.names.answers(replica))
+        .min_by_key(|replica| scene.names.text(replica))?;
     let at = scene.names.node(replica)?.dial.as_ref().map(redis_cli_at)?;
     Some((scene.names.text(replica), at))
 }

@@ -247,6 +247,16 @@ fn let_go(scene: &Scene<'_>, id: &NodeId, line: &ViewLine) -> Hint {
     "if two clusters were merged by a CLUSTER MEET, keep clients away and take a backup before anything is forgotten".into()
 }
 
+/// A node that was reset has a new id; whoever finds it at its address does not know any more where
+/// the old one is.
+fn reborn<'a>(scene: &Scene<'a>, ghost: &ViewLine) -> Option<&'a NodeName> {
+    let there = |name: &&NodeName| {
+        let node = scene.snapshot.node(name);
+        ghost.address.is_none() || node.is_some_and(|node| node.address == ghost.address)
+    };
+    scene.alone().find(there)
+}
+
 fn strangers(scene: &Scene<'_>) -> Vec<Finding> {
     let Some(launch) = scene.spec() else {
         return Vec::new();
@@ -273,13 +283,8 @@ fn strangers(scene: &Scene<'_>) -> Vec<Finding> {
                 format!("{} name it, and it does not answer", known_by()),
                 hint![Verb::Up, " lets every node forget it"; format!("`CLUSTER FORGET {id}` on each node does the same")],
             );
-            // A node that was reset has a new id.
-            let reborn = scene
-                .snapshot
-                .said()
-                .find(|(node, _)| node.address.is_some() && node.address == line.address);
-            findings.push(match reborn {
-                Some((node, _)) => ghost.because(Because::Alone(node.name.clone())),
+            findings.push(match reborn(scene, line) {
+                Some(name) => ghost.because(Because::Alone(name.clone())),
                 None => ghost,
             });
         } else if let Some(node) = scene.names.node(id)

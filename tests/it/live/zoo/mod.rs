@@ -167,6 +167,7 @@ impl Animal {
             let word = word.strip_prefix("172.").or(word.strip_prefix("192.168."));
             word.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
         };
+        let mut before = "";
         let parts = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '.');
         parts
             .map(|part| {
@@ -174,8 +175,13 @@ impl Animal {
                 let stands_for = match word {
                     id if [8, 12, 40, 64].contains(&id.len()) && is_hex(id) => "<id>",
                     ip if of_docker(ip) => "<ip>",
-                    _ => return part.to_owned(),
+                    number if matches!(before, "pid " | "after ") && !number.is_empty() => "<n>",
+                    _ => "",
                 };
+                before = part;
+                if stands_for.is_empty() {
+                    return part.to_owned();
+                }
                 part.replacen(word, stands_for, 1)
             })
             .collect()

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn first<'a>(verdict: &'a Verdict, id: Id) -> &'a Finding {
+fn first(verdict: &Verdict, id: Id) -> &Finding {
     verdict
         .findings
         .iter()
