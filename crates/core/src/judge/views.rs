@@ -64,7 +64,9 @@ pub(super) fn findings(scene: &Scene<'_>, disagreements: &[Disagreement]) -> Vec
     let (explained, unexplained): (Vec<&Disagreement>, Vec<&Disagreement>) =
         differ.partition(|disagreement| {
             let node = scene.names.node(&disagreement.about);
-            node.is_some_and(|node| node.report().is_none() || absent.contains(&node.name))
+            let missing = scene.missing(&disagreement.about).is_some();
+            missing
+                || node.is_some_and(|node| node.report().is_none() || absent.contains(&node.name))
         });
     findings.extend(explained.into_iter().map(|one| views_differ(scene, &[one])));
     if !unexplained.is_empty() {
@@ -202,11 +204,11 @@ fn views_differ(scene: &Scene<'_>, about: &[&Disagreement]) -> Finding {
         hint,
     );
     let of_one = match about {
-        [one] => scene.names.of_id(&one.about),
+        [one] => scene.name(&one.about),
         _ => None,
     };
     match of_one {
-        Some(name) => finding.because(Because::Absent(name.clone())),
+        Some(name) => finding.because(Because::Absent(name)),
         // Whether a slot has an owner is what they do not agree about.
         None if !unknown => finding.because(Because::Unowned),
         None => finding,

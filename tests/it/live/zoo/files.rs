@@ -73,16 +73,6 @@ pub(super) const FILES: &[Sickness] = &[
         it.lose(&[1, 2, 3, 4, 5, 6]);
         nothing()
     }),
-    Sickness(
-        "a folder where a node keeps its keys cannot be written",
-        |it| {
-            let folder = it.data(2).join("appendonlydir");
-            fs::rename(&folder, folder.with_extension("away")).unwrap();
-            fs::write(&folder, "").unwrap();
-            it.say(2, &["bgrewriteaof"]);
-            nothing()
-        },
-    ),
     Sickness("the note of a running node lost", |it| {
         let _ = fs::remove_file(it.0.folder().join("nodes/node-2/pid"));
         nothing()

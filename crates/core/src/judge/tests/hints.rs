@@ -149,7 +149,19 @@ fn what_is_missing_is_no_ghost() {
     let mut all = lines();
     all[0] = all[0].replace(" master ", " master,fail ");
     for (i, node) in (1..6).zip(&mut snapshot.nodes) {
-        let mut heard = report(i, &all);
+        // Not everybody has heard yet that it failed.
+        let said = all[0].replace(
+            "master,fail ",
+            if i == 5 {
+                "master,fail? "
+            } else {
+                "master,fail "
+            },
+        );
+        let views: Vec<String> = std::iter::once(said)
+            .chain(all[1..].iter().cloned())
+            .collect();
+        let mut heard = report(i, &views);
         heard.info.replication.link_up = i > 3;
         node.hear(Some(Ok(heard)));
     }
@@ -168,5 +180,5 @@ fn what_is_missing_is_no_ghost() {
         panic!("{:?}", verdict.findings);
     };
     assert_eq!(finding.headline(), "node-1 is not there");
-    assert_eq!(finding.follows.len(), 2, "{:?}", finding.follows);
+    assert_eq!(finding.follows.len(), 3, "{:?}", finding.follows);
 }
