@@ -181,4 +181,6 @@ pub fn converged(snapshot: &Snapshot) -> Result<(), String> {
 }
 
 #[cfg(test)]
+mod hints;
+#[cfg(test)]
 mod tests;

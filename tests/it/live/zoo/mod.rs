@@ -5,8 +5,8 @@
 //! where `up` exits 0 nobody finds anything. Then the first command of the first hint is typed as it
 //! stands. What came of all that is one snapshot.
 
-mod common;
 mod docker;
+mod everyday;
 mod files;
 mod rare;
 mod shapes;
@@ -478,7 +478,7 @@ fn show(on: On, name: &str, sicknesses: &[Sickness]) {
 
 #[test]
 fn everybody_says_the_same_of_common_sicknesses() {
-    show(On::Process, "common", common::COMMON);
+    show(On::Process, "common", everyday::COMMON);
 }
 
 #[test]

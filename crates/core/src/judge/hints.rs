@@ -1,6 +1,14 @@
 //! What is said to be done: a command that heals, or after which the next is said.
 
-use super::*;
+use super::{
+    tests::{all_say, cluster, id, judged, lines, report, said, stop},
+    *,
+};
+use crate::{
+    node::Role,
+    snapshot::{Seen, nodes_text},
+    spec::launch::Launch,
+};
 
 fn first(verdict: &Verdict, id: Id) -> &Finding {
     verdict
