@@ -68,9 +68,13 @@ pub(super) fn findings(scene: &Scene<'_>, disagreements: &[Disagreement]) -> Vec
             missing
                 || node.is_some_and(|node| node.report().is_none() || absent.contains(&node.name))
         });
-    findings.extend(explained.into_iter().map(|one| views_differ(scene, &[one])));
+    findings.extend(
+        explained
+            .into_iter()
+            .map(|one| views_differ(scene, &[one], true)),
+    );
     if !unexplained.is_empty() {
-        findings.push(views_differ(scene, &unexplained));
+        findings.push(views_differ(scene, &unexplained, false));
     }
     let apart = scene.snapshot.apart.iter();
     findings.extend(apart.map(|seed| seed_apart(scene, seed)));
@@ -176,7 +180,7 @@ fn no_bus(nodes: &[Unreached<'_>]) -> Finding {
 }
 
 /// About one node, or about all of which nothing else says why.
-fn views_differ(scene: &Scene<'_>, about: &[&Disagreement]) -> Finding {
+fn views_differ(scene: &Scene<'_>, about: &[&Disagreement], explained: bool) -> Finding {
     let mut names: Vec<String> = about
         .iter()
         .map(|one| scene.names.text(&one.about))
@@ -203,16 +207,12 @@ fn views_differ(scene: &Scene<'_>, about: &[&Disagreement]) -> Finding {
         said.collect::<Vec<_>>().join("; "),
         hint,
     );
-    let of_one = match about {
-        [one] => scene.name(&one.about),
-        _ => None,
+    // Whether a slot has an owner is what the others do not agree about.
+    let cause = match (explained, about) {
+        (true, [one]) => scene.name(&one.about).map(Because::Absent),
+        _ => (!unknown).then_some(Because::Unowned),
     };
-    match of_one {
-        Some(name) => finding.because(Because::Absent(name)),
-        // Whether a slot has an owner is what they do not agree about.
-        None if !unknown => finding.because(Because::Unowned),
-        None => finding,
-    }
+    finding.because(cause.unwrap_or_default())
 }
 
 fn few(names: &[impl ToString]) -> String {

@@ -64,6 +64,9 @@ impl<'a> Opinion<'a> {
         match (self.role, self.master) {
             (Role::Replica, Some(master)) => format!("replica of {}{failing}", master.short()),
             (Role::Replica, None) => format!("replica of nobody{failing}"),
+            (Role::Master, _) if self.slots.is_empty() && self.failure == Failure::Fail => {
+                "failed".to_owned()
+            }
             (Role::Master, _) if self.slots.is_empty() => format!("master without slots{failing}"),
             (Role::Master, _) => format!("master of {}{failing}", self.slots),
         }
