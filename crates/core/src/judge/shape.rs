@@ -1,4 +1,4 @@
-//! What is, against what the spec wants: the number of shards and of their replicas.
+//! Compares the number of shards and replicas with the spec.
 
 use super::{Finding, Id, Scene, Severity::Warning, finding::Because};
 use crate::{
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = replicas_of_replicas(scene);
     let owned = scene.shards.iter().any(|shard| !shard.slots.is_empty());
-    // Of nodes that are not formed there is no shape to speak of.
+    // Nodes that are not formed have no shape yet.
     if !owned {
         return findings;
     }
@@ -66,7 +66,7 @@ fn fewer_masters(scene: &Scene<'_>) -> Hint {
     )
 }
 
-/// How a further master comes about.
+/// The hint how to get another number of masters.
 fn more_masters(scene: &Scene<'_>) -> Hint {
     let idle = scene
         .shards
@@ -164,7 +164,7 @@ fn replicas_of_replicas(scene: &Scene<'_>) -> Vec<Finding> {
     found
 }
 
-/// How redis-cli is told which node to speak to.
+/// The arguments by which redis-cli is told the node.
 fn redis_cli_at(dial: &Endpoint) -> String {
     format!("-h {} -p {} ", dial.host, dial.port)
 }
