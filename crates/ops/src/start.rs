@@ -1,7 +1,7 @@
 //! What it takes for every node to run.
 
 use super::doctor::preflight;
-use crate::cluster::{apply::Applier, context::Context, look};
+use crate::cluster::{apply::Applier, context::Context, held, look};
 use futures_util::future::join_all;
 use rcluster_core::snapshot::place::{Disk, RunState};
 use rcluster_core::{
@@ -108,6 +108,8 @@ pub async fn carry_out(
     started: Plan,
     expected: &[NodeName],
 ) -> Result<()> {
+    let held = held::to_hold(context, launch, &starting(&started)).await?;
+    applier.hold(held);
     let (first, last) = start::split(started);
     let late = starting(&last);
     if !late.is_empty() {

@@ -1,9 +1,9 @@
 //! `up`: whatever is there becomes the running, formed, verified cluster that the spec asks for.
 
 use super::{doctor::preflight, settings, start};
-use crate::cluster::{apply::Applier, context::Context, look, verify};
+use crate::cluster::{apply::Applier, context::Context, held, look, verify};
 use rcluster_core::{
-    error::{Kind, Result},
+    error::{Error, Kind, Result},
     form,
     judge::Wanted,
     node::{Endpoint, NodeName},
@@ -104,7 +104,15 @@ async fn attempt(
     started: &mut Started,
 ) -> Result<Outcome> {
     let (launch, password) = (applier.launch(), applier.password());
-    run_nodes(context, applier, extent, started).await?;
+    let ran = run_nodes(context, applier, extent, started).await;
+    let interrupted = |error: &Error| error.kind() == Kind::Interrupted;
+    let settled = match &ran {
+        Err(error) if interrupted(error) => Ok(0),
+        _ => held::settle(context, launch, password).await,
+    };
+    ran?;
+    applier.hold(BTreeSet::new());
+    applier.add(settled?);
     if matches!(extent, Extent::Start(_)) {
         return Ok(outcome(applier, Vec::new()));
     }

@@ -144,6 +144,11 @@ impl FakeRuntime {
         self.lock().doomed.insert(node.clone());
     }
 
+    /// It no longer does.
+    pub fn spare(&self, node: &NodeName) {
+        self.lock().doomed.remove(node);
+    }
+
     /// A node that is stopped loses its nodes.conf, and keeps its data.
     pub fn unname(&self, cluster: &ClusterName, node: &NodeName) {
         let disk = disk(cluster, node);

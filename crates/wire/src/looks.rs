@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use rcluster_core::{
     monitor::told::Details,
     node::{Endpoint, NodeId},
+    slot::SlotSet,
     snapshot::{
         answer::{WireError, WireResult},
         capability::{Capabilities, Capability},
@@ -25,6 +26,9 @@ const BUS_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How many slow calls are shown.
 const SLOW_CALLS: usize = 50;
+
+/// How many slots a node is asked about in one go.
+const SLOTS_AT_ONCE: usize = 1000;
 
 /// Calls on one node each that change nothing.
 #[async_trait]
@@ -57,6 +61,9 @@ pub trait Looks: Send + Sync {
 
     /// GET: where this node sends a client that asks it for the key; `None`: it serves it itself.
     async fn sends(&self, at: &Endpoint, key: &[u8]) -> WireResult<Option<Endpoint>>;
+
+    /// How many keys a node has in each of these slots, whoever owns them.
+    async fn keys_by_slot(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<Vec<u64>>;
 
     /// TIME: how long after 1970 the node thinks it is.
     async fn time(&self, at: &Endpoint) -> WireResult<Duration>;
@@ -170,6 +177,22 @@ impl Looks for LiveWire {
             Err(WireError::Moved { to, .. }) => Ok(Some(to)),
             Err(error) => Err(error),
         }
+    }
+
+    async fn keys_by_slot(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<Vec<u64>> {
+        let mut counts = Vec::with_capacity(usize::from(slots.count()));
+        let slots: Vec<u16> = slots.slots().map(|slot| slot.number()).collect();
+        for some in slots.chunks(SLOTS_AT_ONCE) {
+            let mut pipeline = Pipeline::with_capacity(some.len());
+            for slot in some {
+                pipeline.cmd("CLUSTER").arg("COUNTKEYSINSLOT").arg(*slot);
+            }
+            let mut replies = self.send(at, &pipeline).await?;
+            for _ in some {
+                counts.push(replies.take("CLUSTER COUNTKEYSINSLOT")?);
+            }
+        }
+        Ok(counts)
     }
 
     async fn time(&self, at: &Endpoint) -> WireResult<Duration> {

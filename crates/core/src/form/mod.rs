@@ -19,6 +19,7 @@
 mod gone;
 mod handover;
 mod haste;
+pub mod held;
 mod rescue;
 mod roles;
 mod seat;

@@ -115,6 +115,9 @@ pub struct NodeInfo {
     pub misses: u64,
     /// Keys in database 0 (the only one in cluster mode).
     pub keys: u64,
+    /// Keys that it has let go of since it started, or did not load, by itself: their time was over,
+    /// or there was no room for them.
+    pub let_go: u64,
     /// Whether it is still reading its data from disk.
     pub loading: bool,
     /// Its side of replication.
@@ -128,6 +131,11 @@ pub struct Replication {
     pub role: Role,
     /// `master_replid`: which stream of writes its data is of; a replica has its master's.
     pub stream: String,
+    /// `master_replid2`: of which stream a master's data was before; empty if it is of no other. After a
+    /// start: the one in the RDB file that it loaded.
+    pub former_stream: String,
+    /// How far it had that stream (`second_repl_offset`, less one).
+    pub former_offset: u64,
     /// `master_repl_offset` on a master, `slave_repl_offset` on a replica.
     pub offset: u64,
     /// Of a replica: whether the link to its master is up.
@@ -172,6 +180,8 @@ impl Default for Replication {
         Replication {
             role: Role::Master,
             stream: String::new(),
+            former_stream: String::new(),
+            former_offset: 0,
             offset: 0,
             link_up: false,
             last_io_seconds: None,
@@ -211,6 +221,9 @@ impl NodeInfo {
             hits: fields.number("keyspace_hits"),
             misses: fields.number("keyspace_misses"),
             keys: fields.text("db0").map_or(0, keys_of),
+            let_go: fields.number("expired_keys")
+                + fields.number("evicted_keys")
+                + fields.number("rdb_last_load_keys_expired"),
             loading: fields.number("loading") == 1,
             replication: Replication {
                 role: match fields.text("role") {
@@ -218,6 +231,12 @@ impl NodeInfo {
                     _ => Role::Master,
                 },
                 stream: fields.text("master_replid").unwrap_or_default().to_owned(),
+                former_stream: fields
+                    .text("master_replid2")
+                    .filter(|id| id.bytes().any(|byte| byte != b'0'))
+                    .unwrap_or_default()
+                    .to_owned(),
+                former_offset: fields.number("second_repl_offset").saturating_sub(1),
                 offset: match fields.text("slave_repl_offset") {
                     Some(offset) => offset.parse().unwrap_or(0),
                     None => fields.number("master_repl_offset"),

@@ -52,9 +52,31 @@ pub fn hint(lines: &[String], at: impl Fn(&str) -> String) -> Option<Hint> {
     None
 }
 
+/// Whether a node that runs wrote, since its last start, that it could not read all of its data.
+pub fn says_damaged(lines: &[String]) -> bool {
+    let started = |line: &&String| line.contains("Redis is starting") || line.contains("oO0OoO0");
+    let last = lines.iter().rev().take_while(|line| !started(line));
+    let mut last = last.map(|line| line.to_lowercase());
+    last.any(|line| {
+        line.contains("short read while loading the aof") || line.contains("truncating the aof")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_the_last_start_could_not_read_counts() {
+        let says = |lines: &[&str]| {
+            let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+            says_damaged(&lines)
+        };
+        let start = "# oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo";
+        let cut = "# !!! Warning: short read while loading the AOF file appendonly.aof.1.incr.aof!!!";
+        assert!(says(&[start, cut, "* Ready to accept connections"]));
+        assert!(!says(&[start, cut, start, "* Ready to accept connections"]));
+    }
 
     #[test]
     fn the_file_is_named_where_the_lines_name_one() {

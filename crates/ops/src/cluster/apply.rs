@@ -22,6 +22,7 @@ use rcluster_runtime::{
 };
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     time::{Duration, Instant},
 };
 
@@ -56,6 +57,8 @@ pub struct Applier<'a> {
     snapshot: Snapshot,
     /// Who has to run, once it was started.
     expected: Vec<NodeName>,
+    /// Who is started held.
+    held: BTreeSet<NodeName>,
     done: Cell<usize>,
 }
 
@@ -69,6 +72,7 @@ impl<'a> Applier<'a> {
             password,
             snapshot: look::unasked(Vec::new(), launch),
             expected: Vec::new(),
+            held: BTreeSet::new(),
             done: Cell::new(0),
         }
     }
@@ -85,6 +89,11 @@ impl<'a> Applier<'a> {
         self.expected = nodes;
     }
 
+    /// From now on these nodes are started held: see [`rcluster_core::form::held`].
+    pub fn hold(&mut self, nodes: BTreeSet<NodeName>) {
+        self.held = nodes;
+    }
+
     /// The cluster as it is to be.
     pub fn launch(&self) -> &'a Launch {
         self.launch
@@ -98,6 +107,11 @@ impl<'a> Applier<'a> {
     /// How many steps have been done.
     pub fn done(&self) -> usize {
         self.done.get()
+    }
+
+    /// So many steps were done beside it.
+    pub fn add(&self, steps: usize) {
+        self.done.set(self.done.get() + steps);
     }
 
     /// What was seen last.
@@ -237,7 +251,10 @@ impl<'a> Applier<'a> {
             }
             Step::Ensure { node, .. } => {
                 let node = self.node(node)?;
-                let conf = self.context.conf(self.launch, node, self.password)?;
+                let mut conf = self.context.conf(self.launch, node, self.password)?;
+                if self.held.contains(&node.name) {
+                    conf.push_str(&form::held::lines());
+                }
                 runtime.ensure(self.launch, node, &conf).await.map(drop)
             }
             Step::Configure { node } => {

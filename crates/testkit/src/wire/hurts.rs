@@ -24,6 +24,11 @@ impl FakeWire {
         });
     }
 
+    /// So many keys are left of what a stopped node has on disk.
+    pub fn cut_data(&self, disk: &str, left: u64) {
+        self.hurt(disk, |node| node.keys = left);
+    }
+
     /// A node's disk is full: its last snapshot failed.
     pub fn cannot_save(&self, disk: &str) {
         self.hurt(disk, |node| node.cannot_save = true);
