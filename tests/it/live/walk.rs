@@ -1,20 +1,24 @@
 //! Random walks: a healthy cluster is hurt one to four times, then `up` is run at most twice. It
-//! reaches health, or refuses and names what a person has to decide; no key that some node still
-//! has is lost; `status` and `up` never disagree.
+//! reaches health, or refuses and names what a person has to decide: what its hint says is typed as it
+//! stands, and then `up` heals. No key that some node still has is lost; `status` and `up` never
+//! disagree.
 //!
 //! `RCLUSTER_WALK_SEED` repeats a run, `RCLUSTER_WALKS` says how many walks it has.
 
 use super::zoo::{Animal, NODES, SPEC};
-use crate::rig::{On, Rig, long, signal};
+use crate::rig::{On, Rig, Said, long, run, signal};
 use nix::sys::signal::Signal;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// How many there are unless something else is asked for.
 const WALKS: u64 = 100;
+
+/// How many decisions may be asked for, one after the other.
+const MOST_DECISIONS: usize = 3;
 
 /// How long `up` may wait for what does not come.
 const WAIT: &str = "20";
@@ -75,6 +79,11 @@ impl<'a> Walk<'a> {
             }
             2 => {
                 self.kill(node);
+                // Only the first time there is something to be put back.
+                let lost = lost(&data);
+                if !lost.exists() {
+                    let _ = fs::rename(&data, lost);
+                }
                 let _ = fs::remove_dir_all(&data);
                 self.keys.insert(node, BTreeSet::new());
                 self.did.push(format!("empty node-{node}"));
@@ -141,48 +150,113 @@ impl<'a> Walk<'a> {
     }
 
     /// What came of it; `Err`: the law is broken.
-    fn end(&self) -> Result<&'static str, String> {
-        let rig = &self.animal.0;
-        let kept: BTreeSet<&String> = self.keys.values().flatten().collect();
+    fn end(&self) -> Result<String, String> {
         for way in ["healed", "healed at the second run"] {
-            let up = rig.run(&["up", "--timeout", WAIT]);
-            let status = rig.run(&["status"]);
-            if up.code == 101 || status.code == 101 {
-                return Err(format!("a panic: {}{}", up.err, status.err));
+            if self.up()?.is_none() {
+                return self.proven(way.to_owned());
             }
-            if up.code != 0 {
-                if status.code == 0 && up.code != 3 {
-                    return Err(format!("up fails and status is fine: {}", up.err));
-                }
-                eprintln!(
-                    "    up {}: {}",
-                    up.code,
-                    up.err.lines().take(4).collect::<Vec<_>>().join(" | ")
-                );
-                continue;
-            }
-            if status.code != 0 {
-                return Err(format!("up is fine and status is not: {}", status.out));
-            }
-            let read = |key: &&&String| self.animal.say(1, &["-c", "exists", key]) == "1";
-            let lost = kept.iter().filter(|key| !read(key)).count();
-            if lost > 0 {
-                return Err(format!(
-                    "{lost} of {} keys that were there are lost",
-                    kept.len()
-                ));
-            }
-            return Ok(way);
         }
-        let last = rig.run(&["up", "--timeout", WAIT]);
-        match last.code {
-            0 => Err("only the third run heals it".to_owned()),
-            3 if last.err.contains("hint:") => Ok("refused"),
-            4 if last.err.contains("hint:") => Ok("left to a person"),
-            1 if last.err.contains("corrupted cluster config file") => Ok("nodes.conf is damaged"),
-            code => Err(format!("not healed, exit {code}: {}", last.err)),
+        // A person has to decide: what `up` says to type is typed, and then `up` again.
+        let mut asked = Vec::new();
+        while let Some(refusal) = self.up()? {
+            let kind = refusal.err.lines().find(|line| line.starts_with("error: "));
+            let kind = self.nameless(kind.unwrap_or_default());
+            let commands = commands(&refusal.err);
+            if commands.is_empty() || asked.len() == MOST_DECISIONS {
+                return Err(format!("no way out, exit {}: {}", refusal.code, refusal.err));
+            }
+            asked.push(format!("{} {kind}", refusal.code));
+            if refusal.err.contains("put it back first") {
+                self.put_back();
+            }
+            for command in commands {
+                self.type_in(&command)?;
+            }
+        }
+        if asked.is_empty() {
+            return Err("only the third run heals it".to_owned());
+        }
+        self.proven(format!("decided: {}", asked.join("; ")))
+    }
+
+    /// Runs `up`: what it refused with, `None` if it is well. `status` never says otherwise.
+    fn up(&self) -> Result<Option<Said>, String> {
+        let rig = &self.animal.0;
+        let up = rig.run(&["up", "--timeout", WAIT]);
+        let status = rig.run(&["status"]);
+        if up.code == 101 || status.code == 101 {
+            return Err(format!("a panic: {}{}", up.err, status.err));
+        }
+        match (up.code, status.code) {
+            (0, 0) => Ok(None),
+            (0, _) => Err(format!("up is fine and status is not: {}", status.out)),
+            (_, 0) => Err(format!("up fails and status is fine: {}", up.err)),
+            _ => {
+                let first = up.err.lines().filter(|line| !line.is_empty());
+                let first = first.take(4).collect::<Vec<_>>();
+                eprintln!("    up {}: {}", up.code, first.join(" | "));
+                Ok(Some(up))
+            }
         }
     }
+
+    /// The data that was taken away is found again.
+    fn put_back(&self) {
+        for data in (1..=NODES).map(|node| self.animal.data(node)) {
+            if lost(&data).exists() {
+                eprintln!("    {} is found again", data.display());
+                let _ = fs::remove_dir_all(&data);
+                fs::rename(lost(&data), data).unwrap();
+            }
+        }
+    }
+
+    /// Types a command as a person would who agrees to what it asks.
+    fn type_in(&self, command: &str) -> Result<(), String> {
+        eprintln!("    $ {command}");
+        if command.contains("--volumes") || command.contains("reset") {
+            return Err(format!("data is offered up: {command}"));
+        }
+        let binary = Path::new(env!("CARGO_BIN_EXE_rcluster"));
+        let path = std::env::var("PATH").unwrap_or_default();
+        let path = format!("{}:{path}", binary.parent().unwrap().display());
+        let mut sh = self.animal.0.program("sh");
+        sh.args(["-c", &format!("yes yes | timeout 60 {command}")]);
+        sh.env("PATH", path);
+        run(sh);
+        Ok(())
+    }
+
+    /// No key is lost that some node still had.
+    fn proven(&self, way: String) -> Result<String, String> {
+        let kept: BTreeSet<&String> = self.keys.values().flatten().collect();
+        let read = |key: &&&String| self.animal.say(1, &["-c", "exists", key]) == "1";
+        let lost = kept.iter().filter(|key| !read(key)).count();
+        match lost {
+            0 => Ok(way),
+            _ => Err(format!("{way}, but {lost} of {} keys that were there are lost", kept.len())),
+        }
+    }
+
+    /// The same for every node.
+    fn nameless(&self, text: &str) -> String {
+        let digits = text.chars().map(|c| if c.is_ascii_digit() { '#' } else { c });
+        let text: String = digits.collect();
+        text.replace(&self.animal.0.name, "walk")
+    }
+}
+
+/// The commands of a refusal's first hint, in their order.
+fn commands(err: &str) -> Vec<String> {
+    let hints = err.split_once("hint: ").map_or("", |(_, hints)| hints);
+    let first = hints.split("; ").next().unwrap_or_default();
+    let quoted = first.split('`').skip(1).step_by(2);
+    quoted.map(str::to_owned).collect()
+}
+
+/// Where the data of a node is that was taken away.
+fn lost(data: &Path) -> PathBuf {
+    data.with_extension("lost")
 }
 
 /// Half of a file is gone.
@@ -204,7 +278,7 @@ fn whatever_is_done_to_a_cluster_up_mends_it_or_says_what_to_decide() {
     let animal = Animal(rig);
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let seed = number("RCLUSTER_WALK_SEED").unwrap_or(u64::from(std::process::id()));
-    let mut figures: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut figures: BTreeMap<String, u32> = BTreeMap::new();
     let mut broken = Vec::new();
     for walk in 0..number("RCLUSTER_WALKS").unwrap_or(WALKS) {
         let mut dice = Dice(seed.wrapping_add(walk));
@@ -221,7 +295,7 @@ fn whatever_is_done_to_a_cluster_up_mends_it_or_says_what_to_decide() {
             }
             Err(why) => {
                 eprintln!("{seed}: {}: BROKEN: {why}", path.did.join(", "));
-                *figures.entry("broken").or_default() += 1;
+                *figures.entry("broken".to_owned()).or_default() += 1;
                 broken.push(format!(
                     "RCLUSTER_WALK_SEED={seed} RCLUSTER_WALKS=1: {}: {why}",
                     path.did.join(", ")
@@ -229,6 +303,6 @@ fn whatever_is_done_to_a_cluster_up_mends_it_or_says_what_to_decide() {
             }
         }
     }
-    eprintln!("{figures:?}");
+    eprintln!("{figures:#?}");
     assert!(broken.is_empty(), "{figures:?}\n{}", broken.join("\n"));
 }

@@ -284,6 +284,11 @@ impl<'a> Applier<'a> {
                     .await
                     .map_err(|error| error.failure(node))
             }
+            Step::Reclaim { node, slots } => {
+                let member = self.member(node)?;
+                let claimed = wire.reclaim_slots(&member.dial, slots).await;
+                claimed.map_err(|error| error.failure(node))
+            }
             Step::SetEpoch { node, epoch } => {
                 let member = self.member(node)?;
                 wire.set_epoch(&member.dial, *epoch)

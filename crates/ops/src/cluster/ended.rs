@@ -6,7 +6,7 @@ use rcluster_core::{
     hint,
     hint::Verb,
     node::NodeName,
-    snapshot::last_words,
+    snapshot::last_words::{self, FileAt},
     spec::{container, launch::Launch},
 };
 
@@ -36,13 +36,13 @@ pub(super) async fn refuse(
 }
 
 /// Where a file of a node's data lies.
-fn data_file(context: &Context<'_>, launch: &Launch, node: &NodeName, file: &str) -> String {
+fn data_file(context: &Context<'_>, launch: &Launch, node: &NodeName, file: &str) -> FileAt {
     match context.runtime.folder(&launch.name, node) {
-        Some(folder) => folder.join("data").join(file).display().to_string(),
-        None => format!(
+        Some(folder) => FileAt::Host(folder.join("data").join(file).display().to_string()),
+        None => FileAt::Elsewhere(format!(
             "{}/{file} (in the volume {})",
             container::DATA,
             container::volume_name(&launch.name, node)
-        ),
+        )),
     }
 }
