@@ -90,6 +90,7 @@ pub async fn blanks(
             name: node.name.clone(),
             port: node.port,
             disk,
+            held: held::is_worth_it(launch, node),
         })
     });
     let all: Vec<Blank> = join_all(asked).await.into_iter().collect::<Result<_>>()?;
@@ -174,6 +175,7 @@ pub async fn late_blanks(
                 name: node.name.clone(),
                 port: node.port,
                 disk: Disk::Empty,
+                held: false,
             })
         })
         .collect())

@@ -249,6 +249,12 @@ pub async fn dry_run(
         );
     } else {
         plan = with_rescue(context, launch, &listed, plan).await?;
+        if !held::to_hold(context, launch, &start::starting(&plan))
+            .await?
+            .is_empty()
+        {
+            plan.notes.push(held::NOTE.to_owned());
+        }
         plan.notes
             .push("what the nodes need to agree again is planned once they all answer".to_owned());
     }

@@ -163,7 +163,10 @@ impl<'a> Walk<'a> {
             let kind = self.nameless(kind.unwrap_or_default());
             let commands = commands(&refusal.err);
             if commands.is_empty() || asked.len() == MOST_DECISIONS {
-                return Err(format!("no way out, exit {}: {}", refusal.code, refusal.err));
+                return Err(format!(
+                    "no way out, exit {}: {}",
+                    refusal.code, refusal.err
+                ));
             }
             asked.push(format!("{} {kind}", refusal.code));
             if refusal.err.contains("put it back first") {
@@ -234,13 +237,18 @@ impl<'a> Walk<'a> {
         let lost = kept.iter().filter(|key| !read(key)).count();
         match lost {
             0 => Ok(way),
-            _ => Err(format!("{way}, but {lost} of {} keys that were there are lost", kept.len())),
+            _ => Err(format!(
+                "{way}, but {lost} of {} keys that were there are lost",
+                kept.len()
+            )),
         }
     }
 
     /// The same for every node.
     fn nameless(&self, text: &str) -> String {
-        let digits = text.chars().map(|c| if c.is_ascii_digit() { '#' } else { c });
+        let digits = text
+            .chars()
+            .map(|c| if c.is_ascii_digit() { '#' } else { c });
         let text: String = digits.collect();
         text.replace(&self.animal.0.name, "walk")
     }

@@ -338,3 +338,45 @@ async fn a_volume_that_turns_out_to_be_empty_costs_nothing() {
         world.assert_settled().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_master_without_a_name_leads_if_it_has_more_than_its_replica() {
+    let formed = World::default().formed().await;
+    for (left, heir) in [(100, 4), (40, 1)] {
+        for steps in [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 99] {
+            let world = formed.fork();
+            world.signal(1, Signal::Kill).await;
+            world.cut(4, left).await;
+            world.runtime.unname(&world.spec.name, &node(1));
+            let killed = Kill::after(steps, false);
+            let _ = world.run_until(Verb::Up, Some(killed)).await;
+            if let Err(error) = world.run(Verb::Up).await {
+                panic!("{left} {steps}: {error}\n{:#?}", world.heard());
+            }
+            assert_eq!(world.keys_of_masters().await, 300, "{left} {steps}");
+            let seen = world.seen().await;
+            assert_eq!(seen[&node(heir)].role, Role::Master, "{left} {steps}");
+            world.assert_settled().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn slots_that_only_their_master_forgot_are_its_own_again() {
+    let formed = World::default().formed().await;
+    let before = formed.seen().await;
+    for backup in [&[][..], &[6]] {
+        let world = formed.fork();
+        let some = before[&node(1)].slots.slots().take(3).collect();
+        world.wire.forget_slots(&world.disk(1), &some);
+        for number in backup {
+            world.remove(*number, true).await;
+        }
+        world.run(Verb::Up).await.unwrap();
+        let told = world.heard().join("\n");
+        assert!(told.contains("SETSLOT NODE itself (slots 0-2)"), "{told}");
+        assert_eq!(world.seen().await[&node(1)].slots, before[&node(1)].slots);
+        assert_eq!(world.keys_of_masters().await, 300);
+        world.assert_settled().await;
+    }
+}

@@ -154,7 +154,9 @@ pub fn succeed(contests: &[(Contest, Held)]) -> Plan {
         } = &contest;
         plan.notes.push(match lost {
             0 => format!("{master} came back with older data than {replica} has: {replica} leads"),
-            _ => format!("{master} came back without {lost} of the keys that {replica} has: {replica} leads"),
+            _ => format!(
+                "{master} came back without {lost} of the keys that {replica} has: {replica} leads"
+            ),
         });
         steps.push(Step::TakeOver {
             node: contest.replica,
@@ -162,11 +164,7 @@ pub fn succeed(contests: &[(Contest, Held)]) -> Plan {
             heard: None,
         });
     }
-    plan.stage(
-        "let those lead that have more",
-        steps,
-        Goal::OneOwnerEach,
-    );
+    plan.stage("let those lead that have more", steps, Goal::OneOwnerEach);
     plan
 }
 

@@ -27,7 +27,7 @@ mod seat;
 
 pub use handover::{explain, may_take_over};
 pub use haste::{Afterwards, HURRIED};
-pub use rescue::{Blank, rescue};
+pub use rescue::{Blank, rescue, rescue_or_return};
 pub use seat::{Seat, acquainted, all_lost, at_rest, one_owner_each};
 
 use crate::plan::step::{Goal, Plan, Step};

@@ -5,31 +5,29 @@
 //! Its keys are there. So it says again that they are its own.
 
 use super::seat::Seat;
-use crate::{plan::step::Step, slot::SlotSet};
+use crate::{node::NodeId, plan::step::Step, slot::SlotSet, snapshot::nodes_text::ViewLine};
 
 /// Of these slots, which nobody claims, those that everybody else takes for a master's, each with the
 /// index of that master.
 pub(super) fn forgotten(seats: &[Seat<'_>], unclaimed: &SlotSet) -> Vec<(usize, SlotSet)> {
     let masters = (0..seats.len()).filter(|i| !seats[*i].is_replica());
-    let theirs = masters.map(|i| (i, common(&believed(seats, i), unclaimed)));
-    let believed: Vec<(usize, SlotSet)> = theirs.filter(|(_, slots)| !slots.is_empty()).collect();
-    let mut forgotten = Vec::new();
-    for (i, slots) in &believed {
-        let others = believed.iter().filter(|(other, _)| other != i);
-        let undisputed = others.fold(slots.clone(), |left, (_, theirs)| left.minus(theirs));
-        if !undisputed.is_empty() {
-            forgotten.push((*i, undisputed));
-        }
-    }
-    forgotten
+    let owned = masters.map(|i| {
+        let id = seats[i].id();
+        let its = said_by_others(seats, id, |line| line.id == *id);
+        let of_somebody_else = said_by_others(seats, id, |line| line.id != *id);
+        (i, common(&its.minus(&of_somebody_else), unclaimed))
+    });
+    owned.filter(|(_, slots)| !slots.is_empty()).collect()
 }
 
-/// The slots that others believe a seat to own.
-fn believed(seats: &[Seat<'_>], owner: usize) -> SlotSet {
-    let id = seats[owner].id();
-    let others = seats.iter().filter(|seat| seat.id() != id);
-    let lines = others.filter_map(|seat| seat.report.view.line(id));
-    lines.flat_map(|line| line.slots.ranges().to_vec()).collect()
+/// The slots of some nodes by the views of everybody but one.
+fn said_by_others(seats: &[Seat<'_>], but: &NodeId, whose: impl Fn(&ViewLine) -> bool) -> SlotSet {
+    let others = seats.iter().filter(|seat| seat.id() != but);
+    let lines = others.flat_map(|seat| &seat.report.view.nodes);
+    let lines = lines.filter(|line| whose(line));
+    lines
+        .flat_map(|line| line.slots.ranges().to_vec())
+        .collect()
 }
 
 fn common(a: &SlotSet, b: &SlotSet) -> SlotSet {

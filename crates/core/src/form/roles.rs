@@ -169,7 +169,7 @@ fn refuse_unless_ours(
                 if seat.is_replica() { "a replica".to_owned() } else { format!("master of {slots}") },
             ))
             .hint(format!(
-                "this is a cluster that lost slots, not a new one; nothing was touched. `redis-cli --cluster fix {}` assigns them",
+                "this is a cluster that lost slots, not a new one, and nothing was touched: `redis-cli --cluster fix {}` assigns them",
                 gone::address_of_a_master(seats)
             )));
         }

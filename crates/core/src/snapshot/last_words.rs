@@ -56,7 +56,11 @@ pub fn hint(lines: &[String], file_at: impl Fn(&str) -> FileAt) -> Option<Hint> 
     }
     if says(&["corrupted cluster config file"]) {
         return Some(hint![
-            format!("{} is damaged: {}, then ", at("nodes.conf"), file_at("nodes.conf").aside()),
+            format!(
+                "{} is damaged: {}, then ",
+                at("nodes.conf"),
+                file_at("nodes.conf").aside()
+            ),
             Verb::Up,
             " gives the node its place back, with its data"
         ]);
@@ -108,7 +112,8 @@ mod tests {
             says_damaged(&lines)
         };
         let start = "# oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo";
-        let cut = "# !!! Warning: short read while loading the AOF file appendonly.aof.1.incr.aof!!!";
+        let cut =
+            "# !!! Warning: short read while loading the AOF file appendonly.aof.1.incr.aof!!!";
         assert!(says(&[start, cut, "* Ready to accept connections"]));
         assert!(!says(&[start, cut, start, "* Ready to accept connections"]));
     }

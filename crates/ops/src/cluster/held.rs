@@ -24,6 +24,14 @@ use std::collections::BTreeSet;
 /// Enough of a log for what a node says while it loads, also where others come and go meanwhile.
 const LOG_LINES: usize = 400;
 
+/// What a reader of a plan is told of it.
+pub const NOTE: &str = "nobody copies from a node that comes back until it was compared with its replicas: one that has more leads";
+
+/// Whether a node that has data is started held.
+pub fn is_worth_it(launch: &Launch, node: &NodeLaunch) -> bool {
+    launch.replicas > 0 && held::can_be_held(node)
+}
+
 /// Of these nodes, which are about to start, those that have to be held: they have data, and there are
 /// replicas that could lose it.
 pub async fn to_hold(
@@ -31,11 +39,8 @@ pub async fn to_hold(
     launch: &Launch,
     starting: &[NodeName],
 ) -> Result<BTreeSet<NodeName>> {
-    if launch.replicas == 0 {
-        return Ok(BTreeSet::new());
-    }
     let nodes = starting.iter().filter_map(|name| launch.node(name));
-    let nodes = nodes.filter(|node| held::can_be_held(node));
+    let nodes = nodes.filter(|node| is_worth_it(launch, node));
     let disks = nodes.map(async |node| {
         let disk = context.runtime.disk(&launch.name, &node.name).await?;
         Ok((node.name.clone(), disk))
@@ -61,8 +66,8 @@ pub async fn settle(
         return Ok(0);
     }
     let mut applier = Applier::new(context, launch, password).having_seen(seen.clone());
-    let new = from_empty_disks(context, launch, &seen, &held).await?;
-    applier.apply(&new).await?;
+    let first = nameless(context, launch, &seen, &held).await?;
+    applier.apply(&first).await?;
     let contests = held::contests(&seen.seats()?, &held);
     let weighed = weigh(context, launch, &seen, contests).await?;
     applier.apply(&held::succeed(&weighed)).await?;
@@ -77,7 +82,11 @@ pub async fn settle(
 fn answering(mut seen: Snapshot) -> Snapshot {
     seen.nodes.retain(|node| {
         let loaded = node.report().is_some_and(|report| !report.info.loading);
-        loaded && node.placed.as_ref().is_some_and(|it| it.state == RunState::Running)
+        loaded
+            && node
+                .placed
+                .as_ref()
+                .is_some_and(|it| it.state == RunState::Running)
     });
     seen
 }
@@ -94,39 +103,45 @@ async fn held_nodes(context: &Context<'_>, seen: &Snapshot) -> BTreeSet<NodeName
     join_all(asked).await.into_iter().flatten().collect()
 }
 
-/// Who takes over from what those were that turn out to be new, though their disk seemed to have data
-/// (a volume without a container cannot be looked into).
-async fn from_empty_disks(
+/// What becomes of those that have no name: new ones, though their disk seemed to have data (a volume
+/// without a container cannot be looked into), and those that lost their nodes.conf.
+async fn nameless(
     context: &Context<'_>,
     launch: &Launch,
     seen: &Snapshot,
     held: &BTreeSet<NodeName>,
 ) -> Result<Plan> {
-    let is_new = |name: &NodeName| {
-        let report = seen.report(name);
-        held.contains(name)
-            && report.is_some_and(|report| {
-                let slots = report.view.me().is_some_and(|me| !me.slots.is_empty());
-                report.view.is_alone() && report.info.keys == 0 && !slots
-            })
-    };
-    let blanks: Vec<Blank> = launch
-        .nodes
-        .iter()
-        .filter(|node| is_new(&node.name))
-        .map(|node| Blank {
+    let alone = launch.nodes.iter().filter_map(|node| {
+        let report = seen.report(&node.name)?;
+        let is_alone = held.contains(&node.name) && report.view.is_alone();
+        is_alone.then(|| Blank {
             name: node.name.clone(),
             port: node.port,
-            disk: Disk::Empty,
+            disk: if report.info.keys == 0 {
+                Disk::Empty
+            } else {
+                Disk::Nameless
+            },
+            held: true,
         })
-        .collect();
-    if blanks.is_empty() {
+    });
+    let alone: Vec<Blank> = alone.collect();
+    if alone.is_empty() {
         return Ok(Plan::default());
     }
+    let is_new = |name: &NodeName| {
+        let mut alone = alone.iter();
+        alone.any(|blank| blank.name == *name && blank.disk == Disk::Empty)
+    };
+    let answered = look::with_strangers(context.wire, seen.clone()).await.ids();
     let mut others = seen.clone();
     others.nodes.retain(|node| !is_new(&node.name));
-    let everybody = look::with_strangers(context.wire, seen.clone()).await;
-    form::rescue(&others.seats()?, &everybody.ids(), &blanks)
+    let seats = others.seats()?;
+    let mut plan = form::rescue(&seats, &answered, &alone)?;
+    let more = form::rescue_or_return(&seats, &answered, &alone);
+    plan.stages.extend(more.stages);
+    plan.notes.extend(more.notes);
+    Ok(plan)
 }
 
 /// What the two in each contest have.
@@ -137,7 +152,9 @@ async fn weigh(
     contests: Vec<Contest>,
 ) -> Result<Vec<(Contest, Held)>> {
     let weighed = contests.into_iter().map(async |contest| {
-        let lines = context.runtime.logs(&launch.name, &contest.master, LOG_LINES);
+        let lines = context
+            .runtime
+            .logs(&launch.name, &contest.master, LOG_LINES);
         let damaged = says_damaged(&lines.await.unwrap_or_default());
         if contest.is_close() && !damaged {
             return Ok(None);
