@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use rcluster_core::{
     monitor::told::Details,
     node::{Endpoint, NodeId},
-    slot::SlotSet,
+    slot::{Slot, SlotSet},
     snapshot::{
         answer::{WireError, WireResult},
         capability::{Capabilities, Capability},
@@ -181,7 +181,7 @@ impl Looks for LiveWire {
 
     async fn keys_by_slot(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<Vec<u64>> {
         let mut counts = Vec::with_capacity(usize::from(slots.count()));
-        let slots: Vec<u16> = slots.slots().map(|slot| slot.number()).collect();
+        let slots: Vec<u16> = slots.slots().map(Slot::number).collect();
         for some in slots.chunks(SLOTS_AT_ONCE) {
             let mut pipeline = Pipeline::with_capacity(some.len());
             for slot in some {

@@ -6,8 +6,9 @@
 //! `RCLUSTER_WALK_SEED` repeats a run, `RCLUSTER_WALKS` says how many walks it has.
 
 use super::zoo::{Animal, NODES, SPEC};
-use crate::rig::{On, Rig, Said, long, run, signal};
+use crate::rig::{On, Rig, Said, labelled, long, run, signal};
 use nix::sys::signal::Signal;
+use rcluster_core::{node::NodeName, spec::container};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -19,6 +20,12 @@ const WALKS: u64 = 100;
 
 /// How many decisions may be asked for, one after the other.
 const MOST_DECISIONS: usize = 3;
+
+/// The same of those on containers, which take longer.
+const CONTAINER_WALKS: u64 = 30;
+
+/// How many keys a fresh cluster has.
+const KEYS: u16 = 30;
 
 /// How long `up` may wait for what does not come.
 const WAIT: &str = "20";
@@ -130,6 +137,80 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The same where nodes are containers.
+    fn hurt_container(&mut self, dice: &mut Dice) {
+        let (node, other) = (dice.node(), dice.node());
+        let id = self.ids[&other].clone();
+        let name = &self.animal.0.name;
+        let container = format!("{name}-node-{node}");
+        let of = NodeName::new(format!("node-{node}"));
+        let volume = container::volume_name(&name.parse().unwrap(), &of);
+        let network = self.network();
+        let docker = |args: &[&str]| {
+            let mut command = self.animal.0.program("docker");
+            command.args(args);
+            run(command).expect(0)
+        };
+        let did = match dice.below(9) {
+            0 if self.down.insert(node) => {
+                docker(&["kill", &container]);
+                "kill"
+            }
+            1 if self.down.insert(node) => {
+                docker(&["pause", &container]);
+                "freeze"
+            }
+            2 => {
+                self.down.insert(node);
+                docker(&["rm", "-f", &container]);
+                "remove"
+            }
+            way @ (3 | 4) => {
+                self.down.insert(node);
+                self.keys.insert(node, BTreeSet::new());
+                docker(&["rm", "-f", &container]);
+                docker(&["volume", "rm", "-f", &volume]);
+                if way == 4 {
+                    // As if the volume had been there all the time, and empty.
+                    let label = |name: &str, value: &str| format!("{name}={value}");
+                    let cluster = label(container::label::CLUSTER, name);
+                    let of = label(container::label::NODE, &format!("node-{node}"));
+                    docker(&[
+                        "volume", "create", "--label", &cluster, "--label", &of, &volume,
+                    ]);
+                }
+                "remove with its data"
+            }
+            5 if self.down.insert(node) => {
+                docker(&["network", "disconnect", "-f", &network, &container]);
+                "cut off"
+            }
+            6 => {
+                if self.say(node, &["cluster", "reset", "hard"]) {
+                    self.keys.insert(node, BTreeSet::new());
+                }
+                return;
+            }
+            7 => {
+                if self.say(node, &["cluster", "replicate", &id]) {
+                    self.keys.insert(node, BTreeSet::new());
+                }
+                return;
+            }
+            8 => {
+                self.say(node, &["config", "set", "masterauth", "other"]);
+                return;
+            }
+            _ => return,
+        };
+        self.did.push(format!("{did} node-{node}"));
+    }
+
+    fn network(&self) -> String {
+        let found = labelled(&["network", "ls"], &self.animal.0.name);
+        found.first().cloned().unwrap_or_default()
+    }
+
     /// Whether the node agreed to it.
     fn say(&mut self, node: u16, words: &[&str]) -> bool {
         if self.down.contains(&node) {
@@ -170,6 +251,10 @@ impl<'a> Walk<'a> {
             }
             asked.push(format!("{} {kind}", refusal.code));
             if refusal.err.contains("put it back first") {
+                // Nobody has a copy of a volume.
+                if self.animal.0.on == On::Docker {
+                    return self.left_alone();
+                }
                 self.put_back();
             }
             for command in commands {
@@ -200,6 +285,16 @@ impl<'a> Walk<'a> {
                 eprintln!("    up {}: {}", up.code, first.join(" | "));
                 Ok(Some(up))
             }
+        }
+    }
+
+    /// The refusal was right: some key is with nobody, and nobody's keys were touched.
+    fn left_alone(&self) -> Result<String, String> {
+        let kept: BTreeSet<&String> = self.keys.values().flatten().collect();
+        if kept.len() < usize::from(KEYS) {
+            Ok("refused: data is gone".to_owned())
+        } else {
+            Err("every key is with somebody, and up says that data is gone".to_owned())
         }
     }
 
@@ -276,10 +371,21 @@ fn cut(path: &Path) {
 
 #[test]
 fn whatever_is_done_to_a_cluster_up_mends_it_or_says_what_to_decide() {
+    walks(On::Process, WALKS, |walk, dice| walk.hurt(dice));
+}
+
+#[test]
+fn whatever_is_done_to_containers_up_mends_it_or_says_what_to_decide() {
+    walks(On::Docker, CONTAINER_WALKS, |walk, dice| {
+        walk.hurt_container(dice);
+    });
+}
+
+fn walks(on: On, walks: u64, hurt: impl Fn(&mut Walk<'_>, &mut Dice)) {
     if !long("random walks") {
         return;
     }
-    let Some(rig) = Rig::new(On::Process, "random walks") else {
+    let Some(rig) = Rig::new(on, "random walks") else {
         return;
     };
     rig.spec(SPEC);
@@ -288,12 +394,12 @@ fn whatever_is_done_to_a_cluster_up_mends_it_or_says_what_to_decide() {
     let seed = number("RCLUSTER_WALK_SEED").unwrap_or(u64::from(std::process::id()));
     let mut figures: BTreeMap<String, u32> = BTreeMap::new();
     let mut broken = Vec::new();
-    for walk in 0..number("RCLUSTER_WALKS").unwrap_or(WALKS) {
+    for walk in 0..number("RCLUSTER_WALKS").unwrap_or(walks) {
         let mut dice = Dice(seed.wrapping_add(walk));
         dice.below(1);
         let mut path = Walk::begin(&animal);
         for _ in 0..=dice.below(4) {
-            path.hurt(&mut dice);
+            hurt(&mut path, &mut dice);
         }
         let seed = seed.wrapping_add(walk);
         match path.end() {

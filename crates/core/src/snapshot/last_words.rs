@@ -26,9 +26,12 @@ impl FileAt {
             FileAt::Host(path) => {
                 let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:".contains(c);
                 let from = path.trim_end_matches('/');
-                let word = |path: &str| match path.chars().all(plain) {
-                    true => path.to_owned(),
-                    false => format!("'{}'", path.replace('\'', "'\\''")),
+                let word = |path: &str| {
+                    if path.chars().all(plain) {
+                        path.to_owned()
+                    } else {
+                        format!("'{}'", path.replace('\'', "'\\''"))
+                    }
                 };
                 let to = format!("{from}.damaged");
                 format!("`mv {} {}`", word(from), word(&to))
