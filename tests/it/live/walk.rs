@@ -371,17 +371,15 @@ fn cut(path: &Path) {
 
 #[test]
 fn whatever_is_done_to_a_cluster_up_mends_it_or_says_what_to_decide() {
-    walks(On::Process, WALKS, |walk, dice| walk.hurt(dice));
+    walks(On::Process, WALKS);
 }
 
 #[test]
 fn whatever_is_done_to_containers_up_mends_it_or_says_what_to_decide() {
-    walks(On::Docker, CONTAINER_WALKS, |walk, dice| {
-        walk.hurt_container(dice);
-    });
+    walks(On::Docker, CONTAINER_WALKS);
 }
 
-fn walks(on: On, walks: u64, hurt: impl Fn(&mut Walk<'_>, &mut Dice)) {
+fn walks(on: On, walks: u64) {
     if !long("random walks") {
         return;
     }
@@ -399,7 +397,10 @@ fn walks(on: On, walks: u64, hurt: impl Fn(&mut Walk<'_>, &mut Dice)) {
         dice.below(1);
         let mut path = Walk::begin(&animal);
         for _ in 0..=dice.below(4) {
-            hurt(&mut path, &mut dice);
+            match on {
+                On::Docker => path.hurt_container(&mut dice),
+                On::Process => path.hurt(&mut dice),
+            }
         }
         let seed = seed.wrapping_add(walk);
         match path.end() {
