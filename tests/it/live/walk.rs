@@ -3,7 +3,7 @@
 //! stands, and then `up` heals. No key that some node still has is lost; `status` and `up` never
 //! disagree.
 //!
-//! `RCLUSTER_WALK_SEED` repeats a run, `RCLUSTER_WALKS` says how many walks it has.
+//! `RCLUSTER_WALK_SEED` repeats a run, `RCLUSTER_WALKS` sets the number of walks.
 
 use super::zoo::{Animal, NODES, SPEC};
 use crate::rig::{On, Rig, Said, labelled, long, run, signal};
@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// How many there are unless something else is asked for.
+/// How many walks there are by default.
 const WALKS: u64 = 100;
 
 /// How many decisions may be asked for, one after the other.
@@ -47,10 +47,10 @@ impl Dice {
     }
 }
 
-/// A cluster on its way, and what is known of its data.
+/// A cluster on its walk, and what is known of its data.
 struct Walk<'a> {
     animal: &'a Animal,
-    /// The keys that each node had, as long as nothing was done to them.
+    /// The keys that each node had, as long as nothing was done to its data.
     keys: BTreeMap<u16, BTreeSet<String>>,
     ids: BTreeMap<u16, String>,
     down: BTreeSet<u16>,
@@ -72,7 +72,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Hurts it in some way.
+    /// Hurts the cluster in a random way.
     fn hurt(&mut self, dice: &mut Dice) {
         let (node, other) = (dice.node(), dice.node());
         let slot = dice.below(16384).to_string();
@@ -230,7 +230,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What came of it; `Err`: the law is broken.
+    /// The end of the walk; `Err`: the law is broken.
     fn end(&self) -> Result<String, String> {
         for way in ["healed", "healed at the second run"] {
             if self.up()?.is_none() {
@@ -362,7 +362,7 @@ fn lost(data: &Path) -> PathBuf {
     data.with_extension("lost")
 }
 
-/// Half of a file is gone.
+/// Cuts a file in half.
 fn cut(path: &Path) {
     if let Ok(bytes) = fs::read(path) {
         fs::write(path, &bytes[..bytes.len() / 2]).unwrap();

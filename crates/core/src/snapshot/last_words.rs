@@ -1,4 +1,4 @@
-//! What a node's last lines say about files that it could not read, and what to do then.
+//! Finds out from a node's last lines which file it could not read, and what to do then.
 //!
 //! The words are those of Redis 7 (cluster.c, aof.c, rdb.c).
 
@@ -41,8 +41,8 @@ impl FileAt {
     }
 }
 
-/// What to do about what a node wrote before it ended; `None`: its lines name no file. `at` says where a
-/// file in its data folder lies.
+/// What to do about a node that wrote these lines before it ended; `None` if they name no file.
+/// `file_at` says where a file in the node's data folder lies.
 pub fn hint(lines: &[String], file_at: impl Fn(&str) -> FileAt) -> Option<Hint> {
     let at = |file: &str| file_at(file).shown().to_owned();
     let says = |words: &[&str]| {
