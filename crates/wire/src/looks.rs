@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use rcluster_core::{
     monitor::told::Details,
     node::{Endpoint, NodeId},
+    slot::{Slot, SlotSet},
     snapshot::{
         answer::{WireError, WireResult},
         capability::{Capabilities, Capability},
@@ -26,6 +27,9 @@ const BUS_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How many entries of SLOWLOG are shown.
 const SLOW_CALLS: usize = 50;
+
+/// How many slots a node is asked about in one go.
+const SLOTS_AT_ONCE: usize = 1000;
 
 /// Calls on one node each that change nothing.
 #[async_trait]
@@ -59,6 +63,9 @@ pub trait Looks: Send + Sync {
     /// GET: the endpoint to which the node redirects a client that asks for the key; `None` if it
     /// serves the key itself.
     async fn sends(&self, at: &Endpoint, key: &[u8]) -> WireResult<Option<Endpoint>>;
+
+    /// How many keys a node has in each of these slots, whoever owns them.
+    async fn keys_by_slot(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<Vec<u64>>;
 
     /// TIME: the node's clock, as the time since 1970.
     async fn time(&self, at: &Endpoint) -> WireResult<Duration>;
@@ -179,6 +186,22 @@ impl Looks for LiveWire {
             Err(WireError::Moved { to, .. }) => Ok(Some(to)),
             Err(error) => Err(error),
         }
+    }
+
+    async fn keys_by_slot(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<Vec<u64>> {
+        let mut counts = Vec::with_capacity(usize::from(slots.count()));
+        let slots: Vec<u16> = slots.slots().map(Slot::number).collect();
+        for some in slots.chunks(SLOTS_AT_ONCE) {
+            let mut pipeline = Pipeline::with_capacity(some.len());
+            for slot in some {
+                pipeline.cmd("CLUSTER").arg("COUNTKEYSINSLOT").arg(*slot);
+            }
+            let mut replies = self.send(at, &pipeline).await?;
+            for _ in some {
+                counts.push(replies.take("CLUSTER COUNTKEYSINSLOT")?);
+            }
+        }
+        Ok(counts)
     }
 
     async fn time(&self, at: &Endpoint) -> WireResult<Duration> {

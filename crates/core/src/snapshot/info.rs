@@ -118,6 +118,9 @@ pub struct NodeInfo {
     pub keys: u64,
     /// Those of them that expire.
     pub expiring: u64,
+    /// Keys that it has let go of since it started, or did not load, by itself: their time was over,
+    /// or there was no room for them.
+    pub let_go: u64,
     /// Whether it is still reading its data from disk.
     pub loading: bool,
     /// Its replication section.
@@ -132,6 +135,11 @@ pub struct Replication {
     /// `master_replid`: the id of the stream of writes that its data comes from; a replica has its
     /// master's.
     pub stream: String,
+    /// `master_replid2`: of which stream a master's data was before; empty if it is of no other. After a
+    /// start: the one in the RDB file that it loaded.
+    pub former_stream: String,
+    /// How far it had that stream (`second_repl_offset`, less one).
+    pub former_offset: u64,
     /// `master_repl_offset` on a master, `slave_repl_offset` on a replica.
     pub offset: u64,
     /// Of a replica: whether the link to its master is up.
@@ -181,6 +189,8 @@ impl Default for Replication {
         Replication {
             role: Role::Master,
             stream: String::new(),
+            former_stream: String::new(),
+            former_offset: 0,
             offset: 0,
             link_up: false,
             last_io_seconds: None,
@@ -225,6 +235,9 @@ impl NodeInfo {
             expiring: fields
                 .text("db0")
                 .map_or(0, |db| of_keyspace(db, "expires=")),
+            let_go: fields.number("expired_keys")
+                + fields.number("evicted_keys")
+                + fields.number("rdb_last_load_keys_expired"),
             loading: fields.number("loading") == 1,
             replication: Replication {
                 role: match fields.text("role") {
@@ -232,6 +245,12 @@ impl NodeInfo {
                     _ => Role::Master,
                 },
                 stream: fields.text("master_replid").unwrap_or_default().to_owned(),
+                former_stream: fields
+                    .text("master_replid2")
+                    .filter(|id| id.bytes().any(|byte| byte != b'0'))
+                    .unwrap_or_default()
+                    .to_owned(),
+                former_offset: fields.number("second_repl_offset").saturating_sub(1),
                 offset: match fields.text("slave_repl_offset") {
                     Some(offset) => offset.parse().unwrap_or(0),
                     None => fields.number("master_repl_offset"),

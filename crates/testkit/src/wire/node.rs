@@ -210,6 +210,15 @@ impl Node {
         Ok(())
     }
 
+    /// It believes these slots to be its own.
+    pub(super) fn own(&mut self, slots: &SlotSet) {
+        for peer in self.view.values_mut() {
+            peer.slots = peer.slots.minus(slots);
+        }
+        let me = self.me_mut();
+        me.slots = union(&me.slots, slots);
+    }
+
     pub(super) fn set_epoch(&mut self, epoch: Epoch) -> Result<(), Refusal> {
         if self.view.len() > 1 {
             return Err("The user can assign a config epoch only when the node does not know any other node.".to_owned());
