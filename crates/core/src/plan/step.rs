@@ -112,6 +112,13 @@ pub enum Step {
         /// Which slots.
         slots: SlotSet,
     },
+    /// CLUSTER SETSLOT NODE, to itself.
+    Reclaim {
+        /// Which node.
+        node: NodeName,
+        /// Which slots.
+        slots: SlotSet,
+    },
     /// CLUSTER SET-CONFIG-EPOCH.
     SetEpoch {
         /// Which node.
@@ -271,6 +278,9 @@ impl fmt::Display for Step {
                     "{from} → {to}: {} ({slots})",
                     count(usize::from(slots.count()), "slot")
                 )
+            }
+            Step::Reclaim { node, slots } => {
+                write!(f, "{node}: CLUSTER SETSLOT NODE itself (slots {slots})")
             }
             Step::SetEpoch { node, epoch } => write!(f, "{node}: CLUSTER SET-CONFIG-EPOCH {epoch}"),
             Step::Meet { node, peers } => {

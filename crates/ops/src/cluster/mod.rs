@@ -7,6 +7,7 @@ pub mod context;
 mod ended;
 pub mod event;
 pub mod handle;
+pub mod held;
 mod listed;
 pub mod look;
 pub mod verify;
