@@ -224,7 +224,7 @@ impl Node {
             peer.slots = peer.slots.minus(slots);
         }
         let me = self.me_mut();
-        me.slots = union(&me.slots, slots);
+        me.slots = me.slots.plus(slots);
     }
 
     pub(super) fn set_epoch(&mut self, epoch: Epoch) -> Result<(), Refusal> {
