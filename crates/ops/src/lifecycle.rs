@@ -4,7 +4,7 @@
 //! so that a run killed in between leaves enough for the next one to go on from.
 
 use super::{
-    down, reset, restart, rolling, stop,
+    down, list, reset, restart, rolling, stop,
     up::{self, Extent, Outcome},
 };
 use crate::cluster::handle::no_such_cluster;
@@ -16,7 +16,13 @@ use crate::{
     cluster::{event::Listener, handle::Cluster},
     failover::{give_back, ground::Ground, mend},
 };
-use rcluster_core::{error::Result, node::NodeName, plan::start, render, spec::launch::Launch};
+use rcluster_core::{
+    error::{Error, Kind, Result},
+    node::NodeName,
+    plan::start,
+    render,
+    spec::launch::Launch,
+};
 
 /// `up`, `start` and `init` of a cluster of ours.
 pub async fn up(session: &Cluster, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
@@ -327,11 +333,31 @@ async fn part<T>(
     let before = || remember(session, meanwhile, false);
     let mut context = session.context(listener);
     context.remember = Some(&before);
-    let outcome = change(context).await?;
+    let outcome = match change(context).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            forget_nothing(session, &error).await;
+            return Err(error);
+        }
+    };
     if end != End::Pending {
         remember(session, None, end == End::Settled)?;
     }
     Ok(outcome)
+}
+
+/// A cluster of which nothing was made is not remembered, nor is its empty network left: there would be
+/// nothing to bring back. What this cannot do `down --volumes` does.
+async fn forget_nothing(session: &Cluster, error: &Error) {
+    let (runtime, launch) = (&*session.runtime, &session.launch);
+    let new = session.request.remembered.is_none() && error.kind() != Kind::Interrupted;
+    if !new || !runtime.list(&launch.name).await.is_ok_and(|placed| placed.is_empty()) {
+        return;
+    }
+    let kept = list::has_data(runtime, launch).await;
+    if kept.is_ok_and(|kept| !kept) && runtime.retire(&launch.name, false).await.is_ok() {
+        let _ = session.request.state.forget(&launch.name);
+    }
 }
 
 async fn journaled<T>(session: &Cluster, work: impl Future<Output = Result<T>>) -> Result<T> {

@@ -1,6 +1,6 @@
 //! Bringing running nodes to the spec's settings.
 
-use crate::cluster::context::Context;
+use crate::cluster::{context::Context, look};
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
@@ -8,8 +8,8 @@ use rcluster_core::{
     hint,
     hint::Verb,
     plan::{
-        settings::{self, Running},
-        step::Plan,
+        settings::{self, Drift, Running},
+        step::{Goal, Step},
     },
     secret::Secret,
     snapshot::{Member, Snapshot},
@@ -79,7 +79,7 @@ pub async fn difference(
     before: Option<&Launch>,
     password: Option<&Secret>,
     seen: &Snapshot,
-) -> Result<Plan> {
+) -> Result<Drift> {
     let own = own(launch);
     let nodes: Vec<(&NodeLaunch, Member)> = seen
         .members()
@@ -87,12 +87,14 @@ pub async fn difference(
         .collect();
     let asked = nodes.iter().map(|(node, member)| {
         let mut names = settings::names(node, &own);
-        names.push("requirepass");
-        async move { context.wire.config_get(&member.dial, &names).await }
+        names.extend(["requirepass", "masterauth"]);
+        async move { look::config(context, member, &names).await }
     });
+    let wanted = password.map(Secret::reveal).unwrap_or_default();
     let mut lives = Vec::new();
+    let mut astray = Vec::new();
     for (answer, (node, _)) in join_all(asked).await.into_iter().zip(&nodes) {
-        let mut live = answer.map_err(|error| error.failure(&node.name))?;
+        let mut live = answer?;
         if let Some(fewer) = fewer_clients(launch, node, &live) {
             context.warn(format!(
                 "{} serves {fewer} clients at most, the spec asks for more: the limit of open files is too low (`ulimit -n`)",
@@ -101,7 +103,7 @@ pub async fn difference(
             live.remove("maxclients");
         }
         let has = live.remove("requirepass").unwrap_or_default();
-        if has != password.map(Secret::reveal).unwrap_or_default() {
+        if has != wanted {
             return Err(Error::refused(format!(
                 "{} has another password than the spec asks for",
                 node.name
@@ -113,6 +115,12 @@ pub async fn difference(
                 Verb::Up,
                 " keep the data"
             ]));
+        }
+        // A server without this directive under its name is left alone.
+        if live.remove("masterauth").is_some_and(|has| has != wanted) {
+            astray.push(Step::MasterAuth {
+                node: node.name.clone(),
+            });
         }
         lives.push(live);
     }
@@ -128,5 +136,9 @@ pub async fn difference(
             live,
         })
         .collect();
-    Ok(settings::difference(&running))
+    let mut drift = settings::difference(&running);
+    drift
+        .plan
+        .stage("let replicas in to their masters", astray, Goal::None);
+    Ok(drift)
 }

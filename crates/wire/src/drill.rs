@@ -1,7 +1,7 @@
 //! What only drills say to a node: take over, quick looks with deadlines of their own, and single
 //! attempts of a client, which are never repeated behind its back.
 
-use super::{LiveWire, Looks, replies};
+use super::{LiveWire, Looks, live::CHANGE_DEADLINE, replies};
 use async_trait::async_trait;
 use rcluster_core::{
     failover::words::{Class, Glance, Heard, Manner, Outcome, PastElections, Syncs},
@@ -73,7 +73,7 @@ impl Drill for LiveWire {
         if let Some(word) = manner.argument() {
             command.arg(word);
         }
-        self.call(at, command).await
+        self.call_within(at, command, CHANGE_DEADLINE).await
     }
 
     async fn glance(&self, at: &Endpoint, within: Duration) -> WireResult<Glance> {

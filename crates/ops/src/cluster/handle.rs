@@ -236,6 +236,7 @@ impl Cluster {
             listener,
             // The changes of a cluster that is not ours are in nobody's journal.
             journal: self.is_ours().then_some(&self.journal),
+            state: self.is_ours().then_some(&self.request.state),
             remember: None,
             deadline: self.request.deadline,
             kill: self.kill.as_ref(),

@@ -1,4 +1,4 @@
-//! A TCP connection that is watched in two ways that the redis crate does not know.
+//! A TCP connection that is watched in three ways that the redis crate does not know.
 //!
 //! A node that turns a client away (`maxclients`, protected mode) says so unasked and hangs up:
 //! the client, which was about to write, sees only a broken pipe. So the first line that comes is
@@ -8,13 +8,19 @@
 //! crate itself knows no bound for a reply, keeps all of it in memory before anybody sees it, and
 //! does not tell which part of the stream belongs to which reply, so a bound by reply is not to be
 //! had from outside of it.
+//!
+//! What goes over it is counted, for a monitor that must not take its own questions for load.
 
+use rcluster_core::monitor::told::Traffic;
 use redis::RedisError;
 use std::{
     io::{self, Read},
     os::fd::AsFd,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 use tokio::{
@@ -60,17 +66,44 @@ impl First {
     }
 }
 
+/// Bytes that were sent and received.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    sent: AtomicU64,
+    received: AtomicU64,
+}
+
+impl Tally {
+    pub(super) fn traffic(&self) -> Traffic {
+        Traffic {
+            sent: self.sent.load(Ordering::Relaxed),
+            received: self.received.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn count(tally: &AtomicU64, bytes: usize) {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    tally.fetch_add(bytes, Ordering::Relaxed);
+}
+
 /// The connection.
 pub(super) struct Watched {
     tcp: TcpStream,
     first: Arc<First>,
     /// What came since the last request.
     heard: usize,
+    tally: Arc<Tally>,
 }
 
 impl Watched {
     /// Connects to whichever address of the host answers first.
-    pub(super) async fn dial(host: &str, port: u16, first: Arc<First>) -> Result<Self, RedisError> {
+    pub(super) async fn dial(
+        host: &str,
+        port: u16,
+        first: Arc<First>,
+        tally: Arc<Tally>,
+    ) -> Result<Self, RedisError> {
         let mut addresses = lookup_host((host, port)).await?.peekable();
         let only = addresses.next();
         let tcp = match (only, addresses.peek()) {
@@ -82,6 +115,7 @@ impl Watched {
             tcp,
             first,
             heard: 0,
+            tally,
         })
     }
 
@@ -122,7 +156,9 @@ impl AsyncRead for Watched {
         ready!(Pin::new(&mut self.tcp).poll_read(context, buffer))?;
         let fresh = &buffer.filled()[before..];
         self.first.hear(fresh);
-        self.heard = self.heard.saturating_add(fresh.len());
+        let fresh = fresh.len();
+        count(&self.tally.received, fresh);
+        self.heard = self.heard.saturating_add(fresh);
         Poll::Ready(if self.heard > MOST {
             Err(io::Error::other(format!(
                 "it answers with more than {} MiB",
@@ -142,7 +178,10 @@ impl AsyncWrite for Watched {
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.tcp).poll_write(context, bytes));
         match &written {
-            Ok(_) => self.heard = 0,
+            Ok(sent) => {
+                count(&self.tally.sent, *sent);
+                self.heard = 0;
+            }
             Err(_) => self.last_words(),
         }
         Poll::Ready(written)
