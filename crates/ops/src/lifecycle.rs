@@ -26,34 +26,39 @@ use rcluster_core::{
 
 /// `up`, `start` and `init` of a cluster of ours.
 pub async fn up(session: &Cluster, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
-    journaled(session, async {
-        refuse_resizing(session)?;
-        let drill = session.request.state.drill(&session.launch.name)?;
-        let finished =
-            finish(session, listener).await? + mend(session, listener, drill.as_ref()).await?;
-        let end = match extent {
-            Extent::Start(_) => End::Open,
-            Extent::Form | Extent::All => End::Settled,
-        };
-        let whole = extent == Extent::All;
-        let outcome = part(session, listener, None, end, async |context| {
-            up::up(
-                &context,
-                &session.launch,
-                before(session),
-                session.password(),
-                extent,
-            )
-            .await
-        })
-        .await?;
-        let given_back = match &drill {
-            Some(intent) if whole => give_back(session, listener, intent).await?,
-            _ => 0,
-        };
-        Ok(outcome.after(finished + given_back))
+    let outcome = journaled(session, bring_up(session, listener, extent)).await;
+    if let Err(error) = &outcome {
+        forget_nothing(session, error).await;
+    }
+    outcome
+}
+
+async fn bring_up(session: &Cluster, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
+    refuse_resizing(session)?;
+    let drill = session.request.state.drill(&session.launch.name)?;
+    let finished =
+        finish(session, listener).await? + mend(session, listener, drill.as_ref()).await?;
+    let end = match extent {
+        Extent::Start(_) => End::Open,
+        Extent::Form | Extent::All => End::Settled,
+    };
+    let whole = extent == Extent::All;
+    let outcome = part(session, listener, None, end, async |context| {
+        up::up(
+            &context,
+            &session.launch,
+            before(session),
+            session.password(),
+            extent,
+        )
+        .await
     })
-    .await
+    .await?;
+    let given_back = match &drill {
+        Some(intent) if whole => give_back(session, listener, intent).await?,
+        _ => 0,
+    };
+    Ok(outcome.after(finished + given_back))
 }
 
 /// What a drill left that was killed is put right, before another one notes its own masters, or a
@@ -333,13 +338,7 @@ async fn part<T>(
     let before = || remember(session, meanwhile, false);
     let mut context = session.context(listener);
     context.remember = Some(&before);
-    let outcome = match change(context).await {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            forget_nothing(session, &error).await;
-            return Err(error);
-        }
-    };
+    let outcome = change(context).await?;
     if end != End::Pending {
         remember(session, None, end == End::Settled)?;
     }
@@ -351,7 +350,12 @@ async fn part<T>(
 async fn forget_nothing(session: &Cluster, error: &Error) {
     let (runtime, launch) = (&*session.runtime, &session.launch);
     let new = session.request.remembered.is_none() && error.kind() != Kind::Interrupted;
-    if !new || !runtime.list(&launch.name).await.is_ok_and(|placed| placed.is_empty()) {
+    if !new
+        || !runtime
+            .list(&launch.name)
+            .await
+            .is_ok_and(|placed| placed.is_empty())
+    {
         return;
     }
     let kept = list::has_data(runtime, launch).await;

@@ -107,7 +107,9 @@ pub async fn has_data(runtime: &dyn Runtime, launch: &Launch) -> Result<bool> {
 
 /// The same; where that cannot be seen, it may be.
 async fn kept(runtime: &dyn Runtime, remembered: &Remembered) -> bool {
-    has_data(runtime, &remembered.launch()).await.unwrap_or(true)
+    has_data(runtime, &remembered.launch())
+        .await
+        .unwrap_or(true)
 }
 
 async fn containers() -> Result<(Docker, Option<Engine>, Vec<Listed>)> {

@@ -9,10 +9,10 @@ use rcluster_core::{
     hint::Verb,
     plan::{
         settings::{self, Drift, Running},
-        step::{Goal, Step},
+        step::{Goal, Plan, Step},
     },
     secret::Secret,
-    snapshot::{Member, Snapshot},
+    snapshot::{Member, Seen, Snapshot},
     spec::{
         directive::{Directives, Value},
         launch::{Launch, NodeLaunch},
@@ -72,6 +72,32 @@ fn fewer_clients(
     (lowered && has.saturating_add(RESERVED + STEP) >= limit).then_some(has)
 }
 
+/// Who has another `masterauth` than the cluster's password gets the right one: until then its master
+/// lets it in no more, and no link comes up. Who does not tell is left alone.
+pub async fn let_in(
+    context: &Context<'_>,
+    launch: &Launch,
+    password: Option<&Secret>,
+    seen: &Snapshot,
+) -> Plan {
+    let wanted = password.map(Secret::reveal).unwrap_or_default();
+    let members = seen.members().filter_map(Seen::member);
+    let ours = members.filter(|member| launch.node(&member.name).is_some());
+    let asked = ours.map(async |member| {
+        let live = context
+            .wire
+            .config_get(&member.dial, &["masterauth"])
+            .await
+            .ok()?;
+        let differs = live.get("masterauth").is_some_and(|has| has != wanted);
+        differs.then_some(Step::MasterAuth { node: member.name })
+    });
+    let steps = join_all(asked).await.into_iter().flatten().collect();
+    let mut plan = Plan::default();
+    plan.stage("let replicas in to their masters", steps, Goal::None);
+    plan
+}
+
 /// Compares every running node with the spec. `before` is the launch that was applied last.
 pub async fn difference(
     context: &Context<'_>,
@@ -87,12 +113,11 @@ pub async fn difference(
         .collect();
     let asked = nodes.iter().map(|(node, member)| {
         let mut names = settings::names(node, &own);
-        names.extend(["requirepass", "masterauth"]);
+        names.push("requirepass");
         async move { look::config(context, member, &names).await }
     });
     let wanted = password.map(Secret::reveal).unwrap_or_default();
     let mut lives = Vec::new();
-    let mut astray = Vec::new();
     for (answer, (node, _)) in join_all(asked).await.into_iter().zip(&nodes) {
         let mut live = answer?;
         if let Some(fewer) = fewer_clients(launch, node, &live) {
@@ -116,12 +141,6 @@ pub async fn difference(
                 " keep the data"
             ]));
         }
-        // A server without this directive under its name is left alone.
-        if live.remove("masterauth").is_some_and(|has| has != wanted) {
-            astray.push(Step::MasterAuth {
-                node: node.name.clone(),
-            });
-        }
         lives.push(live);
     }
     let running: Vec<Running<'_>> = nodes
@@ -136,9 +155,5 @@ pub async fn difference(
             live,
         })
         .collect();
-    let mut drift = settings::difference(&running);
-    drift
-        .plan
-        .stage("let replicas in to their masters", astray, Goal::None);
-    Ok(drift)
+    Ok(settings::difference(&running))
 }

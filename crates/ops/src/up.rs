@@ -120,6 +120,8 @@ async fn attempt(
         together(context, launch, applier).await?;
         seen = look::patiently(context, applier.snapshot()).await;
     }
+    let let_in = settings::let_in(context, launch, password, &seen).await;
+    applier.apply(&let_in).await?;
     let formed = form::form(
         &seen.seats()?,
         usize::from(launch.replicas),
@@ -240,6 +242,7 @@ pub async fn dry_run(
             &settings::afterwards(launch),
         )?;
         let drift = settings::difference(context, launch, before, password, &seen).await?;
+        plan = settings::let_in(context, launch, password, &seen).await;
         plan.stages.extend(formed.stages);
         form::explain(&mut plan);
         let ground = Ground::new(context, launch, password);

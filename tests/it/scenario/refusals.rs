@@ -352,7 +352,7 @@ mod seeds {
                 wire: &world.wire,
                 listener: &Silence,
                 journal: None,
-            state: None,
+                state: None,
                 remember: None,
                 deadline: world.deadline,
                 kill: Some(&kill),

@@ -11,8 +11,7 @@ use rcluster_core::{
 };
 
 /// How to be reached on an engine of another host.
-pub(super) const PUBLISH: &str =
-    "publish on an address of that host and tell clients its name: `listen: ADDRESS` and `access: HOSTNAME`";
+pub(super) const PUBLISH: &str = "publish on an address of that host and tell clients its name: `listen: ADDRESS` and `access: HOSTNAME`";
 
 /// An error if that is so. Waiting does not help then.
 pub(super) async fn refuse(context: &Context<'_>, launch: &Launch, seen: &Snapshot) -> Result<()> {

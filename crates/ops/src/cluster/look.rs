@@ -111,8 +111,7 @@ pub async fn patiently(context: &Context<'_>, before: &Snapshot) -> Snapshot {
     let patience = Patience::default();
     let outcome = wait_until(POLL, context.deadline, async || {
         let seen = again(context.wire, before).await;
-        let done =
-            seen.is_complete() || seen.hopeless().is_some() || patience.with(&seen).is_err();
+        let done = seen.is_complete() || seen.hopeless().is_some() || patience.with(&seen).is_err();
         Ok::<_, Infallible>(if done {
             Look::Ready(seen)
         } else {

@@ -51,7 +51,9 @@ impl Docker {
         let exec = self
             .call(&what, self.api.create_exec(&found.id, config))
             .await?;
-        let started = self.call(&what, self.api.start_exec(&exec.id, None)).await?;
+        let started = self
+            .call(&what, self.api.start_exec(&exec.id, None))
+            .await?;
         if let StartExecResults::Attached { mut output, .. } = started {
             // It ends with the program.
             while let Some(Ok(_)) = output.next().await {}
