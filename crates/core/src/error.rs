@@ -144,8 +144,9 @@ impl Error {
     pub fn log(mut self, node: impl Into<String>, lines: Vec<String>) -> Self {
         if !lines.is_empty() {
             let node = node.into();
-            let last = lines.len().saturating_sub(LINES);
-            let lines = lines[last..].iter().map(|line| quoted(line)).collect();
+            let first = lines.len().saturating_sub(LINES);
+            let lines = lines.into_iter().skip(first);
+            let lines = lines.map(|line| quoted(&line)).collect();
             self.0.logs.push(LogTail { node, lines });
         }
         self
