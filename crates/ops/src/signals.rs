@@ -1,4 +1,4 @@
-//! Signals that ask rcluster to end, as a stream of wishes.
+//! The signals that ask rcluster to end, as a stream.
 
 use rcluster_core::error::{Error, Result};
 use rcluster_runtime::command::Ask;
@@ -16,8 +16,8 @@ const TOGETHER: Duration = Duration::from_secs(4);
 /// The same for what a person types.
 const TYPED: Duration = Duration::from_millis(500);
 
-/// SIGINT, SIGTERM, SIGHUP and SIGQUIT, from now on. A SIGHUP that whoever started rcluster had
-/// ignored (`nohup`) stays ignored.
+/// Listens for SIGINT, SIGTERM, SIGHUP and SIGQUIT. If rcluster was started with SIGHUP ignored
+/// (`nohup`), it stays ignored.
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -27,7 +27,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Listens.
+    /// Begins to listen.
     pub fn listen() -> Result<Self> {
         let listen = |kind| {
             signal(kind).map_err(|error| Error::failed("listening for signals").source(error))
@@ -42,7 +42,7 @@ impl Signals {
         })
     }
 
-    /// The next one.
+    /// The next signal.
     pub async fn next(&mut self) -> Ask {
         loop {
             let ask = self.any().await;

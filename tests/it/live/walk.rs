@@ -1,8 +1,8 @@
 //! Random walks: a healthy cluster is hurt one to four times, then `up` is run at most twice. It
-//! reaches health, or refuses and names what a person has to decide; no key that some node still
-//! has is lost; `status` and `up` never disagree.
+//! has to reach health, or to refuse and name what a person has to decide. No key that some node
+//! still has may be lost, and `status` and `up` may never disagree.
 //!
-//! `RCLUSTER_WALK_SEED` repeats a run, `RCLUSTER_WALKS` says how many walks it has.
+//! `RCLUSTER_WALK_SEED` repeats a run, `RCLUSTER_WALKS` sets the number of walks.
 
 use super::zoo::{Animal, NODES, SPEC};
 use crate::rig::{On, Rig, long, signal};
@@ -13,7 +13,7 @@ use std::{
     path::Path,
 };
 
-/// How many there are unless something else is asked for.
+/// How many walks there are by default.
 const WALKS: u64 = 100;
 
 /// How long `up` may wait for what does not come.
@@ -36,10 +36,10 @@ impl Dice {
     }
 }
 
-/// A cluster on its way, and what is known of its data.
+/// A cluster on its walk, and what is known of its data.
 struct Walk<'a> {
     animal: &'a Animal,
-    /// The keys that each node had, as long as nothing was done to them.
+    /// The keys that each node had, as long as nothing was done to its data.
     keys: BTreeMap<u16, BTreeSet<String>>,
     ids: BTreeMap<u16, String>,
     down: BTreeSet<u16>,
@@ -61,7 +61,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Hurts it in some way.
+    /// Hurts the cluster in a random way.
     fn hurt(&mut self, dice: &mut Dice) {
         let (node, other) = (dice.node(), dice.node());
         let slot = dice.below(16384).to_string();
@@ -140,7 +140,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What came of it; `Err`: the law is broken.
+    /// The end of the walk; `Err`: the law is broken.
     fn end(&self) -> Result<&'static str, String> {
         let rig = &self.animal.0;
         let kept: BTreeSet<&String> = self.keys.values().flatten().collect();
@@ -185,7 +185,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Half of a file is gone.
+/// Cuts a file in half.
 fn cut(path: &Path) {
     if let Ok(bytes) = fs::read(path) {
         fs::write(path, &bytes[..bytes.len() / 2]).unwrap();

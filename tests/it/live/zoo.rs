@@ -1,9 +1,9 @@
-//! The zoo: sick clusters on real servers, and what every command makes of them.
+//! The zoo: sick clusters on real servers, and what every command says of them.
 //!
 //! Each sickness is shown to `status`, `doctor`, `test`, `monitor`, `redis-cli --cluster check` and
-//! `up`. They are held to one law: whoever looks at a sickness finds the same, with the same ids;
-//! where `up` exits 0 nobody finds anything. Then the first command of the first hint is typed as it
-//! stands. What came of all that is one snapshot.
+//! `up`. They have to obey one law: all find the same, with the same ids, and if `up` exits 0, none
+//! finds anything. Then the first command of the first hint is typed as it stands. All of that is
+//! one snapshot.
 
 use crate::rig::{On, Rig, Said, kill_9, long, run, signal, until};
 use nix::sys::signal::Signal;
@@ -18,20 +18,20 @@ use std::{
 
 pub(super) const NODES: u16 = 6;
 
-/// Small nodes that notice soon.
+/// Small nodes that detect failures soon.
 pub(super) const SPEC: &str =
     "redis:\n  maxmemory: 64mb\n  cluster-node-timeout: 3000\n  repl-diskless-sync-delay: 0\n";
 
-/// How long `up` may wait for what does not come.
+/// How long `up` may wait for something that does not happen.
 const WAIT: &str = "6";
 
-/// How long a cluster may take to settle into its sickness.
+/// How long it may take until a cluster has settled into its sickness.
 const SETTLE: Duration = Duration::from_secs(20);
 
 /// How long gossip may take to spread what a command healed.
 const HEAL: Duration = Duration::from_secs(6);
 
-/// What is done to a cluster; what it holds on to lasts until the sickness was looked at.
+/// Makes a cluster sick. What it returns is held until all commands have looked.
 type Hurt = fn(&Animal) -> Vec<TcpStream>;
 
 /// A sickness: its name, and how a healthy cluster gets it.
@@ -45,7 +45,7 @@ impl Animal {
         self.0.port + node - 1
     }
 
-    /// Says something to a node, whatever it answers.
+    /// Sends a command to a node, whatever it answers.
     pub(super) fn say(&self, node: u16, words: &[&str]) -> String {
         let port = self.port(node).to_string();
         let mut command = self.0.program("timeout");
@@ -82,14 +82,14 @@ impl Animal {
         self.0.folder().join(format!("nodes/node-{node}/data"))
     }
 
-    /// As it came from the shop, with some keys.
+    /// Makes the cluster healthy again, with some keys.
     pub(super) fn fresh(&self) {
         self.0.run(&["down", "--volumes", "--yes"]);
         self.0.ok(&["up", "--timeout", "60"]);
         crate::well::fill(&self.0, self.0.port);
     }
 
-    /// What differs from run to run, by the names of the nodes.
+    /// A text with everything replaced that differs from run to run, but for the names of nodes.
     fn stable(&self, text: &str) -> String {
         let mut text = text.replace(&self.0.name, "zoo");
         for node in 1..=NODES {
@@ -106,13 +106,13 @@ impl Animal {
     }
 }
 
-/// What a command that finds things found.
+/// What a command found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Found {
     code: i32,
     /// `node-stopped node-1`, in their order.
     ids: Vec<String>,
-    /// What is said of it, without the node.
+    /// The sentences of the findings, without the node.
     whats: Vec<String>,
     hint: String,
 }
@@ -158,7 +158,7 @@ impl Animal {
         Found::of(&said, &document["problems"])
     }
 
-    /// `status`, once it says the same twice.
+    /// `status`, once it says the same twice in a row.
     fn settled(&self) -> Found {
         let start = Instant::now();
         let mut before = self.status();
@@ -172,7 +172,7 @@ impl Animal {
         }
     }
 
-    /// `status` after something was done about it: as soon as it is fine, else once it stays as it is.
+    /// `status` after something was done: as soon as all is well, else once it says the same again.
     fn healed(&self) -> Found {
         let start = Instant::now();
         loop {
@@ -205,7 +205,7 @@ impl Animal {
         })
     }
 
-    /// Types the first command of a hint; `None`: a person has to do something else.
+    /// Types the first command of a hint; `None` if the hint has none.
     fn typed(&self, hint: &str) -> Option<(String, i32)> {
         let command = hint.split('`').nth(1)?;
         let words: Vec<&str> = command.split_whitespace().collect();
@@ -239,7 +239,7 @@ impl Animal {
         Some((command.to_owned(), said.code))
     }
 
-    /// Shows the sickness to everybody, and holds what they say to the law.
+    /// Shows the sickness to all commands, and checks the law.
     fn shown(&self, Sickness(name, hurt): &Sickness, page: &mut String) {
         self.fresh();
         let held = hurt(self);

@@ -1,5 +1,5 @@
-//! `up` where data is in danger: nodes that come back without knowing who they are, nodes that were
-//! ending when it began, nodes that somebody moved, cut off or introduced.
+//! `up` where data is in danger: nodes that come back without a nodes.conf, nodes that were ending
+//! when it began, and nodes that somebody moved, cut off or introduced.
 
 use super::{Verb, World, node, refused, spec};
 use rcluster_core::{
@@ -30,7 +30,7 @@ async fn the_replica_of_a_master_without_its_data_leads_before_that_starts() {
         let formed = World::with_addresses(Spec::default(), addresses)
             .formed()
             .await;
-        // The master alone, it and its replica, and everybody.
+        // The master alone, then it and its replica, then all nodes.
         for stopped in [&[][..], &[4], &[2, 3, 4, 5, 6]] {
             let world = formed.fork();
             world.remove(1, true).await;
@@ -82,7 +82,7 @@ async fn an_empty_node_that_runs_already_waits_for_those_with_data() {
     let started = lifecycle::up(&session, &world.heard, Extent::Start(vec![node(1)]));
     let error = started.await.map(|outcome| outcome.changes);
     refused(error, Kind::Refused, "node-4 may have a copy");
-    // As somebody else starts it.
+    // Started as by somebody else.
     let launch = world.session().launch.clone();
     let lost = launch.node(&node(1)).unwrap();
     let conf = world.runtime.conf(&world.spec.name, &node(2)).unwrap();

@@ -1,8 +1,9 @@
-//! Masters whose data is gone, before what is left of them starts.
+//! What has to happen before a node starts that lost its data.
 //!
-//! A node without a nodes.conf comes up as a new, empty one at the address of the old. A replica that
-//! still takes the node there for its master copies that emptiness within seconds, and the last copy
-//! is gone (seen on Docker, 7 of 7 times). So the replica has to lead before anything starts there.
+//! A node without a nodes.conf starts as a new, empty one, at the address of the old one. A replica
+//! that still takes the node there for its master copies that emptiness within seconds, and the
+//! last copy is gone (seen on Docker, 7 of 7 times). So the replica has to take over before
+//! anything starts there.
 
 use super::{gone, seat::Seat, strangers};
 use crate::{
@@ -20,15 +21,15 @@ pub struct Blank {
     pub name: NodeName,
     /// Its client port.
     pub port: u16,
-    /// What it has: nothing, or data without a name.
+    /// What is on its disk: nothing, or data without a nodes.conf.
     pub disk: Disk,
 }
 
-/// Who takes over from what these nodes were. `seats` are all nodes that know who they are; they
-/// run and have answered. `answered` are the ids of everybody who did, nodes of other clusters
-/// included: those are never taken over from.
+/// Plans which replicas take over from what these nodes were. `seats` are all nodes that have a
+/// nodes.conf; they run and have answered. `answered` are the ids of all nodes that did, those of
+/// other clusters included: no slots are taken from those.
 ///
-/// Refused where slots were on such a node and nobody has a copy.
+/// Refused if such a node had slots of which no node has a copy.
 pub fn rescue(seats: &[Seat<'_>], answered: &BTreeSet<NodeId>, blanks: &[Blank]) -> Result<Plan> {
     let mut plan = Plan::default();
     let mut steps = Vec::new();
@@ -47,7 +48,7 @@ pub fn rescue(seats: &[Seat<'_>], answered: &BTreeSet<NodeId>, blanks: &[Blank])
                 slots,
                 heard: None,
             }),
-            // It comes back with its keys, and gets their slots back.
+            // The node comes back with its keys, and gets their slots back.
             None if blanks
                 .iter()
                 .any(|blank| was(&blank) && blank.disk == Disk::Nameless) => {}

@@ -1,4 +1,4 @@
-//! What is wrong with single nodes: whether they can be spoken to, and what they say of themselves.
+//! What is wrong with single nodes: whether they can be reached, and what they say of themselves.
 
 use super::{
     Finding, Id, Scene,
@@ -27,7 +27,7 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     for node in &scene.snapshot.nodes {
         match node.report() {
             Some(report) => of_report(scene, node, report, &mut findings),
-            // A stranger that is silent is judged by what the views say of it (`views`).
+            // A silent stranger is judged by what the views say of it (see `views`).
             None if node.stranger && scene.wanted.launch.is_some() => {}
             None => findings.push(absence(node)),
         }
@@ -56,7 +56,7 @@ fn missing(scene: &Scene<'_>) -> Vec<Finding> {
     .collect()
 }
 
-/// It has to be introduced to the others again.
+/// The finding for a node that has to be introduced to the others again.
 fn alone(name: &NodeName) -> Finding {
     Finding::about(
         name,
@@ -70,7 +70,7 @@ fn alone(name: &NodeName) -> Finding {
     )
 }
 
-/// Why nothing was heard of a node.
+/// The finding for a node that was not heard.
 fn absence(node: &Seen) -> Finding {
     let placed = node.placed.as_ref();
     let why = match placed.and_then(|placed| placed.exit.as_ref()) {
@@ -174,10 +174,10 @@ fn of_report(scene: &Scene<'_>, node: &Seen, report: &Report, findings: &mut Vec
     findings.extend(open_slots(scene, node, report));
 }
 
-/// How many slots a sentence names.
+/// How many slots are listed in a sentence.
 const FEW: usize = 3;
 
-/// Slots that are on their way out of this node, or into it.
+/// The finding for slots that are being moved out of this node, or into it.
 fn open_slots(scene: &Scene<'_>, node: &Seen, report: &Report) -> Option<Finding> {
     let open: &[OpenSlot] = report.view.me().map_or(&[], |me| &me.open);
     let of = |open: &OpenSlot| {
@@ -246,8 +246,9 @@ fn link_down(scene: &Scene<'_>, name: &NodeName, report: &Report) -> Finding {
     }
 }
 
-/// `writesAreDenied` in server.c: a failed snapshot (under `stop-writes-on-bgsave-error`, the
-/// default) and a failed write of the append only file both make a master answer MISCONF.
+/// The finding for a master that answers writes with MISCONF. `writesAreDenied` in server.c: it
+/// does so after a failed snapshot (under `stop-writes-on-bgsave-error`, the default) and after a
+/// failed write of the append-only file.
 fn cannot_save(name: &NodeName, report: &Report) -> Option<Finding> {
     let info = &report.info;
     let (field, file) = match (info.aof_write_failed, info.rdb_save_failed) {

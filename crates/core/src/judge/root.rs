@@ -1,4 +1,4 @@
-//! Root causes first: what only follows from another finding is told under it.
+//! Sorts findings by cause: what only follows from another finding is shown under that one.
 
 use super::{Finding, Id, finding::Because};
 use crate::{node::NodeName, text::count::count};
@@ -13,7 +13,7 @@ pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
     let (mut roots, mut others): (Vec<Finding>, Vec<Finding>) = findings
         .into_iter()
         .partition(|finding| finding.because == Because::Nothing);
-    // In the order of their ids: slots without an owner who answers explain a state that is `fail`.
+    // By id: slots without an owner that answers explain a state that is `fail`.
     others.sort_by_key(|finding| finding.id);
     let absent: HashMap<_, usize> = roots
         .iter()
@@ -65,7 +65,7 @@ pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
     roots
 }
 
-/// Where the majority of the masters is lost, that each of them is absent is told under it.
+/// If the majority of the masters is lost, the absence of each one is told under that.
 fn masters_of_the_majority(mut findings: Vec<Finding>) -> Vec<Finding> {
     let Some(lost) = findings
         .iter()
@@ -88,7 +88,7 @@ fn masters_of_the_majority(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings
 }
 
-/// Whether it is enough of a reason for nodes to report `fail`.
+/// Whether it is a sufficient reason for nodes to report `fail`.
 fn explains_fail(finding: &Finding) -> bool {
     matches!(
         finding.id,

@@ -1,4 +1,4 @@
-//! What is, against what the spec wants: the number of shards and of their replicas.
+//! Compares the number of shards and replicas with the spec.
 
 use super::{Finding, Id, Scene, Severity::Warning, finding::Because};
 use crate::{
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = replicas_of_replicas(scene);
     let owned = scene.shards.iter().any(|shard| !shard.slots.is_empty());
-    // Of nodes that are not formed there is no shape to speak of.
+    // Nodes that are not formed have no shape yet.
     if !owned {
         return findings;
     }
@@ -48,7 +48,7 @@ fn shards_differ(scene: &Scene<'_>) -> Option<Finding> {
     })
 }
 
-/// How another number of masters comes about.
+/// The hint how to get another number of masters.
 fn more_masters(scene: &Scene<'_>) -> Hint {
     let idle = scene
         .shards
@@ -86,7 +86,7 @@ fn without_slots(scene: &Scene<'_>) -> Vec<Finding> {
                 scene.rebalance()
             },
         )
-        // Of a node that knows nobody this follows from that.
+        // For a node that knows no other one, this follows from that.
         .because(Because::Alone(node.name.clone()))
     })
     .collect()
@@ -137,12 +137,12 @@ fn replicas_of_replicas(scene: &Scene<'_>) -> Vec<Finding> {
     found
 }
 
-/// How redis-cli is told which node to speak to.
+/// The arguments by which redis-cli is told the node.
 fn redis_cli_at(dial: &Endpoint) -> String {
     format!("-h {} -p {} ", dial.host, dial.port)
 }
 
-/// A replica that another shard has too many of can be given to this one.
+/// The hint if another shard has a replica too many, which can be given to this one.
 fn surplus(scene: &Scene<'_>, shard: &Shard) -> Option<Hint> {
     let wanted = usize::from(scene.wanted.launch?.replicas);
     let master = shard.master.as_ref()?;

@@ -1,4 +1,4 @@
-//! Tables: what nodes say → what the judge makes of it.
+//! What the judge finds, for nodes that say this and that.
 
 use super::*;
 use crate::{
@@ -21,7 +21,7 @@ fn id(i: usize) -> String {
     IDS[i].repeat(20)
 }
 
-/// Three masters, each with a replica: nodes 1 to 3 and 4 to 6, all well.
+/// Three masters (nodes 1 to 3) with a replica each (nodes 4 to 6), without a fault.
 fn cluster() -> (Snapshot, Launch) {
     let spec = Spec {
         name: "demo".parse().expect("a name"),
@@ -442,7 +442,7 @@ fn the_shape_is_held_to_the_spec() {
     let (state, words) = judged(&snapshot, &launch);
     assert_eq!(state, State::Degraded);
     assert_eq!(words, ["shards-differ", "master-without-slots node-2"]);
-    // Behind seeds nobody knows what is wanted, but a master that owns nothing is still idle.
+    // Behind seeds, the wanted shape is not known, but a master without slots is still a finding.
     let verdict = judge(&snapshot, Wanted::default());
     assert_eq!(verdict.findings.len(), 1);
 }

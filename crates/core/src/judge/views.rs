@@ -1,5 +1,5 @@
-//! What is wrong with the views: nodes that are described differently, that nobody can reach, or that
-//! do not belong here.
+//! What is wrong with the views: nodes that are described differently, that no other node can
+//! reach, or that do not belong to the cluster.
 
 use super::{
     Finding, Id, Scene,
@@ -18,13 +18,13 @@ use crate::{
 };
 use std::collections::{BTreeSet, HashMap};
 
-/// How many names of nodes a sentence may have.
+/// How many nodes are named in a sentence.
 const FEW: usize = 4;
 
 pub(super) fn findings(scene: &Scene<'_>, disagreements: &[Disagreement]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = strangers(scene);
     let unreached = unreached(scene);
-    // Where most links are missing, that the views differ follows from it.
+    // If most links are missing, it is no wonder that the views differ.
     if unreached.len() * 2 > scene.snapshot.said().count() && unreached.len() > 1 {
         findings.push(no_bus(&unreached));
         return findings;
@@ -37,14 +37,15 @@ pub(super) fn findings(scene: &Scene<'_>, disagreements: &[Disagreement]) -> Vec
         .copied()
         .filter(|id| is_ghost(scene, id))
         .collect();
-    // That some still know a ghost and others do not follows from it.
+    // If some nodes still know a ghost and others do not, the ghost is the finding, not the
+    // difference.
     let differ = disagreements
         .iter()
         .filter(|disagreement| ghosts.binary_search(&&disagreement.about).is_err());
     let alone: BTreeSet<&NodeName> = scene.alone().collect();
     let unreached = unreached.iter().map(|node| node.name);
     let absent: BTreeSet<&NodeName> = unreached.chain(alone.iter().copied()).collect();
-    // What only a node says that knows nobody is no opinion of the cluster.
+    // A node that knows no other one has no opinion of the cluster.
     let differ = differ.filter(|one| {
         let said = one.opinions.values();
         said.filter(|by| by.iter().any(|name| !alone.contains(name)))
@@ -82,14 +83,14 @@ fn seed_apart(scene: &Scene<'_>, seed: &NodeName) -> Finding {
     )
 }
 
-/// A node that answers clients and not its peers.
+/// A node that answers clients, but that peers cannot reach.
 struct Unreached<'a> {
     name: &'a NodeName,
-    /// Who has no link to it.
+    /// The nodes that have no link to it.
     by: Vec<NodeName>,
-    /// Where they look for it, if that is known, else where it says that its bus is.
+    /// The address at which they look for it, if known, else its own bus port.
     at: String,
-    /// Why it is not reached from here either, if that was tried.
+    /// Why it could not be reached from here either, if that was tried.
     why: Option<&'a str>,
 }
 
@@ -105,7 +106,7 @@ impl Unreached<'_> {
     }
 }
 
-/// Nodes that answer, and whose bus port somebody does not reach.
+/// Nodes that answer but whose bus port some node cannot reach.
 fn unreached<'a>(scene: &Scene<'a>) -> Vec<Unreached<'a>> {
     let mut unlinked: HashMap<&NodeId, Vec<(NodeName, &ViewLine)>> = HashMap::new();
     for (node, report) in scene.snapshot.said() {
@@ -117,7 +118,7 @@ fn unreached<'a>(scene: &Scene<'a>) -> Vec<Unreached<'a>> {
     let mut found = Vec::new();
     for (node, report) in scene.snapshot.said() {
         let by = unlinked.remove(&report.view.myself).unwrap_or_default();
-        // Of a node that does not belong here that is said already.
+        // A node that does not belong to the cluster is reported as such already.
         let foreign = node.stranger && scene.spec().is_some();
         if foreign || (by.is_empty() && node.bus.is_none()) {
             continue;
@@ -137,7 +138,7 @@ fn unreached<'a>(scene: &Scene<'a>) -> Vec<Unreached<'a>> {
     found
 }
 
-/// What to do about a bus port.
+/// The hint for a bus port that cannot be reached.
 pub const OPEN_THE_BUS: &str = "let the nodes reach that port (a firewall, NAT, `cluster-announce-ip` or `cluster-announce-bus-port`): peers speak on the bus port, not on the clients'";
 
 fn bus_unreachable(node: &Unreached<'_>) -> Finding {
@@ -150,7 +151,7 @@ fn bus_unreachable(node: &Unreached<'_>) -> Finding {
     )
 }
 
-/// Most nodes are not reached by their peers.
+/// The finding if most nodes cannot be reached by their peers.
 fn no_bus(nodes: &[Unreached<'_>]) -> Finding {
     let names: Vec<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
     let told = nodes.iter().take(2).map(Unreached::told);
@@ -165,7 +166,7 @@ fn no_bus(nodes: &[Unreached<'_>]) -> Finding {
     )
 }
 
-/// About one node, or about all of which nothing else says why.
+/// The finding that views differ: about one node, or about all whose difference has no other cause.
 fn views_differ(scene: &Scene<'_>, about: &[&Disagreement]) -> Finding {
     let mut names: Vec<String> = about
         .iter()
@@ -211,8 +212,8 @@ fn few(names: &[impl ToString]) -> String {
     }
 }
 
-/// A node that views name, that is not one of the runtime's or the seeds', and that does not
-/// answer: it was met once, or it is gone for good.
+/// Whether it is a node that views name, that neither the runtime nor the seeds have, and that does
+/// not answer: it was met once, or is gone for good.
 fn is_ghost(scene: &Scene<'_>, id: &NodeId) -> bool {
     scene.spec().is_some()
         && match scene.names.node(id) {

@@ -1,4 +1,4 @@
-//! The report of a drill as a page of its own: no script, nothing to be fetched.
+//! The report of a drill as an HTML page that needs no script and loads nothing.
 
 use super::template;
 use crate::{
@@ -14,11 +14,11 @@ use std::fmt::Write as _;
 const TEMPLATE: &str = include_str!("../../../../templates/drill.html.j2");
 
 const WIDTH: f64 = 960.0;
-/// Room for the numbers of the axes.
+/// The room for the numbers of the axes.
 const LEFT: f64 = 48.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 86.0;
-/// Height of each of the two charts, and the gap between them.
+/// The height of each of the two charts, and the gap between them.
 const CHART: f64 = 130.0;
 const GAP: f64 = 40.0;
 const BOTTOM: f64 = TOP + 2.0 * CHART + GAP;
@@ -120,7 +120,7 @@ fn plot(report: &Report) -> Value {
     })
 }
 
-/// For each bucket what was acknowledged, and on it what was not.
+/// A bar for each bucket: what was acknowledged, and on top what was not.
 fn bars(
     series: &[Bucket],
     width_ms: i64,
@@ -147,7 +147,7 @@ fn bars(
     bars
 }
 
-/// The lines of both axes, each with its number.
+/// The grid lines of both axes, each with its number.
 fn grids(
     busy: usize,
     worst: f64,
@@ -164,10 +164,10 @@ fn grids(
     attempts.chain(latencies).collect()
 }
 
-/// When a new master was to be expected.
+/// The time in which a new master was expected.
 fn expected(report: &Report, last: i64, x: &dyn Fn(f64) -> f64) -> Option<Value> {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
-    // Past what was watched there is nothing to be drawn on.
+    // The chart ends where the watch ended.
     let within = |ms: u64| x((ms as f64).min(signed(last)));
     report.predicted.map(|predicted| {
         json!({
@@ -179,7 +179,8 @@ fn expected(report: &Report, last: i64, x: &dyn Fn(f64) -> f64) -> Option<Value>
     })
 }
 
-/// Labels one below the other, so that those of the same second can be read.
+/// The marks for events. Labels stand one below the other, so that those of the same second can be
+/// read.
 fn marks(report: &Report, x: &dyn Fn(f64) -> f64) -> Vec<Value> {
     let at = |instant: &Option<Instant>| instant.as_ref().map(|instant| instant.ms);
     let all = [
@@ -197,7 +198,7 @@ fn marks(report: &Report, x: &dyn Fn(f64) -> f64) -> Vec<Value> {
         .zip(seen)
         .map(|(row, (ms, text))| {
             let at = x(ms);
-            // Near the right edge its text would be cut off.
+            // Near the right edge, the label is on the left of its mark.
             let (text_x, anchor) = if at > WIDTH - 90.0 {
                 (at - 3.0, "end")
             } else {

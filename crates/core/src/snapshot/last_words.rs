@@ -1,11 +1,11 @@
-//! What a node's last lines say about files that it could not read, and what to do then.
+//! Finds out from a node's last lines which file it could not read, and what to do then.
 //!
 //! The words are those of Redis 7 (cluster.c, aof.c, rdb.c).
 
 use crate::{hint, hint::Hint, hint::Verb};
 
-/// What to do about what a node wrote before it ended; `None`: its lines name no file. `at` says where a
-/// file in its data folder lies.
+/// What to do about a node that wrote these lines before it ended; `None` if they name no file.
+/// `at` gives the path of a file in the node's data folder.
 pub fn hint(lines: &[String], at: impl Fn(&str) -> String) -> Option<Hint> {
     let says = |words: &[&str]| {
         let lines = lines.iter().map(|line| line.to_lowercase());

@@ -1,4 +1,4 @@
-//! What is: the shards of a cluster as its nodes describe them, and whether they agree.
+//! The shards of a cluster as its nodes describe them, and whether the nodes agree.
 
 use super::nodes_text::{Failure, View, ViewLine};
 use crate::{
@@ -14,7 +14,7 @@ use std::{
 /// A master with its replicas.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Shard {
-    /// The master; `None` when the replicas' master is unknown to everybody who answered.
+    /// The master; `None` if no node that answered knows the replicas' master.
     pub master: Option<NodeId>,
     /// Its slots.
     pub slots: SlotSet,
@@ -27,14 +27,14 @@ pub struct Shard {
 pub struct Disagreement {
     /// The node it is about.
     pub about: NodeId,
-    /// What the views say, and whose they are: `"master of 0-5460" → [node-1, node-2]`.
+    /// What the views say, and which views say it: `"master of 0-5460" → [node-1, node-2]`.
     pub opinions: BTreeMap<String, Vec<NodeName>>,
 }
 
-/// The opinion of a view that does not have the node.
+/// The opinion of a view that does not know the node.
 pub const UNKNOWN: &str = "unknown";
 
-/// What a view says of one node: the part on which all views have to agree.
+/// What a view says of one node, as far as all views have to agree on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Opinion<'a> {
     role: Role,
@@ -59,7 +59,7 @@ impl Opinion<'_> {
     }
 }
 
-/// Every line that some view has, one that several views share once, in the order of the views.
+/// Every line of the views, in the order of the views; a line that several views share comes once.
 pub fn distinct<'a>(views: impl Iterator<Item = &'a View>) -> impl Iterator<Item = &'a ViewLine> {
     let mut seen = HashSet::new();
     views
@@ -68,13 +68,13 @@ pub fn distinct<'a>(views: impl Iterator<Item = &'a View>) -> impl Iterator<Item
         .map(|line| &**line)
 }
 
-/// How many disagreements are told. More are said only by views that lie.
+/// How many disagreements are listed; only views that lie have more.
 const MOST: usize = 1_000;
 
-/// Compares views: empty when every view says the same of every node.
+/// Compares views. The result is empty if every view says the same of every node.
 ///
-/// The views of a thousand nodes have a million lines, so this walks along all of them at once
-/// (they are sorted by id) and compares what is shared by its address.
+/// The views of a thousand nodes have a million lines. They are sorted by id, so this walks along
+/// all of them at once, and compares shared lines by their address in memory.
 pub fn disagreements(views: &[(&NodeName, &View)]) -> Vec<Disagreement> {
     let lines = distinct(views.iter().map(|(_, view)| *view));
     let known: BTreeSet<&NodeId> = lines.map(|line| &line.id).collect();
@@ -123,10 +123,10 @@ pub fn disagreements(views: &[(&NodeName, &View)]) -> Vec<Disagreement> {
     found
 }
 
-/// The shards, ordered by their lowest slot; masters without slots come last.
+/// The shards in the order of their lowest slots; masters without slots come last.
 ///
-/// Each node's word about itself is taken first; nodes that did not answer are described by the
-/// view with the highest epoch among those that know them.
+/// What a node says of itself counts first. A node that did not answer is described by the view
+/// with the highest epoch among those that know it.
 pub fn shards(views: &[(&NodeName, &View)]) -> Vec<Shard> {
     let mut lines: BTreeMap<&NodeId, &ViewLine> = BTreeMap::new();
     for line in distinct(views.iter().map(|(_, view)| *view)) {

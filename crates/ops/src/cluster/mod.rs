@@ -1,5 +1,5 @@
-//! A cluster that is worked on: how it is reached, what its nodes say, how a plan is carried out, and
-//! how the promise is proved.
+//! A cluster that an operation works on: how it is found, what its nodes say, how a plan is carried
+//! out, and how the result is verified.
 
 pub mod apply;
 pub mod choose;

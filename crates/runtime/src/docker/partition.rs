@@ -1,4 +1,4 @@
-//! Cutting a node off from the others while it runs on, and a client that stays on its side.
+//! Cuts a node off from all others while it runs on, and runs a client on its side.
 
 use super::{Docker, container::endpoint, fault::bounded, find::Container, network::Network};
 use crate::Beside;
@@ -108,7 +108,7 @@ impl Docker {
                     }
                 }
             }
-            // The program ends with its input.
+            // Closing its input ends the program.
             let _ = input.shutdown().await;
         });
         Ok(Beside { say, lines })

@@ -1,4 +1,4 @@
-//! What can be done to nodes behind rcluster's back, by people, disks and clients.
+//! What people, disks and clients can do to nodes behind rcluster's back.
 
 use super::{
     FakeWire,
@@ -7,11 +7,11 @@ use super::{
 use rcluster_core::{node::Address, slot::SlotSet, snapshot::nodes_text::Failure};
 use std::net::Ipv4Addr;
 
-/// Where nobody ever is.
+/// A port on which no node ever listens.
 const NOWHERE: u16 = 1;
 
 impl FakeWire {
-    /// A master takes slots for its own without a new epoch (SETSLOT NODE on one node only).
+    /// A master takes slots without a new epoch (SETSLOT NODE on this node only).
     pub fn claim_slots(&self, disk: &str, slots: &SlotSet) {
         self.hurt(disk, |node| {
             if node.me().votes() {
@@ -24,12 +24,12 @@ impl FakeWire {
         });
     }
 
-    /// A node's disk is full: its last snapshot failed.
+    /// The node's disk is full: its last snapshot failed.
     pub fn cannot_save(&self, disk: &str) {
         self.hurt(disk, |node| node.cannot_save = true);
     }
 
-    /// A node's memory is full, and nothing may be evicted.
+    /// The node's memory is full, and it may evict nothing.
     pub fn fill_memory(&self, disk: &str) {
         self.hurt(disk, |node| {
             let policy = "noeviction".to_owned();
@@ -38,7 +38,7 @@ impl FakeWire {
         });
     }
 
-    /// A node accepts another password until it is started again.
+    /// The node accepts another password until it is started again.
     pub fn change_password(&self, disk: &str, password: &str) {
         let password = password.to_owned();
         self.hurt(disk, |node| {
@@ -46,12 +46,12 @@ impl FakeWire {
         });
     }
 
-    /// A node has as many clients as it takes, until it is started again.
+    /// The node has as many clients as it takes, until it is started again.
     pub fn fill_clients(&self, disk: &str) {
         self.hurt(disk, |node| node.full = true);
     }
 
-    /// A node once met another one, which is gone.
+    /// The node remembers a peer that no longer exists.
     pub fn haunt(&self, disk: &str) {
         let id = self.lock().bus.fresh_id();
         let nowhere = Peer::stranger(Address {

@@ -1,4 +1,4 @@
-//! What only looks.
+//! The calls that change nothing.
 
 use super::{FakeWire, Inner, node::State};
 use async_trait::async_trait;
@@ -38,7 +38,7 @@ impl Looks for FakeWire {
         self.call(at, |inner, _| Ok(Capabilities::all_but(&inner.lacking)))
     }
 
-    /// The fields that anybody asks for by name.
+    /// Only the fields that rcluster asks for by name.
     async fn info(&self, at: &Endpoint, _: &str) -> WireResult<Fields> {
         self.call(at, |inner, disk| {
             let role = match inner.bus.nodes[disk].me().role {
@@ -64,7 +64,7 @@ impl Looks for FakeWire {
         })
     }
 
-    /// Who runs listens on its bus.
+    /// Every node that runs listens on its bus port.
     async fn dial_bus(&self, bus: SocketAddr) -> WireResult<()> {
         let inner = self.lock();
         let mut nodes = inner.bus.nodes.values();
