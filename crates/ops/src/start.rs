@@ -1,7 +1,7 @@
 //! Plans and does what is needed so that every node runs.
 
 use super::doctor::preflight;
-use crate::cluster::{apply::Applier, context::Context, look};
+use crate::cluster::{apply::Applier, context::Context, held, look};
 use futures_util::future::join_all;
 use rcluster_core::snapshot::place::{Disk, RunState};
 use rcluster_core::{
@@ -91,6 +91,7 @@ pub async fn blanks(
             name: node.name.clone(),
             port: node.port,
             disk,
+            held: held::is_worth_it(launch, node),
         })
     });
     let all: Vec<Blank> = join_all(asked).await.into_iter().collect::<Result<_>>()?;
@@ -109,6 +110,8 @@ pub async fn carry_out(
     started: Plan,
     expected: &[NodeName],
 ) -> Result<()> {
+    let held = held::to_hold(context, launch, &starting(&started)).await?;
+    applier.hold(held);
     let (first, last) = start::split(started);
     let late = starting(&last);
     if !late.is_empty() {
@@ -174,6 +177,7 @@ pub async fn late_blanks(
                 name: node.name.clone(),
                 port: node.port,
                 disk: Disk::Empty,
+                held: false,
             })
         })
         .collect())

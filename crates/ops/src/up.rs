@@ -3,11 +3,11 @@
 
 use super::{doctor::preflight, settings, start};
 use crate::{
-    cluster::{apply::Applier, context::Context, look, verify},
+    cluster::{apply::Applier, context::Context, held, look, verify},
     failover::{ground::Ground, turns},
 };
 use rcluster_core::{
-    error::{Kind, Result},
+    error::{Error, Kind, Result},
     form,
     judge::Wanted,
     node::{Endpoint, NodeName},
@@ -112,7 +112,15 @@ async fn attempt(
     started: &mut Started,
 ) -> Result<Outcome> {
     let (launch, password) = (applier.launch(), applier.password());
-    run_nodes(context, applier, extent, started).await?;
+    let ran = run_nodes(context, applier, extent, started).await;
+    let interrupted = |error: &Error| error.kind() == Kind::Interrupted;
+    let settled = match &ran {
+        Err(error) if interrupted(error) => Ok(0),
+        _ => held::settle(context, launch, password).await,
+    };
+    ran?;
+    applier.hold(BTreeSet::new());
+    applier.add(settled?);
     if matches!(extent, Extent::Start(_)) {
         return Ok(outcome(applier, Vec::new()));
     }
@@ -272,6 +280,12 @@ pub async fn dry_run(
         );
     } else {
         plan = with_rescue(context, launch, &listed, plan).await?;
+        if !held::to_hold(context, launch, &start::starting(&plan))
+            .await?
+            .is_empty()
+        {
+            plan.notes.push(held::NOTE.to_owned());
+        }
         plan.notes
             .push("what the nodes need to agree again is planned once they all answer".to_owned());
     }

@@ -151,6 +151,11 @@ impl FakeRuntime {
         self.lock().doomed.insert(node.clone());
     }
 
+    /// It no longer does.
+    pub fn spare(&self, node: &NodeName) {
+        self.lock().doomed.remove(node);
+    }
+
     /// A stopped node loses its nodes.conf and keeps its other data.
     pub fn unname(&self, cluster: &ClusterName, node: &NodeName) {
         let disk = disk(cluster, node);

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use rcluster_core::{
     monitor::told::{Details, Traffic},
     node::{Endpoint, NodeId},
+    slot::{Slot, SlotSet},
     snapshot::{
         answer::{WireError, WireResult},
         capability::{Capabilities, Capability},
@@ -26,6 +27,9 @@ const BUS_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How many entries of SLOWLOG are shown.
 const SLOW_CALLS: usize = 50;
+
+/// How many slots a node is asked about in one go.
+const SLOTS_AT_ONCE: usize = 1000;
 
 /// Calls on one node each that change nothing.
 #[async_trait]
@@ -60,6 +64,9 @@ pub trait Looks: Send + Sync {
     /// serves the key itself.
     async fn sends(&self, at: &Endpoint, key: &[u8]) -> WireResult<Option<Endpoint>>;
 
+    /// How many keys a node has in each of these slots, whoever owns them.
+    async fn keys_by_slot(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<Vec<u64>>;
+
     /// TIME: the node's clock, as the time since 1970.
     async fn time(&self, at: &Endpoint) -> WireResult<Duration>;
 
@@ -91,10 +98,17 @@ impl Looks for LiveWire {
         let cluster: String = replies.take("CLUSTER INFO")?;
         let info: String = replies.take("INFO")?;
         let view = self.read(&view);
+        let mut info = NodeInfo::from_fields(&Fields::parse(&info));
+        if info.replication.good.is_some() {
+            // How many it wants is not in INFO. Who may not ask does not learn it.
+            let wanted = self.config_get(at, &["min-replicas-to-write"]).await;
+            let wanted = wanted.ok().and_then(|mut all| all.pop_first());
+            info.replication.wanted_good = wanted.and_then(|(_, n)| n.parse().ok()).unwrap_or(0);
+        }
         Ok(Report {
             view: view.map_err(|why| WireError::unreadable(at, "CLUSTER NODES", &why))?,
             cluster: ClusterInfo::from_fields(&Fields::parse(&cluster)),
-            info: NodeInfo::from_fields(&Fields::parse(&info)),
+            info,
         })
     }
 
@@ -175,6 +189,22 @@ impl Looks for LiveWire {
             Err(WireError::Moved { to, .. }) => Ok(Some(to)),
             Err(error) => Err(error),
         }
+    }
+
+    async fn keys_by_slot(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<Vec<u64>> {
+        let mut counts = Vec::with_capacity(usize::from(slots.count()));
+        let slots: Vec<u16> = slots.slots().map(Slot::number).collect();
+        for some in slots.chunks(SLOTS_AT_ONCE) {
+            let mut pipeline = Pipeline::with_capacity(some.len());
+            for slot in some {
+                pipeline.cmd("CLUSTER").arg("COUNTKEYSINSLOT").arg(*slot);
+            }
+            let mut replies = self.send(at, &pipeline).await?;
+            for _ in some {
+                counts.push(replies.take("CLUSTER COUNTKEYSINSLOT")?);
+            }
+        }
+        Ok(counts)
     }
 
     async fn time(&self, at: &Endpoint) -> WireResult<Duration> {

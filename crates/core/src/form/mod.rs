@@ -19,13 +19,15 @@
 mod gone;
 mod handover;
 mod haste;
+pub mod held;
+mod reclaim;
 mod rescue;
 mod roles;
 mod seat;
 
 pub use handover::{explain, may_take_over};
 pub use haste::{Afterwards, HURRIED};
-pub use rescue::{Blank, rescue};
+pub use rescue::{Blank, rescue, rescue_or_return};
 pub use seat::{Seat, acquainted, all_lost, at_rest, one_owner_each};
 
 use crate::plan::step::{Goal, Plan, Step};
@@ -58,9 +60,11 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
         return Err(Error::failed("there is no node to form"));
     }
     distinct(seats)?;
+    seat::no_rivals(seats)?;
     let strangers = strangers(seats);
     let gone = gone::gone(seats, &strangers)?;
     let Missing {
+        reclaim,
         mut assign,
         mut attach,
         handover,
@@ -68,6 +72,7 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
     let introductions = introductions(seats);
 
     let mut plan = Plan::default();
+    plan.stage("claim forgotten slots", reclaim, Goal::None);
     let cut_off = seats.iter().any(Seat::is_cut_off);
     let in_place = assign.is_empty() && attach.is_empty() && introductions.is_empty();
     if in_place && gone.iter().all(|gone| gone.heir.is_none()) && !cut_off {

@@ -6,8 +6,9 @@
 
 use super::{
     MANY,
-    gone::Gone,
+    gone::{self, Gone},
     handover::{self, Handover},
+    reclaim,
     seat::Seat,
 };
 use crate::{
@@ -29,6 +30,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Missing {
     /// Slots and epochs, for nodes that have none.
     pub(super) assign: Vec<Step>,
+    /// Slots that masters have forgotten.
+    pub(super) reclaim: Vec<Step>,
     /// Replicas, each with its master.
     pub(super) attach: Vec<(usize, usize)>,
     /// The way by which new nodes get their slots from a replica, if they do.
@@ -51,7 +54,11 @@ pub(super) fn missing<'a>(
         })
         .collect();
     let heirs: Vec<usize> = gone.iter().filter_map(|gone| gone.heir).collect();
-    let uncovered = uncovered(seats, &strangers);
+    let unclaimed = uncovered(seats, &strangers);
+    let forgotten = reclaim::forgotten(seats, &unclaimed);
+    let uncovered = forgotten
+        .iter()
+        .fold(unclaimed, |left, (_, slots)| left.minus(slots));
     let mut wanted = layout::place(&candidates, replicas);
     let mut handover = None;
     if let Some(mirror) = handover::mirrored(&wanted) {
@@ -66,6 +73,8 @@ pub(super) fn missing<'a>(
     let mut assign = Vec::new();
     let mut attach: Vec<(usize, usize)> = Vec::new();
     if uncovered.is_empty() {
+        let forgetful: Vec<usize> = forgotten.iter().map(|(owner, _)| *owner).collect();
+        let heirs = [heirs, forgetful].concat();
         attach = place_blanks(seats, &heirs, &candidates, &wanted, replicas)?;
         attach.extend(strays(seats, &heirs, &wanted, replicas, &attach));
         assign.extend(gone.iter().filter_map(|gone| {
@@ -97,6 +106,7 @@ pub(super) fn missing<'a>(
     assign.extend(returned_epochs(seats, gone));
     assign.extend(epochs(seats, handover.as_ref().and_then(Handover::first)));
     Ok(Missing {
+        reclaim: reclaim::steps(seats, &forgotten),
         assign,
         attach,
         handover,
@@ -160,7 +170,10 @@ fn refuse_unless_ours(
                 seat.name,
                 if seat.is_replica() { "a replica".to_owned() } else { format!("master of {slots}") },
             ))
-            .hint("this is a cluster that lost slots, not a new one; nothing was touched. `redis-cli --cluster fix` assigns them"));
+            .hint(format!(
+                "this is a cluster that lost slots, not a new one, and nothing was touched: `redis-cli --cluster fix {}` assigns them",
+                gone::address_of_a_master(seats)
+            )));
         }
     }
     Ok(())

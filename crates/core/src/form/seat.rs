@@ -1,6 +1,8 @@
 //! A node with what it says, and what a set of nodes know of each other.
 
 use crate::{
+    error::{Error, Result},
+    judge,
     node::{Address, Epoch, NodeId, NodeName, Role},
     slot::SlotSet,
     snapshot::{nodes_text::ViewLine, report::Report},
@@ -131,6 +133,29 @@ pub fn one_owner_each(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
                 "{} and {} both own slots {slots}",
                 seat.name, other.name
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Two clusters that own the same slots are never introduced to each other: the one with the lesser
+/// epochs would lose its keys. Of a single node that knows nobody the others tell what it was.
+pub(super) fn no_rivals(seats: &[Seat<'_>]) -> Result<()> {
+    for (i, seat) in seats.iter().enumerate() {
+        let slots = seat.slots();
+        let rival = |other: &&Seat<'_>| {
+            let (view, theirs) = (&seat.report.view, &other.report.view);
+            view.is_alone() == theirs.is_alone()
+                && view.line(other.id()).is_none()
+                && theirs.line(seat.id()).is_none()
+                && slots.minus(&other.slots()) != slots
+        };
+        if let Some(other) = seats[i + 1..].iter().find(rival) {
+            return Err(Error::refused(format!(
+                "{} and {} both own slots {slots} and do not know each other",
+                seat.name, other.name
+            ))
+            .hint(judge::rivals()));
         }
     }
     Ok(())

@@ -400,3 +400,34 @@ fn who_still_has_another_masters_data_inherits_nothing() {
     let heir = gone::heir(&seats, &id(9).parse().expect("an id"));
     assert_eq!(heir.map(|seat| seat.name.as_str()), Some("node-2"));
 }
+
+#[test]
+fn clusters_that_own_the_same_are_never_introduced() {
+    let all = "0-16383";
+    let owner = |i| report(&line(i, "myself,master", None, all));
+    let rivals = [owner(0), owner(1)];
+    let seats_of = seats(&rivals);
+    let error = form(&seats_of, 0, &afterwards(&seats_of)).expect_err("refused");
+    assert!(error.cause().contains("do not know each other"), "{error}");
+
+    // Two of them that are pairs, as two clusters that were never one.
+    let pair = |me: usize, peer: usize| {
+        let own = line(me, "myself,master", None, all);
+        report(&format!("{own}{}", line(peer, "slave", Some(me), "")))
+    };
+    let pairs = [pair(0, 2), pair(1, 3)];
+    assert!(seat::no_rivals(&seats(&pairs)).is_err());
+
+    // One that came back and was replaced is known to its heir: gossip settles that.
+    let back = format!(
+        "{}{}",
+        line(0, "myself,master", None, all),
+        line(1, "slave", Some(0), "")
+    );
+    let heir = format!(
+        "{}{}",
+        line(1, "myself,master", None, all),
+        line(0, "master,fail", None, "")
+    );
+    assert!(seat::no_rivals(&seats(&[report(&back), report(&heir)])).is_ok());
+}

@@ -74,6 +74,8 @@ pub enum Id {
     PasswordRefused,
     /// It does not answer.
     NodeSilent,
+    /// It announces another address than the one at which it is.
+    AddressWrong,
     /// It answers clients, but its peers do not reach its bus port.
     BusUnreachable,
     /// It is still reading its data from disk.
@@ -140,6 +142,7 @@ impl Id {
             | Id::NodeRefuses
             | Id::PasswordRefused
             | Id::NodeSilent
+            | Id::AddressWrong
             | Id::BusUnreachable
             | Id::NodeLoading
             | Id::NodeAlone
@@ -178,6 +181,7 @@ impl Id {
                 | Id::NodeRefuses
                 | Id::PasswordRefused
                 | Id::NodeSilent
+                | Id::AddressWrong
                 | Id::BusUnreachable
                 | Id::NodeLoading
                 | Id::NodeAlone
@@ -222,6 +226,8 @@ pub(super) enum Because {
     AnyAbsent,
     /// It is explained if some master is absent, or some slot has no owner.
     AnySlots,
+    /// That slots have no owner.
+    Unowned,
 }
 
 impl Finding {

@@ -13,11 +13,12 @@ mod slots;
 mod views;
 
 pub use finding::{Finding, Id, Problem, Severity, State, worst};
+pub use slots::rivals;
 pub use views::OPEN_THE_BUS;
 
 use crate::{
     hint::Hint,
-    node::NodeName,
+    node::{NodeId, NodeName},
     slot::{SLOTS, SlotSet},
     snapshot::{
         Snapshot,
@@ -84,6 +85,30 @@ impl<'a> Scene<'a> {
             .map(|(node, _)| &node.name)
     }
 
+    /// Whether no node that answers knows any other.
+    fn scattered(&self) -> bool {
+        let said = || self.snapshot.said();
+        said().count() > 1 && said().all(|(_, report)| report.view.is_alone())
+    }
+
+    /// The node of the spec that the runtime does not have any more and that had this id, by its
+    /// port.
+    fn missing(&self, id: &NodeId) -> Option<&NodeName> {
+        if self.names.answers(id) {
+            return None;
+        }
+        let port = self.names.lines.get(id)?.address?.port;
+        let mut there = self.spec()?.nodes.iter().filter(|node| node.port == port);
+        let node = there.next()?;
+        let only = there.next().is_none() && self.snapshot.node(&node.name).is_none();
+        only.then_some(&node.name)
+    }
+
+    /// The name of the node with this id, also of one that is missing.
+    fn name(&self, id: &NodeId) -> Option<NodeName> {
+        self.missing(id).or_else(|| self.names.of_id(id)).cloned()
+    }
+
     /// Whether what is wanted is known.
     fn spec(&self) -> Option<&Launch> {
         self.wanted.launch.filter(|launch| !launch.nodes.is_empty())
@@ -128,7 +153,7 @@ pub fn judge(snapshot: &Snapshot, wanted: Wanted<'_>) -> Verdict {
     findings.extend(slots::findings(&scene, &served));
     findings.extend(views::findings(&scene, &disagreements));
     findings.extend(shape::findings(&scene));
-    let findings = root::fold(findings);
+    let findings = root::fold(findings, scene.scattered());
     let answers = || snapshot.said().map(|(_, report)| report.cluster.ok);
     let all_fail = !views.is_empty() && answers().all(|ok| !ok);
     let state = if served.count() < SLOTS || all_fail {
@@ -156,5 +181,7 @@ pub fn converged(snapshot: &Snapshot) -> Result<(), String> {
     }
 }
 
+#[cfg(test)]
+mod hints;
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,13 @@ use std::{
 };
 
 /// The root causes, worst first, each with what follows from it.
-pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
+pub(super) fn fold(findings: Vec<Finding>, scattered: bool) -> Vec<Finding> {
     let findings = masters_of_the_majority(findings);
+    let findings = if scattered {
+        of_the_scattered(findings)
+    } else {
+        findings
+    };
     let (mut roots, mut others): (Vec<Finding>, Vec<Finding>) = findings
         .into_iter()
         .partition(|finding| finding.because == Because::Nothing);
@@ -24,6 +29,7 @@ pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
             nodes.map(move |node| (node.clone(), i))
         })
         .collect();
+    let unowned = roots.iter().position(|root| root.id == Id::SlotsUnowned);
     let any_absent = roots.iter().position(|root| root.id.is_absence());
     let mut failing: Vec<Finding> = Vec::new();
     for finding in others {
@@ -35,6 +41,7 @@ pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
                 absent.get(node).copied().filter(alone)
             }
             Because::AnyAbsent => any_absent,
+            Because::Unowned => unowned,
             Because::AnySlots => {
                 failing.push(finding);
                 continue;
@@ -85,6 +92,36 @@ fn masters_of_the_majority(mut findings: Vec<Finding>) -> Vec<Finding> {
         .collect();
     findings[lost].follows.extend(told);
     findings.retain(|finding| !is_one(finding));
+    findings
+}
+
+/// Where no node knows any other, that they own what they should not, or nothing, is the root of all
+/// that comes of comparing them.
+fn of_the_scattered(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let twice = findings
+        .iter()
+        .position(|finding| finding.id == Id::SlotsClaimedTwice);
+    let unowned = || {
+        findings
+            .iter()
+            .position(|finding| finding.id == Id::SlotsUnowned)
+    };
+    let Some(root) = twice.or_else(unowned).map(|i| findings.remove(i)) else {
+        return findings;
+    };
+    findings.retain(|finding| {
+        !matches!(
+            finding.id,
+            Id::SlotsUnowned
+                | Id::EpochCollision
+                | Id::StateFail
+                | Id::ViewsDiffer
+                | Id::ShardsDiffer
+                | Id::MasterWithoutSlots
+                | Id::ReplicasMissing
+        )
+    });
+    findings.push(root);
     findings
 }
 

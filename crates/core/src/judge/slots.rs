@@ -57,7 +57,7 @@ fn majority_lost(scene: &Scene<'_>) -> Option<Finding> {
         Finding {
             masters: absent
                 .iter()
-                .filter_map(|id| scene.names.of_id(id).cloned())
+                .filter_map(|id| scene.name(id))
                 .collect(),
             ..finding
         }
@@ -139,7 +139,7 @@ fn claimed_twice(scene: &Scene<'_>) -> Option<Finding> {
             " again"
         ]
     } else {
-        hint!["they are clusters of their own that do not know each other: decide which one is kept"; Verb::Reset, " empties all of them"]
+        rivals()
     };
     Some(Finding::new(
         (Id::SlotsClaimedTwice, Error),
@@ -153,6 +153,11 @@ fn claimed_twice(scene: &Scene<'_>) -> Option<Finding> {
         ),
         hint,
     ))
+}
+
+/// What is to be done about nodes that own the same slots and do not know each other.
+pub fn rivals() -> Hint {
+    hint!["they are clusters of their own that do not know each other: decide which one is kept"; Verb::Reset, " empties all of them"]
 }
 
 /// The nodes that say that they are masters with slots, with their answers.
@@ -198,8 +203,8 @@ fn unserved(scene: &Scene<'_>, shard: &Shard, majority_lost: bool) -> Option<Fin
             hint![Verb::Up, " brings it back"]
         },
     );
-    Some(match scene.names.of_id(id) {
-        Some(name) => finding.because(Because::Absent(name.clone())),
+    Some(match scene.name(id) {
+        Some(name) => finding.because(Because::Absent(name)),
         None => finding,
     })
 }

@@ -107,7 +107,7 @@ pub fn start(launch: &Launch, existing: &[Existing], blank: &[NodeName]) -> Resu
     if !last.is_empty() {
         let names: Vec<NodeName> = last.iter().filter_map(starts).cloned().collect();
         plan.notes.push(format!(
-            "{} last, without a nodes.conf: a replica of what it was leads before that",
+            "{} last, without a nodes.conf: a replica of what it was leads, unless that has less",
             names_start(&names)
         ));
     }

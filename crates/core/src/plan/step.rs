@@ -108,6 +108,13 @@ pub enum Step {
         /// Which slots.
         slots: SlotSet,
     },
+    /// CLUSTER SETSLOT NODE, to itself.
+    Reclaim {
+        /// Which node.
+        node: NodeName,
+        /// Which slots.
+        slots: SlotSet,
+    },
     /// CLUSTER SET-CONFIG-EPOCH.
     SetEpoch {
         /// Which node.
@@ -264,6 +271,9 @@ impl fmt::Display for Step {
             Step::Flush { node } => write!(f, "{node}: FLUSHALL"),
             Step::Reset { node } => write!(f, "{node}: CLUSTER RESET HARD"),
             Step::AddSlots { node, slots } => write!(f, "{node}: CLUSTER ADDSLOTSRANGE {slots}"),
+            Step::Reclaim { node, slots } => {
+                write!(f, "{node}: CLUSTER SETSLOT NODE itself (slots {slots})")
+            }
             Step::SetEpoch { node, epoch } => write!(f, "{node}: CLUSTER SET-CONFIG-EPOCH {epoch}"),
             Step::Meet { node, peers } => {
                 write!(f, "{node}: CLUSTER MEET")?;

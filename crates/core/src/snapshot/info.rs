@@ -116,6 +116,11 @@ pub struct NodeInfo {
     pub misses: u64,
     /// Keys in database 0 (the only one in cluster mode).
     pub keys: u64,
+    /// Those of them that expire.
+    pub expiring: u64,
+    /// Keys that it has let go of since it started, or did not load, by itself: their time was over,
+    /// or there was no room for them.
+    pub let_go: u64,
     /// Whether it is still reading its data from disk.
     pub loading: bool,
     /// Its replication section.
@@ -130,6 +135,11 @@ pub struct Replication {
     /// `master_replid`: the id of the stream of writes that its data comes from; a replica has its
     /// master's.
     pub stream: String,
+    /// `master_replid2`: of which stream a master's data was before; empty if it is of no other. After a
+    /// start: the one in the RDB file that it loaded.
+    pub former_stream: String,
+    /// How far it had that stream (`second_repl_offset`, less one).
+    pub former_offset: u64,
     /// `master_repl_offset` on a master, `slave_repl_offset` on a replica.
     pub offset: u64,
     /// Of a replica: whether the link to its master is up.
@@ -138,6 +148,11 @@ pub struct Replication {
     pub last_io_seconds: Option<u64>,
     /// Of a replica: whether a full synchronization is running.
     pub syncing: bool,
+    /// Of a master that wants a number of replicas before it takes writes: how many are up to date
+    /// (`min_slaves_good_slaves`).
+    pub good: Option<u64>,
+    /// The number that it wants, `min-replicas-to-write`, which only CONFIG GET tells.
+    pub wanted_good: u64,
     /// Of a master: the replicas that are connected to it.
     pub attached: Vec<Attached>,
 }
@@ -174,10 +189,14 @@ impl Default for Replication {
         Replication {
             role: Role::Master,
             stream: String::new(),
+            former_stream: String::new(),
+            former_offset: 0,
             offset: 0,
             link_up: false,
             last_io_seconds: None,
             syncing: false,
+            good: None,
+            wanted_good: 0,
             attached: Vec::new(),
         }
     }
@@ -212,7 +231,13 @@ impl NodeInfo {
             evicted: fields.number("evicted_keys"),
             hits: fields.number("keyspace_hits"),
             misses: fields.number("keyspace_misses"),
-            keys: fields.text("db0").map_or(0, keys_of),
+            keys: fields.text("db0").map_or(0, |db| of_keyspace(db, "keys=")),
+            expiring: fields
+                .text("db0")
+                .map_or(0, |db| of_keyspace(db, "expires=")),
+            let_go: fields.number("expired_keys")
+                + fields.number("evicted_keys")
+                + fields.number("rdb_last_load_keys_expired"),
             loading: fields.number("loading") == 1,
             replication: Replication {
                 role: match fields.text("role") {
@@ -220,6 +245,12 @@ impl NodeInfo {
                     _ => Role::Master,
                 },
                 stream: fields.text("master_replid").unwrap_or_default().to_owned(),
+                former_stream: fields
+                    .text("master_replid2")
+                    .filter(|id| id.bytes().any(|byte| byte != b'0'))
+                    .unwrap_or_default()
+                    .to_owned(),
+                former_offset: fields.number("second_repl_offset").saturating_sub(1),
                 offset: match fields.text("slave_repl_offset") {
                     Some(offset) => offset.parse().unwrap_or(0),
                     None => fields.number("master_repl_offset"),
@@ -229,6 +260,10 @@ impl NodeInfo {
                     .text("master_last_io_seconds_ago")
                     .and_then(|seconds| seconds.parse().ok()),
                 syncing: fields.number("master_sync_in_progress") == 1,
+                good: fields
+                    .text("min_slaves_good_slaves")
+                    .and_then(|good| good.parse().ok()),
+                wanted_good: 0,
                 attached: (0..fields.number("connected_slaves"))
                     .map_while(|i| fields.text(&format!("slave{i}")))
                     .filter_map(Attached::parse)
@@ -259,11 +294,11 @@ impl NodeInfo {
     }
 }
 
-/// `keys=3,expires=0,avg_ttl=0` → 3.
-fn keys_of(keyspace: &str) -> u64 {
+/// `keys=3,expires=0,avg_ttl=0` and `keys=` → 3.
+fn of_keyspace(keyspace: &str, field: &str) -> u64 {
     keyspace
         .split(',')
-        .find_map(|part| part.strip_prefix("keys="))
+        .find_map(|part| part.strip_prefix(field))
         .and_then(|keys| keys.parse().ok())
         .unwrap_or(0)
 }

@@ -274,7 +274,8 @@ impl Snapshot {
     pub fn hopeless(&self) -> Option<Error> {
         self.members().find_map(|node| {
             let error = node.refusal().filter(|error| !error.is_transient())?;
-            let alone = matches!(error, WireError::Auth { .. }) && self.said().next().is_some();
+            let wrong = matches!(error, WireError::Auth { .. }) && !error.is_forbidden();
+            let alone = wrong && self.said().next().is_some();
             Some(if alone {
                 Error::failed(format!(
                     "{} does not accept the password that other nodes accept",

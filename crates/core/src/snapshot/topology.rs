@@ -43,7 +43,18 @@ struct Opinion<'a> {
     failure: Failure,
 }
 
-impl Opinion<'_> {
+impl<'a> Opinion<'a> {
+    /// Whose replica a node was that is gone and has no slots makes no difference to anybody.
+    fn of(line: &'a ViewLine) -> Self {
+        let gone = line.failure == Failure::Fail && line.slots.is_empty();
+        Opinion {
+            role: if gone { Role::Master } else { line.role },
+            master: line.master.as_ref().filter(|_| !gone),
+            slots: &line.slots,
+            failure: line.failure,
+        }
+    }
+
     fn text(&self) -> String {
         let failing = match self.failure {
             Failure::None => "",
@@ -53,6 +64,9 @@ impl Opinion<'_> {
         match (self.role, self.master) {
             (Role::Replica, Some(master)) => format!("replica of {}{failing}", master.short()),
             (Role::Replica, None) => format!("replica of nobody{failing}"),
+            (Role::Master, _) if self.slots.is_empty() && self.failure == Failure::Fail => {
+                "failed".to_owned()
+            }
             (Role::Master, _) if self.slots.is_empty() => format!("master without slots{failing}"),
             (Role::Master, _) => format!("master of {}{failing}", self.slots),
         }
@@ -96,12 +110,7 @@ pub fn disagreements(views: &[(&NodeName, &View)]) -> Vec<Disagreement> {
         }
         let mut opinions: BTreeMap<Option<Opinion<'_>>, Vec<&NodeName>> = BTreeMap::new();
         for ((name, _), line) in views.iter().zip(lines) {
-            let opinion = line.map(|line| Opinion {
-                role: line.role,
-                master: line.master.as_ref(),
-                slots: &line.slots,
-                failure: line.failure,
-            });
+            let opinion = line.map(|line| Opinion::of(line));
             opinions.entry(opinion).or_default().push(name);
         }
         if found.len() == MOST {
@@ -123,6 +132,23 @@ pub fn disagreements(views: &[(&NodeName, &View)]) -> Vec<Disagreement> {
     found
 }
 
+/// The master at the top of a replica's shard. A replica of a replica has what that one has; two that
+/// follow each other have nobody.
+fn top<'a>(
+    lines: &BTreeMap<&'a NodeId, &'a ViewLine>,
+    replica: &'a ViewLine,
+) -> Option<&'a NodeId> {
+    let mut line = replica;
+    for _ in 0..lines.len() {
+        let master = lines.get(line.master.as_ref()?)?;
+        if master.role == Role::Master {
+            return Some(&master.id);
+        }
+        line = master;
+    }
+    None
+}
+
 /// The shards in the order of their lowest slots; masters without slots come last.
 ///
 /// What a node says of itself counts first. A node that did not answer is described by the view
@@ -142,10 +168,7 @@ pub fn shards(views: &[(&NodeName, &View)]) -> Vec<Shard> {
     for line in lines.values() {
         let master = match line.role {
             Role::Master => Some(&line.id),
-            Role::Replica => line
-                .master
-                .as_ref()
-                .filter(|master| lines.contains_key(master)),
+            Role::Replica => top(&lines, line),
         };
         let shard = shards.entry(master).or_insert_with(|| Shard {
             master: master.cloned(),

@@ -22,6 +22,7 @@ use rcluster_runtime::{
 };
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     time::{Duration, Instant},
 };
 
@@ -61,6 +62,8 @@ pub struct Applier<'a> {
     snapshot: Snapshot,
     /// The nodes that have to run, because they were started.
     expected: Vec<NodeName>,
+    /// Who is started held.
+    held: BTreeSet<NodeName>,
     done: Cell<usize>,
 }
 
@@ -74,6 +77,7 @@ impl<'a> Applier<'a> {
             password,
             snapshot: look::unasked(Vec::new(), launch),
             expected: Vec::new(),
+            held: BTreeSet::new(),
             done: Cell::new(0),
         }
     }
@@ -90,6 +94,11 @@ impl<'a> Applier<'a> {
         self.expected = nodes;
     }
 
+    /// From now on these nodes are started held: see [`rcluster_core::form::held`].
+    pub fn hold(&mut self, nodes: BTreeSet<NodeName>) {
+        self.held = nodes;
+    }
+
     /// The cluster as it is to be.
     pub fn launch(&self) -> &'a Launch {
         self.launch
@@ -103,6 +112,11 @@ impl<'a> Applier<'a> {
     /// How many steps have been done.
     pub fn done(&self) -> usize {
         self.done.get()
+    }
+
+    /// So many steps were done beside it.
+    pub fn add(&self, steps: usize) {
+        self.done.set(self.done.get() + steps);
     }
 
     /// The last snapshot.
@@ -242,7 +256,10 @@ impl<'a> Applier<'a> {
             }
             Step::Ensure { node, .. } => {
                 let node = self.node(node)?;
-                let conf = self.context.conf(self.launch, node, self.password)?;
+                let mut conf = self.context.conf(self.launch, node, self.password)?;
+                if self.held.contains(&node.name) {
+                    conf.push_str(&form::held::lines());
+                }
                 runtime.ensure(self.launch, node, &conf).await.map(drop)
             }
             Step::Configure { node } => {
@@ -279,6 +296,11 @@ impl<'a> Applier<'a> {
                 wire.add_slots(&member.dial, slots)
                     .await
                     .map_err(|error| error.failure(node))
+            }
+            Step::Reclaim { node, slots } => {
+                let member = self.member(node)?;
+                let claimed = wire.reclaim_slots(&member.dial, slots).await;
+                claimed.map_err(|error| error.failure(node))
             }
             Step::SetEpoch { node, epoch } => {
                 let member = self.member(node)?;

@@ -7,7 +7,7 @@ use rcluster_core::{
     hint,
     hint::Verb,
     node::NodeName,
-    snapshot::last_words,
+    snapshot::last_words::{self, FileAt},
     spec::{container, launch::Launch},
 };
 
@@ -37,13 +37,13 @@ pub(super) async fn refuse(
 }
 
 /// The path of a file in a node's data folder.
-fn data_file(context: &Context<'_>, launch: &Launch, node: &NodeName, file: &str) -> String {
+fn data_file(context: &Context<'_>, launch: &Launch, node: &NodeName, file: &str) -> FileAt {
     match context.runtime.folder(&launch.name, node) {
-        Some(folder) => folder.join("data").join(file).display().to_string(),
-        None => format!(
+        Some(folder) => FileAt::Host(folder.join("data").join(file).display().to_string()),
+        None => FileAt::Elsewhere(format!(
             "{}/{file} (in the volume {})",
             container::DATA,
             container::volume_name(&launch.name, node)
-        ),
+        )),
     }
 }

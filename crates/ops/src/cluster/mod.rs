@@ -8,6 +8,7 @@ mod elsewhere;
 mod ended;
 pub mod event;
 pub mod handle;
+pub mod held;
 mod listed;
 pub mod look;
 pub mod verify;

@@ -14,7 +14,7 @@ use bollard::{
 use rcluster_core::{
     error::{Error, Result},
     node::NodeName,
-    snapshot::last_words,
+    snapshot::last_words::{self, FileAt},
     spec::{
         ClusterName,
         container::DATA,
@@ -159,7 +159,7 @@ impl Docker {
             format!("exit code {}", state.exit_code.unwrap_or_default())
         };
         let hint = last_words::hint(&lines, |file| {
-            format!("{DATA}/{file} (in the volume of {node})")
+            FileAt::Elsewhere(format!("{DATA}/{file} (in the volume of {node})"))
         });
         let error = Error::failed(format!("the container of {node} died at its start ({why})"));
         let error = match hint {

@@ -47,7 +47,8 @@ impl Docker {
         if found.is_in(&container::network_name(cluster)) {
             return Ok(false);
         }
-        let network = self.network_of(cluster).await?;
+        // Made again, if somebody removed it.
+        let (network, _) = self.ensure_network(launch).await?;
         let wanted = launch
             .node(node)
             .ok_or_else(|| Error::usage(format!("the spec has no node {node}")))?;

@@ -8,7 +8,7 @@ use rcluster_core::{
     hint,
     hint::Verb,
     node::NodeName,
-    snapshot::last_words,
+    snapshot::last_words::{self, FileAt},
 };
 use std::{
     collections::VecDeque,
@@ -33,7 +33,9 @@ const LAST_WORDS: usize = 12;
 pub(super) fn died(folder: &Folder, node: &NodeName, how: &str) -> Error {
     let lines = folder.last_lines(LAST_WORDS).unwrap_or_default();
     let data = folder.path().join("data");
-    let hint = last_words::hint(&lines, |file| data.join(file).display().to_string());
+    let hint = last_words::hint(&lines, |file| {
+        FileAt::Host(data.join(file).display().to_string())
+    });
     Error::failed(format!("{node} did not start ({how})"))
         .log(node.as_str(), lines)
         .hint(hint.unwrap_or_else(

@@ -6,6 +6,7 @@
 
 use super::node::{Node, Peer, State, union};
 use rcluster_core::{
+    form::held,
     node::{Address, Epoch, NodeId, Role},
     slot::SlotSet,
     snapshot::nodes_text::Failure,
@@ -243,6 +244,9 @@ impl Bus {
                 .map(|(_, node)| node)
                 .find(|other| other.id == *master);
             let source = source.filter(|_| places.linked(node, master));
+            // A node that is held lets its replicas wait; they keep what they have.
+            let source = source
+                .filter(|source| node.link_up || !held::is_held(source.setting(held::SYNC_DELAY)));
             let fast = source.map(|source| source.setting("repl-diskless-sync-delay") == "0");
             let kept = source.map(|source| (source.keys, Arc::clone(&source.data)));
             Some((disk.clone(), kept, fast))

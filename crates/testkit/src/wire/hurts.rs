@@ -2,7 +2,7 @@
 
 use super::{
     FakeWire,
-    node::{Node, Peer, union},
+    node::{Node, Peer},
 };
 use rcluster_core::{node::Address, slot::SlotSet, snapshot::nodes_text::Failure};
 use std::net::Ipv4Addr;
@@ -15,13 +15,22 @@ impl FakeWire {
     pub fn claim_slots(&self, disk: &str, slots: &SlotSet) {
         self.hurt(disk, |node| {
             if node.me().votes() {
-                for peer in node.view.values_mut() {
-                    peer.slots = peer.slots.minus(slots);
-                }
-                let me = node.me_mut();
-                me.slots = union(&me.slots, slots);
+                node.own(slots);
             }
         });
+    }
+
+    /// A master no longer believes these slots to be its own.
+    pub fn forget_slots(&self, disk: &str, slots: &SlotSet) {
+        self.hurt(disk, |node| {
+            let me = node.me_mut();
+            me.slots = me.slots.minus(slots);
+        });
+    }
+
+    /// So many keys are left of what a stopped node has on disk.
+    pub fn cut_data(&self, disk: &str, left: u64) {
+        self.hurt(disk, |node| node.keys = left);
     }
 
     /// The node's disk is full: its last snapshot failed.

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use rcluster_core::{
     monitor::told::{Details, Traffic},
     node::{Endpoint, NodeId, Role},
+    slot::SlotSet,
     snapshot::{
         answer::{WireError, WireResult},
         capability::Capabilities,
@@ -102,6 +103,17 @@ impl Looks for FakeWire {
             Err(WireError::Moved { to, .. }) => Ok(Some(to)),
             Err(error) => Err(error),
         }
+    }
+
+    /// All keys are in the first of the slots.
+    async fn keys_by_slot(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<Vec<u64>> {
+        self.call(at, |inner, disk| {
+            let mut counts = vec![0; usize::from(slots.count())];
+            if let Some(first) = counts.first_mut() {
+                *first = inner.bus.nodes[disk].keys;
+            }
+            Ok(counts)
+        })
     }
 
     async fn time(&self, at: &Endpoint) -> WireResult<Duration> {

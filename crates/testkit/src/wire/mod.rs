@@ -158,6 +158,12 @@ impl FakeWire {
         }
     }
 
+    /// How many keys a node has that clients of the wire wrote, drills' canaries among them.
+    pub fn written(&self, disk: &str) -> usize {
+        let inner = self.lock();
+        inner.bus.nodes.get(disk).map_or(0, |node| node.data.len())
+    }
+
     /// A node loses its slots (DELSLOTS on every node).
     pub fn lose_slots(&self, disk: &str) {
         let nodes = &mut self.lock().bus.nodes;

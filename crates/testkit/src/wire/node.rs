@@ -35,6 +35,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("maxclients", "10000"),
     ("maxmemory", "0"),
     ("maxmemory-policy", "noeviction"),
+    ("min-replicas-max-lag", "10"),
+    ("min-replicas-to-write", "0"),
     ("notify-keyspace-events", ""),
     ("repl-diskless-sync-delay", "5"),
     ("requirepass", ""),
@@ -207,6 +209,15 @@ impl Node {
         let me = self.me_mut();
         me.slots = union(&me.slots, slots);
         Ok(())
+    }
+
+    /// It believes these slots to be its own.
+    pub(super) fn own(&mut self, slots: &SlotSet) {
+        for peer in self.view.values_mut() {
+            peer.slots = peer.slots.minus(slots);
+        }
+        let me = self.me_mut();
+        me.slots = union(&me.slots, slots);
     }
 
     pub(super) fn set_epoch(&mut self, epoch: Epoch) -> Result<(), Refusal> {
