@@ -1,10 +1,7 @@
 //! Where failovers take place: a cluster of ours, or one that somebody else started and that is
 //! reached through seeds. Commands on the wire are all that a planned failover needs.
 
-use crate::{
-    cluster::{context::Context, event::Listener, handle::Cluster},
-    store::state::State,
-};
+use crate::cluster::{context::Context, event::Listener, handle::Cluster};
 use rcluster_core::{
     secret::Secret,
     spec::{ClusterName, launch::Launch},
@@ -19,18 +16,21 @@ pub struct Ground<'a> {
     pub launch: &'a Launch,
     /// The password that its nodes are configured with.
     pub password: Option<&'a Secret>,
-    /// Where what has to be put back is noted; `None` behind seeds.
-    pub state: Option<&'a State>,
 }
 
 impl<'a> Ground<'a> {
     /// This cluster, ours or behind seeds.
     pub fn of(session: &'a Cluster, listener: &'a dyn Listener) -> Self {
+        let context = session.context(listener);
+        Ground::new(&context, &session.launch, session.password())
+    }
+
+    /// The cluster that an operation works on.
+    pub fn new(context: &Context<'a>, launch: &'a Launch, password: Option<&'a Secret>) -> Self {
         Ground {
-            context: session.context(listener),
-            launch: &session.launch,
-            password: session.password(),
-            state: session.is_ours().then_some(&session.request.state),
+            context: *context,
+            launch,
+            password,
         }
     }
 

@@ -1,4 +1,6 @@
-//! Replicas stay in their shards while others take over.
+//! Settings that are held while nodes take over from each other, or restart.
+//!
+//! Replicas stay in their shards.
 //!
 //! Until everybody has heard who follows a new master, it seems to have no replica, and a replica of a
 //! shard with several may leave for it (`clusterHandleSlaveMigration`). A high
@@ -6,10 +8,13 @@
 //! a master that loses its slots, so it is left alone. What was set before is noted first, as what a
 //! drill changes is: after a kill `up`, or the next failover, puts it back.
 //!
+//! A node that restarts is synchronized at once: a master waits 5 s for other replicas that may want the
+//! same (`repl-diskless-sync-delay`), which would be most of each turn.
+//!
 //! Behind seeds nothing can be noted, so nothing is changed there.
 
 use super::{ground::Ground, mend::change, scene::Scene};
-use crate::store::drill::Intent;
+use crate::{cluster::look, store::drill::Intent};
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
@@ -17,30 +22,38 @@ use rcluster_core::{
 };
 
 const BARRIER: &str = "cluster-migration-barrier";
+const SYNC_DELAY: &str = "repl-diskless-sync-delay";
 
-/// More replicas than any shard has.
-const HIGH: &str = "1000000";
+/// What each is held at; no shard has so many replicas.
+const HELD: [(&str, &str); 2] = [(BARRIER, "1000000"), (SYNC_DELAY, "0")];
 
 /// Holds replicas in their shards, from now until [`release`]. Where no shard has a second replica,
 /// none can leave.
 pub async fn hold(ground: &Ground<'_>, scene: &Scene) -> Result<()> {
-    let Some(state) = ground.state else {
+    let several = scene.seats.iter().any(|seats| seats.replicas.len() > 1);
+    hold_these(ground, scene, if several { &[BARRIER] } else { &[] }).await
+}
+
+/// The same while nodes restart, which are synchronized at once.
+pub async fn hold_for_restarts(ground: &Ground<'_>, scene: &Scene) -> Result<()> {
+    hold_these(ground, scene, &[BARRIER, SYNC_DELAY]).await
+}
+
+async fn hold_these(ground: &Ground<'_>, scene: &Scene, names: &[&str]) -> Result<()> {
+    let Some(state) = ground.context.state.filter(|_| !names.is_empty()) else {
         return Ok(());
     };
-    if scene.seats.iter().all(|seats| seats.replicas.len() < 2) {
-        return Ok(());
-    }
     if state.drill(ground.name())?.is_none() {
         let intent = Intent {
             nodes: Vec::new(),
             masters: Vec::new(),
-            settings: now(ground, scene).await?,
+            settings: now(ground, scene, names).await?,
         };
         state.note_drill(ground.name(), Some(&intent))?;
     }
     ground
         .context
-        .note("replica migration is held off meanwhile");
+        .note(format!("held meanwhile: {}", names.join(", ")));
     renew(ground, scene, &[]).await
 }
 
@@ -52,7 +65,14 @@ pub async fn renew(ground: &Ground<'_>, scene: &Scene, restarted: &[NodeName]) -
     };
     let of = |node: &NodeName| restarted.is_empty() || restarted.contains(node);
     let high = held.settings.into_iter().filter(|(node, _)| of(node));
-    let high = high.map(|(node, _)| (node, vec![(BARRIER.to_owned(), HIGH.to_owned())]));
+    let high = high.map(|(node, settings)| {
+        let names = settings.into_iter().map(|(name, _)| name);
+        let held = names.filter_map(|name| {
+            let (_, value) = HELD.iter().find(|(held, _)| *held == name)?;
+            Some((name, (*value).to_owned()))
+        });
+        (node, held.collect())
+    });
     change(ground, scene, &high.collect::<Vec<_>>()).await
 }
 
@@ -63,7 +83,7 @@ pub async fn release<T>(ground: &Ground<'_>, outcome: Result<T>) -> Result<T> {
         (Err(error), Ok(())) => Err(error),
         (Err(error), Err(back)) => {
             let cause = back.cause();
-            let what = format!("replica migration is still held off ({cause}): `up` lets it go");
+            let what = format!("settings are still held ({cause}): `up` puts them back");
             ground.context.warn(what);
             Err(error)
         }
@@ -72,7 +92,7 @@ pub async fn release<T>(ground: &Ground<'_>, outcome: Result<T>) -> Result<T> {
 
 /// Puts back what was held, if anything is.
 pub async fn put_back(ground: &Ground<'_>) -> Result<()> {
-    let (Some(held), Some(state)) = (held(ground)?, ground.state) else {
+    let (Some(held), Some(state)) = (held(ground)?, ground.context.state) else {
         return Ok(());
     };
     let scene = Scene::look(ground).await?;
@@ -82,18 +102,21 @@ pub async fn put_back(ground: &Ground<'_>) -> Result<()> {
 
 /// What is held now; `None` also while a drill is noted, which is another thing.
 fn held(ground: &Ground<'_>) -> Result<Option<Intent>> {
-    let Some(state) = ground.state else {
+    let Some(state) = ground.context.state else {
         return Ok(None);
     };
     let noted = state.drill(ground.name())?;
     Ok(noted.filter(Intent::only_settings))
 }
 
-async fn now(ground: &Ground<'_>, scene: &Scene) -> Result<Vec<(NodeName, Vec<(String, String)>)>> {
+async fn now(
+    ground: &Ground<'_>,
+    scene: &Scene,
+    names: &[&str],
+) -> Result<Vec<(NodeName, Vec<(String, String)>)>> {
     let members = scene.members();
     let asked = members.iter().map(async |member| {
-        let config = ground.context.wire.config_get(&member.dial, &[BARRIER]);
-        let config = config.await.map_err(|error| error.failure(&member.name))?;
+        let config = look::config(&ground.context, member, names).await?;
         Ok::<_, Error>((member.name.clone(), config.into_iter().collect()))
     });
     join_all(asked).await.into_iter().collect()

@@ -5,6 +5,7 @@
 //! - `carry_out`: a plan in which replicas take over; `lead`: one that does; `spread`: the others of its shard tell everybody; `rest`: one that stood for election lately must not be asked yet
 //! - `hold`: replicas stay in their shards meanwhile
 //! - `give_back`: the way back to a topology; `mend`: nodes and settings that a drill changed
+//! - `turns`: one node after another is restarted
 //! - `canary`: clients that write and read all the while; `planned`: failovers without a fault
 
 pub mod canary;
@@ -19,3 +20,4 @@ pub mod planned;
 pub mod rest;
 pub mod scene;
 mod spread;
+pub mod turns;

@@ -1,7 +1,7 @@
 //! Who is what right now, by name.
 
 use super::ground::Ground;
-use crate::cluster::look;
+use crate::cluster::{look, look::Patience};
 use rcluster_core::{
     error::{Error, Result},
     failover::{
@@ -89,8 +89,10 @@ impl Scene {
 
     /// Waits until all who run agree and all is well.
     pub async fn settled(ground: &Ground<'_>, what: &str) -> Result<Self> {
+        let patience = Patience::default();
         let outcome = wait_until(POLL, ground.context.deadline, async || {
             let scene = Scene::look(ground).await?;
+            patience.with(&scene.snapshot)?;
             Ok::<_, Error>(match scene.well() {
                 Ok(()) => Look::Ready(scene),
                 Err(why) => Look::Pending(why),
