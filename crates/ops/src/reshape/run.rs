@@ -246,7 +246,7 @@ fn ids(scene: &Scene) -> Vec<NodeId> {
 }
 
 fn of<'a>(ground: &Ground<'a>, ids: &'a [NodeId]) -> Of<'a> {
-    match ground.state {
+    match ground.context.state {
         Some(_) => Of::Ours(ground.name()),
         None => Of::Nodes(ids),
     }
