@@ -3,6 +3,7 @@
 //! Operations return data and emit one stream of events; they never print, ask or exit. They may use
 //! [`cluster`], [`failover`] and [`store`], and never each other.
 
+pub mod call;
 pub mod cluster;
 pub mod doctor;
 pub mod down;

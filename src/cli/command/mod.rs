@@ -2,6 +2,7 @@
 //! operation, show its result. A new command is a file here, a line in [`commands!`] and a
 //! [`Verb`].
 
+mod call;
 mod completions;
 mod doctor;
 mod down;
@@ -130,7 +131,7 @@ commands! {
     "Make": new::New, render::Render, schema::Schema, image::Image, completions::Completions, man::Man;
     "Look": status::Status, monitor::Monitor, logs::Logs, env::Env, key::Key, doctor::Doctor, history::History;
     "Prove": test::Test, failover::Failover, run::Run;
-    "Change": reshard::Reshard, rebalance::Rebalance;
+    "Change": reshard::Reshard, rebalance::Rebalance, call::Call;
 }
 
 impl Command {

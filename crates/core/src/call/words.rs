@@ -76,19 +76,22 @@ impl Words {
         }
     }
 
-    /// The answer with the values of secret directives masked.
+    /// The answer as it may be shown. Of CONFIG GET, the values of secret directives are masked, and
+    /// the directives ordered, since each node has an order of its own.
     pub fn censored(&self, reply: Reply) -> Reply {
         match reply {
-            Reply::List(mut items) if self.pair() == "CONFIG GET" => {
-                for pair in items.chunks_mut(2) {
-                    if let [Reply::Bulk(name), Reply::Bulk(value)] = pair
+            Reply::List(items) if self.pair() == "CONFIG GET" => {
+                let mut pairs: Vec<Vec<Reply>> = items.chunks(2).map(<[Reply]>::to_vec).collect();
+                for pair in &mut pairs {
+                    if let [Reply::Bulk(name), Reply::Bulk(value)] = &mut pair[..]
                         && !value.is_empty()
                         && directive::is_secret(&String::from_utf8_lossy(name))
                     {
                         *value = MASK.as_bytes().to_vec();
                     }
                 }
-                Reply::List(items)
+                pairs.sort_by_cached_key(|pair| pair.first().map(Reply::text));
+                Reply::List(pairs.into_iter().flatten().collect())
             }
             reply => reply,
         }
@@ -145,7 +148,7 @@ mod tests {
         let censored = words("config get *").censored(answer.clone());
         let text = censored.text();
         assert!(text.contains(MASK) && !text.contains("sesame"), "{text}");
-        assert!(text.contains("4) \n") && text.contains("10"), "{text}");
+        assert!(text.starts_with("1) hz\n2) 10\n3) masterauth\n4) \n5) requirepass"), "{text}");
         assert_eq!(words("LRANGE a 0 -1").censored(answer.clone()), answer);
     }
 }

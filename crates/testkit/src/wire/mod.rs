@@ -9,6 +9,7 @@
 //! first slots late.
 
 mod bus;
+mod calls;
 mod changes;
 mod clients;
 mod fuse;
