@@ -24,7 +24,6 @@ pub mod reshape;
 pub mod restart;
 pub mod rolling;
 pub mod run;
-pub mod settings;
 pub mod signals;
 pub mod start;
 pub mod status;

@@ -5,8 +5,8 @@ use crate::{
     cluster::{
         event::{Event, Listener},
         handle::Cluster,
+        settings,
     },
-    settings,
 };
 use rcluster_core::{
     doctor::{Finding, Id, Remedy, Verdict},
