@@ -6,6 +6,7 @@
 //! and slot range.
 
 pub mod call;
+pub mod config;
 pub mod data;
 pub mod doctor;
 pub mod error;
