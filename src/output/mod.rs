@@ -4,6 +4,7 @@
 //! pipe that is closed ends the output quietly. What nodes, files and logs say cannot steer the terminal.
 
 pub mod call;
+pub mod config;
 pub mod doctor;
 pub mod failover;
 pub mod failure;

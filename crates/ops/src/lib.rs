@@ -5,6 +5,7 @@
 
 pub mod call;
 pub mod cluster;
+pub mod config;
 pub mod doctor;
 pub mod down;
 pub mod drill;

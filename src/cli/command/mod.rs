@@ -4,6 +4,7 @@
 
 mod call;
 mod completions;
+mod config;
 mod doctor;
 mod down;
 mod env;
@@ -131,7 +132,7 @@ commands! {
     "Make": new::New, render::Render, schema::Schema, image::Image, completions::Completions, man::Man;
     "Look": status::Status, monitor::Monitor, logs::Logs, env::Env, key::Key, doctor::Doctor, history::History;
     "Prove": test::Test, failover::Failover, run::Run;
-    "Change": reshard::Reshard, rebalance::Rebalance, call::Call;
+    "Change": reshard::Reshard, rebalance::Rebalance, config::Config, call::Call;
 }
 
 impl Command {

@@ -2,6 +2,8 @@
 
 use crate::{
     call::words::MASK,
+    hint,
+    hint::{Hint, Verb},
     node::NodeName,
     plan::settings::{Difference, Running},
     spec::{directive, launch::Launch},
@@ -84,9 +86,20 @@ pub struct Differences {
     pub from_spec: Option<Vec<Apart>>,
     /// The nodes that gave no answer.
     pub silent: Vec<Silent>,
+    /// What to do about it.
+    pub hint: Hint,
 }
 
 impl Differences {
+    /// What to do, if something differs.
+    pub fn remedy(&self) -> Hint {
+        match &self.from_spec {
+            _ if self.is_empty() => Hint::default(),
+            Some(found) if !found.is_empty() => hint![Verb::Up, " gives the nodes what the spec says"],
+            _ => hint![Verb::Config.with("set NAME VALUE"), " gives all nodes the same"],
+        }
+    }
+
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
         self.between.is_empty() && self.from_spec.as_ref().is_none_or(Vec::is_empty)
