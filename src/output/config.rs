@@ -55,9 +55,16 @@ fn done(outcome: &Outcome) -> String {
             format!("{name} is {} on {all}, {changes} changed\n", quoted(value))
         }
     };
+    let mut changed: Vec<(String, Vec<NodeName>)> = Vec::new();
     for node in nodes.iter().filter(|node| node.before != node.after) {
-        let (before, after) = (quoted(&node.before), quoted(&node.after));
-        let _ = writeln!(text, "  {}  {before} → {after}", node.node);
+        let change = format!("{} → {}", quoted(&node.before), quoted(&node.after));
+        match changed.iter_mut().find(|(known, _)| *known == change) {
+            Some((_, nodes)) => nodes.push(node.node.clone()),
+            None => changed.push((change, vec![node.node.clone()])),
+        }
+    }
+    for (change, nodes) in changed {
+        let _ = writeln!(text, "  {change}  {}", named(&nodes));
     }
     if let Some(place) = remembered {
         let _ = writeln!(text, "remembered in {place}");
@@ -80,7 +87,10 @@ fn compared(found: &Differences) -> String {
             text.push_str(&indented(&from_spec(apart)));
         }
         _ if found.between.is_empty() => {
-            let spec = found.from_spec.as_ref().map_or("", |_| " nor from the spec");
+            let spec = found
+                .from_spec
+                .as_ref()
+                .map_or("", |_| " nor from the spec");
             return format!("nothing differs between nodes{spec}\n");
         }
         _ => {}
@@ -116,9 +126,12 @@ fn table(directives: &[Directive]) -> String {
         let value = value.map_or("not known there".to_owned(), |value| quoted(value));
         [directive.name.clone(), value, nodes]
     };
-    let all = directives
-        .iter()
-        .flat_map(|directive| directive.values.iter().map(move |held| row(directive, held)));
+    let all = directives.iter().flat_map(|directive| {
+        directive
+            .values
+            .iter()
+            .map(move |held| row(directive, held))
+    });
     rows(["DIRECTIVE", "VALUE", "NODES"], all)
 }
 
@@ -134,7 +147,9 @@ fn rows<const N: usize>(head: [&str; N], all: impl Iterator<Item = [String; N]>)
     let mut text = String::new();
     for line in &lines {
         let cells = line.iter().zip(&widths);
-        let cells: Vec<String> = cells.map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
     }
@@ -156,7 +171,8 @@ fn quoted(value: &str) -> String {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().fold(String::new(), |all, line| all + "  " + line + "\n")
+    text.lines()
+        .fold(String::new(), |all, line| all + "  " + line + "\n")
 }
 
 #[cfg(test)]

@@ -103,7 +103,12 @@ impl<'a> Call<'a> {
         let value = match (&node.dial, node.silence()) {
             (Some(_), Some(why)) if node.is_stopped() || node.is_frozen() => Outcome::Silent(why),
             (None, why) => Outcome::Silent(why.unwrap_or_else(|| "it has no address".to_owned())),
-            (Some(at), _) => match self.cluster.wire.say(at, self.words.bytes(), deadline).await {
+            (Some(at), _) => match self
+                .cluster
+                .wire
+                .say(at, self.words.bytes(), deadline)
+                .await
+            {
                 Ok(reply) => Outcome::Answered(self.words.censored(reply)),
                 Err(error) => Outcome::Silent(error.to_string()),
             },

@@ -69,8 +69,10 @@ impl Execute for Call {
             danger::Verdict::Fine => None,
             danger::Verdict::Ask(why) => Some(why),
             danger::Verdict::Never(why) => {
-                return Err(Error::usage(format!("`{shown}` is not for many nodes: {why}"))
-                    .hint("use redis-cli for it, on one node"));
+                return Err(
+                    Error::usage(format!("`{shown}` is not for many nodes: {why}"))
+                        .hint("use redis-cli for it, on one node"),
+                );
             }
         };
         let names = call.names()?;

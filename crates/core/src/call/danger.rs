@@ -80,7 +80,12 @@ const SURELY_LOOKS: &[&str] = &[
 ];
 
 /// Commands that destroy or reshape, without the nodes saying so.
-const SILENT: &[&str] = &["SCRIPT FLUSH", "SCRIPT KILL", "CLIENT KILL", "CLIENT UNBLOCK"];
+const SILENT: &[&str] = &[
+    "SCRIPT FLUSH",
+    "SCRIPT KILL",
+    "CLIENT KILL",
+    "CLIENT UNBLOCK",
+];
 
 /// The names under which COMMAND INFO is asked: with the subcommand, and without.
 pub fn names(words: &Words) -> [String; 2] {
@@ -177,27 +182,54 @@ mod tests {
     const SERVER: &[(&str, &str)] = &[
         ("info", "loading stale @slow @dangerous"),
         ("ping", "fast @fast @connection"),
-        ("config|get", "admin noscript loading stale @admin @slow @dangerous"),
-        ("cluster|forget", "admin stale no_async_loading @admin @slow @dangerous"),
+        (
+            "config|get",
+            "admin noscript loading stale @admin @slow @dangerous",
+        ),
+        (
+            "cluster|forget",
+            "admin stale no_async_loading @admin @slow @dangerous",
+        ),
         ("cluster|nodes", "stale @slow"),
-        ("blpop", "write noscript blocking @write @list @slow @blocking"),
-        ("xread", "readonly blocking movablekeys @read @stream @slow @blocking"),
+        (
+            "blpop",
+            "write noscript blocking @write @list @slow @blocking",
+        ),
+        (
+            "xread",
+            "readonly blocking movablekeys @read @stream @slow @blocking",
+        ),
         ("wait", "noscript @slow @connection"),
-        ("eval", "noscript stale skip_monitor movablekeys @slow @scripting"),
+        (
+            "eval",
+            "noscript stale skip_monitor movablekeys @slow @scripting",
+        ),
         ("eval_ro", "noscript readonly stale @slow @scripting"),
         ("script|flush", "noscript @slow @scripting"),
         ("script|exists", "noscript @slow @scripting"),
         ("publish", "pubsub loading stale fast @pubsub @fast"),
         ("flushall", "write @keyspace @write @slow @dangerous"),
         ("del", "write @keyspace @write @slow"),
-        ("debug", "admin noscript loading stale @admin @slow @dangerous"),
-        ("acl|setuser", "admin noscript loading stale @admin @slow @dangerous"),
+        (
+            "debug",
+            "admin noscript loading stale @admin @slow @dangerous",
+        ),
+        (
+            "acl|setuser",
+            "admin noscript loading stale @admin @slow @dangerous",
+        ),
         ("acl|whoami", "noscript loading stale @slow"),
         ("keys", "readonly @keyspace @read @slow @dangerous"),
         ("get", "readonly fast @read @string @fast"),
-        ("shutdown", "admin noscript loading stale no_multi @admin @slow @dangerous"),
+        (
+            "shutdown",
+            "admin noscript loading stale no_multi @admin @slow @dangerous",
+        ),
         ("client|reply", "noscript loading stale @slow @connection"),
-        ("role", "noscript loading stale fast @admin @fast @dangerous"),
+        (
+            "role",
+            "noscript loading stale fast @admin @fast @dangerous",
+        ),
     ];
 
     fn verdict(line: &str) -> &'static str {

@@ -109,7 +109,11 @@ mod tests {
     use super::*;
 
     pub(super) fn words(line: &str) -> Words {
-        Words::new(line.split(' ').map(|word| word.as_bytes().to_vec()).collect())
+        Words::new(
+            line.split(' ')
+                .map(|word| word.as_bytes().to_vec())
+                .collect(),
+        )
     }
 
     #[test]
@@ -148,7 +152,10 @@ mod tests {
         let censored = words("config get *").censored(answer.clone());
         let text = censored.text();
         assert!(text.contains(MASK) && !text.contains("sesame"), "{text}");
-        assert!(text.starts_with("1) hz\n2) 10\n3) masterauth\n4) \n5) requirepass"), "{text}");
+        assert!(
+            text.starts_with("1) hz\n2) 10\n3) masterauth\n4) \n5) requirepass"),
+            "{text}"
+        );
         assert_eq!(words("LRANGE a 0 -1").censored(answer.clone()), answer);
     }
 }

@@ -7,7 +7,10 @@ pub fn with(text: &str, name: &str, value: &str) -> Option<String> {
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let entry = format!("{name}: {}", scalar(value));
-    let Some(head) = lines.iter().position(|line| key(line) == Some((0, "redis"))) else {
+    let Some(head) = lines
+        .iter()
+        .position(|line| key(line) == Some((0, "redis")))
+    else {
         if lines.iter().any(|line| line.trim() == "...") {
             return None;
         }

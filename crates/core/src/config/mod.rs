@@ -27,7 +27,11 @@ pub fn refuse_unsettable(name: &str, ours: bool) -> Result<()> {
     if directive::needs_restart(name) {
         let what = format!("no node takes `{name}` while it runs");
         return Err(Error::refused(what).hint(if ours {
-            hint![format!("write it under `redis:` in the spec; "), Verb::Up, " restarts the nodes for it, one after another"]
+            hint![
+                format!("write it under `redis:` in the spec; "),
+                Verb::Up,
+                " restarts the nodes for it, one after another"
+            ]
         } else {
             "write it into the redis.conf of each node and restart them one after another".into()
         }));

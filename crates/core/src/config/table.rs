@@ -95,8 +95,13 @@ impl Differences {
     pub fn remedy(&self) -> Hint {
         match &self.from_spec {
             _ if self.is_empty() => Hint::default(),
-            Some(found) if !found.is_empty() => hint![Verb::Up, " gives the nodes what the spec says"],
-            _ => hint![Verb::Config.with("set NAME VALUE"), " gives all nodes the same"],
+            Some(found) if !found.is_empty() => {
+                hint![Verb::Up, " gives the nodes what the spec says"]
+            }
+            _ => hint![
+                Verb::Config.with("set NAME VALUE"),
+                " gives all nodes the same"
+            ],
         }
     }
 
@@ -152,6 +157,7 @@ const PER_NODE: &[&str] = &[
     "replica-announce-port",
     "bind-source-addr",
     "syslog-ident",
+    "proc-title-template",
     "availability-zone",
 ];
 
@@ -225,7 +231,10 @@ mod tests {
     #[test]
     fn equal_values_are_one_row_and_secrets_are_compared_but_not_shown() {
         let rows = directives(&[
-            has("a", &[("hz", "10"), ("requirepass", "sesame-1"), ("new", "1")]),
+            has(
+                "a",
+                &[("hz", "10"), ("requirepass", "sesame-1"), ("new", "1")],
+            ),
             has("b", &[("hz", "10"), ("requirepass", "sesame-2")]),
         ]);
         let row = |name: &str| rows.iter().find(|row| row.name == name).expect("a row");

@@ -276,7 +276,12 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_their_names() {
-        for name in ["requirepass", "MasterAuth", "tls-key-file-pass", "x.password"] {
+        for name in [
+            "requirepass",
+            "MasterAuth",
+            "tls-key-file-pass",
+            "x.password",
+        ] {
             assert!(is_secret(name), "{name}");
         }
         for name in ["masteruser", "maxmemory", "aclfile", "tls-auth-clients"] {

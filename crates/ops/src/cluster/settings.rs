@@ -181,17 +181,16 @@ pub async fn difference(
 ) -> Result<Drift> {
     let asked = ask(context, launch, before, password, seen).await?;
     if let Some(node) = asked.strange.first() {
-        return Err(
-            Error::refused(format!("{node} has another password than the spec asks for")).hint(
-                hint![
-                    "changing the password of a running cluster is not supported yet: ",
-                    Verb::Down,
-                    " and ",
-                    Verb::Up,
-                    " keep the data"
-                ],
-            ),
-        );
+        return Err(Error::refused(format!(
+            "{node} has another password than the spec asks for"
+        ))
+        .hint(hint![
+            "changing the password of a running cluster is not supported yet: ",
+            Verb::Down,
+            " and ",
+            Verb::Up,
+            " keep the data"
+        ]));
     }
     Ok(settings::difference(&asked.running()))
 }

@@ -150,7 +150,9 @@ impl<'a> Work<'a> {
                 settings: vec![(name.clone(), value.clone())],
             });
         let mut sets: Vec<Step> = sets.collect();
-        if self.memory.is_some() {
+        if let Some(memory) = &self.memory {
+            plan.notes
+                .push(format!("{name} is remembered in {}", memory.place()));
             plan.stage("write configuration", self.files(), Goal::None);
         }
         let others = sets.split_off(sets.len().min(1));
@@ -218,7 +220,9 @@ impl<'a> Work<'a> {
             Err(second) => format!("and putting it back failed: {}", second.cause()),
         };
         let what = format!("{}; {what}", error.cause());
-        Error::new(error.kind(), what).hint(error.next().clone())
+        let get = format!("get {}", self.request.name);
+        Error::new(error.kind(), what)
+            .hint(hint![Verb::Config.with(get), " shows what each node has"])
     }
 
     /// Spec, files and nodes as they were. The nodes are asked anew who has something else.
@@ -233,12 +237,13 @@ impl<'a> Work<'a> {
         }
         let now = values(self.cluster, name, &self.members).await?;
         let nodes = self.members.iter().zip(self.before.iter().zip(now));
-        let sets = nodes
-            .filter(|(_, (before, now))| *before != now)
-            .map(|(member, (before, _))| Step::Set {
-                node: member.name.clone(),
-                settings: vec![(name.clone(), before.clone())],
-            });
+        let sets =
+            nodes
+                .filter(|(_, (before, now))| *before != now)
+                .map(|(member, (before, _))| Step::Set {
+                    node: member.name.clone(),
+                    settings: vec![(name.clone(), before.clone())],
+                });
         plan.stage("put back what was set", sets.collect(), Goal::None);
         let launch = before.as_ref().unwrap_or(&self.cluster.launch);
         self.apply(launch, &plan).await
@@ -279,7 +284,11 @@ impl<'a> Work<'a> {
     fn forgotten_by(&self) -> Hint {
         let Request { name, value, .. } = self.request;
         let Some(launch) = wanted(self.cluster) else {
-            return hint!["a restart forgets it; ", Verb::Config.with("rewrite"), " makes the nodes remember it"];
+            return hint![
+                "a restart forgets it; ",
+                Verb::Config.with("rewrite"),
+                " makes the nodes remember it"
+            ];
         };
         let live = BTreeMap::from([(name.clone(), value.clone())]);
         let differs = |node| {
@@ -294,8 +303,16 @@ impl<'a> Work<'a> {
         };
         let mut nodes = launch.nodes.iter();
         if nodes.any(|node| self.is_member(&node.name) && differs(node)) {
-            hint!["the spec says otherwise, so ", Verb::Up, " puts that back; --spec remembers this"]
-        } else if launch.nodes.iter().all(|node| !node.redis.contains_key(name)) {
+            hint![
+                "the spec says otherwise, so ",
+                Verb::Up,
+                " puts that back; --spec remembers this"
+            ]
+        } else if launch
+            .nodes
+            .iter()
+            .all(|node| !node.redis.contains_key(name))
+        {
             "the spec does not name it, so a restart forgets it; --spec remembers it".into()
         } else {
             "the spec says the same".into()

@@ -38,7 +38,11 @@ impl Memory {
             return Err(Error::refused(
                 "rcluster did not start these nodes, so there is no spec to remember it in",
             )
-            .hint(hint!["leave --spec out; ", Verb::Config.with("rewrite"), " makes the nodes remember it"]));
+            .hint(hint![
+                "leave --spec out; ",
+                Verb::Config.with("rewrite"),
+                " makes the nodes remember it"
+            ]));
         };
         if before.previous.is_some() || before.pending.is_some() {
             return Err(Error::refused("an earlier change was not finished")
@@ -137,7 +141,10 @@ fn changed(text: &str, path: &std::path::Path, name: &str, value: &str) -> Resul
             "{} is written in a way that cannot be changed line by line; nothing was set",
             path.display()
         ))
-        .hint(hint![format!("write `{name}: {value}` below `redis:` yourself, then "), Verb::Up])
+        .hint(hint![
+            format!("write `{name}: {value}` below `redis:` yourself, then "),
+            Verb::Up
+        ])
     };
     let text = line::with(text, name, value).ok_or_else(by_hand)?;
     let read = spec_file::parse(&text, path).map_err(|_| by_hand())?;

@@ -15,7 +15,10 @@ const KNOWN: &[(&str, &str)] = &[
     ("ping", "fast @fast @connection"),
     ("dbsize", "readonly fast @keyspace @read @fast"),
     ("flushall", "write @keyspace @write @slow @dangerous"),
-    ("config|rewrite", "admin noscript loading stale @admin @slow @dangerous"),
+    (
+        "config|rewrite",
+        "admin noscript loading stale @admin @slow @dangerous",
+    ),
 ];
 
 #[async_trait]

@@ -121,6 +121,13 @@ impl FakeWire {
         self.lock().lacking.push(capability);
     }
 
+    /// From now on, CONFIG SET of the node refuses this value.
+    pub fn dislike(&self, disk: &str, value: &str) {
+        if let Some(node) = self.lock().bus.nodes.get_mut(disk) {
+            node.dislikes.insert(value.to_owned());
+        }
+    }
+
     /// Thaws it.
     pub fn thaw(&self, disk: &str) {
         self.set(disk, State::On);
