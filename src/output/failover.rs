@@ -1,5 +1,4 @@
-//! Drills for a person: a timeline with what was predicted beside what was seen, the data, the
-//! verdict, and what the drill cannot prove.
+//! Drills and planned failovers for a person to read.
 
 use super::{
     result,
@@ -11,7 +10,7 @@ use rcluster_core::{
     failover::{
         outline::Outline,
         report::{Planned, Report, Series, Verdict},
-        told::{self, Line, clock, whole},
+        told::{self, clock, whole},
     },
     plan::step::names,
     text::count::count,
@@ -29,10 +28,10 @@ pub fn line(screen: Screen, number: usize, report: &Report) {
         return;
     }
     let word = told::word(report.verdict.passed);
-    let rto = report.rto_write_ms.map_or("never".to_owned(), clock);
+    let rto = report.felt.rto_write_ms.map_or("never".to_owned(), clock);
     tell(&format!(
         "drill {number}: {word}, writes out for {rto}, {} lost\n",
-        report.lost
+        report.balance.lost
     ));
 }
 
@@ -96,21 +95,22 @@ pub fn planned(screen: Screen, planned: &Planned) -> Result<()> {
         let _ = writeln!(
             text,
             "shard {}: {} leads instead of {}; promoted after {}, settled after {}, worst pause of writes {}",
-            turn.shard,
-            style(&turn.to).bold(),
-            turn.from,
+            turn.handover.shard,
+            style(&turn.handover.to).bold(),
+            turn.handover.from,
             clock(turn.promoted_ms),
             clock(turn.settled_ms),
             turn.worst_pause_ms.map_or("not measured".to_owned(), clock)
         );
     }
+    let balance = &planned.balance;
     let _ = writeln!(
         text,
         "{} acknowledged, {} lost, {} indeterminate{}{}",
-        count(planned.acked, "write"),
-        planned.lost,
-        planned.indeterminate,
-        told::evicted(planned.evicted),
+        count(balance.acked, "write"),
+        balance.lost,
+        balance.indeterminate,
+        told::evicted(balance.evicted),
         match &planned.errors_by_class {
             none if none.is_empty() => String::new(),
             some => format!("; not acknowledged: {}", told::classes(some)),
@@ -188,7 +188,7 @@ fn text(report: &Report) -> String {
     for (what, fact) in told::facts(report) {
         let fact = match what {
             "out" => style(fact).bold(),
-            "data" if report.lost > 0 => style(fact).red(),
+            "data" if report.balance.lost > 0 => style(fact).red(),
             _ => style(fact),
         };
         let _ = writeln!(text, "  {what:<12}{fact}");
@@ -218,12 +218,7 @@ fn timeline(text: &mut String, report: &Report) {
         "  {:<20}{:>10}{:>10}  {:<23}SEEN BY",
         "", "SEEN", "± AT MOST", "PREDICTED"
     );
-    for Line {
-        what,
-        at,
-        predicted,
-    } in told::timeline(report)
-    {
+    for (what, at, predicted) in told::timeline(report) {
         let _ = writeln!(
             text,
             "  {what:<20}{:>10}{:>10}  {predicted:<23}{}",
@@ -232,21 +227,19 @@ fn timeline(text: &mut String, report: &Report) {
             at.seen_by
         );
     }
-    if let Some(ms) = report.t_restored {
+    if let Some(ms) = report.back.t_restored {
         let _ = writeln!(text, "  {:<20}{:>10}", "topology restored", clock(ms));
     }
 }
 
 fn verdict(verdict: &Verdict) -> String {
     let word = style(told::word(verdict.passed)).bold();
-    let word = if verdict.passed {
-        word.green()
-    } else {
-        word.red()
+    let word = match verdict.passed {
+        true => word.green(),
+        false => word.red(),
     };
-    if verdict.reasons.is_empty() {
-        format!("{word}\n")
-    } else {
-        format!("{word}: {}\n", verdict.reasons.join("; "))
+    match &verdict.reasons[..] {
+        [] => format!("{word}\n"),
+        some => format!("{word}: {}\n", some.join("; ")),
     }
 }

@@ -8,15 +8,15 @@ use super::{
     up::{self, Extent, Outcome},
 };
 use crate::cluster::handle::no_such_cluster;
-use crate::store::{
-    drill::Intent,
-    state::{Pending, Remembered},
-};
+use crate::store::state::{Pending, Remembered};
 use crate::{
     cluster::{event::Listener, handle::Cluster},
     failover::{give_back, ground::Ground, mend},
 };
-use rcluster_core::{error::Result, node::NodeName, plan::start, render, spec::launch::Launch};
+use rcluster_core::{
+    error::Result, failover::outline::Restored, node::NodeName, plan::start, render,
+    spec::launch::Launch,
+};
 
 /// `up`, `start` and `init` of a cluster of ours.
 pub async fn up(session: &Cluster, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
@@ -61,7 +61,11 @@ pub async fn finish_drill(session: &Cluster, listener: &dyn Listener) -> Result<
 }
 
 /// What a killed drill froze or cut off is brought back before anything is asked of the nodes.
-async fn mend(session: &Cluster, listener: &dyn Listener, drill: Option<&Intent>) -> Result<usize> {
+async fn mend(
+    session: &Cluster,
+    listener: &dyn Listener,
+    drill: Option<&Restored>,
+) -> Result<usize> {
     match drill {
         Some(intent) => mend::release(&Ground::of(session, listener), intent).await,
         None => Ok(0),
@@ -76,7 +80,7 @@ fn forget_interrupted(session: &Cluster) -> Result<()> {
 }
 
 /// The masters from before that drill lead again, and it is forgotten.
-async fn give_back(session: &Cluster, listener: &dyn Listener, intent: &Intent) -> Result<usize> {
+async fn give_back(session: &Cluster, listener: &dyn Listener, intent: &Restored) -> Result<usize> {
     let done = give_back::give_back(&Ground::of(session, listener), intent).await?;
     let state = &session.request.state;
     state.note_drill(&session.launch.name, None)?;

@@ -1,28 +1,27 @@
-//! Replicas stay in their shards while others take over.
+//! Holds replicas in their shards while others take over.
 //!
-//! Until everybody has heard who follows a new master, it seems to have no replica, and a replica of a
-//! shard with several may leave for it (`clusterHandleSlaveMigration`). A high
-//! `cluster-migration-barrier` keeps it; `cluster-allow-replica-migration` also decides what becomes of
-//! a master that loses its slots, so it is left alone. What was set before is noted first, as what a
-//! drill changes is: after a kill `up`, or the next failover, puts it back.
-//!
-//! Behind seeds nothing can be noted, so nothing is changed there.
+//! After a failover, a node that has not heard yet who follows the new master takes it for a master
+//! without replicas. A replica of a shard with several may then move to it
+//! (`clusterHandleSlaveMigration`). A high `cluster-migration-barrier` prevents that.
+//! `cluster-allow-replica-migration` would too, but also decides what becomes of a master that loses
+//! its slots. The old values are noted on disk first: after a kill `up`, or the next failover, puts
+//! them back. Behind seeds nothing can be noted, so nothing is changed there.
 
 use super::{ground::Ground, mend::change, scene::Scene};
-use crate::store::drill::Intent;
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
+    failover::outline::{Restored, Settings},
     node::NodeName,
 };
 
 const BARRIER: &str = "cluster-migration-barrier";
 
-/// More replicas than any shard has.
+/// A barrier that no shard has replicas enough for.
 const HIGH: &str = "1000000";
 
-/// Holds replicas in their shards, from now until [`release`]. Where no shard has a second replica,
-/// none can leave.
+/// Holds replicas in their shards until [`release`]. If no shard has a second replica, none can move,
+/// and nothing is changed.
 pub async fn hold(ground: &Ground<'_>, scene: &Scene) -> Result<()> {
     let Some(state) = ground.state else {
         return Ok(());
@@ -31,12 +30,11 @@ pub async fn hold(ground: &Ground<'_>, scene: &Scene) -> Result<()> {
         return Ok(());
     }
     if state.drill(ground.name())?.is_none() {
-        let intent = Intent {
-            nodes: Vec::new(),
-            masters: Vec::new(),
+        let held = Restored {
             settings: now(ground, scene).await?,
+            ..Restored::default()
         };
-        state.note_drill(ground.name(), Some(&intent))?;
+        state.note_drill(ground.name(), Some(&held))?;
     }
     ground
         .context
@@ -44,8 +42,8 @@ pub async fn hold(ground: &Ground<'_>, scene: &Scene) -> Result<()> {
     renew(ground, scene, &[]).await
 }
 
-/// The same once more for nodes that were restarted, and go by their redis.conf again. No name means
-/// all nodes.
+/// Sets the barrier again on nodes that were restarted and have read their redis.conf. No name means all
+/// nodes.
 pub async fn renew(ground: &Ground<'_>, scene: &Scene, restarted: &[NodeName]) -> Result<()> {
     let Some(held) = held(ground)? else {
         return Ok(());
@@ -56,7 +54,8 @@ pub async fn renew(ground: &Ground<'_>, scene: &Scene, restarted: &[NodeName]) -
     change(ground, scene, &high.collect::<Vec<_>>()).await
 }
 
-/// Puts back what was held, whatever came of the work.
+/// Puts the barriers back, and returns the outcome of the work. An error of the work counts more than
+/// one of putting back, which then is a warning.
 pub async fn release<T>(ground: &Ground<'_>, outcome: Result<T>) -> Result<T> {
     match (outcome, put_back(ground).await) {
         (Ok(done), back) => back.map(|()| done),
@@ -70,7 +69,7 @@ pub async fn release<T>(ground: &Ground<'_>, outcome: Result<T>) -> Result<T> {
     }
 }
 
-/// Puts back what was held, if anything is.
+/// Puts the barriers back, if they are held.
 pub async fn put_back(ground: &Ground<'_>) -> Result<()> {
     let (Some(held), Some(state)) = (held(ground)?, ground.state) else {
         return Ok(());
@@ -80,16 +79,16 @@ pub async fn put_back(ground: &Ground<'_>) -> Result<()> {
     state.note_drill(ground.name(), None)
 }
 
-/// What is held now; `None` also while a drill is noted, which is another thing.
-fn held(ground: &Ground<'_>) -> Result<Option<Intent>> {
+/// The old values, if barriers are held. A drill has a note in the same place, which does not count.
+fn held(ground: &Ground<'_>) -> Result<Option<Restored>> {
     let Some(state) = ground.state else {
         return Ok(None);
     };
     let noted = state.drill(ground.name())?;
-    Ok(noted.filter(Intent::only_settings))
+    Ok(noted.filter(Restored::only_settings))
 }
 
-async fn now(ground: &Ground<'_>, scene: &Scene) -> Result<Vec<(NodeName, Vec<(String, String)>)>> {
+async fn now(ground: &Ground<'_>, scene: &Scene) -> Result<Settings> {
     let members = scene.members();
     let asked = members.iter().map(async |member| {
         let config = ground.context.wire.config_get(&member.dial, &[BARRIER]);
