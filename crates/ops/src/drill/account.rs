@@ -2,7 +2,7 @@
 
 use super::{prepare::Prepared, script::Record, watch::PERIOD};
 use crate::failover::{
-    canary::{Evicted, find_what_can_be},
+    canary::{Evicted, find},
     ground::Ground,
     scene::Scene,
 };
@@ -32,12 +32,14 @@ pub(super) async fn account(
     outcome: Result<()>,
 ) -> Report {
     let Prepared { scene, hit, .. } = prepared;
-    let last = find_what_can_be(after, &*ground.live(), lanes).await;
+    let found = find(after, &*ground.live(), lanes).await.into_iter();
+    // Nothing is found of a shard without a master that answers.
+    let last: Vec<Vec<Found>> = found.map(Result::unwrap_or_default).collect();
     let mut balance = Balance::default();
     let mut evicted = Evicted::of(scene).until(after);
     for (i, (lane, last)) in lanes.iter().zip(&last).enumerate() {
         if lane.errand != Errand::Read {
-            let first = record.first.as_ref().and_then(|first| first.get(i));
+            let first = record.first.get(i).map_or(&[][..], Vec::as_slice);
             balance.add(lane, first, last, evicted.entry(lane.shard).or_default());
         }
     }
@@ -161,7 +163,7 @@ async fn cut_off(
 }
 
 /// What a master took from its loyal clients after it was thawed; `None`: none was.
-fn thawed(record: &Record, lanes: &[Lane], last: &[Found]) -> Option<OldMaster> {
+fn thawed(record: &Record, lanes: &[Lane], last: &[Vec<Found>]) -> Option<OldMaster> {
     let thaw_us = record.thaw_us?;
     let mut old = OldMaster::default();
     for (lane, last) in lanes.iter().zip(last) {

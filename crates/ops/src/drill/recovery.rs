@@ -31,7 +31,8 @@ impl Script<'_> {
         let scene = Scene::look(self.ground).await?;
         let (wire, lanes) = (self.ground.live(), self.canaries.lanes());
         let found = timeout(self.ground.context.deadline, find(&scene, &*wire, &lanes)).await;
-        self.record.first = found.ok().and_then(Result::ok);
+        let found = found.ok().map(|all| all.into_iter().collect::<Result<_>>());
+        self.record.first = found.and_then(Result::ok).unwrap_or_default();
         Ok(())
     }
 

@@ -80,7 +80,7 @@ pub(super) struct Record {
     /// The times between looks at a node, in microseconds.
     pub(super) gaps: Vec<u64>,
     /// The data that was found before the victim came back, by lane.
-    pub(super) first: Option<Vec<Found>>,
+    pub(super) first: Vec<Vec<Found>>,
     /// When a frozen master was thawed.
     pub(super) thaw_us: Option<u64>,
     /// How much of one core the canaries took before the fault.

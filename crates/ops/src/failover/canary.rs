@@ -252,32 +252,23 @@ pub fn tag(slots: &SlotSet) -> String {
         .unwrap_or_default()
 }
 
-/// Looks for the keys of all writes of these lanes on the masters that their shards have now.
-pub async fn find(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Result<Vec<Found>> {
+/// Looks for the keys of all writes of each lane on the master that its shard has now.
+pub async fn find(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Vec<Result<Vec<Found>>> {
     let mut all = Vec::with_capacity(lanes.len());
     for lane in lanes {
-        all.push(find_one(scene, wire, lane).await?);
-    }
-    Ok(all)
-}
-
-/// The same, but finds nothing of a lane where the shard has no master that answers.
-pub async fn find_what_can_be(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Vec<Found> {
-    let mut all = Vec::with_capacity(lanes.len());
-    for lane in lanes {
-        all.push(find_one(scene, wire, lane).await.unwrap_or_default());
+        all.push(match lane.errand {
+            Errand::Read => Ok(Vec::new()),
+            Errand::Write | Errand::Loyal => find_one(scene, wire, lane).await,
+        });
     }
     all
 }
 
-async fn find_one(scene: &Scene, wire: &dyn Wire, lane: &Lane) -> Result<Found> {
-    if lane.errand == Errand::Read {
-        return Ok(Found::default());
-    }
+async fn find_one(scene: &Scene, wire: &dyn Wire, lane: &Lane) -> Result<Vec<Found>> {
     let master = master(scene, lane.shard)?;
     let values = wire.values(&master.dial, &keys(lane)).await;
     let values = values.map_err(|error| error.failure(&master.name))?;
-    Ok(Found::of(lane, &values))
+    Ok(Found::all(lane, &values))
 }
 
 /// Removes the keys of these lanes.

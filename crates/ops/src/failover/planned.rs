@@ -168,11 +168,12 @@ async fn balance(
     evicted: &Evicted,
 ) -> Result<Balance> {
     let wire = ground.live();
-    let found = find(after, &*wire, lanes).await?;
+    let found = find(after, &*wire, lanes).await.into_iter();
+    let found = found.collect::<Result<Vec<_>>>()?;
     let mut balance = Balance::default();
     let mut evicted = evicted.until(&Scene::look(ground).await?);
     for (lane, found) in lanes.iter().zip(&found) {
-        balance.add(lane, None, found, evicted.entry(lane.shard).or_default());
+        balance.add(lane, &[], found, evicted.entry(lane.shard).or_default());
     }
     discard(after, &*wire, lanes).await?;
     Ok(balance)
