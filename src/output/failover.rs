@@ -10,7 +10,7 @@ use rcluster_core::{
     failover::{
         outline::Outline,
         report::{Planned, Report, Series, Verdict},
-        told::{self, clock, whole},
+        told::{self, between, clock, whole},
     },
     plan::step::names,
     text::count::count,
@@ -54,24 +54,16 @@ pub fn series(screen: Screen, series: &Series) -> Result<()> {
         "", "MIN", "MEDIAN", "90 %", "MAX"
     );
     for row in &series.spread {
-        let _ = writeln!(
-            text,
-            "  {:<16}{:>9}{:>9}{:>9}{:>9}",
-            row.name,
-            clock(row.min),
-            clock(row.p50),
-            clock(row.p90),
-            clock(row.max)
-        );
+        let [min, p50, p90, max] = [row.min, row.p50, row.p90, row.max].map(clock);
+        let name = row.name;
+        let _ = writeln!(text, "  {name:<16}{min:>9}{p50:>9}{p90:>9}{max:>9}");
     }
-    if let Some(predicted) = series.reports.first().and_then(|report| report.predicted) {
+    if let Some(it) = series.reports.first().and_then(|report| report.predicted) {
+        let (range, middle) = (between(it.low_ms, it.high_ms), whole(it.expected_ms));
         let _ = writeln!(
             text,
-            "\n  predicted for the first write: {} to {}, {} in the middle (node timeout {} ms)",
-            whole(predicted.low_ms),
-            whole(predicted.high_ms),
-            whole(predicted.expected_ms),
-            predicted.node_timeout_ms
+            "\n  predicted for the first write: {range}, {middle} in the middle (node timeout {} ms)",
+            it.node_timeout_ms
         );
     }
     for (number, report) in (1..).zip(&series.reports) {
@@ -145,7 +137,7 @@ pub fn outline(screen: Screen, outline: &Outline) -> Result<()> {
                 "suspected (PFAIL) from {}; a new master after {} ({})",
                 whole(predicted.node_timeout_ms),
                 whole(predicted.expected_ms),
-                told::between(predicted.low_ms, predicted.high_ms)
+                between(predicted.low_ms, predicted.high_ms)
             ),
             None => "Redis does not fail over by itself after this".to_owned(),
         };
@@ -234,9 +226,10 @@ fn timeline(text: &mut String, report: &Report) {
 
 fn verdict(verdict: &Verdict) -> String {
     let word = style(told::word(verdict.passed)).bold();
-    let word = match verdict.passed {
-        true => word.green(),
-        false => word.red(),
+    let word = if verdict.passed {
+        word.green()
+    } else {
+        word.red()
     };
     match &verdict.reasons[..] {
         [] => format!("{word}\n"),

@@ -10,33 +10,19 @@ use crate::{
     plan::step::{Goal, Plan, Stage, Step},
 };
 
-/// All that a plan is made from.
-#[derive(Debug, Clone, Copy)]
-pub struct Drill<'a> {
-    /// What is asked for.
-    pub request: &'a Request,
-    /// Who is hit.
-    pub hit: &'a Hit,
-    /// Who is expected to lead instead.
-    pub heirs: &'a [Heir],
-    /// Directives that have other values during the drill.
-    pub meanwhile: &'a Settings,
-    /// What is as before at the end.
-    pub restored: &'a Restored,
-}
-
-/// The whole plan. Its last stage is carried out whatever became of the others.
-pub fn plan(drill: Drill<'_>) -> Plan {
-    let Drill {
-        request,
-        hit,
-        restored,
-        ..
-    } = drill;
-    let mut stages = vec![quiet(drill), strike(hit)];
+/// The whole plan: `heirs` are expected to lead instead, `meanwhile` are directives that have other
+/// values during the drill. Its last stage is carried out whatever became of the others.
+pub fn plan(
+    request: &Request,
+    hit: &Hit,
+    heirs: &[Heir],
+    meanwhile: &Settings,
+    restored: &Restored,
+) -> Plan {
+    let mut stages = vec![quiet(request, hit, meanwhile), strike(hit)];
     match hit.fault {
         Fault::Double => stages.push(second_strike(hit)),
-        Fault::Majority => stages.push(help(drill)),
+        Fault::Majority => stages.push(help(request, hit, heirs)),
         _ => {}
     }
     if hit.predicted.is_some() {
@@ -53,7 +39,7 @@ pub fn plan(drill: Drill<'_>) -> Plan {
     if restored.masters.is_empty() {
         notes.push("--no-restore: who was promoted goes on leading".to_owned());
     } else {
-        stages.push(way_back(drill));
+        stages.push(way_back(hit, heirs));
     }
     let mut last = set(&restored.settings);
     last.push(Step::LookForData);
@@ -71,12 +57,12 @@ fn stage(title: &str, steps: Vec<Step>, until: Goal) -> Stage {
     }
 }
 
-fn quiet(drill: Drill<'_>) -> Stage {
-    let mut steps = set(drill.meanwhile);
+fn quiet(request: &Request, hit: &Hit, meanwhile: &Settings) -> Stage {
+    let mut steps = set(meanwhile);
     steps.push(Step::Canaries {
-        shards: drill.hit.shards.clone(),
-        writes_per_second: drill.request.rate,
-        wait: drill.request.wait,
+        shards: hit.shards.clone(),
+        writes_per_second: request.rate,
+        wait: request.wait,
     });
     stage("quiet: canaries write and read", steps, Goal::Quiet)
 }
@@ -120,9 +106,9 @@ fn second_strike(hit: &Hit) -> Stage {
 }
 
 /// Without a majority no replica is elected, so the drill itself ends the outage.
-fn help(drill: Drill<'_>) -> Stage {
-    if !drill.request.takeover {
-        let back = vec![bring_back(&drill.hit.victims)];
+fn help(request: &Request, hit: &Hit, heirs: &[Heir]) -> Stage {
+    if !request.takeover {
+        let back = vec![bring_back(&hit.victims)];
         return stage("help: the masters come back", back, Goal::AllOk);
     }
     let take_over = |heir: &Heir| {
@@ -134,7 +120,7 @@ fn help(drill: Drill<'_>) -> Stage {
             manner: Manner::Takeover,
         })
     };
-    let steps = drill.heirs.iter().filter_map(take_over).collect();
+    let steps = heirs.iter().filter_map(take_over).collect();
     let title = "help: replicas take over without a vote";
     stage(title, steps, Goal::AllOk)
 }
@@ -147,17 +133,17 @@ fn bring_back(nodes: &[NodeName]) -> Step {
 
 /// The failovers after which the first masters lead again. Where chance or a second fault decides
 /// who leads by then, `from` is left open.
-fn way_back(drill: Drill<'_>) -> Stage {
+fn way_back(hit: &Hit, heirs: &[Heir]) -> Stage {
     let back = |heir: &Heir| Step::FailOver {
         shard: heir.shard,
         from: match &heir.to[..] {
-            [only] if drill.hit.fault != Fault::Double => Some(only.clone()),
+            [only] if hit.fault != Fault::Double => Some(only.clone()),
             _ => None,
         },
         to: heir.from.clone(),
         manner: Manner::Planned,
     };
-    let steps = drill.heirs.iter().map(back).collect();
+    let steps = heirs.iter().map(back).collect();
     let title = "way back: planned failovers to the first topology";
     Stage {
         anew: true,
@@ -214,16 +200,12 @@ mod tests {
             masters: if restore { vec![master] } else { vec![] },
             settings: Vec::new(),
         };
-        let plan = plan(Drill {
-            request: &Request {
-                takeover,
-                ..Request::default()
-            },
-            hit: &hit,
-            heirs: if moves { &heirs } else { &[] },
-            meanwhile: &Vec::new(),
-            restored: &restored,
-        });
+        let request = Request {
+            takeover,
+            ..Request::default()
+        };
+        let heirs = if moves { &heirs[..] } else { &[] };
+        let plan = plan(&request, &hit, heirs, &Vec::new(), &restored);
         let stages = plan.stages.iter();
         stages
             .flat_map(|stage| stage.steps.iter().map(ToString::to_string))

@@ -111,9 +111,12 @@ mod tests {
 
     /// Of the first `looked_for` attempts, those with these numbers are there.
     fn found(there: &[u64], looked_for: u64) -> Vec<Found> {
-        let is_there = |seq| match there.contains(&seq) {
-            true => Found::It,
-            false => Found::Missing,
+        let is_there = |seq| {
+            if there.contains(&seq) {
+                Found::It
+            } else {
+                Found::Missing
+            }
         };
         (1..=looked_for).map(is_there).collect()
     }

@@ -2,7 +2,7 @@
 
 use super::{
     predict::Predicted,
-    report::{Errors, Felt, Instant, Latency, Report},
+    report::{Availability, Balance, Errors, Felt, Instant, Latencies, Latency, Observed, Report},
 };
 use crate::{plan::step::names, text::count::count};
 
@@ -77,72 +77,71 @@ pub fn outage(report: &Report) -> String {
         let range = between(p.low_ms, p.high_ms);
         format!("; predicted {} ({range})", whole(p.expected_ms))
     });
-    let Felt {
-        rto_write_ms,
-        rto_read_ms,
-        ..
-    } = report.felt;
-    let (write, read) = (rto(rto_write_ms), rto(rto_read_ms));
+    let (write, read) = (rto(report.felt.rto_write_ms), rto(report.felt.rto_read_ms));
     format!("writes {write}, reads {read}{predicted}")
 }
 
 /// All that there is to say but for the timeline: a word and a text each.
 pub fn facts(report: &Report) -> Vec<(&'static str, String)> {
-    let (felt, balance, observed) = (&report.felt, &report.balance, &report.observed);
-    let (latency, available) = (&felt.latency, &felt.availability);
-    let later = felt.later_outage_ms.map(clock);
-    let topology = match report.restored {
-        true => "as before",
-        false => "changed",
-    };
-    [
+    let out_again = |ms| format!("writes for {} while the victim came back", clock(ms));
+    let all = [
         ("out", Some(outage(report))),
-        ("out again", later.map(|later| format!("writes for {later} while the victim came back"))),
-        ("data", Some(format!(
-            "{} acknowledged, {} lost, {} indeterminate ({} of them done), {} resurrected; {} looked for, {} wrong{}",
-            balance.acked,
-            balance.lost,
-            balance.indeterminate,
-            balance.data.indeterminate_done,
-            balance.resurrected,
-            balance.data.checked,
-            balance.data.mismatched,
-            evicted(balance.evicted)
-        ))),
+        ("out again", report.felt.later_outage_ms.map(out_again)),
+        ("data", Some(data(&report.balance))),
         ("old master", old_master(report)),
         ("slowed", slowed(report)),
-        ("available", Some(format!(
-            "{:.2} % on its shard, {:.2} % on the others, until the views agreed",
-            available.victim_shard * 100.0,
-            available.others * 100.0
-        ))),
-        ("refused", Some(format!(
-            "{}; on the others: {}",
-            classes(&felt.errors_by_class),
-            classes(&felt.errors_on_others)
-        ))),
-        ("latency", Some(format!(
-            "before {}; during {}; after {}",
-            percentiles(latency.before),
-            percentiles(latency.during),
-            percentiles(latency.after)
-        ))),
-        ("topology", Some(format!(
-            "{topology} (epoch {} to {})",
-            report.epoch_before, report.epoch_after
-        ))),
-        ("observed", Some(format!(
-            "{} looks, {:.1} ms apart (99 %: {:.1} ms, at most {:.1} ms); canaries took {:.1} % of a core",
-            observed.looks,
-            observed.gap_p50_ms,
-            observed.gap_p99_ms,
-            observed.gap_max_ms,
-            observed.canary_cpu_percent
-        ))),
-    ]
-    .into_iter()
-    .filter_map(|(what, text)| Some((what, text?)))
-    .collect()
+        ("available", Some(available(report.felt.availability))),
+        ("refused", Some(refused(&report.felt))),
+        ("latency", Some(latency(report.felt.latency))),
+        ("topology", Some(topology(report))),
+        ("observed", Some(observed(&report.observed))),
+    ];
+    all.into_iter()
+        .filter_map(|(what, text)| Some((what, text?)))
+        .collect()
+}
+
+fn data(it: &Balance) -> String {
+    let writes = format!(
+        "{} acknowledged, {} lost, {} indeterminate ({} of them done), {} resurrected",
+        it.acked, it.lost, it.indeterminate, it.data.indeterminate_done, it.resurrected
+    );
+    let (checked, wrong) = (it.data.checked, it.data.mismatched);
+    let evicted = evicted(it.evicted);
+    format!("{writes}; {checked} looked for, {wrong} wrong{evicted}")
+}
+
+fn available(of: Availability) -> String {
+    let (mine, others) = (of.victim_shard * 100.0, of.others * 100.0);
+    format!("{mine:.2} % on its shard, {others:.2} % on the others, until the views agreed")
+}
+
+fn refused(felt: &Felt) -> String {
+    let (mine, others) = (&felt.errors_by_class, &felt.errors_on_others);
+    format!("{}; on the others: {}", classes(mine), classes(others))
+}
+
+fn latency(of: Latencies) -> String {
+    let [before, during, after] = [of.before, of.during, of.after].map(percentiles);
+    format!("before {before}; during {during}; after {after}")
+}
+
+fn topology(report: &Report) -> String {
+    let is = if report.restored {
+        "as before"
+    } else {
+        "changed"
+    };
+    let (before, after) = (report.epoch_before, report.epoch_after);
+    format!("{is} (epoch {before} to {after})")
+}
+
+fn observed(it: &Observed) -> String {
+    let (p50, p99, max) = (it.gap_p50_ms, it.gap_p99_ms, it.gap_max_ms);
+    let (looks, cpu) = (it.looks, it.canary_cpu_percent);
+    format!(
+        "{looks} looks, {p50:.1} ms apart (99 %: {p99:.1} ms, at most {max:.1} ms); canaries took {cpu:.1} % of a core"
+    )
 }
 
 fn old_master(report: &Report) -> Option<String> {

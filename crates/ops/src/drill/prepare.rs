@@ -9,7 +9,7 @@ use crate::{
 use rcluster_core::{
     error::Result,
     failover::{
-        drill::{self, Drill},
+        drill,
         outline::{Heir, Hit, Outline, Restored, SCHEMA, Settings},
         words::{Fault, Request},
     },
@@ -62,13 +62,7 @@ pub(super) async fn prepare(ground: &Ground<'_>, request: &Request) -> Result<Pr
         settings,
     };
     let heirs = heirs(&scene, &hit, request);
-    let plan = drill::plan(Drill {
-        request,
-        hit: &hit,
-        heirs: &heirs,
-        meanwhile: &meanwhile,
-        restored: &restored,
-    });
+    let plan = drill::plan(request, &hit, &heirs, &meanwhile, &restored);
     let outline = Outline {
         schema: SCHEMA,
         cluster: ground.name().to_string(),

@@ -54,7 +54,7 @@ impl Script<'_> {
 
     pub(super) async fn bring_back(&mut self, nodes: &[NodeName]) -> Result<()> {
         let thawed = Instant::now();
-        if self.request.fault == Fault::Double {
+        if self.prepared.hit.fault == Fault::Double {
             // The second victim has newer data, so it comes back first.
             for node in nodes.iter().rev() {
                 mend::mend(self.ground, std::slice::from_ref(node)).await?;
@@ -62,7 +62,7 @@ impl Script<'_> {
         } else {
             mend::mend(self.ground, nodes).await?;
         }
-        if self.request.fault == Fault::Freeze {
+        if self.prepared.hit.fault == Fault::Freeze {
             self.record.thaw_us = Some(self.canaries.at_us(thawed));
             let learned = wait_until(POLL, LEARNING, || {
                 std::future::ready(Ok::<_, Error>(if self.canaries.loyalty_is_over() {
@@ -108,7 +108,7 @@ impl Script<'_> {
     /// replaced leads again; every other victim follows.
     async fn rejoin(&mut self, victim: &NodeName) -> Result<()> {
         let nobody = self.record.seen.promoted.is_none();
-        let leads_again = nobody && self.request.fault != Fault::Replica;
+        let leads_again = nobody && self.prepared.hit.fault != Fault::Replica;
         let mut before = Instant::now();
         let limit = self.ground.context.deadline;
         let start = Instant::now();

@@ -7,7 +7,7 @@ use super::{
     account::account,
     preflight::refuse_unable,
     prepare::{Prepared, prepare},
-    script::Script,
+    script::{Record, Script},
 };
 use crate::{
     cluster::{event::Listener, handle::Cluster},
@@ -20,9 +20,9 @@ use rcluster_core::{
     failover::{
         outline::Restored,
         report::{Left, Report},
-        words::{Fault, Request},
+        words::{Fault, Lane, Request},
     },
-    plan::step::{Plan, Stage, Step, names},
+    plan::step::{Plan, Step, names},
 };
 use rcluster_runtime::{Runtime, external::External};
 use serde_json::json;
@@ -47,46 +47,27 @@ pub async fn drill(
 ) -> Result<Report> {
     let ground = Ground::of(session, listener);
     let prepared = rested(&ground, request, stop).await?;
-    let (context, state) = (&ground.context, &session.request.state);
-    let restored = &prepared.outline.restored;
+    let (restored, plan) = (&prepared.outline.restored, &prepared.outline.plan);
+    let state = &session.request.state;
     state.note_drill(ground.name(), Some(restored))?;
     session.journal().write(
         "drill",
         json!({ "fault": request.fault, "nodes": prepared.hit.victims, "masters": restored.masters }),
     )?;
     announce(&ground, &prepared);
-    let (stages, last) = match &prepared.outline.plan.stages[..] {
-        [stages @ .., last] => (stages, last.clone()),
-        [] => (&[][..], Stage::default()),
-    };
-    let mut script = Script::new(&ground, request, &prepared);
-    let outcome = tokio::select! {
-        outcome = script.play(stages) => outcome,
-        () = stop.wanted() => Err(interrupted()),
-    };
     // What cannot be put right is told in the report, and left to `up`.
     let mut unfinished = Vec::new();
-    let is_interrupted = matches!(&outcome, Err(error) if error.kind() == Kind::Interrupted);
-    if let Err(error) = &outcome {
-        if !is_interrupted {
-            context.note(format!("{}: bringing everything back", error.cause()));
-        }
-        unfinished.extend(put_right(&ground, &prepared).await.err());
-    }
-    let (record, canaries) = script.end();
-    let lanes = canaries.finish().await;
-    let after = match Scene::look(&ground).await {
-        Ok(after) => after,
-        Err(error) => {
-            unfinished.push(error);
-            Scene::nobody()
-        }
-    };
-    unfinished.extend(put_settings_back(&ground, &after, last).await.err());
+    let (record, lanes, outcome) = play(&ground, &prepared, stop, &mut unfinished).await;
+    let is_interrupted = outcome.as_ref().is_err_and(was_interrupted);
+    let after = Scene::look(&ground).await.unwrap_or_else(|error| {
+        unfinished.push(error);
+        Scene::nobody()
+    });
+    unfinished.extend(put_settings_back(&ground, &after, plan).await.err());
     let mut report = account(&ground, request, &prepared, record, &lanes, &after, outcome).await;
     if let Err(error) = discard(&after, &*ground.live(), &lanes).await {
         let cause = error.cause();
-        context.warn(format!(
+        ground.context.warn(format!(
             "the canaries' keys go by themselves within an hour: {cause}"
         ));
     }
@@ -105,6 +86,37 @@ pub async fn drill(
                 "left": report.left }),
     )?;
     Ok(report)
+}
+
+/// Carries out all stages but the last. If they do not come to their end, what they broke is put right;
+/// an error of that is added to `unfinished`.
+async fn play(
+    ground: &Ground<'_>,
+    prepared: &Prepared,
+    stop: &Stop,
+    unfinished: &mut Vec<Error>,
+) -> (Record, Vec<Lane>, Result<()>) {
+    let stages = prepared.outline.plan.stages.split_last();
+    let mut script = Script::new(ground, prepared);
+    let outcome = tokio::select! {
+        outcome = script.play(stages.map_or(&[], |(_, stages)| stages)) => outcome,
+        () = stop.wanted() => Err(interrupted()),
+    };
+    if let Err(error) = &outcome {
+        if !was_interrupted(error) {
+            let cause = error.cause();
+            ground
+                .context
+                .note(format!("{cause}: bringing everything back"));
+        }
+        unfinished.extend(put_right(ground, prepared).await.err());
+    }
+    let (record, canaries) = script.end();
+    (record, canaries.finish().await, outcome)
+}
+
+fn was_interrupted(error: &Error) -> bool {
+    error.kind() == Kind::Interrupted
 }
 
 fn interrupted() -> Error {
@@ -132,7 +144,8 @@ async fn rested(ground: &Ground<'_>, request: &Request, stop: &Stop) -> Result<P
 }
 
 /// Carries out the last stage of the plan, but for the last look at the data, which `account` takes.
-async fn put_settings_back(ground: &Ground<'_>, after: &Scene, mut last: Stage) -> Result<()> {
+async fn put_settings_back(ground: &Ground<'_>, after: &Scene, plan: &Plan) -> Result<()> {
+    let mut last = plan.stages.last().cloned().unwrap_or_default();
     last.steps.retain(|step| *step != Step::LookForData);
     let plan = Plan {
         stages: vec![last],

@@ -24,7 +24,7 @@ use rcluster_core::{
         ledger::Found,
         report::{Instant as At, Return, Seen, Slowed},
         story::{Plot, Story},
-        words::{Blow, Errand, Fault, Lane, Manner, Request, Syncs, Try},
+        words::{Blow, Errand, Fault, Lane, Manner, Syncs, Try},
     },
     node::{Endpoint, NodeName},
     plan::step::{Goal, Stage, Step, names},
@@ -101,7 +101,6 @@ struct Watching {
 /// A drill at work.
 pub(super) struct Script<'a> {
     pub(super) ground: &'a Ground<'a>,
-    pub(super) request: &'a Request,
     pub(super) prepared: &'a Prepared,
     pub(super) canaries: Canaries,
     pub(super) minority: Option<Minority>,
@@ -114,14 +113,9 @@ pub(super) struct Script<'a> {
 }
 
 impl<'a> Script<'a> {
-    pub(super) fn new(
-        ground: &'a Ground<'a>,
-        request: &'a Request,
-        prepared: &'a Prepared,
-    ) -> Self {
+    pub(super) fn new(ground: &'a Ground<'a>, prepared: &'a Prepared) -> Self {
         Script {
             ground,
-            request,
             prepared,
             canaries: Canaries::new(ground.wires()),
             minority: None,
@@ -286,7 +280,7 @@ impl<'a> Script<'a> {
 
     async fn stay_with(&mut self, node: &NodeName) -> Result<()> {
         let seats = &self.prepared.hit.seats;
-        if self.request.fault == Fault::Partition {
+        if self.prepared.hit.fault == Fault::Partition {
             // Canaries do not reach a node that is cut off.
             self.minority = Some(Minority::start(self.ground, node, seats).await?);
             return Ok(());
@@ -298,10 +292,9 @@ impl<'a> Script<'a> {
 
     /// Begins to watch every node but those that are about to be hit.
     async fn watch(&mut self, hit: &[NodeName]) {
-        let plot = self.plot(hit, self.request.fault != Fault::Replica);
-        let living: Vec<NodeName> = plot.living.iter().cloned().collect();
+        let plot = self.plot(hit, self.prepared.hit.fault != Fault::Replica);
         self.watching = Some(Watching {
-            watch: Watch::start(&self.prepared.scene, &living, &self.ground.wires()),
+            watch: Watch::start(&self.prepared.scene, &plot.living, &self.ground.wires()),
             story: Story::new(plot),
             ticks: interval(TICK),
         });

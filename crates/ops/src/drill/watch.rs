@@ -4,7 +4,10 @@
 use crate::failover::scene::Scene;
 use rcluster_core::{failover::words::Glance, node::NodeName, snapshot::Member};
 use rcluster_wire::Wire;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -41,7 +44,7 @@ impl Watch {
     /// Watches these nodes.
     pub(super) fn start(
         scene: &Scene,
-        nodes: &[NodeName],
+        nodes: &BTreeSet<NodeName>,
         wire: &impl Fn() -> Box<dyn Wire>,
     ) -> Self {
         let (tell, looks) = mpsc::unbounded_channel();
