@@ -13,11 +13,24 @@ use rcluster_runtime::{
     Signal,
     faults::{self, partition_of},
 };
-use std::time::{Duration, Instant};
-use tokio::time::sleep;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{sync::Mutex, time::sleep};
+
+/// Locked while nodes are being hit. A drill is interrupted only between blows: a signal that is under
+/// way would reach its node after that was brought back.
+pub(super) type Striking = Arc<Mutex<()>>;
 
 /// Hits these nodes, all at once.
-pub(super) async fn strike(ground: &Ground<'_>, how: Blow, nodes: &[NodeName]) -> Result<()> {
+pub(super) async fn strike(
+    ground: &Ground<'_>,
+    striking: &Striking,
+    how: Blow,
+    nodes: &[NodeName],
+) -> Result<()> {
+    let _striking = striking.lock().await;
     let (runtime, name) = (ground.context.runtime, ground.name());
     let faults = faults::of(runtime)?;
     let all = nodes.iter().map(async |node| match how {
@@ -38,13 +51,18 @@ pub(super) async fn strike(ground: &Ground<'_>, how: Blow, nodes: &[NodeName]) -
 }
 
 /// Freezes and thaws a node in turn, and measures how long it was really frozen.
-pub(super) async fn stutter(ground: &Ground<'_>, node: &NodeName, duty: Duty) -> Result<Slowed> {
+pub(super) async fn stutter(
+    ground: &Ground<'_>,
+    striking: &Striking,
+    node: &NodeName,
+    duty: Duty,
+) -> Result<Slowed> {
     let faults = faults::of(ground.context.runtime)?;
     let start = Instant::now();
     let (mut turns, mut frozen, mut longest) = (0, Duration::ZERO, Duration::ZERO);
     while start.elapsed() < Duration::from_millis(duty.lasts_ms) {
         let begin = Instant::now();
-        strike(ground, Blow::Freeze, std::slice::from_ref(node)).await?;
+        strike(ground, striking, Blow::Freeze, std::slice::from_ref(node)).await?;
         sleep(Duration::from_millis(duty.frozen_ms)).await;
         faults.signal(ground.name(), node, Signal::Resume).await?;
         let took = begin.elapsed();

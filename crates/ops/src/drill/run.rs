@@ -98,9 +98,14 @@ async fn play(
 ) -> (Record, Vec<Lane>, Result<()>) {
     let stages = prepared.outline.plan.stages.split_last();
     let mut script = Script::new(ground, prepared);
+    let striking = script.striking.clone();
+    let stopped = async {
+        stop.wanted().await;
+        striking.lock().await
+    };
     let outcome = tokio::select! {
         outcome = script.play(stages.map_or(&[], |(_, stages)| stages)) => outcome,
-        () = stop.wanted() => Err(interrupted()),
+        _between_blows = stopped => Err(interrupted()),
     };
     if let Err(error) = &outcome {
         if !was_interrupted(error) {

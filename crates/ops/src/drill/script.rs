@@ -1,7 +1,7 @@
 //! Carrying out the plan of a drill, and watching what comes of it.
 
 use super::{
-    fault,
+    fault::{self, Striking},
     minority::{self, Minority},
     prepare::Prepared,
     watch::{Look, Watch},
@@ -107,6 +107,7 @@ pub(super) struct Script<'a> {
     pub(super) record: Record,
     /// Who leads the shard before the victim returns, and the synchronizations it had served by then.
     pub(super) leader: Option<(Endpoint, Syncs)>,
+    pub(super) striking: Striking,
     watching: Option<Watching>,
     began: Instant,
     phase: String,
@@ -124,6 +125,7 @@ impl<'a> Script<'a> {
                 ..Record::default()
             },
             leader: None,
+            striking: Striking::default(),
             watching: None,
             began: Instant::now(),
             phase: String::new(),
@@ -323,7 +325,7 @@ impl<'a> Script<'a> {
 
     async fn strike(&mut self, how: Blow, nodes: &[NodeName]) -> Result<()> {
         let now = self.announce(how, nodes);
-        fault::strike(self.ground, how, nodes).await?;
+        fault::strike(self.ground, &self.striking, how, nodes).await?;
         if self.record.inject == Some(now) {
             self.record.inject_took = now.elapsed();
         }
@@ -352,8 +354,8 @@ impl<'a> Script<'a> {
             duty.frozen_ms + duty.running_ms,
             Duration::from_millis(duty.lasts_ms).as_secs_f64()
         ));
-        let ground = self.ground;
-        let stutter = fault::stutter(ground, node, duty);
+        let (ground, striking) = (self.ground, self.striking.clone());
+        let stutter = fault::stutter(ground, &striking, node, duty);
         tokio::pin!(stutter);
         let slowed = loop {
             tokio::select! {
