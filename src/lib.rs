@@ -9,6 +9,7 @@
 //! | `rcluster_testkit` | nodes that exist in memory only, for tests | get into the binary |
 //! | [`cli`] | arguments, settings, one file per command | reach a node |
 //! | [`output`] | the only place that prints | change anything |
+//! | [`grid`] | the table of nodes that `status` and `monitor` show | print |
 //! | [`tui`] | the live screen of `monitor` | ask a node |
 //!
 //! Which crate may name which is in each `Cargo.toml`, and `tests/it/architecture.rs` holds it.
@@ -26,5 +27,6 @@
 //! - A secret is never an argument, a log line, a JSON field or an audit record.
 
 pub mod cli;
+pub mod grid;
 pub mod output;
 pub mod tui;

@@ -1,4 +1,4 @@
-//! The arguments as they are typed. What they mean together is `settings`' question.
+//! The arguments as they are typed; `settings` decides what they mean together.
 
 use super::command::{Command, GROUPS};
 use clap::{ArgAction, Args, CommandFactory, Parser, ValueEnum, builder::Styles};
@@ -6,6 +6,7 @@ use rcluster_core::{
     node::NodeName,
     spec::{Access, ClusterName, PortChoice},
 };
+use rcluster_ops::cluster::handle::Purpose;
 use std::{convert::Infallible, fmt::Write as _, net::IpAddr, path::PathBuf};
 
 const AFTER: &str = "\
@@ -43,7 +44,7 @@ pub(super) struct Global {
     /// The spec; else rcluster.yaml from here upward, else the defaults
     #[arg(short, long, global = true, value_name = "FILE", env = "RCLUSTER_FILE")]
     pub(super) file: Option<PathBuf>,
-    /// The cluster's name, over the spec's
+    /// The cluster's name, instead of the spec's
     #[arg(
         short,
         long,
@@ -88,7 +89,7 @@ pub(super) struct Global {
         hide_default_value = true
     )]
     pub(super) progress: ProgressArg,
-    /// Confirm what would be asked
+    /// Answer yes to every question
     #[arg(short, long, global = true)]
     pub(super) yes: bool,
     /// Never ask: refuse what would need an answer
@@ -106,12 +107,23 @@ pub(super) struct Global {
         hide_default_value = true
     )]
     pub(super) color: ColourArg,
-    /// Only errors
+    /// Print only errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
-    /// Where the time went; twice: every step
+    /// Show where the time went; twice: every step
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(super) verbose: u8,
+}
+
+impl Global {
+    /// Why the cluster is looked up: `--dry-run` only looks.
+    pub(super) fn purpose(&self) -> Purpose {
+        if self.dry_run {
+            Purpose::Look
+        } else {
+            Purpose::Change
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -166,7 +178,7 @@ pub(super) struct SpecFlags {
     pub(super) redis_server: Option<String>,
 }
 
-/// The name of a node. Whether there is such a node is not known yet.
+/// The name of a node, whether or not there is such a node.
 #[expect(clippy::unnecessary_wraps, reason = "clap wants a Result")]
 pub(super) fn node_name(text: &str) -> Result<NodeName, Infallible> {
     Ok(NodeName::new(text))

@@ -1,4 +1,4 @@
-//! Before data is deleted: the cluster's name is typed on a terminal; elsewhere `--yes` is needed.
+//! Asks before data is deleted: on a terminal for the cluster's name; elsewhere `--yes` is needed.
 
 use super::args::Global;
 use rcluster_core::{
@@ -10,11 +10,8 @@ use rcluster_core::{
 use rcluster_ops::{cluster::handle::Cluster, unsaved};
 use std::io::{IsTerminal, Write};
 
-/// Proof that a destruction was confirmed: operations that destroy cannot be reached without it.
-pub(super) struct Confirmed(());
-
-/// Asks before nodes end that save nothing, if they hold keys. Where they cannot be asked it is as if
-/// they held none.
+/// Asks before nodes are ended that hold keys and save nothing. Nodes that do not answer are taken
+/// to hold none.
 pub(super) async fn unsaved(
     global: &Global,
     cluster: &Cluster,
@@ -30,10 +27,10 @@ pub(super) async fn unsaved(
         "`{verb}` loses {} of cluster {name}: its nodes save nothing (`appendonly: \"no\"`, no save points)",
         count(usize::try_from(keys).unwrap_or(usize::MAX), "key")
     );
-    confirm(global, name, &what).await.map(drop)
+    confirm(global, name, &what).await
 }
 
-/// What `verb` deletes, with the keys counted as far as the nodes answer.
+/// What `verb` deletes, with the number of keys, as far as nodes answer.
 pub(super) async fn deletes(cluster: &Cluster, verb: &str) -> String {
     let what = format!(
         "`{verb}` deletes all data of cluster {}",
@@ -49,9 +46,9 @@ pub(super) async fn deletes(cluster: &Cluster, verb: &str) -> String {
 }
 
 /// Asks for a confirmation of `what`.
-pub(super) async fn confirm(global: &Global, name: &ClusterName, what: &str) -> Result<Confirmed> {
+pub(super) async fn confirm(global: &Global, name: &ClusterName, what: &str) -> Result<()> {
     if global.yes || global.dry_run {
-        return Ok(Confirmed(()));
+        return Ok(());
     }
     let asked = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if global.no_input || !asked {
@@ -59,7 +56,7 @@ pub(super) async fn confirm(global: &Global, name: &ClusterName, what: &str) -> 
             .hint("add --yes to confirm it without being asked"));
     }
     let prompt = format!("{what}.\nType the cluster's name ({name}) to confirm: ");
-    // On a thread of its own, so that Ctrl-C is answered meanwhile.
+    // On a thread of its own, so that Ctrl-C works meanwhile.
     let typed = tokio::task::spawn_blocking(move || {
         let mut stderr = std::io::stderr();
         write!(stderr, "{prompt}").and_then(|()| stderr.flush())?;
@@ -71,7 +68,7 @@ pub(super) async fn confirm(global: &Global, name: &ClusterName, what: &str) -> 
     .map_err(|error| Error::failed("asking").source(error))?
     .map_err(|error| Error::failed("asking").source(error))?;
     if typed.trim() == name.as_str() {
-        return Ok(Confirmed(()));
+        return Ok(());
     }
     Err(Error::refused("that is not its name; nothing was touched"))
 }

@@ -1,4 +1,4 @@
-//! The command line: arguments as typed, settings resolved once, one thin file per command.
+//! The command line: arguments as typed, settings decided once, a file for each command.
 
 mod args;
 mod command;
@@ -23,14 +23,14 @@ use rcluster_core::{
 use rcluster_ops::{drill::Stop, signals::Signals};
 use std::{ffi::OsString, process::ExitCode};
 
-/// The exit code of a check that found something wanting.
+/// How a command ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// Exit 0.
+    /// Exit 0: all is well.
     Fine,
-    /// Exit 4.
+    /// Exit 4: a check found something wrong.
     Wanting,
-    /// Exit 130, without a word: Ctrl-C is how it ends.
+    /// Exit 130 without a message: the command ends by Ctrl-C.
     Interrupted,
     /// The exit code of a command that was run.
     Exit(u8),
@@ -47,8 +47,8 @@ pub fn main() -> ExitCode {
     let cli = match typed.and_then(|typed| Cli::from_arg_matches(&typed)) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are results; everything else is a usage error (2). A reader that
-            // went away is not worth a word.
+            // Help and version are results; everything else is a usage error (2). It is no error if
+            // nobody reads them.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() {
                 Kind::Usage.exit_code()
@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
         interrupt,
         cli.command.run(&cli.global, screen),
     ));
-    // A prompt may still be waiting for a line; nobody needs it any more.
+    // A prompt may still be waiting for a line.
     runtime.shutdown_background();
     match outcome {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
@@ -92,7 +92,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Which cluster was named on the command line: what a hint says is to be about it.
+/// The cluster that was named on the command line; hints are for that one.
 fn about(global: &Global) -> Option<About> {
     let seed = global.seed.first().cloned().map(About::Seed);
     let name = || {
@@ -110,7 +110,7 @@ fn about(global: &Global) -> Option<About> {
     seed.or_else(name).or_else(file)
 }
 
-/// Behind `logs`, `-f` is what it is to tail and to docker compose; in front of it, the spec.
+/// After `logs`, `-f` means `--follow`, as in tail and docker compose; before it, it is the spec.
 fn followed(mut words: Vec<OsString>) -> Vec<OsString> {
     let text: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
     let logs = typed::command(&text).filter(|at| text[*at] == "logs");
@@ -122,8 +122,8 @@ fn followed(mut words: Vec<OsString>) -> Vec<OsString> {
     words
 }
 
-/// A signal ends the work where it stands: every operation is made to be run again. Only what
-/// leaves something behind that running it again would not remove hears signals itself.
+/// A signal ends the work at once, since every operation can be run again. Only commands that leave
+/// something behind that running them again would not remove handle signals themselves.
 async fn interruptible(
     interrupt: Interrupt,
     work: impl Future<Output = Result<Verdict>>,
@@ -144,7 +144,7 @@ async fn interruptible(
         .hint("nothing is lost: run the same command again and it goes on from here"))
 }
 
-/// The first signal asks the work to bring back what it broke; a second one ends it where it stands.
+/// The first signal asks the work to restore what it broke; the second one ends it at once.
 async fn attended(
     screen: Screen,
     work: impl AsyncFnOnce(Stop) -> Result<Verdict>,
@@ -189,7 +189,7 @@ fn screen(cli: &Cli) -> Screen {
     )
 }
 
-/// A line to stderr that is neither progress nor a failure.
+/// Prints a line to stderr that is neither progress nor a failure.
 fn say(screen: Screen, text: &str) {
     if !screen.quiet {
         tell(text);

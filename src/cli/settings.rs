@@ -1,4 +1,4 @@
-//! What was asked for, resolved once: flags over `RCLUSTER_*` environment over spec over defaults.
+//! Decides what was asked for: flags over `RCLUSTER_*` environment over spec over defaults.
 
 use super::args::{Global, RuntimeArg, SpecFlags};
 use crate::output::screen::tell;
@@ -26,12 +26,12 @@ use std::{
 /// The spec as it was found, before flags.
 struct Base {
     spec: Spec,
-    /// Beside which file an `.env` and relative paths are looked for.
+    /// The folder of the spec, for an `.env` and relative paths.
     folder: Option<PathBuf>,
     remembered: Option<Remembered>,
 }
 
-/// Everything a command on a cluster needs, be it ours or behind seeds.
+/// All that a command needs to find a cluster, one of ours or one behind seeds.
 pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
     let state = State::locate()?;
     if !global.seed.is_empty() {
@@ -46,7 +46,7 @@ pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
     spec_file::check(&spec)?;
     let password = match (typed_password(global)?, &folder, &remembered) {
         (Some(password), ..) => Some(password),
-        // What is remembered of the spec is remembered of its password too, wherever this is run.
+        // If the spec is the remembered one, its password is remembered too.
         (None, None, Some(_)) => state.password(&spec.name)?,
         (None, folder, _) => match spec_password(global, &spec, folder.as_deref())? {
             Some(password) => Some(password),
@@ -64,8 +64,8 @@ pub(super) fn request(global: &Global, flags: &SpecFlags) -> Result<Request> {
     })
 }
 
-/// Of a cluster that rcluster did not start: of a spec that is named or found only the thresholds of
-/// `test` count.
+/// The request for a cluster that rcluster did not start. Of a spec that is named or found, only
+/// the thresholds of `test` count.
 fn behind_seeds(global: &Global, state: State) -> Result<Request> {
     let (seeds, login) = seeds(global)?;
     let mut spec = Spec::default();
@@ -83,8 +83,8 @@ fn behind_seeds(global: &Global, state: State) -> Result<Request> {
     })
 }
 
-/// A cluster of its own for one command: the spec that is found, else the defaults, under a name
-/// and on ports that nobody has.
+/// The request for a new cluster for one command: by the spec that is found, else the defaults,
+/// with a name and ports that no other cluster has.
 pub(super) fn fresh(global: &Global, flags: &SpecFlags, command: &[OsString]) -> Result<Request> {
     let state = State::locate()?;
     let found = found(global)?;
@@ -100,7 +100,7 @@ pub(super) fn fresh(global: &Global, flags: &SpecFlags, command: &[OsString]) ->
     spec.name = run::name(&state, base);
     spec_file::check(&spec)?;
     let password = password(global, &spec, folder.as_deref())?;
-    // The arguments of somebody else's command may be secret.
+    // The arguments of the command may be secret, so only its name is kept.
     let program = command.first().map(|word| word.to_string_lossy());
     let argv = ["rcluster", "run", "--", &program.unwrap_or_default()].map(str::to_owned);
     Ok(Request {
@@ -131,7 +131,7 @@ pub(super) fn spec(global: &Global, flags: &SpecFlags) -> Result<(Spec, Option<S
     Ok((spec, password))
 }
 
-/// A spec file, if one is named or found and is about the cluster that was asked for; else what is
+/// The spec file, if one is named or found and has the name that was asked for; else what is
 /// remembered of that cluster; else the defaults.
 fn base(global: &Global, state: &State) -> Result<Base> {
     let from_file = found(global)?;
@@ -158,7 +158,7 @@ fn base(global: &Global, state: &State) -> Result<Base> {
     })
 }
 
-/// The spec file that is named, else the nearest one from here upward, and where it lies.
+/// The spec file that is named, else the nearest one from here upward, with its folder.
 fn found(global: &Global) -> Result<Option<(Spec, PathBuf)>> {
     let found = match &global.file {
         Some(path) => Some(path.clone()),
@@ -180,7 +180,7 @@ fn folder_of(path: &Path) -> PathBuf {
 }
 
 fn override_with(spec: &mut Spec, global: &Global, flags: &SpecFlags) {
-    // Destructured so that a new flag is noticed here.
+    // Destructured, so that the compiler points here when there is a new flag.
     let SpecFlags {
         shards,
         replicas,
@@ -213,7 +213,7 @@ pub(super) fn set<T>(field: &mut T, flag: Option<T>) {
     }
 }
 
-/// What is typed or in the environment, else what the spec names.
+/// The password that was typed or is in the environment, else the one that the spec names.
 fn password(global: &Global, spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
     match typed_password(global)? {
         Some(password) => Ok(Some(password)),
@@ -221,7 +221,7 @@ fn password(global: &Global, spec: &Spec, folder: Option<&Path>) -> Result<Optio
     }
 }
 
-/// `--password-file`, then `REDIS_PASSWORD`.
+/// The password of `--password-file`, else `REDIS_PASSWORD`.
 fn typed_password(global: &Global) -> Result<Option<Secret>> {
     if let Some(path) = &global.password_file {
         return password_file(global, path);
@@ -235,10 +235,11 @@ fn typed_password(global: &Global) -> Result<Option<Secret>> {
     }
 }
 
-/// The spec's `password_file`, then `.env` beside the spec (or here, without one).
+/// The password of the spec's `password_file`, else of the `.env` beside the spec (or here, without
+/// one).
 fn spec_password(global: &Global, spec: &Spec, folder: Option<&Path>) -> Result<Option<Secret>> {
     if let Some(path) = &spec.password_file {
-        // Relative to the spec that names it.
+        // The path is relative to the spec.
         return password_file(global, &folder.unwrap_or(Path::new(".")).join(path));
     }
     dotenv::password(folder.unwrap_or(Path::new(".")))
@@ -252,7 +253,7 @@ fn password_file(global: &Global, path: &Path) -> Result<Option<Secret>> {
     Ok(password)
 }
 
-/// Seeds, and as whom they are spoken to: the user that they name, with the password that was given.
+/// The seeds, and the login for them: the user that they name, with the password that was given.
 fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Login)> {
     let mut endpoints = Vec::new();
     let mut user = None;
@@ -291,7 +292,7 @@ fn seeds(global: &Global) -> Result<(Vec<Endpoint>, Login)> {
     Ok((endpoints, Login::of(user, password)))
 }
 
-/// What was typed. Nothing on rcluster's command line is secret: passwords come by file or environment.
+/// The command line. It holds no secret: passwords come from files or the environment.
 fn argv() -> Vec<String> {
     let mut argv: Vec<String> = std::env::args_os()
         .map(|arg| arg.to_string_lossy().into_owned())

@@ -1,4 +1,4 @@
-//! `doctor` for a person: a line for each check, and more only where something is to be done.
+//! `doctor` for a person: a line for each check, and more where something has to be done.
 
 use console::style;
 use rcluster_core::{
@@ -8,14 +8,14 @@ use rcluster_core::{
 use rcluster_ops::doctor::Report;
 use std::fmt::Write as _;
 
-/// Before the second column: `  FAIL  `.
+/// The width of the first column: `  FAIL  `.
 const INDENT: usize = 8;
 
-/// Narrower than this, words would be broken.
+/// On a narrower terminal, lines are not folded.
 const NARROW: usize = 50;
 
-/// All checks, by group, and how many came out how. `all`: with what is wanted, and why, of all.
-/// `columns`: how wide the terminal is.
+/// All checks by group, and how many came out how. With `all`, each check has what is wanted, and
+/// why. `columns` is the width of the terminal.
 pub fn report(report: &Report, all: bool, columns: Option<usize>) -> String {
     let cluster = &report.cluster;
     let running = match cluster.running {
@@ -56,13 +56,13 @@ pub fn report(report: &Report, all: bool, columns: Option<usize>) -> String {
     text
 }
 
-/// Its group is above it.
+/// The id without its group, which stands above.
 fn name(finding: &Finding) -> &'static str {
     let text = finding.id.text();
     text.rsplit('.').next().unwrap_or(text)
 }
 
-/// A finding's lines, each with how far what is left of it is indented on the next.
+/// The lines of a finding, each with the indent for its continuation.
 fn one(finding: &Finding, width: usize, all: bool) -> Vec<(String, usize)> {
     let word = finding.verdict.word();
     let word = match finding.verdict {
@@ -72,7 +72,7 @@ fn one(finding: &Finding, width: usize, all: bool) -> Vec<(String, usize)> {
         Verdict::Skip => style(word).dim(),
         Verdict::CouldNotCheck => style(word).magenta().bold(),
     };
-    // Padded by hand: the width of a styled word counts its colours.
+    // Padded here, because the width of a styled word would count its colour codes.
     let pad = " ".repeat(6usize.saturating_sub(finding.verdict.word().len()));
     let wanting = !matches!(finding.verdict, Verdict::Pass | Verdict::Skip);
     let measured = match (finding.verdict, &finding.why) {
@@ -101,7 +101,7 @@ fn one(finding: &Finding, width: usize, all: bool) -> Vec<(String, usize)> {
     lines
 }
 
-/// Folds a line between words; what follows is indented.
+/// Folds a line between words; its continuation is indented.
 fn folded(line: &str, indent: usize, columns: Option<usize>) -> String {
     let Some(columns) = columns.filter(|columns| *columns >= NARROW) else {
         return line.to_owned();

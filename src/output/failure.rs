@@ -1,4 +1,4 @@
-//! An error, as a person or a program reads it: a short cause, the node's last lines, a hint.
+//! Errors for a person or a program: a short cause, the node's last lines, a hint.
 
 use super::{
     harmless::harmless,

@@ -1,9 +1,9 @@
-//! What is printed cannot steer a terminal, whoever wrote it.
+//! Makes text harmless for a terminal, whoever wrote it.
 
 use std::borrow::Cow;
 
-/// The text without anything that a terminal would obey, whether a node, a file or a log wrote it:
-/// line ends and tabs stay and, where `colours` are shown, colours.
+/// The text without characters that a terminal acts on. Line ends and tabs stay and, with
+/// `colours`, colours.
 pub(super) fn harmless(text: &str, colours: bool) -> Cow<'_, str> {
     if !text.contains(steers) {
         return text.into();
@@ -17,7 +17,8 @@ pub(super) fn harmless(text: &str, colours: bool) -> Cow<'_, str> {
         if kept == 0 {
             let mut letters = rest.chars();
             letters.next();
-            // A line may end as Windows and INFO end it.
+            // A line may end with `\r
+            // `, as in INFO.
             if !rest.starts_with("\r\n") {
                 clean.push('\u{fffd}');
             }
@@ -31,7 +32,7 @@ pub(super) fn harmless(text: &str, colours: bool) -> Cow<'_, str> {
     clean.into()
 }
 
-/// Control characters of both sets, and what turns the direction of writing.
+/// Control characters, and characters that change the writing direction.
 fn steers(letter: char) -> bool {
     match letter {
         '\t' | '\n' => false,
@@ -40,7 +41,7 @@ fn steers(letter: char) -> bool {
     }
 }
 
-/// How long the colour is (`ESC [ … m`) that this begins with; 0: it begins with something else.
+/// The length of the colour code (`ESC [ … m`) at the beginning; 0 if there is none.
 fn colour(text: &str) -> usize {
     let Some(rest) = text.strip_prefix("\u{1b}[") else {
         return 0;

@@ -1,4 +1,4 @@
-//! Log lines with the node that wrote them in front.
+//! Log lines, with the node's name in front.
 
 use super::{
     harmless::harmless,
@@ -12,7 +12,7 @@ use rcluster_core::{
 use serde_json::json;
 use std::ops::ControlFlow;
 
-/// One for each node, in turn; red and yellow are left to trouble.
+/// The colours of nodes, in turn; red and yellow are for trouble.
 const COLOURS: [Color; 6] = [
     Color::Cyan,
     Color::Green,
@@ -43,7 +43,7 @@ impl Lines {
         }
     }
 
-    /// Prints a line; breaks when nobody reads any more.
+    /// Prints a line; breaks if nobody reads any more.
     pub fn show(
         &self,
         node: &NodeName,

@@ -73,7 +73,7 @@ fn server(server: &Server) -> String {
     format!("{}  {}{silent}", server.name, server.endpoint)
 }
 
-/// A row for each run, and what could not be read.
+/// A row for each run, and a warning about lines that cannot be read.
 pub fn history(history: &History) -> String {
     if history.runs.is_empty() && history.damaged.is_empty() {
         return format!("nothing was changed in {} yet\n", history.cluster);
@@ -119,7 +119,7 @@ fn result(run: &Run) -> String {
     }
 }
 
-/// What was typed, so that it can be typed again.
+/// The command in a form that can be typed again.
 fn command(run: &Run) -> String {
     let words: Vec<String> = run.argv.iter().map(|word| quoted(word)).collect();
     words.join(" ")

@@ -1,4 +1,4 @@
-//! `monitor` where no person watches: a line per sample, events below it, or a document a line.
+//! `monitor` without a screen: a line or a JSON document for each sample, with its events.
 
 use super::screen::{Reader, Screen, print_to};
 use console::style;

@@ -1,4 +1,4 @@
-//! Listeners: what an operation tells, as a spinner, as plain lines, as JSON lines, or not at all.
+//! Listeners that show events as a spinner, as plain lines, as JSON lines, or not at all.
 
 use super::{
     harmless::harmless,
@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A stage that is over and how long it took.
+/// A stage that is over.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Phase {
     /// What it was for.
@@ -22,7 +22,7 @@ pub struct Phase {
     pub millis: u64,
 }
 
-/// Shows events as they come and remembers where the time went.
+/// Shows events as they come, and remembers how long each stage took.
 pub struct Progress {
     screen: Screen,
     start: Instant,
@@ -49,7 +49,7 @@ impl Progress {
         }
     }
 
-    /// Since it began.
+    /// The time since it began.
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
@@ -62,7 +62,7 @@ impl Progress {
             .clone()
     }
 
-    /// Takes the spinner off the screen.
+    /// Removes the spinner from the screen.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

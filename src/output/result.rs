@@ -1,4 +1,4 @@
-//! What a command ends with: a few lines for a person, a document for a program.
+//! The end of a command: a few lines for a person, a document for a program.
 
 use super::{
     progress::Progress,
@@ -94,7 +94,7 @@ fn past(verb: &str) -> &'static str {
     }
 }
 
-/// Every node at the address that clients are told.
+/// The endpoints that clients are told.
 fn reach(launch: &Launch, outcome: &Outcome) -> Vec<Endpoint> {
     match launch.access {
         Access::Host => outcome.endpoints.clone(),
@@ -142,7 +142,7 @@ pub fn plan(screen: Screen, plan: &Plan) -> Result<()> {
     show(screen, &text, &document)
 }
 
-/// The stages of a plan with their steps, and what each waits for.
+/// The stages of a plan with their steps and goals.
 pub fn stages(plan: &Plan) -> String {
     let mut text = String::new();
     for stage in &plan.stages {
@@ -234,7 +234,7 @@ fn named(launch: &Launch) -> String {
 }
 
 /// The end of `image build`.
-pub fn image_built(screen: Screen, built: &image::Built) -> Result<()> {
+pub fn image_built(screen: Screen, built: &image::BuiltImage) -> Result<()> {
     let text = format!(
         "{} built: Redis {}, {}\n\nnext:\n  rcluster up --runtime docker --image {0}\n",
         built.image,
@@ -245,7 +245,7 @@ pub fn image_built(screen: Screen, built: &image::Built) -> Result<()> {
 }
 
 /// The end of `image check`.
-pub fn image_checked(screen: Screen, check: &image::Checked) -> Result<()> {
+pub fn image_checked(screen: Screen, check: &image::ImageCheck) -> Result<()> {
     let version = check.redis_version.as_deref().unwrap_or("not known");
     let text = match (check.present, check.usable()) {
         (false, _) => format!("{}: not on this engine\n", check.image),

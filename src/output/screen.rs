@@ -34,7 +34,7 @@ pub enum ProgressForm {
     Quiet,
 }
 
-/// What was asked of the output, resolved once.
+/// How output is shown, decided once for each run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Screen {
     /// Results as JSON.
@@ -47,12 +47,13 @@ pub struct Screen {
     pub quiet: bool,
     /// Columns of the terminal at stdout; `None` in a pipe, where nothing has to fit.
     pub width: Option<usize>,
-    /// Whether somebody sits at stderr.
+    /// Whether a person is at stderr.
     pub person: bool,
 }
 
 impl Screen {
-    /// Resolves what was asked for against what there is, and switches colour on or off for good.
+    /// Decides from what was asked for and what there is; switches colour on or off for the whole
+    /// run.
     pub fn new(
         json: bool,
         progress: ProgressForm,
@@ -89,14 +90,14 @@ impl Screen {
     }
 }
 
-/// How wide the terminal is that stdout goes to, if it is one.
+/// The width of the terminal at stdout, if there is one.
 pub fn columns() -> Option<usize> {
     let size = console::Term::stdout().size_checked();
     size.map(|(_, columns)| usize::from(columns))
 }
 
 impl Screen {
-    /// Whether a person sits before a whole terminal, keys and all, and wants no document.
+    /// Whether there is a terminal with a person at it that can be drawn on.
     pub fn can_be_drawn_on(self) -> bool {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         !self.json && !dumb && io::stdout().is_terminal() && io::stdin().is_terminal()
@@ -108,7 +109,7 @@ impl Screen {
     }
 }
 
-/// Whether anybody still reads what is written to stdout.
+/// Whether somebody still reads stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
     /// Somebody does.
@@ -117,17 +118,17 @@ pub enum Reader {
     Gone,
 }
 
-/// Writes to stdout. A reader that went away is not an error worth a word.
+/// Writes to stdout. If the reader is gone, that is no error.
 pub fn print(text: &str) -> io::Result<()> {
     print_to(text).map(drop)
 }
 
-/// Writes to stdout, and says whether it makes sense to go on.
+/// Writes to stdout, and says whether anybody still reads it.
 pub fn print_to(text: &str) -> io::Result<Reader> {
     write(&harmless(text, console::colors_enabled()))
 }
 
-/// Draws a frame: its own escapes move the cursor, and its lines are `harmless` already.
+/// Draws a frame, which may contain escapes that move the cursor; its lines are `harmless` already.
 pub fn draw(frame: &str) -> io::Result<Reader> {
     write(frame)
 }
@@ -144,7 +145,7 @@ fn write(text: &str) -> io::Result<Reader> {
     }
 }
 
-/// Writes a line to stderr; if that fails there is nobody to tell.
+/// Writes a line to stderr; an error is ignored, because there is nobody to tell.
 pub fn tell(text: &str) {
     let text = harmless(text, console::colors_enabled_stderr());
     let _ = writeln!(io::stderr().lock(), "{text}");
@@ -160,7 +161,7 @@ pub fn seconds(duration: Duration) -> String {
     }
 }
 
-/// Ends when nobody reads stdout any more, which a command that prints seldom would not notice.
+/// Ends when nobody reads stdout any more. A command that prints seldom would not notice by itself.
 pub async fn reader_gone() {
     let gone = || {
         let stdout = io::stdout();

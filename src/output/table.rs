@@ -1,26 +1,26 @@
 //! `status` and `list` for a person.
 
 use super::screen::seconds;
-use comfy_table::{CellAlignment, Table, presets::NOTHING};
-use console::style;
+use crate::grid::{Grid, Row, Tone, View};
+use comfy_table::{Table, presets::NOTHING};
+use console::{Alignment, pad_str, style};
 use rcluster_core::{
     judge::{Problem, Severity, State},
-    node::Role,
     slot::SLOTS,
     text::{
         count::{count, part},
-        human::{age, bytes},
+        human::age,
     },
 };
 use rcluster_ops::{
     list::Listing,
-    status::{NodeStatus, ShardStatus, Status, expected},
+    status::{Status, expected},
 };
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// A verdict line, a row per node grouped by shard, and what is wrong. Columns that do not fit into
-/// `width` are left out, the least important first.
+/// A line with the verdict, a row for each node, and the problems. Columns that do not fit into
+/// `width` are left out (see [`crate::grid`]).
 pub fn status(status: &Status, width: Option<usize>) -> String {
     let mut text = verdict(status);
     text.push_str("\n\n");
@@ -39,8 +39,8 @@ pub fn status(status: &Status, width: Option<usize>) -> String {
     text
 }
 
-/// The same where there are only so many lines: a line for each of the worst problems, above the
-/// table, which is what is cut off.
+/// The same in at most `lines` lines: the worst problems, a line each, are above the table, which
+/// is cut off.
 pub fn status_within(status: &Status, width: usize, lines: usize) -> Vec<String> {
     let whole: Vec<String> = self::status(status, Some(width))
         .lines()
@@ -101,159 +101,48 @@ pub fn verdict(status: &Status) -> String {
     )
 }
 
-/// The columns, and which go first where the terminal is too narrow for all of them (higher: sooner;
-/// 0: never).
-const COLUMNS: [(&str, u8); 15] = [
-    ("SHARD", 0),
-    ("NODE", 0),
-    ("ENDPOINT", 0),
-    ("ROLE", 0),
-    ("STATE", 0),
-    ("SLOTS", 1),
-    ("KEYS", 2),
-    ("MEMORY", 5),
-    ("OPS/S", 6),
-    ("CLIENTS", 8),
-    ("HIT", 9),
-    ("LINK", 3),
-    ("LAG", 4),
-    ("UPTIME", 7),
-    ("VERSION", 10),
-];
-
-/// Columns that hold numbers.
-const NUMBERS: [&str; 7] = ["KEYS", "MEMORY", "OPS/S", "CLIENTS", "HIT", "LAG", "UPTIME"];
-
 /// The table, without the columns that do not fit into `width`.
 fn nodes(status: &Status, width: Option<usize>) -> String {
-    let mut last = None;
-    let rows: Vec<Vec<String>> = status
-        .nodes
+    let row = |node| Row::of_status(node, &status.shards);
+    let rows: Vec<Row<'_>> = status.nodes.iter().map(row).collect();
+    let grid = Grid::new(View::Status, &rows, width);
+    let header = grid
+        .columns
         .iter()
-        .map(|node| {
-            let shard = node
-                .shard
-                .and_then(|index| status.shards.iter().find(|shard| shard.index == index));
-            let first = node.shard.is_none() || node.shard != last;
-            last = node.shard;
-            row(node, shard, first)
-        })
-        .collect();
-    let mut droppable: Vec<u8> = COLUMNS.iter().map(|(_, rank)| *rank).collect();
-    droppable.sort_unstable();
-    loop {
-        let limit = droppable.pop().unwrap_or(0);
-        let text = table(&rows, limit);
-        let widest = text
-            .lines()
-            .map(console::measure_text_width)
-            .max()
-            .unwrap_or(0);
-        if limit == 0 || width.is_none_or(|width| widest <= width) {
-            return text;
-        }
+        .map(|(column, _)| (column.name.to_owned(), Tone::Plain));
+    let mut text = line(&grid, header);
+    for (row, cells) in rows.iter().zip(&grid.rows) {
+        let columns = grid.columns.iter().zip(cells);
+        let cells = columns.map(|((column, _), cell)| (cell.clone(), (column.tone)(row.node)));
+        text.push_str(&line(&grid, cells));
     }
+    text
 }
 
-fn table(rows: &[Vec<String>], limit: u8) -> String {
-    // Nodes that nobody named are called by their endpoints: once is enough.
-    let named = rows.iter().any(|row| !row[1].ends_with(&row[2]));
-    let shown: Vec<usize> = (0..COLUMNS.len())
-        .filter(|i| COLUMNS[*i].1 <= limit && (named || COLUMNS[*i].0 != "ENDPOINT"))
-        .collect();
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header(shown.iter().map(|i| COLUMNS[*i].0));
-    for (at, i) in shown.iter().enumerate() {
-        if let (true, Some(column)) = (NUMBERS.contains(&COLUMNS[*i].0), table.column_mut(at)) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+fn line(grid: &Grid, cells: impl Iterator<Item = (String, Tone)>) -> String {
+    let mut line = String::new();
+    for ((column, width), (cell, tone)) in grid.columns.iter().zip(cells) {
+        let side = if column.number {
+            Alignment::Right
+        } else {
+            Alignment::Left
+        };
+        let cell = pad_str(&cell, *width, side, None);
+        let painted = match tone {
+            Tone::Plain => style(cell),
+            Tone::Good => style(cell).green(),
+            Tone::Warning => style(cell).yellow(),
+            Tone::Bad => style(cell).red(),
+        };
+        let _ = write!(line, "{painted}{:gap$}", "", gap = View::Status.gap());
     }
-    for row in rows {
-        table.add_row(shown.iter().map(|i| &row[*i]));
-    }
-    plain(&table)
+    line.trim_end().to_owned() + "\n"
 }
 
-/// A table as lines without blanks at their ends.
+/// A table as text, without blanks at the ends of lines.
 pub(super) fn plain(table: &Table) -> String {
     let lines = table.lines();
     lines.fold(String::new(), |text, line| text + line.trim_end() + "\n")
-}
-
-fn row(node: &NodeStatus, shard: Option<&ShardStatus>, first: bool) -> Vec<String> {
-    let master = node.role == Some(Role::Master);
-    let dash = || "-".to_owned();
-    let number = |value: Option<u64>| value.map_or_else(dash, |value| value.to_string());
-    let state = match node.state {
-        "ok" => style(node.state).green(),
-        "loading" => style(node.state).yellow(),
-        _ => style(node.state).red(),
-    };
-    let slots = match shard {
-        Some(shard) if master => slots(shard),
-        _ => String::new(),
-    };
-    let lag = match (node.lag_bytes, node.lag_seconds) {
-        (Some(lag), Some(ago)) => format!("{lag} B, {ago} s"),
-        (Some(lag), None) => format!("{lag} B"),
-        _ => String::new(),
-    };
-    let name = if master || node.role.is_none() {
-        node.name.to_string()
-    } else {
-        format!("└ {}", node.name)
-    };
-    [
-        match node.shard {
-            Some(index) if first => index.to_string(),
-            _ => String::new(),
-        },
-        name,
-        node.endpoint.to_string(),
-        node.role.map_or_else(dash, |role| role.word().to_owned()),
-        state.to_string(),
-        slots,
-        number(node.keys),
-        memory(node),
-        number(node.ops_per_sec),
-        number(node.clients),
-        node.hit_ratio
-            .map_or_else(dash, |ratio| format!("{:.0}%", ratio * 100.0)),
-        node.link.unwrap_or_default().to_owned(),
-        lag,
-        node.uptime_seconds.map_or_else(dash, age),
-        node.version.clone().unwrap_or_else(dash),
-    ]
-    .into()
-}
-
-fn slots(shard: &ShardStatus) -> String {
-    let total: u32 = shard
-        .slots
-        .iter()
-        .map(|range| u32::from(range.count()))
-        .sum();
-    let share = f64::from(total) * 100.0 / f64::from(SLOTS);
-    let ranges: Vec<String> = shard
-        .slots
-        .iter()
-        .take(3)
-        .map(ToString::to_string)
-        .collect();
-    let more = if shard.slots.len() > 3 { ",…" } else { "" };
-    match total {
-        0 => "none".to_owned(),
-        _ => format!("{}{more} ({share:.0}%)", ranges.join(",")),
-    }
-}
-
-fn memory(node: &NodeStatus) -> String {
-    match (node.memory_used_bytes, node.memory_max_bytes) {
-        (Some(used), Some(0)) => bytes(used),
-        (Some(used), Some(max)) => format!("{} of {}", bytes(used), bytes(max)),
-        _ => "-".to_owned(),
-    }
 }
 
 /// All clusters.
@@ -284,7 +173,7 @@ pub fn list(listing: &Listing) -> String {
     plain(&table)
 }
 
-/// Where the time went, longest part last by order of events.
+/// How long each stage took.
 pub fn phases(phases: &[super::progress::Phase], elapsed: Duration) -> String {
     let mut text = format!("{} in all", seconds(elapsed));
     for phase in phases {
@@ -305,15 +194,16 @@ mod tests {
     use rcluster_core::judge::Id;
     use serde_json::json;
 
-    /// A master with a replica, called so.
+    /// A master and a replica with these names.
     fn status(names: [&str; 2]) -> Status {
         let node = |name: &str, port: u16, role: &str| {
+            let replica = role == "replica";
             json!({
                 "id": null, "name": name, "endpoint": format!("127.0.0.1:{port}"), "role": role,
-                "shard": 1, "up": true, "state": "ok", "link": null, "address": null, "keys": 7,
+                "shard": 1, "up": true, "state": "ok", "link": replica.then_some("up"), "address": null, "keys": 7,
                 "memory_used_bytes": 1_677_722, "memory_max_bytes": 0, "ops_per_sec": 3,
-                "clients": 1, "hit_ratio": null, "repl_offset": null, "lag_bytes": null,
-                "lag_seconds": null, "uptime_seconds": 90_000, "version": "7.0.15",
+                "clients": 1, "hit_ratio": null, "repl_offset": null, "lag_bytes": replica.then_some(128),
+                "lag_seconds": replica.then_some(1), "uptime_seconds": 90_000, "version": "7.0.15",
                 "runtime_id": null
             })
         };
@@ -337,22 +227,27 @@ mod tests {
     }
 
     #[test]
-    fn nodes_without_names_are_called_by_their_endpoints_once() {
+    fn what_goes_first_on_a_narrow_terminal_is_decided() {
         console::set_colors_enabled(false);
         let head = |names, width| {
             let text = nodes(&status(names), width);
-            let head = text.lines().next().unwrap_or_default().to_owned();
-            head.split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
+            let head = text.lines().next().unwrap_or_default();
+            let words: Vec<String> = head.split_whitespace().map(str::to_owned).collect();
+            words.join(" ")
         };
-        let all: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
-        assert_eq!(head(["node-1", "node-2"], None), all);
-        let without: Vec<&str> = all.into_iter().filter(|name| *name != "ENDPOINT").collect();
-        assert_eq!(head(["127.0.0.1:7000", "127.0.0.1:7001"], None), without);
+        let all = "SHARD NODE ENDPOINT ROLE STATE SLOTS KEYS MEMORY OPS/S HIT CLIENTS LINK LAG UPTIME VERSION";
+        let named = ["node-1", "node-2"];
+        assert_eq!(head(named, None), all);
         assert_eq!(
-            head(["node-1", "node-2"], Some(68)),
-            ["SHARD", "NODE", "ENDPOINT", "ROLE", "STATE", "SLOTS"]
+            head(named, Some(80)),
+            "SHARD NODE ENDPOINT ROLE STATE SLOTS LINK LAG"
+        );
+        assert_eq!(head(named, Some(40)), "SHARD NODE STATE LINK LAG");
+        assert_eq!(head(named, Some(1)), "NODE STATE");
+        assert_eq!(
+            head(["127.0.0.1:7000", "127.0.0.1:7001"], None),
+            all.replace(" ENDPOINT", ""),
+            "nodes without names are called by their endpoints once"
         );
     }
 

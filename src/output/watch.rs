@@ -1,4 +1,4 @@
-//! `status --watch`: redrawn in place on a terminal; elsewhere a line, or a document, at a time.
+//! `status --watch`: on a terminal it is redrawn in place, elsewhere it prints lines or documents.
 
 use super::{
     failure,
@@ -19,13 +19,13 @@ use std::{fmt::Write as _, time::Duration};
 pub struct Watch {
     screen: Screen,
     every: Duration,
-    /// Where it is redrawn; `None`: not on a terminal.
+    /// The terminal to redraw; `None`: there is none.
     term: Option<Term>,
     drawn: bool,
 }
 
 impl Watch {
-    /// For a status every so often.
+    /// For a status at this interval.
     pub fn new(screen: Screen, every: Duration) -> Self {
         let term = Term::stdout();
         let redraw = term.is_term() && screen.person && !screen.json;
@@ -37,7 +37,7 @@ impl Watch {
         }
     }
 
-    /// Shows a status, or why there is none; says whether anybody still looks.
+    /// Shows a status, or why there is none. Returns whether anybody still looks.
     pub fn show(&mut self, status: &Result<Status>) -> Result<Reader> {
         let shown = match (&self.term, self.screen.json) {
             (_, true) => print_to(&(document(status)? + "\n")),
@@ -71,7 +71,7 @@ fn document(status: &Result<Status>) -> Result<String> {
     text.map_err(|error| Error::failed("writing JSON").source(error))
 }
 
-/// The verdict and the worst problem.
+/// A line with the verdict and the worst problem.
 fn line(status: &Result<Status>) -> String {
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
     match status {
@@ -86,7 +86,7 @@ fn line(status: &Result<Status>) -> String {
     }
 }
 
-/// A screenful: every line ends with "clear what was here", so that nothing flickers.
+/// A screenful. Each line ends with the code that clears the rest of it, so that nothing flickers.
 fn frame(status: &Result<Status>, every: Duration, rows: u16, columns: u16) -> String {
     let now = jiff::Zoned::now().strftime("%H:%M:%S");
     let room = usize::from(rows.max(4)) - 1;

@@ -3,7 +3,6 @@
 //! `state` knows everything that is shown, `update` is the only thing that changes it, and a view
 //! is a function of it: no view asks a node, no update draws. Only `terminal` touches the terminal.
 
-mod column;
 pub mod run;
 mod state;
 mod terminal;

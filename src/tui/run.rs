@@ -1,4 +1,4 @@
-//! The loop: what comes in, update, draw.
+//! The loop: takes what comes in, updates the state, draws it.
 
 use super::{
     state::{Source, State},
@@ -13,7 +13,7 @@ use std::pin::{Pin, pin};
 
 type Inspection = Pin<Box<dyn Future<Output = (NodeName, Result<Details, String>)> + Send>>;
 
-/// Shows samples until a person has seen enough. `colour`: whether to use any.
+/// Shows samples until the user leaves.
 pub async fn run(feed: Feed, colour: bool) -> Result<()> {
     let inspector = feed.inspector();
     let zone = jiff::tz::TimeZone::system();
@@ -31,7 +31,7 @@ pub async fn run(feed: Feed, colour: bool) -> Result<()> {
             told = told.recv() => match told {
                 Some(Told::Key(key)) => Input::Key(key),
                 Some(Told::Resized) => Input::Resized,
-                // The terminal is gone, and nobody looks any more.
+                // The terminal is gone.
                 None => return Ok(()),
             },
             sample = samples.next(), if state.source != Source::Ended => match sample {
@@ -63,7 +63,7 @@ fn ask(inspector: Inspector, at: rcluster_core::node::Endpoint, node: NodeName) 
     Box::pin(async move { inspector.inspect(at, node).await })
 }
 
-/// The answer to the question that is under way; never, while there is none.
+/// The answer to the question that is under way; if there is none, this never ends.
 async fn asked(inspection: &mut Option<Inspection>) -> (NodeName, Result<Details, String>) {
     match inspection {
         Some(inspection) => inspection.await,

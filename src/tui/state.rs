@@ -1,6 +1,7 @@
-//! Everything that is shown, and what a person chose to see.
+//! Everything that is shown, and what a person has chosen to see.
 
-use super::{column::Column, theme::Theme};
+use super::theme::Theme;
+use crate::grid::{Column, whole};
 use rcluster_core::{
     monitor::told::{Details, Event},
     node::{Endpoint, NodeName},
@@ -14,9 +15,7 @@ const HISTORY: usize = 240;
 /// How many events the log remembers.
 const LOG: usize = 500;
 
-/// The whole state.
 pub(super) struct State {
-    /// The last sample.
     pub(super) sample: Option<Sample>,
     /// One point per sample, for the sparklines.
     pub(super) history: VecDeque<Point>,
@@ -24,31 +23,26 @@ pub(super) struct State {
     pub(super) log: VecDeque<Entry>,
     /// How many entries the log is scrolled back.
     pub(super) back: usize,
-    /// The chosen node.
     pub(super) selected: Option<NodeName>,
-    /// What the rows are ordered by; `None`: by shard.
-    pub(super) sort: Option<Column>,
-    /// Whether the order is turned round.
+    /// The column that rows are ordered by; `None`: by shard.
+    pub(super) sort: Option<&'static Column>,
+    /// Whether the order is reversed.
     pub(super) reversed: bool,
-    /// Only rows that contain this.
+    /// Only rows that contain this text are shown.
     pub(super) filter: String,
-    /// What fills the screen.
     pub(super) mode: Mode,
     /// The node that is looked into.
     pub(super) drill: Option<Drill>,
-    /// Whether new samples are held back.
+    /// The newest sample, if the screen is paused.
     pub(super) held: Option<Box<Sample>>,
-    /// Whether the screen stands still.
+    /// Whether the screen is paused.
     pub(super) paused: bool,
-    /// Where samples come from.
     pub(super) source: Source,
-    /// In whose time events are told.
+    /// The time zone of events.
     pub(super) zone: jiff::tz::TimeZone,
-    /// How things are painted.
     pub(super) theme: Theme,
 }
 
-/// Where samples come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     /// A cluster, whose nodes can be asked.
@@ -59,25 +53,20 @@ pub(super) enum Source {
     Ended,
 }
 
-/// What the keys are for.
+/// What the screen shows, which decides what keys do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// The nodes.
     Nodes,
-    /// Typing a filter.
     Filter,
-    /// One node.
     Drill,
-    /// The keys, explained; from where.
+    /// The help, over what was shown before.
     Help(Behind),
 }
 
-/// What help was called over.
+/// What was shown before the help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behind {
-    /// The nodes.
     Nodes,
-    /// One node.
     Drill,
 }
 
@@ -86,48 +75,39 @@ pub(super) enum Behind {
 pub(super) struct Point {
     /// The slowest probe of that sample, in microseconds.
     pub(super) slowest_us: u64,
-    /// Commands per second.
     pub(super) ops: u64,
 }
 
 /// An event and when it was seen.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// When.
     pub(super) at: jiff::Timestamp,
-    /// What.
     pub(super) event: Event,
 }
 
-/// A node that is looked into.
 #[derive(Debug, Clone)]
 pub(super) struct Drill {
-    /// Which.
     pub(super) node: NodeName,
-    /// What of it.
     pub(super) tab: Tab,
     /// The first line that is shown.
     pub(super) scroll: usize,
-    /// What it said last, or why it did not.
+    /// Its last answer, or why there is none.
     pub(super) details: Option<Result<Details, String>>,
 }
 
-/// What of a node.
+/// A page about a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tab {
     /// INFO.
     Info,
-    /// The slow log.
     Slow,
     /// CLIENT LIST.
     Clients,
 }
 
 impl Tab {
-    /// All of them.
     pub(super) const ALL: [Tab; 3] = [Tab::Info, Tab::Slow, Tab::Clients];
 
-    /// What stands on it.
     pub(super) fn title(self) -> &'static str {
         match self {
             Tab::Info => "INFO",
@@ -138,7 +118,6 @@ impl Tab {
 }
 
 impl State {
-    /// Nothing seen yet.
     pub(super) fn new(theme: Theme, zone: jiff::tz::TimeZone, source: Source) -> Self {
         State {
             sample: None,
@@ -159,7 +138,7 @@ impl State {
         }
     }
 
-    /// Takes in what a sample says that must not be missed, paused or not.
+    /// Keeps what must not be missed of a sample, even while the screen is paused.
     pub(super) fn note(&mut self, sample: &Sample) {
         let rates = sample.totals.rates.unwrap_or_default();
         push(
@@ -177,7 +156,7 @@ impl State {
             };
             push(&mut self.log, LOG, entry);
             if self.back > 0 {
-                // The line that is being read stays where it is.
+                // The line that is being read stays in its place.
                 self.back = (self.back + 1).min(self.log.len().saturating_sub(1));
             }
         }
@@ -203,7 +182,7 @@ impl State {
         rows
     }
 
-    /// Which row is the chosen one.
+    /// The index of the chosen row.
     pub(super) fn position(&self) -> Option<usize> {
         let selected = self.selected.as_ref()?;
         self.rows()
@@ -221,20 +200,20 @@ impl State {
             .find(|node| node.status.name == drill.node)
     }
 
-    /// Whom to ask for details; nobody in a recording.
+    /// The node to ask for details; `None` in a recording.
     pub(super) fn inspected(&self) -> Option<(NodeName, Endpoint)> {
         let node = self.drilled().filter(|_| self.source == Source::Live)?;
         Some((node.status.name.clone(), node.status.endpoint.clone()))
     }
 
-    /// When something last happened, as far as known: an event, or a start.
+    /// When something last happened, as far as known: the last event, or the last start of a node.
     pub(super) fn last_change(&self) -> Option<jiff::Timestamp> {
         let since = self.sample.as_ref().and_then(|sample| sample.cluster.since);
         self.log.back().map(|entry| entry.at).max(since)
     }
 }
 
-/// Everything of a node that a filter may name.
+/// All texts about a node that a filter searches.
 fn haystack(node: &NodeSample) -> String {
     let status = &node.status;
     let role = status.role.map_or("", rcluster_core::node::Role::word);
@@ -256,14 +235,4 @@ fn push<T>(queue: &mut VecDeque<T>, most: usize, item: T) {
         queue.pop_front();
     }
     queue.push_back(item);
-}
-
-/// A rate as a whole number.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "rates are positive and far below 2^63"
-)]
-pub(super) fn whole(rate: f64) -> u64 {
-    rate.round().max(0.0) as u64
 }

@@ -1,4 +1,4 @@
-//! The terminal: taken over, and given back however the monitor ends.
+//! The terminal: it is taken over, and restored however the monitor ends.
 
 use super::{state::State, view};
 use ratatui::{
@@ -19,10 +19,9 @@ use std::{
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// How long the thread of the keys sleeps at most before it looks whether it is still wanted.
+/// How often the thread that reads keys looks whether it is still needed.
 const NAP: Duration = Duration::from_millis(500);
 
-/// What a terminal tells.
 pub(super) enum Told {
     /// A key went down.
     Key(KeyEvent),
@@ -30,15 +29,15 @@ pub(super) enum Told {
     Resized,
 }
 
-/// A terminal in raw mode on its alternate screen, until dropped. A panic restores it first, so
-/// that its message can be read.
+/// A terminal in raw mode on its alternate screen, until this is dropped. A panic restores it
+/// first, so that its message can be read.
 pub(super) struct Terminal {
     inner: DefaultTerminal,
     leaving: Arc<AtomicBool>,
 }
 
 impl Terminal {
-    /// Takes it over; what it tells comes through the channel.
+    /// Takes the terminal over. Keys and changes of its size come through the channel.
     pub(super) fn enter() -> Result<(Self, UnboundedReceiver<Told>)> {
         let inner = ratatui::try_init().map_err(|error| {
             Error::failed("taking over the terminal")
@@ -69,7 +68,6 @@ impl Terminal {
         Ok((Terminal { inner, leaving }, told))
     }
 
-    /// Draws the state.
     pub(super) fn draw(&mut self, state: &State) -> Result<()> {
         self.inner
             .draw(|frame| view::draw(frame, state))
@@ -81,8 +79,8 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         self.leaving.store(true, Ordering::Relaxed);
-        // The hook of a panic has restored it already, and its message stands where a second
-        // restoring would put the cursor.
+        // The panic hook has restored the terminal already; doing it again would overwrite the
+        // message.
         if std::thread::panicking() {
             return;
         }

@@ -1,19 +1,18 @@
-//! The only thing that changes the state: a pure function of it and of what came in.
+//! The only place that changes the state: a pure function of the state and of what came in.
 
 use super::state::{Behind, Drill, Mode, Source, State, Tab};
+use crate::grid::COLUMNS;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use rcluster_core::{monitor::told::Details, node::NodeName};
 use rcluster_ops::monitor::sample::Sample;
 
-/// What came in.
 pub(super) enum Input {
     /// A key went down.
     Key(KeyEvent),
     /// The terminal has another size: draw again.
     Resized,
-    /// A sample.
     Sample(Box<Sample>),
-    /// What the node that is looked into said.
+    /// The answer of the node that is looked into.
     Details(NodeName, Result<Details, String>),
     /// The recording is over.
     Ended,
@@ -22,9 +21,7 @@ pub(super) enum Input {
 /// What is to be done besides drawing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Nothing.
     None,
-    /// Leave.
     Quit,
     /// Ask the node that is looked into.
     Inspect,
@@ -33,7 +30,7 @@ pub(super) enum Effect {
 /// How far a page is.
 const PAGE: isize = 10;
 
-/// Takes in what came.
+/// Changes the state by what came in.
 pub(super) fn update(state: &mut State, input: Input) -> Effect {
     match input {
         Input::Resized => Effect::None,
@@ -45,7 +42,7 @@ pub(super) fn update(state: &mut State, input: Input) -> Effect {
                 return Effect::None;
             }
             show(state, *sample);
-            // Looking into a node stays live, one question per sample.
+            // The node that is looked into is asked again with every sample.
             match state.drill {
                 Some(_) => Effect::Inspect,
                 None => Effect::None,
@@ -54,7 +51,7 @@ pub(super) fn update(state: &mut State, input: Input) -> Effect {
         Input::Details(node, details) => {
             if let Some(drill) = state.drill.as_mut().filter(|drill| drill.node == node) {
                 match (&mut drill.details, details) {
-                    // What it said last stays to be read; the state says that it is silent.
+                    // The last answer stays; the node's state says that it is silent.
                     (Some(Ok(_)), Err(_)) => {}
                     (known, details) => *known = Some(details),
                 }
@@ -100,7 +97,7 @@ fn on_key(state: &mut State, key: KeyEvent) -> Effect {
     }
 }
 
-/// Keys that mean the same wherever nothing is typed.
+/// Keys that mean the same everywhere, except where text is typed.
 fn anywhere(state: &mut State, code: KeyCode) -> Effect {
     match code {
         KeyCode::Char('q') => return Effect::Quit,
@@ -130,11 +127,11 @@ fn on_nodes(state: &mut State, code: KeyCode) -> Effect {
         KeyCode::Home => choose(state, isize::MIN),
         KeyCode::End => choose(state, isize::MAX),
         KeyCode::Char('s') => {
-            let sorts = super::column::Column::SORTS;
-            let now = state
-                .sort
-                .and_then(|sort| sorts.iter().position(|column| *column == sort));
-            state.sort = sorts.get(now.map_or(0, |now| now + 1)).copied();
+            let mut after = COLUMNS.iter().filter(|column| column.quantity.is_some());
+            if let Some(sort) = state.sort {
+                after.find(|column| column.name == sort.name);
+            }
+            state.sort = after.next();
         }
         KeyCode::Char('r') => state.reversed = !state.reversed,
         KeyCode::Char('/') => state.mode = Mode::Filter,
@@ -216,7 +213,7 @@ fn on_drill(state: &mut State, code: KeyCode) -> Effect {
 }
 
 impl Drill {
-    /// How many lines there are on its tab.
+    /// How many lines the page has.
     fn lines(&self) -> usize {
         match (&self.details, self.tab) {
             (Some(Ok(details)), Tab::Info) => details.info.len(),
@@ -233,7 +230,7 @@ impl Drill {
     }
 }
 
-/// Chooses the row that is `by` further down, as far as there are rows.
+/// Chooses the row `by` rows further down, within the rows that there are.
 fn choose(state: &mut State, by: isize) {
     let rows = state.rows();
     let now = state.position().unwrap_or(0);

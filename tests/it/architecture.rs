@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-/// What each crate may depend on: the arrows between the crates, and what has one home.
+/// Which crates each crate may depend on.
 const CRATES: &[(&str, &str)] = &[
     // Pure: nothing here reads a clock, a disk or a socket.
     (
@@ -38,7 +38,7 @@ const CRATES: &[(&str, &str)] = &[
 const EVERYWHERE: &str =
     "anyhow async-trait futures-util indexmap jiff serde serde_json strum thiserror tokio";
 
-/// Words that appear in one folder of `src` only.
+/// Words that may appear only in one folder of `src`.
 const HOMES: &[(&str, &[&str])] = &[
     ("src/cli/", &["clap::", "clap_complete::", "clap_mangen::"]),
     (
@@ -49,18 +49,18 @@ const HOMES: &[(&str, &[&str])] = &[
     ("src/output/", &["io::stdout(", "io::stderr("]),
 ];
 
-/// Who may use a word away from its home, and why.
+/// Files that may use such a word elsewhere, and why.
 const GUESTS: &[(&str, &str)] = &[
     ("src/cli/confirm.rs", "io::stderr("), // the prompt, on the terminal that is read
     ("src/cli/command/run.rs", "io::stdout("), // asks whether it is a terminal
     ("src/cli/command/run.rs", "io::stderr("),
 ];
 
-/// What all operations stand on. It uses none of them.
+/// What all operations are built on. It may use no operation.
 const BELOW: &[&str] = &["cluster", "failover", "store"];
 
-/// Operations and what they use today that they should not. A word leaves when its edge does; none
-/// is added.
+/// Operations that use other operations today, and which. Remove a word when it is no longer
+/// needed; add none.
 const EDGES: &[(&str, &str)] = &[
     ("doctor", "history settings"),
     ("env", "status"),
@@ -79,7 +79,7 @@ const EDGES: &[(&str, &str)] = &[
 
 const MOST_LINES: usize = 600;
 
-/// Names that say nothing, and so collect everything.
+/// Names that say nothing about what is in the file.
 const VAGUE: &[&str] = &["util", "utils", "helper", "helpers", "misc", "common"];
 
 /// Every Rust file of the workspace with its path from the root, in order.
@@ -113,7 +113,7 @@ fn code(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// What a manifest names under `[dependencies]`, as it is written there.
+/// The names under `[dependencies]` of a manifest.
 fn dependencies(manifest: &str) -> Vec<&str> {
     let mut section = "";
     let mut names = Vec::new();
@@ -147,8 +147,8 @@ fn strangers<'a>(folder: &str, manifest: &'a str) -> Vec<&'a str> {
     found
 }
 
-/// The first names of what a file of ops uses of its crate, from `crate::` and from enough
-/// `super::`s, with those in braces.
+/// The first names that a file of ops uses of its crate, after `crate::` or after enough `super::`,
+/// names in braces included.
 fn used(path: &str, text: &str) -> BTreeSet<String> {
     let depth = path.matches('/').count() + usize::from(!path.ends_with("/mod.rs"));
     let root = ["super::".repeat(depth), "crate::".to_owned()];
@@ -193,7 +193,7 @@ fn firsts(rest: &str) -> Vec<String> {
     found
 }
 
-/// Every edge between two operations, or from below them up: `path: from uses to`.
+/// Uses of one operation by another, or by what is below them: `path: from uses to`.
 fn edges(files: &BTreeMap<String, String>) -> Vec<(String, String, String)> {
     let inside = |path: &str| path.strip_prefix("crates/ops/src/").map(str::to_owned);
     let feature = |path: &str| path.split(['/', '.']).next().unwrap_or_default().to_owned();
@@ -215,7 +215,7 @@ fn edges(files: &BTreeMap<String, String>) -> Vec<(String, String, String)> {
     found
 }
 
-/// Words away from home: `path: word`.
+/// Words outside of their home: `path: word`.
 fn astray(files: &BTreeMap<String, String>) -> Vec<String> {
     let mut found = Vec::new();
     for (path, text) in files.iter().filter(|(path, _)| path.starts_with("src/")) {
@@ -232,7 +232,7 @@ fn astray(files: &BTreeMap<String, String>) -> Vec<String> {
     found
 }
 
-/// Hints that spell a command out instead of naming a `Verb`: they would be about the wrong cluster.
+/// Hints that contain a command as text instead of a `Verb`, and so may be about the wrong cluster.
 fn spelt_out(files: &BTreeMap<String, String>) -> Vec<String> {
     let mut found = Vec::new();
     for (path, text) in files {

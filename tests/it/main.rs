@@ -1,6 +1,6 @@
 //! One test binary: the house rules, the command line, scenarios on fakes, and live clusters.
 
-// The helpers of tests may fail loudly too; clippy.toml covers only what is marked `#[test]`.
+// Helpers of tests may panic too; clippy.toml allows that only in functions marked `#[test]`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

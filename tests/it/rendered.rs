@@ -1,4 +1,4 @@
-//! What is rendered: `compose/` held equal to the templates, presets held to what they say.
+//! What is rendered: `compose/` has to equal the templates, and presets have to do what they say.
 
 use rcluster_core::{
     hint::About,
@@ -8,7 +8,8 @@ use rcluster_core::{
 };
 use std::{collections::BTreeSet, fs, path::Path};
 
-/// Passwords that have broken somebody's configuration file: all of printable ASCII is in here.
+/// Passwords that have broken configuration files. Together they have every printable ASCII
+/// character.
 pub(crate) const NASTY: &[&str] = &[
     "plain",
     " leading and trailing ",
@@ -42,7 +43,7 @@ pub(crate) const NASTY: &[&str] = &[
     " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~",
 ];
 
-/// A preset as `rcluster -f` reads it: its directives are on top of the defaults.
+/// A preset as `rcluster -f` reads it, with its directives over the defaults.
 pub(crate) fn preset(name: &str) -> Spec {
     let preset = render::presets().iter().find(|preset| preset.name == name);
     let mut spec: Spec = serde_yaml::from_str(preset.unwrap().text).unwrap();
@@ -192,7 +193,7 @@ fn the_compose_file_of_the_network_preset() {
     insta::assert_snapshot!("compose_network", render::compose(&launch).unwrap());
 }
 
-/// A shell gets what was typed, and what comes before it in the file is not harmed either.
+/// A shell reads back what was typed, and the lines before it in the file are not harmed.
 #[cfg(unix)]
 #[test]
 fn a_shell_reads_back_every_password() {

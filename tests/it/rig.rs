@@ -1,5 +1,5 @@
-//! The real binary with a state folder, a name and ports of its own. What it started goes when the
-//! test ends, however it ends.
+//! Runs the real binary with a state folder, a name and ports of its own. What it starts is ended
+//! when the test ends, however that is.
 
 use rcluster_core::spec::container::label;
 use rcluster_runtime::docker::Docker;
@@ -20,19 +20,20 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// The image that every test on Docker uses.
 pub(crate) const IMAGE: &str = "redis:7";
 
-/// Two cores do not carry more clusters at once.
+/// How many clusters run at the same time: two cores do not carry more.
 pub(crate) static CLUSTERS: Semaphore = Semaphore::const_new(2);
 
-/// No command of these tests takes longer.
+/// The longest time for a command.
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// How long anything that is polled for may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Ports of one test.
+/// How many ports a test has.
 const BLOCK: u16 = 20;
 
-/// Says why a test cannot run here: on stderr, and in the file that `scripts/test` prints at its end.
+/// Notes why a test cannot run here: on stderr, and in the file that `scripts/test` prints at its
+/// end.
 pub(crate) fn skip(test: &str, reason: &str) {
     eprintln!("skipped: {test}: {reason}");
     let Some(path) = std::env::var_os("RCLUSTER_TEST_SKIPS") else {
@@ -44,7 +45,7 @@ pub(crate) fn skip(test: &str, reason: &str) {
     }
 }
 
-/// The same for what Docker is needed for; a failure where Docker is required (CI).
+/// The same for tests that need Docker; where Docker is required (CI), the test fails.
 pub(crate) fn skip_docker(test: &str, reason: &str) {
     let required = std::env::var_os("RCLUSTER_REQUIRE_DOCKER").is_some_and(|value| value == "1");
     assert!(!required, "RCLUSTER_REQUIRE_DOCKER=1, but {reason}");
@@ -83,7 +84,7 @@ impl On {
         }
     }
 
-    /// Whether it can be had here; says why not.
+    /// Whether this is available here; if not, notes why.
     fn is_here(self, test: &str) -> bool {
         match self {
             On::Process
@@ -125,7 +126,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(work)
 }
 
-/// What a command said.
+/// The output of a command.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: i32,
@@ -143,7 +144,7 @@ impl Said {
         }
     }
 
-    /// It ended with this code; everything it said otherwise.
+    /// Checks its exit code; if that is another one, the failure shows all output.
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, code, "\n{}\n{}", self.out, self.err);
@@ -155,26 +156,26 @@ impl Said {
     }
 }
 
-/// A name, ports, and a home for spec and state.
+/// A name, ports, and folders for the spec and the state.
 pub(crate) struct Rig {
     home: tempfile::TempDir,
     pub(crate) name: String,
     pub(crate) on: On,
     pub(crate) port: u16,
     pub(crate) password: Option<&'static str>,
-    /// Further names that are cleaned up after.
+    /// More names whose clusters are removed at the end.
     pub(crate) others: Vec<String>,
     /// Held until the test ends.
     permits: Option<SemaphorePermit<'static>>,
 }
 
 impl Rig {
-    /// For one cluster; `None`, after saying why, where that cannot be tried.
+    /// For a test of one cluster; `None`, with a note, if that cannot be tried here.
     pub(crate) fn new(on: On, test: &str) -> Option<Rig> {
         Rig::with(on, test, 1)
     }
 
-    /// For as many clusters at once.
+    /// For a test of several clusters at once.
     pub(crate) fn with(on: On, test: &str, clusters: u32) -> Option<Rig> {
         if !on.is_here(test) {
             return None;
@@ -186,7 +187,7 @@ impl Rig {
         Some(rig)
     }
 
-    /// Without a cluster: for commands that are to refuse.
+    /// For commands that are refused, without a cluster.
     pub(crate) fn bare(on: On) -> Rig {
         static NEXT: AtomicU16 = AtomicU16::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -203,7 +204,7 @@ impl Rig {
         rig
     }
 
-    /// Where commands are run and the spec lies.
+    /// The folder that commands run in, with the spec.
     pub(crate) fn work(&self) -> PathBuf {
         self.home.path().join("work")
     }
@@ -221,7 +222,7 @@ impl Rig {
         self.home.path()
     }
 
-    /// The keys that make a spec this test's own.
+    /// The keys of the spec that keep this test apart from others.
     pub(crate) fn own_keys(&self) -> String {
         let mut text = format!(
             "name: {}\nruntime: {}\nport: {}\n",
@@ -230,7 +231,7 @@ impl Rig {
             self.port
         );
         if self.on == On::Process {
-            // Below the ports that the kernel hands out to clients.
+            // These are below the ports that the kernel hands out to clients.
             let _ = writeln!(text, "bus_port: {}", self.port - 10_000);
         }
         text
@@ -243,7 +244,7 @@ impl Rig {
         self
     }
 
-    /// A program, in the folder of the spec and without what the environment may say to rcluster.
+    /// A program, run in the folder of the spec, without variables of rcluster in its environment.
     pub(crate) fn program(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
@@ -276,7 +277,7 @@ impl Rig {
         run(self.command(args))
     }
 
-    /// Runs what has to succeed; its stdout.
+    /// Runs a command that has to succeed; returns its stdout.
     #[track_caller]
     pub(crate) fn ok(&self, args: &[&str]) -> String {
         self.run(args).expect(0).out
@@ -321,7 +322,7 @@ impl Rig {
         value.to_owned()
     }
 
-    /// A script for the python that has redis-py; `None` after saying that there is none.
+    /// Runs a script with the python that has redis-py; `None`, with a note, if there is none.
     pub(crate) fn python(&self, test: &str, script: &str, args: &[&str]) -> Option<Command> {
         let Some(python) = std::env::var_os("RCLUSTER_TEST_PYTHON") else {
             skip(
@@ -354,7 +355,7 @@ impl Rig {
         found
     }
 
-    /// As a reboot would: every process of this test ends, unasked.
+    /// Kills every process of this test, as a reboot would.
     pub(crate) fn kill_all(&self) {
         kill_9(&self.processes());
         until("every process has ended", || {
@@ -406,7 +407,7 @@ pub(crate) fn signal(pid: i32, signal: nix::sys::signal::Signal) {
     let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
 }
 
-/// Ended, but not yet reaped by whoever started it.
+/// Whether a process has ended but was not reaped yet.
 fn is_zombie(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ")
@@ -419,12 +420,12 @@ pub(crate) fn run(command: Command) -> Said {
     Said::of(&command.timeout(LIMIT).output().unwrap())
 }
 
-/// What a child said until it ended.
+/// The output of a child until its end.
 pub(crate) fn ended(child: Child) -> Said {
     Said::of(&child.wait_with_output().unwrap())
 }
 
-/// Polls until it holds.
+/// Polls until `holds` is true.
 #[track_caller]
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();

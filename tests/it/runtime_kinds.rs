@@ -1,9 +1,9 @@
-//! Which kind of runtime it is decides nothing: what it can do does (`Capabilities`).
+//! No decision depends on the kind of a runtime, only on its `Capabilities`.
 
 use std::{fs, path::Path};
 
-/// Where a kind may be named: its definition and its table, the runtimes themselves, where one is
-/// chosen or remembered, and where a word is typed for one.
+/// The only places that may name a kind: where it is defined, the runtimes, where one is chosen or
+/// remembered, and where its name is typed.
 const HOMES: [&str; 6] = [
     "crates/core/src/spec/",
     "crates/runtime/src/",

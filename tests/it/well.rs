@@ -1,9 +1,9 @@
-//! Promise 1, looked at from outside: with redis-cli and redis-py, not with rcluster's own eyes.
+//! Promise 1, checked from outside: by redis-cli and redis-py instead of rcluster.
 
 use crate::rig::{Rig, run};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What one node says of one: its role, its master and its slots.
+/// What one node says of another: its role, its master and its slots.
 type Opinion = (String, String, Vec<String>);
 
 /// Every node reports ok, all views are the same, every link is up, and a key that is written

@@ -1,10 +1,11 @@
-//! Commands on keys and their replies: what a client of the cluster says and hears.
+//! Commands on keys and their replies: what a client of the cluster sends and gets.
 
 use crate::snapshot::refusal::quoted;
 use std::{fmt, time::Duration};
 
-/// A command on keys. Keys and values are bytes: nothing says that they are text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A command on keys. Keys and values are bytes, because they need not be text.
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum Command {
     /// SET, with an expiry.
     Set {
@@ -12,7 +13,7 @@ pub enum Command {
         key: Vec<u8>,
         /// Its value.
         value: Vec<u8>,
-        /// After which it goes by itself.
+        /// After this long, the key is deleted by Redis.
         expire: Duration,
     },
     /// GET.
@@ -23,7 +24,7 @@ pub enum Command {
     Del(Vec<u8>),
     /// UNLINK: a DEL that frees the memory later.
     Unlink(Vec<u8>),
-    /// EXPIRE of whole seconds, else PEXPIRE.
+    /// EXPIRE for whole seconds, else PEXPIRE.
     Expire(Vec<u8>, Duration),
     /// PTTL.
     Pttl(Vec<u8>),
@@ -31,31 +32,20 @@ pub enum Command {
     Mset(Vec<(Vec<u8>, Vec<u8>)>),
     /// MGET.
     Mget(Vec<Vec<u8>>),
-    /// WAIT until that many replicas have what this connection wrote, or that long.
+    /// WAIT: until that many replicas have what this connection wrote, but no longer than that.
     Wait(usize, Duration),
-    /// READONLY: until READWRITE a replica answers reads itself.
+    /// READONLY: the replica answers reads itself, until READWRITE.
     ReadOnly,
     /// READWRITE.
     ReadWrite,
 }
 
 impl Command {
-    /// Its word, as it is sent.
+    /// The command's name, as it is sent.
     pub fn word(&self) -> &'static str {
         match self {
-            Command::Set { .. } => "SET",
-            Command::Get(_) => "GET",
-            Command::Incr(_) => "INCR",
-            Command::Del(_) => "DEL",
-            Command::Unlink(_) => "UNLINK",
-            Command::Expire(_, after) if after.subsec_millis() == 0 => "EXPIRE",
-            Command::Expire(..) => "PEXPIRE",
-            Command::Pttl(_) => "PTTL",
-            Command::Mset(_) => "MSET",
-            Command::Mget(_) => "MGET",
-            Command::Wait(..) => "WAIT",
-            Command::ReadOnly => "READONLY",
-            Command::ReadWrite => "READWRITE",
+            Command::Expire(_, after) if after.subsec_millis() > 0 => "PEXPIRE",
+            _ => self.into(),
         }
     }
 }
@@ -88,7 +78,7 @@ impl fmt::Display for Reply {
     }
 }
 
-/// A value in messages; of one that is long or no text, what can be shown.
+/// A value, as it is shown in messages: see [`quoted`] for what is cut or replaced.
 fn shown(value: Option<&[u8]>) -> String {
     value.map_or("nothing".to_owned(), |value| {
         format!("'{}'", quoted(&String::from_utf8_lossy(value)))

@@ -1,8 +1,8 @@
 //! Failure kinds, hints and the exit-code table.
 //!
-//! Every error that reaches a user crosses this border once: it has a kind (which is its exit
-//! code), a short cause that names the object, a hint that can be typed, and, where a node failed
-//! to start, its last log lines. Lower layers build it directly; nobody re-parses messages.
+//! Every error that a user sees is an [`Error`]: it has a kind (which is its exit code), a short
+//! cause that names the object, a hint that can be typed, and, where a node failed to start, its
+//! last log lines. Lower layers build it directly; nobody parses messages.
 
 use crate::hint::{About, Hint};
 use std::fmt;
@@ -10,10 +10,10 @@ use std::fmt;
 /// Shorthand for every fallible function of the crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Of how many nodes that failed together the last lines are shown.
+/// If many nodes fail together, the last lines of so many are shown.
 const TOLD: usize = 3;
 
-/// How many causes of one error are told in full.
+/// So many causes of one error are told in full.
 const CAUSES: usize = 8;
 
 /// What kind of failure it was. The discriminants are the documented exit codes.
@@ -29,7 +29,8 @@ pub enum Kind {
     Refused = 3,
     /// Checked and found wanting: unhealthy, a test or a drill failed.
     Unhealthy = 4,
-    /// What is needed is missing or does not answer: engine, image, redis-server, every seed.
+    /// Something that is needed is missing or does not answer: engine, image, redis-server, every
+    /// seed.
     Missing = 5,
     /// No such cluster.
     NoSuchCluster = 6,
@@ -53,7 +54,7 @@ impl Kind {
 
 /// An error as a user sees it.
 ///
-/// Boxed inside so that `Result<T>` stays small on the happy path.
+/// It is boxed, so that `Result<T>` stays small.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -119,7 +120,7 @@ impl Error {
         self
     }
 
-    /// With its hint written out for these nodes.
+    /// The same error, with its hint written out for these nodes.
     #[must_use]
     pub fn about(mut self, about: &About) -> Self {
         self.0.hint = self.0.hint.about(about);
@@ -156,7 +157,7 @@ impl Error {
         }
     }
 
-    /// The hint, to pass it on.
+    /// The hint, to be given to another error.
     pub fn next(&self) -> &Hint {
         &self.0.hint
     }
@@ -166,7 +167,7 @@ impl Error {
         Some(self.0.hint.to_string()).filter(|hint| !hint.is_empty())
     }
 
-    /// The log tail, if there is one; of several nodes, the first one's.
+    /// The log tail of the first node that failed, if there is one.
     pub fn log_tail(&self) -> Option<&LogTail> {
         self.0.logs.first()
     }
@@ -176,8 +177,8 @@ impl Error {
         &self.0.logs
     }
 
-    /// Several failures at once, as one error: the first one's kind and hint, every cause, and the
-    /// last lines of the first few nodes. `None`: there is none.
+    /// Makes one error of several: with the first one's kind and hint, every cause, and the last
+    /// lines of the first few nodes. `None` if there are no errors.
     pub fn all(errors: impl IntoIterator<Item = Error>) -> Option<Error> {
         let mut errors = errors.into_iter();
         let mut first = errors.next()?;

@@ -1,4 +1,4 @@
-//! Which part of a key decides its slot, and a hash tag for every slot.
+//! Which part of a key decides its slot, and a hash tag for each slot.
 
 use super::slot::{Slot, hash_tag};
 use serde::Serialize;
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn every_slot_has_a_short_tag() {
-        // One walk through the alphabet instead of sixteen thousand.
+        // One walk through the alphabet, instead of one for each slot.
         let mut found = vec![false; usize::from(SLOTS)];
         for first in 0..26u32.pow(4) {
             let letters = [first / 17576, first / 676 % 26, first / 26 % 26, first % 26];

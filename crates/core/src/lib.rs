@@ -1,9 +1,9 @@
-//! What a cluster is, what is wanted of it, and every decision about it: synchronous, without a
-//! clock, without a socket, without a disk.
+//! What a cluster is, what is wanted of it, and every decision about it. All code here is pure: it
+//! is synchronous and uses no clock, socket or disk.
 //!
-//! A feature's words and its decisions lie side by side in one folder. What comes from outside is
-//! parsed here into types that cannot spell a wrong state; a plan is plain data that names every
-//! node, port and slot range.
+//! Each feature has a folder with its types and its decisions. What comes from outside is parsed
+//! here into types that cannot hold a wrong state. A plan is plain data that names every node, port
+//! and slot range.
 
 pub mod data;
 pub mod doctor;

@@ -1,9 +1,9 @@
-//! As whom rcluster speaks to nodes.
+//! The user as whom rcluster speaks to nodes.
 
 use crate::secret::Secret;
 
-/// A user with a password, and how the connection is protected. Made once from what was typed,
-/// then handed on; the password cannot be printed.
+/// A user with a password, and how the connection is protected. It is made once from what was typed
+/// and then handed on; the password cannot be printed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Login {
     /// The ACL user; `None`: the default user.
@@ -14,8 +14,8 @@ pub struct Login {
     pub tls: Tls,
 }
 
-/// How a connection is protected. There is no TLS yet: a second variant makes the compiler name
-/// every place that has to learn it.
+/// How a connection is protected. There is no TLS yet; once there is a second variant, the compiler
+/// names every place that has to know of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Tls {
     /// Plain TCP.

@@ -14,8 +14,8 @@ pub const BUS_OFFSET: u16 = 10_000;
 /// Digits of a node's id (`CLUSTER_NAMELEN`).
 const DIGITS: usize = 40;
 
-/// A node's id: 40 hex digits that Redis chose. Held in place: the views of a hundred nodes name
-/// twenty thousand.
+/// A node's id: 40 hex digits that Redis chose. They are stored in the value itself, without an
+/// allocation, because the views of a hundred nodes have twenty thousand ids.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId([u8; DIGITS]);
 
@@ -74,7 +74,7 @@ impl fmt::Debug for NodeId {
 pub struct NodeName(String);
 
 impl NodeName {
-    /// A name; the spec's validation has seen it, or it is an address.
+    /// Makes a name of a text that is an address, or that the spec's checks have accepted.
     pub fn new(name: impl Into<String>) -> Self {
         NodeName(name.into())
     }
@@ -91,7 +91,8 @@ impl fmt::Display for NodeName {
     }
 }
 
-/// A configuration epoch, or the cluster's current one (cluster specification, "Configuration epoch").
+/// A configuration epoch of a node, or the cluster's current epoch (cluster specification,
+/// "Configuration epoch").
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -104,7 +105,7 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// What a client dials: a host name or IP, and the client port.
+/// The address that a client dials: a host name or IP, and the client port.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     /// Host name or IP literal, without brackets.
@@ -186,12 +187,13 @@ impl Serialize for Endpoint {
     }
 }
 
-/// What a node's peers use: MEET, replication and MIGRATE all go here.
+/// The address that a node's peers use, for MEET, replication and MIGRATE.
 ///
-/// MEET takes IP literals only (`clusterStartHandshake` in cluster.c), so this is an IP by type.
+/// MEET takes IP literals only (`clusterStartHandshake` in cluster.c), so this is never a host
+/// name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Address {
-    /// The IP its peers reach it at.
+    /// The IP at which its peers reach it.
     pub ip: IpAddr,
     /// Client port; also used for replication.
     pub port: u16,
@@ -212,9 +214,9 @@ impl fmt::Display for Address {
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Role {
-    /// Owns slots, or could.
+    /// It owns slots, or could.
     Master,
-    /// Follows a master.
+    /// It follows a master.
     Replica,
 }
 

@@ -18,8 +18,8 @@ impl Secret {
         if text.chars().any(char::is_control) {
             return Err("a password has to be one line of printable characters");
         }
-        // config.c reads redis.conf by lines of at most CONFIG_READ_LEN (1024) bytes at a time, and
-        // sentinel and ACL rules have lower practical limits; past that it is a mistake in the file.
+        // redis.conf is read in lines of at most CONFIG_READ_LEN (1024) bytes, and other uses of
+        // passwords have lower limits. A longer text is a mistake.
         if text.len() > 512 {
             return Err("a password can have at most 512 bytes");
         }

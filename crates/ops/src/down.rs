@@ -1,4 +1,5 @@
-//! `down`: the nodes and their network go; with volumes the data goes too. Labels are enough.
+//! `down`: removes the nodes and their network, and with `volumes` the data too. Labels are enough
+//! to find them.
 
 use crate::cluster::{apply::Applier, context::Context};
 use rcluster_core::{
@@ -15,12 +16,12 @@ pub async fn plan(context: &Context<'_>, name: &ClusterName, volumes: bool) -> R
     Ok(teardown::down(&nodes, volumes))
 }
 
-/// Removes; says how many nodes there were.
+/// Removes them; returns how many nodes there were.
 pub async fn down(context: &Context<'_>, name: &ClusterName, volumes: bool) -> Result<usize> {
     let plan = plan(context, name, volumes).await?;
     let launch = Launch::bare(name, context.runtime.kind());
     let mut applier = Applier::new(context, &launch, None);
     applier.apply(&plan).await?;
-    // The last step is about what they shared.
+    // The last step is about what the nodes shared.
     Ok(applier.done().saturating_sub(1))
 }

@@ -12,7 +12,7 @@ use rcluster_core::{
 };
 use serde::Serialize;
 
-/// Everything there is to say; the document of `--json`.
+/// What `env --json` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Env {
     /// Version of this document.
@@ -21,13 +21,13 @@ pub struct Env {
     pub cluster: String,
     /// Its nodes, by port.
     pub nodes: Vec<Node>,
-    /// What to set in an application's environment; the password only if it was asked for.
+    /// The variables for an application; the password is among them only if it was asked for.
     pub variables: serde_json::Map<String, serde_json::Value>,
-    /// Whether the nodes ask for a password, which an application finds in `REDIS_PASSWORD`.
+    /// Whether the nodes ask for a password; an application gets it from `REDIS_PASSWORD`.
     pub needs_password: bool,
-    /// About clients in containers.
+    /// A note about clients in containers.
     pub note: String,
-    /// What was asked for in another format than JSON.
+    /// The text in the format that was asked for, if that is not JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }
@@ -37,13 +37,13 @@ pub struct Env {
 pub struct Node {
     /// Its name.
     pub name: NodeName,
-    /// What clients dial.
+    /// The endpoint that clients dial.
     pub endpoint: Endpoint,
     /// Master or replica.
     pub role: Option<Role>,
 }
 
-/// What clients dial: every node that answers, by port.
+/// The endpoints of all nodes that answer, by port.
 pub fn endpoints(status: &Status) -> Vec<Endpoint> {
     nodes(status)
         .into_iter()
@@ -51,7 +51,7 @@ pub fn endpoints(status: &Status) -> Vec<Endpoint> {
         .collect()
 }
 
-/// What an application finds the cluster by.
+/// The variables by which an application finds the cluster.
 pub fn variables(
     endpoints: &[Endpoint],
     user: Option<&str>,
@@ -70,7 +70,7 @@ pub fn variables(
     variables
 }
 
-/// Asks the cluster and writes for a client; `format`: none but the document.
+/// Looks at the cluster and writes the text for a client; without `format`, only the document.
 pub async fn of(cluster: &Cluster, format: Option<Format>, show_secrets: bool) -> Result<Env> {
     if let (Some(format), true) = (format, show_secrets)
         && !format.holds_secrets()

@@ -1,4 +1,5 @@
-//! What is kept of a cluster before it goes: logs, status, journal. Never a secret.
+//! Saves what is known of a cluster before it is removed: logs, status, journal. No secret is
+//! saved.
 
 use super::status;
 use crate::cluster::handle::Cluster;
@@ -15,7 +16,7 @@ use std::{
 /// How long all of it may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// How many folders of evidence are kept in the state folder.
+/// How many folders of evidence are kept in the state folder; the oldest goes first.
 const KEPT: usize = 10;
 
 /// Writes `run.json`, `status.json`, `audit.jsonl` and one log for each node into `folder`.
@@ -74,7 +75,7 @@ async fn write_logs(session: &Cluster, folder: &Path) -> Result<()> {
     join_all(written).await.into_iter().collect()
 }
 
-/// Lets the oldest go.
+/// Removes the oldest folders.
 fn make_room(runs: &Path) {
     let Ok(entries) = fs::read_dir(runs) else {
         return;
@@ -85,7 +86,7 @@ fn make_room(runs: &Path) {
         .collect();
     folders.sort();
     for (_, folder) in folders.iter().rev().skip(KEPT - 1) {
-        // What cannot be removed is in nobody's way.
+        // A folder that cannot be removed does no harm.
         let _ = fs::remove_dir_all(folder);
     }
 }

@@ -1,4 +1,4 @@
-//! `history`: the lines of the audit journal, put together to runs.
+//! `history`: groups the lines of the audit journal into runs.
 
 use crate::{
     cluster::handle::no_such_cluster,
@@ -18,7 +18,7 @@ pub struct History {
     pub schema: u32,
     /// The cluster.
     pub cluster: ClusterName,
-    /// Oldest first.
+    /// All runs, the oldest first.
     pub runs: Vec<Run>,
     /// Lines that cannot be read.
     pub damaged: Vec<Damaged>,
@@ -31,13 +31,13 @@ pub struct Run {
     pub started: jiff::Timestamp,
     /// When it wrote its last line.
     pub ended: jiff::Timestamp,
-    /// Who.
+    /// The user who ran it.
     pub user: String,
-    /// Its process.
+    /// Its process id.
     pub pid: u32,
     /// What was typed.
     pub argv: Vec<String>,
-    /// `done`, `failed`, or `unfinished`: killed, interrupted, or still at it.
+    /// `done`, `failed`, or `unfinished`: killed, interrupted, or still running.
     pub result: &'static str,
     /// Why it failed.
     pub cause: Option<String>,
@@ -45,7 +45,7 @@ pub struct Run {
     pub changes: usize,
     /// Every step, as it was journaled.
     pub steps: Vec<Value>,
-    /// Whether a node was broken on purpose.
+    /// Whether it was a drill that was passed.
     #[serde(skip)]
     drilled: bool,
 }
@@ -91,17 +91,17 @@ pub fn history(state: &State, name: &ClusterName, last: Option<usize>) -> Result
     })
 }
 
-/// What has to be done now and again.
+/// What should be done regularly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Routine {
-    /// A copy of the data.
+    /// A backup of the data.
     Backup,
-    /// A node broken on purpose, and a cluster that healed.
+    /// A failover drill: a node was broken on purpose, and the cluster healed.
     Drill,
 }
 
 impl History {
-    /// When that was last done, with success.
+    /// When it was last done successfully.
     pub fn last(&self, routine: Routine) -> Option<jiff::Timestamp> {
         let was = |run: &&Run| match routine {
             Routine::Backup => run.verb() == Some("backup"),
@@ -112,8 +112,9 @@ impl History {
     }
 }
 
-/// How long a run may write nothing. In containers process ids repeat, so that the same command
-/// run twice may look the same; a run that is over goes on at once (`reset --hard`) or never.
+/// The longest pause between two lines of one run. In containers, process ids repeat, so that the
+/// same command run twice may look like one run; a run that is over is followed by its next part at
+/// once (`reset --hard`) or never.
 fn longest_pause(run: &Run) -> jiff::SignedDuration {
     match run.result {
         "unfinished" => jiff::SignedDuration::from_hours(1),
@@ -121,7 +122,7 @@ fn longest_pause(run: &Run) -> jiff::SignedDuration {
     }
 }
 
-/// Lines of one process and one command line are one run, whatever others wrote in between.
+/// Groups lines by process and command line; lines of other runs may lie in between.
 fn runs(entries: Vec<Entry>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for entry in entries {
@@ -155,7 +156,7 @@ fn runs(entries: Vec<Entry>) -> Vec<Run> {
                 run.result = "failed";
                 run.cause = entry.detail["cause"].as_str().map(str::to_owned);
             }
-            // Of several drills in a row all have to come out well.
+            // If there are several drills in a row, all have to be passed.
             "drilled" if entry.detail["passed"] == true => {
                 let failed = run.cause.is_some();
                 run.result = if failed { "failed" } else { "done" };
@@ -167,9 +168,9 @@ fn runs(entries: Vec<Entry>) -> Vec<Run> {
                 run.steps.push(entry.detail);
             }
             event => {
-                // A run of several parts goes on after the first one is done.
+                // A run of several parts is not finished after the first one.
                 run.result = "unfinished";
-                // Who loses a replica has nothing to fail over.
+                // The loss of a replica needs no failover, so it does not count as a drill.
                 run.drilled |= event == "drill" && entry.detail["fault"] != "replica";
                 run.changes += usize::from(event == "step" || event == "drill");
                 run.steps.push(entry.detail);
@@ -179,7 +180,7 @@ fn runs(entries: Vec<Entry>) -> Vec<Run> {
     runs
 }
 
-/// Why a drill did not come out well.
+/// Why a drill was not passed.
 fn reasons(detail: &Value) -> String {
     let reasons = detail["reasons"].as_array().map_or(&[][..], Vec::as_slice);
     let reasons: Vec<&str> = reasons.iter().filter_map(Value::as_str).collect();
@@ -276,7 +277,7 @@ mod tests {
             damaged: Vec::new(),
             runs: runs(vec![
                 typed(&backup, entry(1, 1, "done", json!(null))),
-                // A cluster of that name was started.
+                // The cluster was started.
                 typed(
                     &["rcluster", "-c", "backup", "up"],
                     entry(2, 2, "done", json!(null)),
@@ -285,7 +286,7 @@ mod tests {
                 entry(4, 4, "drill", json!(null)),
                 entry(5, 4, "drilled", json!({"passed": true})),
                 entry(6, 5, "drill", json!(null)),
-                // A shard was handed over; nothing was broken.
+                // A planned failover, in which nothing was broken.
                 entry(7, 6, "step", json!({"step": "failover"})),
             ]),
         };

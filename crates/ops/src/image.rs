@@ -2,10 +2,8 @@
 
 use crate::cluster::event::{Event, Listener};
 use rcluster_core::error::Result;
-use rcluster_runtime::{
-    Progress,
-    docker::{BuiltImage, Docker, ImageCheck, StandIn},
-};
+pub use rcluster_runtime::docker::{BuiltImage, ImageCheck, StandIn};
+use rcluster_runtime::{Progress, docker::Docker};
 
 /// Packs the host's redis-server and redis-cli into an image.
 pub async fn build(wanted: &StandIn, listener: &dyn Listener) -> Result<BuiltImage> {
@@ -21,12 +19,3 @@ pub async fn build(wanted: &StandIn, listener: &dyn Listener) -> Result<BuiltIma
 pub async fn check(image: &str) -> Result<ImageCheck> {
     Docker::connect().await?.image_check(image).await
 }
-
-/// What to pack, and under which name.
-pub type Wanted = StandIn;
-
-/// An image that was packed.
-pub type Built = BuiltImage;
-
-/// What was seen of an image.
-pub type Checked = ImageCheck;

@@ -26,7 +26,7 @@ use rcluster_core::{
 };
 use std::collections::{BTreeMap, HashSet};
 
-/// What `init` on named nodes did.
+/// What `init --seed` did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// How many steps it took.
@@ -46,7 +46,7 @@ pub async fn of_seeds(
     init(&context, &request.state, &request.seeds, replicas).await
 }
 
-/// What [`of_seeds`] would do.
+/// The plan of [`of_seeds`].
 pub async fn dry_run(cluster: &Cluster, replicas: u16, listener: &dyn Listener) -> Result<Plan> {
     let request = &cluster.request;
     let context = cluster.context(listener);
@@ -61,7 +61,7 @@ pub async fn dry_run(cluster: &Cluster, replicas: u16, listener: &dyn Listener) 
     Ok(plan)
 }
 
-/// [`of_seeds`] with its collaborators.
+/// [`of_seeds`], for tests: its collaborators are given.
 pub async fn init(
     context: &Context<'_>,
     state: &State,
@@ -96,8 +96,8 @@ pub async fn init(
     })
 }
 
-/// Refuses seeds that are part of a cluster of which other nodes are not named, as long as those are
-/// there: forming would wait for nodes that it never asks.
+/// Refuses seeds that belong to a cluster with other nodes that were not named, as long as those
+/// exist: forming would wait for nodes that it never asks.
 fn whole(seen: &Snapshot) -> Result<()> {
     let ids: HashSet<&NodeId> = seen
         .nodes
@@ -146,8 +146,8 @@ fn enough(seen: &Snapshot, replicas: u16) -> Result<()> {
     .hint("name every node with --seed, or ask for fewer --replicas"))
 }
 
-/// The seeds as they answered, with the addresses at which their peers reach them. Each has to
-/// answer, and nobody whom they name is asked.
+/// The answers of the seeds, with the addresses at which their peers reach them. Each seed has to
+/// answer; nodes that only their views name are not asked.
 pub async fn seeds(context: &Context<'_>, endpoints: &[Endpoint]) -> Result<Snapshot> {
     let asked = endpoints.iter().map(|seed| async move {
         let heard = context.wire.observe(seed).await;
@@ -180,8 +180,8 @@ pub async fn seeds(context: &Context<'_>, endpoints: &[Endpoint]) -> Result<Snap
     })
 }
 
-/// Somebody else's server may be older: better refused before anything is touched than half-way.
-/// CONFIG may be missing: it only makes forming faster. Where the user may not ask, it is found out as it goes.
+/// Refuses servers that cannot do what forming needs, before anything is changed. CONFIG may be
+/// missing, because it only makes forming faster. If the user may not ask, forming is tried.
 async fn able(context: &Context<'_>, seed: &Endpoint) -> Result<()> {
     let Ok(capabilities) = context.wire.capabilities(seed).await else {
         return Ok(());
@@ -198,8 +198,8 @@ async fn able(context: &Context<'_>, seed: &Endpoint) -> Result<()> {
     )
 }
 
-/// What each node's hurried settings were before anybody hurried them. An earlier run that was
-/// killed left settings hurried: what it noted is what they were.
+/// Each node's settings from before forming changed them for a while. If an earlier run was killed
+/// before it put them back, the settings are taken from its note.
 async fn settings_now(context: &Context<'_>, state: &State, seen: &Snapshot) -> Result<Afterwards> {
     let asked = members(seen).map(async |(member, run_id)| {
         let before = match state.restore(&member.dial, run_id)? {
@@ -220,7 +220,7 @@ fn members(seen: &Snapshot) -> impl Iterator<Item = (Member, &str)> {
 async fn hurried_now(context: &Context<'_>, member: &Member) -> Result<BTreeMap<String, String>> {
     match context.wire.config_get(&member.dial, &HURRIED).await {
         Ok(live) => Ok(live),
-        // Its CONFIG is renamed away: then nothing of it is hurried.
+        // CONFIG is renamed away on this node, so none of its settings are changed.
         Err(WireError::Reply {
             refusal: Refusal::NoSuchCommand,
             ..
@@ -229,8 +229,8 @@ async fn hurried_now(context: &Context<'_>, member: &Member) -> Result<BTreeMap<
     }
 }
 
-/// Forming sets nothing on nodes whose settings are not known: without CONFIG they are formed all
-/// the same, only slower.
+/// Takes the CONFIG SETs out of a plan for nodes whose settings are not known. Such nodes are
+/// formed all the same, only slower.
 fn unhurried(plan: &mut Plan, afterwards: &Afterwards) {
     let unknown = |node: &NodeName| afterwards.get(node).is_some_and(BTreeMap::is_empty);
     for stage in &mut plan.stages {
@@ -245,8 +245,8 @@ fn unhurried(plan: &mut Plan, afterwards: &Afterwards) {
     }
 }
 
-/// What is still hurried: the plan puts back what it hurried itself, but not what an earlier run
-/// did that was killed.
+/// Puts back the settings that an earlier run changed and did not put back because it was killed.
+/// (A plan puts back what it changed itself.)
 async fn put_back(context: &Context<'_>, seen: &Snapshot, afterwards: &Afterwards) -> Result<Plan> {
     let mut steps = Vec::new();
     let members: Vec<Member> = seen.members().filter_map(Seen::member).collect();

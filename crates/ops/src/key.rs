@@ -8,35 +8,36 @@ use rcluster_core::{
 };
 use serde::Serialize;
 
-/// Everything that was asked for.
+/// What `key --json` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Keys {
     /// Version of this document.
     pub schema: u32,
-    /// Whose nodes are named; `null`: no cluster was asked, slots are all there is to say.
+    /// The cluster whose nodes are named; `null` if none was asked, so that only the slots are
+    /// known.
     pub cluster: Option<String>,
-    /// In the order in which they were given: keys, then slots.
+    /// In the order in which they were typed: keys, then slots.
     pub keys: Vec<Placement>,
-    /// Whether all of it is in one slot, so that one command may take all the keys.
+    /// Whether all are in one slot, so that one command may take all the keys.
     pub one_slot: bool,
 }
 
 /// Where a key, or a slot, is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Placement {
-    /// The key; `null` where a slot was asked for.
+    /// The key; `null` if a slot was typed.
     pub key: Option<String>,
     /// Its slot.
     pub slot: Slot,
-    /// Which part of the key was hashed; `null` where a slot was asked for.
+    /// Which part of the key is hashed; `null` if a slot was typed.
     pub hash_tag: Option<Tag>,
-    /// A short hash tag that leads to this slot.
+    /// A short hash tag for this slot.
     pub tag_for_slot: String,
-    /// The number of the shard; `null` where nobody serves the slot or no cluster was asked.
+    /// The number of its shard; `null` if no node serves the slot, or no cluster was asked.
     pub shard: Option<usize>,
-    /// Who takes writes.
+    /// The node that takes writes.
     pub master: Option<Server>,
-    /// Who follows.
+    /// Its replicas.
     pub replicas: Vec<Server>,
 }
 
@@ -51,7 +52,7 @@ pub struct Server {
     pub up: bool,
 }
 
-/// Looks up keys and slots; who serves them is known only with a `status`.
+/// Looks up keys and slots. Without `status`, it is not known which nodes serve them.
 pub fn look_up(keys: &[Vec<u8>], slots: &[Slot], status: Option<&Status>) -> Keys {
     let of_keys = keys
         .iter()

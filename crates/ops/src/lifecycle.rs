@@ -1,7 +1,8 @@
-//! The operations that change a cluster of ours, with what is remembered of it kept in step.
+//! The operations that change a cluster that rcluster started. Each keeps what is remembered of the
+//! cluster up to date.
 //!
-//! What is about to be true is written down before the first change and corrected after the last,
-//! so that a run killed in between leaves enough for the next one to go on from.
+//! What is going to be true is written down before the first step, and corrected after the last, so
+//! that the next run can go on if this one is killed.
 
 use super::{
     down, reset, restart, rolling, stop,
@@ -10,7 +11,7 @@ use super::{
 use crate::cluster::handle::no_such_cluster;
 use crate::store::state::{Pending, Remembered};
 use crate::{
-    cluster::{event::Listener, handle::Cluster},
+    cluster::{context::Context, event::Listener, handle::Cluster},
     failover::{give_back, ground::Ground, mend},
 };
 use rcluster_core::{
@@ -20,27 +21,33 @@ use rcluster_core::{
 
 /// `up`, `start` and `init` of a cluster of ours.
 pub async fn up(session: &Cluster, listener: &dyn Listener, extent: Extent) -> Result<Outcome> {
+    let end = match extent {
+        Extent::Start(_) => End::Open,
+        Extent::Form | Extent::All => End::Settled,
+    };
+    let whole = extent == Extent::All;
+    resumed(session, listener, end, whole, async |context| {
+        let (launch, password) = (&session.launch, session.password());
+        up::up(&context, launch, before(session), password, extent).await
+    })
+    .await
+}
+
+/// A change, after whatever a killed run left has been finished. With `whole`, the masters from
+/// before a killed drill lead again at the end.
+async fn resumed(
+    session: &Cluster,
+    listener: &dyn Listener,
+    end: End,
+    whole: bool,
+    change: impl AsyncFnOnce(Context<'_>) -> Result<Outcome>,
+) -> Result<Outcome> {
     journaled(session, async {
         refuse_resizing(session)?;
         let drill = session.request.state.drill(&session.launch.name)?;
         let finished =
             finish(session, listener).await? + mend(session, listener, drill.as_ref()).await?;
-        let end = match extent {
-            Extent::Start(_) => End::Open,
-            Extent::Form | Extent::All => End::Settled,
-        };
-        let whole = extent == Extent::All;
-        let outcome = part(session, listener, None, end, async |context| {
-            up::up(
-                &context,
-                &session.launch,
-                before(session),
-                session.password(),
-                extent,
-            )
-            .await
-        })
-        .await?;
+        let outcome = part(session, listener, None, end, change).await?;
         let given_back = match &drill {
             Some(intent) if whole => give_back(session, listener, intent).await?,
             _ => 0,
@@ -50,8 +57,8 @@ pub async fn up(session: &Cluster, listener: &dyn Listener, extent: Extent) -> R
     .await
 }
 
-/// What a drill left that was killed is put right, before another one notes its own masters, or a
-/// planned failover makes others lead.
+/// Puts right what a killed drill left, before another drill notes which masters there are, or a
+/// planned failover makes other nodes lead.
 pub async fn finish_drill(session: &Cluster, listener: &dyn Listener) -> Result<()> {
     let state = &session.request.state;
     if state.drill(&session.launch.name)?.is_some() {
@@ -60,7 +67,7 @@ pub async fn finish_drill(session: &Cluster, listener: &dyn Listener) -> Result<
     Ok(())
 }
 
-/// What a killed drill froze or cut off is brought back before anything is asked of the nodes.
+/// Thaws and reconnects what a killed drill froze or cut off, before the nodes are asked anything.
 async fn mend(
     session: &Cluster,
     listener: &dyn Listener,
@@ -72,14 +79,14 @@ async fn mend(
     }
 }
 
-/// Nothing of an interrupted drill or rolling restart is left to be done.
+/// Forgets an interrupted drill or rolling restart: nothing of it is left to do.
 fn forget_interrupted(session: &Cluster) -> Result<()> {
     let (state, name) = (&session.request.state, &session.launch.name);
     state.note_drill(name, None)?;
     state.note_rolling(name, None)
 }
 
-/// The masters from before that drill lead again, and it is forgotten.
+/// Makes the masters from before that drill lead again, and forgets it.
 async fn give_back(session: &Cluster, listener: &dyn Listener, intent: &Restored) -> Result<usize> {
     let done = give_back::give_back(&Ground::of(session, listener), intent).await?;
     let state = &session.request.state;
@@ -93,37 +100,20 @@ pub async fn restart(
     listener: &dyn Listener,
     only: &[NodeName],
 ) -> Result<Outcome> {
-    journaled(session, async {
-        refuse_resizing(session)?;
-        let drill = session.request.state.drill(&session.launch.name)?;
-        let finished =
-            finish(session, listener).await? + mend(session, listener, drill.as_ref()).await?;
-        let outcome = part(session, listener, None, End::Settled, async |context| {
-            restart::restart(
-                &context,
-                &session.launch,
-                before(session),
-                session.password(),
-                only,
-            )
-            .await
-        })
-        .await?;
-        let given_back = match &drill {
-            Some(intent) => give_back(session, listener, intent).await?,
-            None => 0,
-        };
+    resumed(session, listener, End::Settled, true, async |context| {
+        let (launch, password) = (&session.launch, session.password());
+        let outcome = restart::restart(&context, launch, before(session), password, only).await?;
         if only.is_empty() {
-            // Everybody was restarted now.
-            let state = &session.request.state;
-            state.note_rolling(&session.launch.name, None)?;
+            // Every node was restarted now, so nothing of a rolling restart is left to do.
+            session.request.state.note_rolling(&launch.name, None)?;
         }
-        Ok(outcome.after(finished + given_back))
+        Ok(outcome)
     })
     .await
 }
 
-/// `restart --rolling`; what an interrupted one (or a drill) left down is started first.
+/// `restart --rolling`. If an earlier one (or a drill) was interrupted, what it left down is
+/// started first.
 pub async fn rolling(session: &Cluster, listener: &dyn Listener) -> Result<Outcome> {
     if rolling::is_interrupted(session, listener)? {
         up(session, listener, Extent::All).await?;
@@ -140,14 +130,8 @@ pub async fn reset(session: &Cluster, listener: &dyn Listener) -> Result<Outcome
             + mend(session, listener, drill.as_ref()).await?;
         let emptied = empty(session, listener).await?;
         let outcome = part(session, listener, None, End::Settled, async |context| {
-            up::up(
-                &context,
-                &session.launch,
-                before(session),
-                session.password(),
-                Extent::Form,
-            )
-            .await
+            let (launch, password) = (&session.launch, session.password());
+            up::up(&context, launch, before(session), password, Extent::Form).await
         })
         .await?;
         if let Some(intent) = &drill {
@@ -166,14 +150,8 @@ pub async fn reset_hard(session: &Cluster, listener: &dyn Listener) -> Result<Ou
         let removed = remove(session, listener).await?;
         forget_interrupted(session)?;
         let outcome = part(session, listener, None, End::Settled, async |context| {
-            up::up(
-                &context,
-                &session.launch,
-                None,
-                session.password(),
-                Extent::All,
-            )
-            .await
+            let (launch, password) = (&session.launch, session.password());
+            up::up(&context, launch, None, password, Extent::All).await
         })
         .await?;
         Ok(outcome.after(removed))
@@ -184,7 +162,7 @@ pub async fn reset_hard(session: &Cluster, listener: &dyn Listener) -> Result<Ou
 /// `stop`.
 pub async fn stop(session: &Cluster, listener: &dyn Listener, only: &[NodeName]) -> Result<usize> {
     journaled(session, async {
-        // It is remembered further: the masters from before lead again at the next `up`.
+        // The drill is still remembered: its masters lead again at the next `up`.
         let drill = session.request.state.drill(&session.launch.name)?;
         mend(session, listener, drill.as_ref()).await?;
         stop::stop(&session.context(listener), &session.launch.name, only).await
@@ -196,7 +174,7 @@ pub async fn stop(session: &Cluster, listener: &dyn Listener, only: &[NodeName])
 pub async fn down(session: &Cluster, listener: &dyn Listener, volumes: bool) -> Result<usize> {
     let name = &session.launch.name;
     if is_unknown(session).await? {
-        // Not even a node, but maybe data that was kept.
+        // There is no node, but there may be data that was kept.
         return if session.runtime.retire(name, volumes).await? {
             Ok(0)
         } else {
@@ -206,7 +184,7 @@ pub async fn down(session: &Cluster, listener: &dyn Listener, volumes: bool) -> 
     if !volumes {
         return journaled(session, async {
             let removed = down::down(&session.context(listener), name, false).await?;
-            // What it broke is gone.
+            // The nodes that were broken are gone.
             forget_interrupted(session)?;
             Ok(removed)
         })
@@ -217,10 +195,10 @@ pub async fn down(session: &Cluster, listener: &dyn Listener, volumes: bool) -> 
     Ok(removed)
 }
 
-/// Whether neither a node nor a memory of it is here.
+/// Whether there is neither a node of it nor anything remembered.
 async fn is_unknown(session: &Cluster) -> Result<bool> {
     let name = &session.launch.name;
-    // What is remembered now: `run` writes down what it is about to make.
+    // The state is read again, because `run` writes down what it is about to make.
     Ok(session.request.state.load(name)?.is_none() && session.runtime.list(name).await?.is_empty())
 }
 
@@ -232,7 +210,7 @@ async fn refuse_unknown(session: &Cluster) -> Result<()> {
     }
 }
 
-/// A destruction that was confirmed and begun is finished before anything else is done.
+/// Finishes a destruction that was confirmed and begun, before anything else is done.
 async fn finish(session: &Cluster, listener: &dyn Listener) -> Result<usize> {
     if pending(session) == Some(Pending::Reset) {
         session
@@ -253,8 +231,9 @@ async fn finish_removal(session: &Cluster, listener: &dyn Listener) -> Result<us
     remove(session, listener).await
 }
 
-/// The nodes run and are empty. Only what empties them is pending meanwhile: a reset that is
-/// refused before, or fails after, must not cost anybody data later on.
+/// Starts all nodes and empties them. The reset is remembered as pending only while nodes are
+/// emptied: a reset that is refused before, or fails afterwards, must not delete data in a later
+/// run.
 async fn empty(session: &Cluster, listener: &dyn Listener) -> Result<usize> {
     let (launch, password) = (&session.launch, session.password());
     let meanwhile = pending(session).filter(|pending| *pending == Pending::Reset);
@@ -277,7 +256,7 @@ async fn empty(session: &Cluster, listener: &dyn Listener) -> Result<usize> {
     Ok(started + emptied)
 }
 
-/// Nodes, what they shared and their data are gone.
+/// Removes the nodes, what they shared, and their data.
 async fn remove(session: &Cluster, listener: &dyn Listener) -> Result<usize> {
     part(
         session,
@@ -289,7 +268,7 @@ async fn remove(session: &Cluster, listener: &dyn Listener) -> Result<usize> {
     .await
 }
 
-/// Nodes that are about to be emptied or removed may come back in any number.
+/// Refuses another number of nodes, unless they are about to be emptied or removed anyway.
 fn refuse_resizing(session: &Cluster) -> Result<()> {
     match pending(session) {
         Some(_) => Ok(()),
@@ -301,7 +280,7 @@ fn pending(session: &Cluster) -> Option<Pending> {
     session.request.remembered.as_ref()?.pending
 }
 
-/// The launch that was applied last to the nodes that there are.
+/// The launch that was last applied to the nodes that exist.
 fn before(session: &Cluster) -> Option<&Launch> {
     session
         .before
@@ -309,10 +288,10 @@ fn before(session: &Cluster) -> Option<&Launch> {
         .filter(|_| pending(session) != Some(Pending::Removal))
 }
 
-/// What is true once a part of a change is done.
+/// What is remembered after a part of a change.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// Nothing new: what was pending meanwhile still is.
+    /// What was pending stays pending.
     Pending,
     /// Nothing is pending, but nodes may still run by the previous spec.
     Open,
@@ -320,13 +299,13 @@ enum End {
     Settled,
 }
 
-/// Runs a part of a change: what is to be true is remembered before its first step.
+/// Runs a part of a change. What it leads to is remembered before its first step.
 async fn part<T>(
     session: &Cluster,
     listener: &dyn Listener,
     meanwhile: Option<Pending>,
     end: End,
-    change: impl AsyncFnOnce(crate::cluster::context::Context<'_>) -> Result<T>,
+    change: impl AsyncFnOnce(Context<'_>) -> Result<T>,
 ) -> Result<T> {
     let before = || remember(session, meanwhile, false);
     let mut context = session.context(listener);
@@ -344,12 +323,12 @@ async fn journaled<T>(session: &Cluster, work: impl Future<Output = Result<T>>) 
     outcome
 }
 
-/// Writes down a cluster before anything of it is made, so that nobody else chooses its ports.
+/// Remembers a cluster before anything of it is made, so that no other run chooses its ports.
 pub fn promise(session: &Cluster) -> Result<()> {
     remember(session, None, false)
 }
 
-/// Writes down the cluster as it is to be, and its rendered files.
+/// Remembers the cluster as it is going to be, with its rendered files.
 fn remember(session: &Cluster, pending: Option<Pending>, settled: bool) -> Result<()> {
     let Cluster {
         request, launch, ..

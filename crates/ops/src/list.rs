@@ -1,5 +1,5 @@
-//! `list`: every cluster that this host or its engine knows of, by labels and pidfiles; the state
-//! folder only adds clusters whose nodes are removed and whose data was kept.
+//! `list`: every cluster that this host or its engine has, by labels and pidfiles. The state folder
+//! only adds clusters whose nodes were removed and whose data was kept.
 
 use crate::store::state::State;
 use rcluster_core::{
@@ -23,24 +23,24 @@ pub struct Listed {
     pub running: usize,
     /// Its first client port.
     pub first_port: Option<u16>,
-    /// Another user's, if it is not ours.
+    /// The user who started it; `None`: the current user.
     pub owner: Option<String>,
-    /// The engine that keeps it, if that is not the one that was asked.
+    /// The engine that has it, if that is not the one that was asked.
     pub elsewhere: Option<String>,
 }
 
-/// All clusters, and what could not be asked.
+/// All clusters, and what could not be looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Listing {
-    /// By name.
+    /// The clusters, by name.
     pub clusters: Vec<Listed>,
     /// Why docker was not asked, if it was not.
     pub docker: Option<String>,
-    /// Files of clusters that cannot be read, and why.
+    /// Errors about files of clusters that cannot be read.
     pub damaged: Vec<String>,
 }
 
-/// Lists.
+/// Lists all clusters.
 pub async fn list(state: &State) -> Result<Listing> {
     let process = Process::new(state.clusters());
     let (processes, docker) = tokio::join!(process.clusters(), containers());
@@ -77,7 +77,7 @@ pub async fn list(state: &State) -> Result<Listing> {
                     .map(|home| home.place),
             }),
             Ok(None) => {}
-            // It hides neither itself nor the other clusters.
+            // A damaged cluster does not hide the others.
             Err(error) => damaged.push(error.cause()),
         }
     }

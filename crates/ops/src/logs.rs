@@ -1,4 +1,4 @@
-//! `logs`: what the nodes wrote, merged in time order, and what they go on to write.
+//! `logs`: merges what the nodes wrote by time, and follows what they write.
 
 use crate::cluster::handle::Cluster;
 use crate::cluster::handle::no_such_cluster;
@@ -15,8 +15,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-/// How far apart the lines of two nodes may arrive and still be put in order. A node that has been
-/// quiet for so long is not waited for.
+/// How far apart the lines of two nodes may arrive and still be put in order. A node that is silent
+/// for longer is not waited for.
 const SETTLE: Duration = Duration::from_millis(150);
 
 /// The nodes whose logs can be read: those that are named, or all. A stopped one has a log too.
@@ -40,8 +40,8 @@ pub async fn nodes(session: &Cluster, only: &[NodeName]) -> Result<Vec<NodeName>
     })
 }
 
-/// Reads the last `tail` lines of each node (`None`: all) and, with `follow`, what comes. Ends when
-/// `show` says so, and otherwise when all nodes have said everything or are gone.
+/// Reads the last `tail` lines of each node (`None`: all) and, with `follow`, all that come later.
+/// Ends when `show` says so, or when no node has any more lines.
 pub async fn read(
     session: &Cluster,
     nodes: &[NodeName],
@@ -65,14 +65,14 @@ pub async fn read(
     Ok(())
 }
 
-/// One node's lines, and the first of them that was not shown yet.
+/// The lines of one node, and the first one that was not shown yet.
 struct Source<'a> {
     lines: LogLines<'a>,
     head: Option<(LogLine, Instant)>,
-    /// Since when it is waited for.
+    /// Since when its next line is waited for.
     quiet: Instant,
     ended: bool,
-    /// A line without a time belongs to the one before it.
+    /// The time of the last line, for lines without one.
     last: Option<jiff::Timestamp>,
 }
 
@@ -92,7 +92,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Lines of several nodes in time order. At most one line of each node is held.
+/// The lines of several nodes in time order. At most one line of each node is held.
 struct Merge<'a> {
     sources: Vec<Source<'a>>,
 }
@@ -114,14 +114,14 @@ impl Merge<'_> {
                 return Ok(source.head.take().map(|(line, _)| (first, line)));
             }
             let filling = tokio::time::timeout_at(due.into(), poll_fn(|cx| self.fill(cx)));
-            // Nothing came in time: what is held is due.
+            // No line came in time: the oldest one that is held is shown.
             if let Ok(filled) = filling.await {
                 filled?;
             }
         }
     }
 
-    /// Asks every node of which no line is held; ready when that brought anything new.
+    /// Asks every node of which no line is held. Ready when something new has come.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let mut news = !self.sources.iter().any(Source::is_awaited);
         for source in self.sources.iter_mut().filter(|source| source.is_awaited()) {
@@ -157,9 +157,9 @@ impl Merge<'_> {
         held.min().map(|(_, i)| i)
     }
 
-    /// From when on a line may be shown although others might still come with an earlier time: at
-    /// once when every node has its say, else when the silent ones have been quiet for long enough
-    /// and the line is not of just now.
+    /// When a line may be shown although another node might still send an earlier one: at once if a
+    /// line of every node is held, else after the others have been silent for [`SETTLE`], and the
+    /// line is that old.
     fn due(&self, first: usize) -> Instant {
         let now = Instant::now();
         let awaited = self.sources.iter().filter(|source| source.is_awaited());

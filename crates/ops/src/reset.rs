@@ -1,5 +1,5 @@
-//! `reset`: every key, slot and acquaintance is dropped and the cluster is formed anew, while its
-//! nodes stay up. Forming is `up`'s part.
+//! `reset`: deletes all keys, slots and memories of other nodes and forms the cluster again, while
+//! its nodes stay up. Forming is done by `up`.
 
 use super::{doctor::preflight, start};
 use crate::cluster::{apply::Applier, context::Context, look};
@@ -15,7 +15,7 @@ use rcluster_core::{
     spec::launch::Launch,
 };
 
-/// Starts what does not run: only a node that answers can be emptied.
+/// Starts nodes that do not run, since only a node that answers can be emptied.
 pub async fn start(
     context: &Context<'_>,
     launch: &Launch,
@@ -31,7 +31,7 @@ pub async fn start(
     Ok(applier.done())
 }
 
-/// Empties every node. From the first step on there is no way back.
+/// Empties every node. After the first step there is no way back.
 pub async fn empty(
     context: &Context<'_>,
     launch: &Launch,
@@ -63,7 +63,7 @@ pub async fn dry_run(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
     Ok(planned)
 }
 
-/// Flushes masters and resets everybody.
+/// Plans to flush the masters and reset all nodes.
 pub fn plan(seen: &Snapshot) -> Result<Plan> {
     let seats = seen.seats()?;
     let nodes: Vec<NodeName> = seats.iter().map(|seat| seat.name.clone()).collect();

@@ -1,4 +1,4 @@
-//! `restart`: stop, then up; all at once, so that nobody is failed over.
+//! `restart`: stops all nodes at once, so that none is failed over, then does what `up` does.
 
 use super::{
     start, stop,
@@ -9,7 +9,7 @@ use rcluster_core::{
     error::Result, node::NodeName, plan::step::Plan, secret::Secret, spec::launch::Launch,
 };
 
-/// What `restart` would do.
+/// The plan of `restart`.
 pub async fn dry_run(context: &Context<'_>, launch: &Launch, only: &[NodeName]) -> Result<Plan> {
     let mut plan = stop::plan(context, &launch.name, only).await?;
     plan.notes
@@ -17,7 +17,7 @@ pub async fn dry_run(context: &Context<'_>, launch: &Launch, only: &[NodeName]) 
     Ok(plan)
 }
 
-/// Restarts every node, or those that are named, and proves that the cluster is well again.
+/// Restarts all nodes, or those that are named, and verifies the cluster.
 pub async fn restart(
     context: &Context<'_>,
     launch: &Launch,
@@ -25,7 +25,7 @@ pub async fn restart(
     password: Option<&Secret>,
     only: &[NodeName],
 ) -> Result<Outcome> {
-    // What `up` would refuse is refused before anything is stopped.
+    // What `up` would refuse is refused before any node is stopped.
     start::plan(context, launch).await?;
     let stopped = stop::stop(context, &launch.name, only).await?;
     let outcome = up::up(context, launch, before, password, Extent::All).await?;

@@ -1,7 +1,7 @@
-//! `run`: a cluster for the length of a command.
+//! `run`: a cluster for as long as a command runs.
 //!
-//! The cluster has a name and ports of its own and goes when the command ends, however it ends. Only
-//! SIGKILL leaves it behind: then `list` shows it, and the next `run` names it.
+//! The cluster has its own name and ports and is removed when the command ends, however it ends.
+//! Only SIGKILL leaves it behind; then `list` shows it, and the next `run` names it.
 
 use super::{env, evidence, lifecycle, signals::Signals, status, up::Extent};
 use crate::cluster::{
@@ -23,13 +23,13 @@ use rcluster_runtime::{
 use std::{ffi::OsString, future::ready, path::PathBuf, time::Duration};
 use tokio::time::Instant;
 
-/// How long a command may take to end once it was asked to; then it is asked less kindly.
+/// How long a command may take to end after a signal, before it gets a stronger one.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Variables that would lead an rcluster within the command to another cluster.
+/// Variables by which an rcluster that the command runs would find another cluster.
 const ASTRAY: &[&str] = &["RCLUSTER_FILE", "RCLUSTER_SEED", "RCLUSTER_RUNTIME"];
 
-/// A cluster that is up, for a command.
+/// A cluster that is up for a command.
 pub struct Run {
     session: Cluster,
     started: jiff::Timestamp,
@@ -37,16 +37,16 @@ pub struct Run {
     interrupted: bool,
 }
 
-/// What becomes of the evidence.
+/// What evidence is kept of the cluster.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
-    /// Where to; `None`: under the state folder.
+    /// The folder; `None`: one in the state folder.
     pub folder: Option<PathBuf>,
-    /// Also of a command that succeeded.
+    /// Keep it also if the command succeeded.
     pub always: bool,
 }
 
-/// How a command ended.
+/// How the command ended.
 pub struct Ended {
     /// Its exit code; 128+n after signal n, 126 or 127 if it could not be run.
     pub code: u8,
@@ -63,12 +63,12 @@ impl Ended {
     }
 }
 
-/// Whether the command is a program at all: nobody waits for a cluster to hear that it is misspelt.
+/// Checks that the command can be run, before anybody waits for a cluster.
 pub fn check(words: &[OsString]) -> std::result::Result<(), Ended> {
     command::check(words).map_err(Ended::cannot)
 }
 
-/// A name that nobody has.
+/// A name that no cluster has.
 pub fn name(state: &State, base: &ClusterName) -> ClusterName {
     let now = jiff::Timestamp::now();
     let mut number = u64::from(now.subsec_nanosecond().unsigned_abs())
@@ -83,7 +83,7 @@ pub fn name(state: &State, base: &ClusterName) -> ClusterName {
     }
 }
 
-/// Clusters of runs that were killed: nobody changes them, and nobody will end them.
+/// Clusters of runs that were killed: no process works on them any more.
 pub fn left_behind(state: &State) -> Result<Vec<ClusterName>> {
     let mut names = state.names()?;
     names.retain(|name| name.is_of_run() && Lock::take(state, name, "rcluster run").is_ok());
@@ -91,7 +91,7 @@ pub fn left_behind(state: &State) -> Result<Vec<ClusterName>> {
 }
 
 impl Run {
-    /// Brings the cluster up. What was begun is removed again if that fails or is interrupted.
+    /// Brings the cluster up. If that fails or is interrupted, what was made is removed again.
     pub async fn start(
         request: Request,
         wish: &Wish,
@@ -130,7 +130,7 @@ impl Run {
             Err(error) => {
                 run.interrupted = error.kind() == Kind::Interrupted;
                 let code = error.kind().exit_code();
-                // The error is what matters; what else goes wrong is told on the way.
+                // The error of the start matters; other failures are only noted.
                 match run.end(code, wish, signals, listener).await {
                     Err(worse) if worse.kind() == Kind::Interrupted => Err(worse),
                     _ => Err(error),
@@ -144,13 +144,13 @@ impl Run {
         &self.session.launch.name
     }
 
-    /// What a client dials.
+    /// The endpoints that clients dial.
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
     }
 
-    /// Runs the command to its end; its exit code. `terminal`: Ctrl-C reaches the command without us,
-    /// and what it makes of it is its own business.
+    /// Runs the command to its end and returns its exit code. With `terminal`, Ctrl-C reaches the
+    /// command directly, and it may do with it what it likes.
     pub async fn command(
         &mut self,
         words: &[OsString],
@@ -202,13 +202,14 @@ impl Run {
         let root = request.state.root().display().to_string();
         set("RCLUSTER_STATE_DIR", root);
         if let Some(password) = &request.login.secret {
-            // redis-cli's own.
+            // The variable that redis-cli itself reads.
             set("REDISCLI_AUTH", password.reveal().to_owned());
         }
         variables
     }
 
-    /// Keeps the evidence, if it is to be kept, and removes the cluster. Where the evidence is.
+    /// Saves the evidence if it is wanted, and removes the cluster. Returns the folder of the
+    /// evidence.
     pub async fn end(
         self,
         code: u8,
@@ -268,7 +269,7 @@ impl Run {
     }
 }
 
-/// Asks a command to end: the first time as we were asked, then less kindly.
+/// Sends the command a signal to end: first the one that rcluster got, then stronger ones.
 fn insist(running: &Running, ask: Ask, times: u32) -> Result<()> {
     running.ask(match times {
         1 => ask,
@@ -281,8 +282,8 @@ fn interrupted() -> Error {
     Error::new(Kind::Interrupted, "interrupted").hint("nothing is left; run it again")
 }
 
-/// Two runs at once must not choose the same ports: until what was chosen is remembered, nobody
-/// else chooses.
+/// Two runs at the same time must not choose the same ports, so the lock is held until the choice
+/// is remembered.
 async fn create(request: Request, listener: &dyn Listener) -> Result<Cluster> {
     let state = request.state.clone();
     let deadline = request.deadline;

@@ -1,4 +1,4 @@
-//! Bringing running nodes to the spec's settings.
+//! Brings the settings of running nodes to those of the spec.
 
 use crate::cluster::context::Context;
 use futures_util::future::join_all;
@@ -21,7 +21,7 @@ use rcluster_core::{
 use rcluster_runtime::host;
 use std::collections::BTreeMap;
 
-/// What each node is to be set to once forming is over.
+/// For each node, the settings that it has to have once forming is over.
 pub fn afterwards(launch: &Launch) -> Afterwards {
     launch
         .nodes
@@ -30,7 +30,7 @@ pub fn afterwards(launch: &Launch) -> Afterwards {
         .collect()
 }
 
-/// Directives that rcluster writes and that can change while a node runs.
+/// The directives that rcluster writes itself and that can change while a node runs.
 pub(super) fn own(launch: &Launch) -> Directives {
     let text = |value: &str| Value::Text(value.to_owned());
     let mut own = Directives::new();
@@ -50,14 +50,16 @@ pub(super) fn own(launch: &Launch) -> Directives {
     own
 }
 
-/// Descriptors that Redis keeps beside its clients (`CONFIG_MIN_RESERVED_FDS` in server.h).
+/// File descriptors that Redis keeps besides those of its clients (`CONFIG_MIN_RESERVED_FDS` in
+/// server.h).
 const RESERVED: u64 = 32;
 
-/// Redis looks for the highest limit that it may set in steps of so many (`adjustOpenFilesLimit`).
+/// The step in which Redis looks for the highest limit that it may set (`adjustOpenFilesLimit`).
 const STEP: u64 = 16;
 
-/// Where this user may open too few files for the clients that the spec asks for, Redis lowers
-/// `maxclients` by itself and runs: what it then has is as much as it can have.
+/// If this user may open too few files for the clients that the spec asks for, Redis lowers
+/// `maxclients` by itself. The value that it then has is the most that it can have, and no
+/// difference.
 fn fewer_clients(
     launch: &Launch,
     node: &NodeLaunch,

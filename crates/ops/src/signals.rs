@@ -1,4 +1,4 @@
-//! Signals that ask rcluster to end, as a stream of wishes.
+//! The signals that ask rcluster to end, as a stream.
 
 use rcluster_core::error::{Error, Result};
 use rcluster_runtime::command::Ask;
@@ -8,12 +8,12 @@ use tokio::{
     time::Instant,
 };
 
-/// Within this a second signal of a kind is the first one again: `timeout` sends it to the process
-/// and to its group, a closed terminal comes from the kernel and from the shell.
+/// A signal that repeats within this time counts as one: `timeout` sends it to the process and to
+/// its group; when a terminal is closed, it comes from the kernel and from the shell.
 const TOGETHER: Duration = Duration::from_millis(500);
 
-/// SIGINT, SIGTERM, SIGHUP and SIGQUIT, from now on. A SIGHUP that whoever started rcluster had
-/// ignored (`nohup`) stays ignored.
+/// Listens for SIGINT, SIGTERM, SIGHUP and SIGQUIT. If rcluster was started with SIGHUP ignored
+/// (`nohup`), it stays ignored.
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -23,7 +23,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Listens.
+    /// Begins to listen.
     pub fn listen() -> Result<Self> {
         let listen = |kind| {
             signal(kind).map_err(|error| Error::failed("listening for signals").source(error))
@@ -38,7 +38,7 @@ impl Signals {
         })
     }
 
-    /// The next one.
+    /// The next signal.
     pub async fn next(&mut self) -> Ask {
         loop {
             let ask = self.any().await;

@@ -1,7 +1,7 @@
-//! What it takes for every node to run.
+//! Plans and does what is needed so that every node runs.
 
 use super::doctor::preflight;
-use crate::cluster::{apply::Applier, context::Context, look};
+use crate::cluster::{apply::Applier, context::Context, held, look};
 use futures_util::future::join_all;
 use rcluster_core::snapshot::place::{Disk, RunState};
 use rcluster_core::{
@@ -9,7 +9,7 @@ use rcluster_core::{
     form::{self, Blank, Seat},
     hint,
     hint::Verb,
-    node::{Address, Epoch, NodeName},
+    node::{Address, NodeName},
     plan::{
         start::{self, Existing},
         step::{Change, Goal, Plan, Step, names},
@@ -25,12 +25,12 @@ use rcluster_core::{
 use rcluster_runtime::wait::{Look, wait_until};
 use std::{collections::BTreeSet, time::Duration};
 
-/// An engine that starts a container takes about so long.
+/// About as long as an engine takes to start a container.
 const MOMENT: Duration = Duration::from_secs(2);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Observes the runtime and plans what is missing.
+/// Asks the runtime which nodes there are, and plans what is missing.
 pub async fn plan(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
     let placed = context.runtime.list(&launch.name).await?;
     let alive: BTreeSet<&NodeName> = placed
@@ -62,7 +62,8 @@ pub async fn plan(context: &Context<'_>, launch: &Launch) -> Result<Plan> {
     start::start(launch, &existing, &blank)
 }
 
-/// Nodes that run, know nobody and hold nothing, while a plan starts others that may know them.
+/// Nodes that run, know no other node and have no data, while the plan starts others that may know
+/// them.
 async fn empty(context: &Context<'_>, launch: &Launch, plan: &Plan) -> Result<Vec<NodeName>> {
     let (first, _) = start::split(plan.clone());
     let creates_all = creates_all(launch, plan);
@@ -77,7 +78,7 @@ async fn empty(context: &Context<'_>, launch: &Launch, plan: &Plan) -> Result<Ve
     Ok(said.map(|(node, _)| node.name.clone()).collect())
 }
 
-/// Those of these nodes, none of which runs, that will not know who they are when they start.
+/// Which of these nodes, none of which runs, have no nodes.conf.
 pub async fn blanks(
     context: &Context<'_>,
     launch: &Launch,
@@ -90,6 +91,7 @@ pub async fn blanks(
             name: node.name.clone(),
             port: node.port,
             disk,
+            held: held::is_worth_it(launch, node),
         })
     });
     let all: Vec<Blank> = join_all(asked).await.into_iter().collect::<Result<_>>()?;
@@ -99,8 +101,8 @@ pub async fn blanks(
         .collect())
 }
 
-/// Starts what a plan starts. Between those that know who they are and those that do not, replicas take
-/// over from what the latter were: see [`rcluster_core::form::rescue`].
+/// Carries out a plan. Before nodes without a nodes.conf start, replicas take over the slots that
+/// those had: see [`rcluster_core::form::rescue`].
 pub async fn carry_out(
     context: &Context<'_>,
     launch: &Launch,
@@ -108,6 +110,8 @@ pub async fn carry_out(
     started: Plan,
     expected: &[NodeName],
 ) -> Result<()> {
+    let held = held::to_hold(context, launch, &starting(&started)).await?;
+    applier.hold(held);
     let (first, last) = start::split(started);
     let late = starting(&last);
     if !late.is_empty() {
@@ -128,7 +132,7 @@ pub async fn carry_out(
     applier.apply(&first).await
 }
 
-/// A node that lost its data is not started while one that may have a copy does not run.
+/// Refuses to start a node that lost its data while one that may have a copy does not run.
 async fn refuse_early(
     context: &Context<'_>,
     launch: &Launch,
@@ -157,7 +161,8 @@ async fn refuse_early(
     .hint(hint![Verb::Up, " starts all in the right order"]))
 }
 
-/// What those have that start last, as far as it is theirs: a file that names nobody is none.
+/// What is on the disks of the nodes that start last. A nodes.conf that names no other node counts
+/// as none.
 pub async fn late_blanks(
     context: &Context<'_>,
     launch: &Launch,
@@ -172,12 +177,13 @@ pub async fn late_blanks(
                 name: node.name.clone(),
                 port: node.port,
                 disk: Disk::Empty,
+                held: false,
             })
         })
         .collect())
 }
 
-/// Who takes over before these nodes start, by what all others say that run.
+/// Plans which replicas take over before these nodes start, by what all running nodes say.
 pub async fn rescue(context: &Context<'_>, seen: &Snapshot, blanks: &[Blank]) -> Result<Plan> {
     let listed = Snapshot {
         nodes: seen.members().cloned().collect(),
@@ -190,8 +196,8 @@ pub async fn rescue(context: &Context<'_>, seen: &Snapshot, blanks: &[Blank]) ->
 
 /// Plans what is missing for these nodes (all, if none is named), and checks that it can be done.
 ///
-/// An engine may still be starting containers for a run that was killed, which has their ports
-/// taken before they run. So a refusal that concerns nodes which exist stands only if nothing
+/// An engine may still be starting containers for a run that was killed; their ports are taken
+/// before they count as running. So a refusal about nodes that exist is final only if nothing
 /// happens to them for a moment.
 pub async fn checked(context: &Context<'_>, launch: &Launch, nodes: &[NodeName]) -> Result<Plan> {
     let planned = async || {
@@ -203,7 +209,7 @@ pub async fn checked(context: &Context<'_>, launch: &Launch, nodes: &[NodeName])
         let plan = planned().await?;
         let mut new = starting(&plan);
         if !new.is_empty() {
-            // Those that are started again and again have their ports themselves, off and on.
+            // Nodes that are restarted again and again hold their own ports off and on.
             let placed = context.runtime.list(&launch.name).await?;
             let loops = placed.into_iter().filter(|placed| placed.loops);
             let loops: Vec<NodeName> = loops.map(|placed| placed.node).collect();
@@ -245,7 +251,7 @@ fn resumes(plan: &Plan) -> bool {
     })
 }
 
-/// Leaves only what concerns these nodes, if any are named.
+/// Takes everything out of a plan that is not about these nodes, if any are named.
 fn only(launch: &Launch, plan: &mut Plan, nodes: &[NodeName]) -> Result<()> {
     if let Some(unknown) = nodes.iter().find(|node| launch.node(node).is_none()) {
         let known: Vec<&str> = launch.nodes.iter().map(|node| node.name.as_str()).collect();
@@ -266,7 +272,7 @@ fn only(launch: &Launch, plan: &mut Plan, nodes: &[NodeName]) -> Result<()> {
     Ok(())
 }
 
-/// The nodes that a plan starts (and whose ports therefore have to be free).
+/// The nodes that a plan starts, whose ports therefore have to be free.
 pub fn starting(plan: &Plan) -> Vec<NodeName> {
     let steps = plan.stages.iter().flat_map(|stage| &stage.steps);
     steps
@@ -300,7 +306,7 @@ pub fn creates_all(launch: &Launch, plan: &Plan) -> bool {
         == launch.nodes.len()
 }
 
-/// `init` forms nodes that run; it does not start any.
+/// `init` only forms nodes that run: refuses a plan that would start one.
 pub fn refuse_stopped(launch: &Launch, plan: &Plan) -> Result<()> {
     if creates_all(launch, plan) {
         return Err(Error::new(
@@ -331,7 +337,7 @@ pub fn refuse_stopped(launch: &Launch, plan: &Plan) -> Result<()> {
     ]))
 }
 
-/// What nodes that do not exist yet will say: nothing.
+/// The reports of nodes that do not exist yet: empty ones.
 pub fn blank_reports(launch: &Launch) -> Vec<Report> {
     launch
         .nodes
@@ -345,13 +351,8 @@ pub fn blank_reports(launch: &Launch) -> Vec<Report> {
             Some(Report {
                 view: nodes_text::parse(&text).ok()?,
                 cluster: ClusterInfo {
-                    ok: false,
-                    slots_assigned: 0,
-                    slots_ok: 0,
                     known_nodes: 1,
-                    size: 0,
-                    current_epoch: Epoch(0),
-                    messages_received: 0,
+                    ..ClusterInfo::default()
                 },
                 info: NodeInfo::default(),
             })
@@ -359,7 +360,7 @@ pub fn blank_reports(launch: &Launch) -> Vec<Report> {
         .collect()
 }
 
-/// Nodes that do not exist yet, as forming wants them.
+/// Nodes that do not exist yet, in the form that [`rcluster_core::form`] needs.
 pub fn blank_seats<'a>(launch: &Launch, reports: &'a [Report]) -> Vec<Seat<'a>> {
     launch
         .nodes

@@ -1,4 +1,4 @@
-//! `stop`: every node (or those that are named) ends; nothing is removed.
+//! `stop`: stops all nodes, or those that are named. Nothing is removed.
 
 use crate::cluster::{apply::Applier, context::Context, handle::no_such_cluster};
 use rcluster_core::snapshot::place::RunState;
@@ -31,7 +31,7 @@ pub async fn plan(context: &Context<'_>, name: &ClusterName, only: &[NodeName]) 
     Ok(teardown::stop(&running))
 }
 
-/// Stops; says how many nodes it stopped.
+/// Stops them; returns how many nodes were running.
 pub async fn stop(context: &Context<'_>, name: &ClusterName, only: &[NodeName]) -> Result<usize> {
     let plan = plan(context, name, only).await?;
     let launch = Launch::bare(name, context.runtime.kind());

@@ -1,12 +1,12 @@
-//! Keys that a stop would lose: nodes that are configured to save nothing.
+//! Counts the keys that a stop would lose, because their nodes save nothing.
 
 use crate::cluster::handle::Cluster;
 use futures_util::future::join_all;
 use rcluster_core::{error::Result, node::NodeName, node::Role, snapshot::Seen};
 
-/// How many keys are gone once these nodes (all, if none is named) have ended, because the nodes that
-/// hold them write neither an append only file nor a snapshot. It is asked of the nodes themselves;
-/// of those that do not answer nothing is known.
+/// How many keys are lost once these nodes (all, if none is named) have ended, because the nodes
+/// that hold them write neither an append-only file nor snapshots. The nodes are asked themselves;
+/// those that do not answer are not counted.
 pub async fn keys(cluster: &Cluster, only: &[NodeName]) -> Result<u64> {
     let seen = cluster.look().await?;
     let meant = |node: &&Seen| only.is_empty() || only.contains(&node.name);

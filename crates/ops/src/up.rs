@@ -1,9 +1,10 @@
-//! `up`: whatever is there becomes the running, formed, verified cluster that the spec asks for.
+//! `up`: turns whatever is there into the running, formed, verified cluster that the spec
+//! describes.
 
 use super::{doctor::preflight, settings, start};
-use crate::cluster::{apply::Applier, context::Context, look, verify};
+use crate::cluster::{apply::Applier, context::Context, held, look, verify};
 use rcluster_core::{
-    error::{Kind, Result},
+    error::{Error, Kind, Result},
     form,
     judge::Wanted,
     node::{Endpoint, NodeName},
@@ -17,7 +18,7 @@ use std::collections::BTreeSet;
 /// What `up` did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// How many steps it took; 0: everything was as it should be.
+    /// How many steps were done; 0: everything was as it should be.
     pub changes: usize,
     /// The endpoint of each master, in the order of the slots.
     pub masters: Vec<Endpoint>,
@@ -26,7 +27,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The same after so many steps that were done before.
+    /// Adds steps that were done before.
     #[must_use]
     pub fn after(mut self, steps: usize) -> Self {
         self.changes += steps;
@@ -34,10 +35,10 @@ impl Outcome {
     }
 }
 
-/// How far `up` goes.
+/// Which parts of `up` are done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Extent {
-    /// The nodes run: these, or all if none is named.
+    /// Nodes are started: these, or all if none is named.
     Start(Vec<NodeName>),
     /// Nodes that run are formed and verified.
     Form,
@@ -45,12 +46,13 @@ pub enum Extent {
     All,
 }
 
-/// How often nodes that ended under way are started after all.
+/// How often nodes that ended meanwhile are started again.
 const ATTEMPTS: usize = 4;
 
 /// Brings the cluster up. `before` is the launch that was applied last, if it is remembered.
 ///
-/// Nodes of which an earlier run had begun the end (a `down` that was killed, say) still count as
+/// Nodes that an earlier run was about to end (a `down` that was killed, say) may still count as
+/// running at first and end a moment later; they are started as well.
 /// running when this begins, and end a moment later: they are started as well.
 pub async fn up(
     context: &Context<'_>,
@@ -92,7 +94,8 @@ pub async fn up(
 #[derive(Debug, Default)]
 struct Started {
     nodes: BTreeSet<NodeName>,
-    /// Whether it is known who had to be started, so that anybody else who does not run has ended since.
+    /// Whether it is known which nodes had to be started: then any other node that does not run has
+    /// ended since.
     planned: bool,
 }
 
@@ -104,7 +107,15 @@ async fn attempt(
     started: &mut Started,
 ) -> Result<Outcome> {
     let (launch, password) = (applier.launch(), applier.password());
-    run_nodes(context, applier, extent, started).await?;
+    let ran = run_nodes(context, applier, extent, started).await;
+    let interrupted = |error: &Error| error.kind() == Kind::Interrupted;
+    let settled = match &ran {
+        Err(error) if interrupted(error) => Ok(0),
+        _ => held::settle(context, launch, password).await,
+    };
+    ran?;
+    applier.hold(BTreeSet::new());
+    applier.add(settled?);
     if matches!(extent, Extent::Start(_)) {
         return Ok(outcome(applier, Vec::new()));
     }
@@ -132,7 +143,7 @@ async fn attempt(
     Ok(outcome(applier, proof.masters))
 }
 
-/// The nodes: observe, plan, check, apply. All that are wanted answer in the end.
+/// Makes the nodes run: looks, plans, checks, applies. In the end all that are wanted answer.
 async fn run_nodes(
     context: &Context<'_>,
     applier: &mut Applier<'_>,
@@ -160,8 +171,8 @@ async fn run_nodes(
         .await
 }
 
-/// Who is remembered and gone is forgotten by everybody. Who was forgotten already while this was
-/// formed is not named by `seen` again: it is asked anew.
+/// Makes all nodes forget those that are gone but still remembered. Nodes that were forgotten while
+/// the cluster was formed may still be in `seen`, so the nodes are asked again.
 async fn forget_ghosts(context: &Context<'_>, seen: &Snapshot) -> Result<Plan> {
     let ours = seen.ids();
     let knows_strangers = |seen: &Snapshot| {
@@ -184,12 +195,12 @@ async fn forget_ghosts(context: &Context<'_>, seen: &Snapshot) -> Result<Plan> {
     Ok(form::ghosts(&now.seats()?, &everybody.ids()))
 }
 
-/// What `start` would do.
+/// The plan of `start`.
 pub async fn dry_start(context: &Context<'_>, launch: &Launch, only: &[NodeName]) -> Result<Plan> {
     start::checked(context, launch, only).await
 }
 
-/// What `init` would do: the same as `up`, but that it starts nothing.
+/// The plan of `init`: that of `up`, except that nothing is started.
 pub async fn dry_init(
     context: &Context<'_>,
     launch: &Launch,
@@ -200,7 +211,7 @@ pub async fn dry_init(
     dry_run(context, launch, before, password).await
 }
 
-/// What `up` would do, as far as can be planned before anything is touched.
+/// The plan of `up`, as far as it can be made before anything is touched.
 pub async fn dry_run(
     context: &Context<'_>,
     launch: &Launch,
@@ -241,14 +252,20 @@ pub async fn dry_run(
         );
     } else {
         plan = with_rescue(context, launch, &listed, plan).await?;
+        if !held::to_hold(context, launch, &start::starting(&plan))
+            .await?
+            .is_empty()
+        {
+            plan.notes.push(held::NOTE.to_owned());
+        }
         plan.notes
             .push("what the nodes need to agree again is planned once they all answer".to_owned());
     }
     Ok(plan)
 }
 
-/// The same plan with who takes over before nodes start that do not know who they are, as far as those
-/// run already who have to be asked.
+/// Adds to the plan which replicas take over before nodes without a nodes.conf start, as far as the
+/// nodes that have to be asked run already.
 async fn with_rescue(
     context: &Context<'_>,
     launch: &Launch,
@@ -266,8 +283,8 @@ async fn with_rescue(
     Ok(first)
 }
 
-/// Every node came back under a new address (containers recreated by compose, say). Only nodes
-/// that have just started meet without a failover, so they are restarted together.
+/// Restarts all nodes together, if each came back under a new address (containers recreated by
+/// compose, say): only nodes that have just started meet without a failover.
 async fn together(context: &Context<'_>, launch: &Launch, applier: &mut Applier<'_>) -> Result<()> {
     let seen = look::patiently(context, applier.snapshot()).await;
     let young = seen

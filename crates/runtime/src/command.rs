@@ -1,4 +1,5 @@
-//! The command of `run`: a child of ours that shares our terminal, and how it ended.
+//! The command that `rcluster run` runs: a child process that shares this terminal, and how it
+//! ended.
 
 use nix::{
     errno::Errno,
@@ -15,13 +16,13 @@ use std::{
     time::Duration,
 };
 
-/// A command that runs.
+/// A command that was started.
 pub struct Running {
     child: tokio::process::Child,
     name: String,
 }
 
-/// What a command is asked to do.
+/// A signal for a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
     /// SIGINT, as Ctrl-C does.
@@ -36,8 +37,9 @@ pub enum Ask {
     Kill,
 }
 
-/// Starts a command with stdin, stdout and stderr as ours. It stays in our process group: what is
-/// typed at the terminal, Ctrl-C included, reaches it as it would without us.
+/// Starts a command with the stdin, stdout and stderr of this process. It stays in our process
+/// group, so that what is typed at the terminal, Ctrl-C included, reaches it as it would without
+/// us.
 pub fn start(
     command: &[OsString],
     set: &[(String, String)],
@@ -57,7 +59,7 @@ pub fn start(
     }
 }
 
-/// Whether the command is a program at all, before anything is done for it.
+/// Whether the command can be run at all; asked before a cluster is made for it.
 pub fn check(command: &[OsString]) -> Result<(), CannotStart> {
     let name = command.first().cloned().unwrap_or_default();
     let kind = |path: &Path| match path.metadata() {
@@ -83,7 +85,7 @@ pub fn check(command: &[OsString]) -> Result<(), CannotStart> {
     })
 }
 
-/// The command is not there, or is no program.
+/// The command does not exist, or is not executable.
 #[derive(Debug)]
 pub struct CannotStart {
     name: String,
@@ -91,7 +93,8 @@ pub struct CannotStart {
 }
 
 impl CannotStart {
-    /// As a shell has it: 127 not found, 126 found but not to be run.
+    /// The exit code that a shell would give: 127 if it was not found, 126 if it cannot be
+    /// executed.
     pub fn exit_code(&self) -> u8 {
         match self.error.kind() {
             io::ErrorKind::NotFound => 127,
@@ -99,7 +102,7 @@ impl CannotStart {
         }
     }
 
-    /// As an error.
+    /// The error that `run` ends with.
     pub fn into_error(self) -> Error {
         Error::missing(format!("cannot run {}", self.name))
             .source(self.error)
@@ -108,7 +111,7 @@ impl CannotStart {
 }
 
 impl Running {
-    /// Until it ends; its exit code, 128+n if signal n ended it.
+    /// Waits until it ends. Returns its exit code, or 128+n if signal n ended it.
     pub async fn wait(&mut self) -> Result<u8> {
         let status = self.child.wait().await;
         let status = status
@@ -116,7 +119,7 @@ impl Running {
         Ok(code(status))
     }
 
-    /// Until it ends, for at most so long.
+    /// Waits until it ends, at most `bound`; `None`: it still runs.
     pub async fn wait_for(&mut self, bound: Duration) -> Result<Option<u8>> {
         match tokio::time::timeout(bound, self.wait()).await {
             Ok(code) => code.map(Some),
@@ -124,7 +127,7 @@ impl Running {
         }
     }
 
-    /// Sends it a signal; one that has ended takes none.
+    /// Sends it a signal; if it has ended already, nothing happens.
     pub fn ask(&self, what: Ask) -> Result<()> {
         let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) else {
             return Ok(());

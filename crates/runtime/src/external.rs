@@ -19,7 +19,7 @@ pub struct External {
 }
 
 impl External {
-    /// These are there, as somebody who asked them knows.
+    /// A runtime that lists these nodes.
     pub fn of(nodes: Vec<Placed>) -> Self {
         External { nodes }
     }

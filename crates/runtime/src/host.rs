@@ -1,10 +1,11 @@
-//! What this host has: room, memory, limits and kernel settings. An `Err` says why it is not known.
+//! What this host has: disk space, memory, limits and kernel settings. An `Err` says why it could
+//! not be found out.
 
 use nix::sys::{resource, statvfs};
 use std::{fs, path::Path};
 
-/// Free bytes for this user on the file system of `path`, or of the nearest folder above it that
-/// exists.
+/// Free bytes for this user on the file system of `path`. If `path` does not exist, the nearest
+/// folder above it that does is asked.
 pub fn free_space(path: &Path) -> Result<u64, String> {
     let there = path.ancestors().find(|path| path.exists());
     let there = there.ok_or_else(|| format!("{} does not exist", path.display()))?;
@@ -18,7 +19,7 @@ pub fn free_space(path: &Path) -> Result<u64, String> {
     Ok(blocks.saturating_mul(size))
 }
 
-/// Memory in all and what is available of it, in bytes; a cgroup's limit counts.
+/// Total and available memory in bytes; a cgroup's limit counts.
 pub fn memory() -> Result<(u64, u64), String> {
     let text = read("/proc/meminfo")?;
     let field = |name: &str| {
@@ -38,19 +39,19 @@ pub fn memory() -> Result<(u64, u64), String> {
     }
 }
 
-/// The hard limit of open files of this process, which nodes that it starts inherit.
+/// The hard limit of open files of this process. Nodes that it starts inherit it.
 pub fn open_files() -> Result<u64, String> {
     resource::getrlimit(resource::Resource::RLIMIT_NOFILE)
         .map(|(_, hard)| hard)
         .map_err(|error| format!("getrlimit: {}", error.desc()))
 }
 
-/// A setting of the kernel, by its file.
+/// The value of a kernel setting, read from its file.
 pub fn kernel(file: &str) -> Result<String, String> {
     read(file)
 }
 
-/// Changes a setting of the kernel until the next boot.
+/// Changes a kernel setting until the next boot.
 pub fn set_kernel(file: &str, value: &str) -> Result<(), String> {
     fs::write(file, value).map_err(|error| format!("writing {file}: {error}"))
 }

@@ -2,8 +2,8 @@
 //!
 //! # The contract of [`Runtime`]
 //!
-//! The hard truth first: a runtime says whether a node *runs*, never whether it is *well*. "The
-//! container did not start" is the runtime's failure; "the node will not join" is the wire's.
+//! A runtime says whether a node *runs*, never whether it is *well*. "The container did not start"
+//! is a failure of the runtime; "the node will not join" is one of the wire.
 //!
 //! - Every verb is idempotent: a second call with the same arguments changes nothing and says so
 //!   (`false`). Killed half-way, a second call finishes the work.
@@ -72,72 +72,74 @@ pub enum Progress {
         /// Bytes in all, as far as known.
         total: u64,
     },
-    /// Something worth a line.
+    /// Something that is told to the user.
     Note(String),
 }
 
 /// Receives [`Progress`].
 pub type OnProgress<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 
-/// Where nodes run. See the module's documentation for the contract.
+/// Where nodes run. The module's documentation has the contract.
 #[async_trait]
 pub trait Runtime: Send + Sync {
-    /// Which one it is; for messages and for what is remembered, never for decisions.
+    /// Which runtime it is. For messages and for what is remembered, never for decisions.
     fn kind(&self) -> RuntimeKind;
 
-    /// What it can do, as data: `pause` where there are [`Faults`], `partition` where those have a
-    /// [`Partition`].
+    /// What it can do, as data. `pause` is true where there are [`Faults`], `partition` where those
+    /// have a [`Partition`].
     fn capabilities(&self) -> Capabilities;
 
-    /// What a drill does to nodes; `None` where rcluster may not touch them.
+    /// Kills, freezes and cuts off nodes for drills; `None` where rcluster may not do that to the
+    /// nodes.
     fn faults(&self) -> Option<&dyn Faults>;
 
-    /// Where a node's files lie on this host; `None`: in a container.
+    /// The folder on this host that has the node's files; `None`: they are in a container.
     fn folder(&self, cluster: &ClusterName, node: &NodeName) -> Option<std::path::PathBuf> {
         let _ = (cluster, node);
         None
     }
 
-    /// The engine that keeps the nodes, where there may be several.
+    /// The engine that runs the nodes; `None` where there can be only one.
     async fn engine(&self) -> Result<Option<Engine>> {
         Ok(None)
     }
 
     /// A hash of everything about a node that cannot change while it exists (image, published
-    /// ports, command, …); configuration that Redis can be told is not part of it.
+    /// ports, command, …). Configuration that a running Redis can be told is not part of it.
     fn shape(&self, launch: &Launch, node: &NodeLaunch) -> ShapeHash;
 
     /// Makes what all nodes share: image, network, folders. Nothing is removed or replaced.
     async fn prepare(&self, launch: &Launch, progress: OnProgress<'_>) -> Result<bool>;
 
     /// Makes one node exist, run and be in the cluster's network: creates, starts, thaws or
-    /// reconnects it. `conf` is its redis.conf; it is
-    /// written before the node is created or started, and left alone if the node already runs.
+    /// reconnects it. `conf` is its redis.conf, written before the node is created or started; if
+    /// the node runs already, its file is left alone.
     async fn ensure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<bool>;
 
     /// Replaces the redis.conf that the node will read at its next start.
     async fn configure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<()>;
 
-    /// Starts a node that exists, as it is. An error (exit 6) if it does not exist.
+    /// Starts a node that exists, with the configuration that it has. An error (exit 6) if it does
+    /// not exist.
     async fn start(&self, cluster: &ClusterName, node: &NodeName) -> Result<bool>;
 
-    /// Stops a node: SIGTERM, and SIGKILL after `grace`. A frozen node is thawed first. A node
-    /// that does not exist is stopped already.
+    /// Stops a node: SIGTERM, and SIGKILL after `grace`. A frozen node is thawed first. A node that
+    /// does not exist counts as stopped.
     async fn stop(&self, cluster: &ClusterName, node: &NodeName, grace: Duration) -> Result<bool>;
 
     /// Removes a node, stopping it first if it runs; with `volumes` its data too.
     async fn remove(&self, cluster: &ClusterName, node: &NodeName, volumes: bool) -> Result<bool>;
 
-    /// Removes what the nodes shared (and, with `volumes`, data of nodes that are gone already).
-    /// Refused while a node still exists.
+    /// Removes what the nodes shared and, with `volumes`, the data that removed nodes left. Refused
+    /// while a node still exists.
     async fn retire(&self, cluster: &ClusterName, volumes: bool) -> Result<bool>;
 
     /// The nodes of a cluster that exist, sorted by name in natural order.
     async fn list(&self, cluster: &ClusterName) -> Result<Vec<Placed>>;
 
-    /// What the disk of a node holds that does not run; it need not exist (its data may).
+    /// What is on the disk of a node that does not run. The node need not exist; its data may.
     ///
-    /// Where that cannot be seen it counts as [`Disk::Whole`].
+    /// Where that cannot be seen, the answer is [`Disk::Whole`].
     async fn disk(&self, cluster: &ClusterName, node: &NodeName) -> Result<Disk> {
         let _ = (cluster, node);
         Ok(Disk::Whole)
@@ -154,9 +156,9 @@ pub trait Runtime: Send + Sync {
         tail: usize,
     ) -> Result<Vec<String>>;
 
-    /// What a node wrote: its last `tail` lines (`None`: all), each with its time as far as that
-    /// is known; with `follow`, then what it goes on to write, restarts included, until it no
-    /// longer exists. A runtime that cannot follow ends with what there is.
+    /// What a node wrote: its last `tail` lines (`None`: all), each with its time if that is known.
+    /// With `follow`, lines go on to come as the node writes them, across restarts, until the node
+    /// no longer exists; a runtime that cannot follow ends after the lines that there are.
     async fn log_lines(
         &self,
         cluster: &ClusterName,

@@ -1,4 +1,4 @@
-//! A line that a node wrote, and when.
+//! A line that a node wrote, with its time.
 
 use futures_util::stream::BoxStream;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
@@ -7,13 +7,13 @@ use rcluster_core::error::Result;
 /// A line that a node wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// When, as far as that is known: by the engine's word, else by Redis's own.
+    /// When it was written: the engine's time if there is one, else the time in Redis's line.
     pub at: Option<Timestamp>,
     /// The line, as the node wrote it.
     pub text: String,
 }
 
-/// Lines as they come, of one node, in the order in which it wrote them.
+/// The lines of one node, in the order in which it wrote them; a line at a time, as they come.
 pub type LogLines<'a> = BoxStream<'a, Result<LogLine>>;
 
 impl LogLine {
@@ -25,7 +25,7 @@ impl LogLine {
         }
     }
 
-    /// A line that the engine has put an RFC 3339 time in front of.
+    /// A line with an RFC 3339 time in front, as the engine gives it.
     pub fn of_engine(line: &str) -> Self {
         let timed = line.split_once(' ').unwrap_or((line, ""));
         match timed.0.parse() {
@@ -41,12 +41,13 @@ impl LogLine {
     }
 }
 
-/// Redis writes local time without its zone (`serverLogRaw` in server.c); the server is on this
-/// host, so the zone is this host's.
+/// Redis writes local time without a zone (`serverLogRaw` in server.c). The server is on this host,
+/// so the zone is this host's.
 fn redis_time(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let (who, rest) = text.split_once(' ')?;
     if who.ends_with(":signal-handler") {
-        // `4242:signal-handler (1795165206) Received SIGTERM …`: seconds, as it must not do more.
+        // A signal handler may not format dates, so it writes seconds: `4242:signal-handler
+        // (1795165206) Received SIGTERM …`.
         let seconds = rest.strip_prefix('(')?.split_once(')')?.0;
         return Timestamp::from_second(seconds.parse().ok()?).ok();
     }

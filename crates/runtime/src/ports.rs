@@ -1,4 +1,4 @@
-//! Ports of this host: which are free, and who holds the others.
+//! Which ports of this host are free, and which process holds the others.
 
 use rcluster_core::{doctor::host::Held, spec::launch::Launch};
 use std::{
@@ -7,10 +7,10 @@ use std::{
     net::{IpAddr, SocketAddr, TcpListener},
 };
 
-/// Where `port: auto` starts looking; the first block that is free as a whole is taken.
+/// Where `port: auto` starts to look. The first block of ports that are all free is taken.
 const CANDIDATES: [u16; 2] = [6379, 7000];
 
-/// Who listens where the processes of whoever it is are hidden from this user.
+/// The name for a process that this user is not allowed to see.
 pub const HIDDEN: &str = "a process of another user";
 
 /// A port that cannot be used, and why.
@@ -18,7 +18,7 @@ pub const HIDDEN: &str = "a process of another user";
 pub struct Taken {
     /// The port.
     pub port: u16,
-    /// By whom, as far as can be seen.
+    /// What holds it, as far as can be seen.
     pub held: Held,
 }
 
@@ -79,18 +79,18 @@ pub fn taken(listen: IpAddr, ports: &[u16]) -> Vec<Taken> {
     taken.collect()
 }
 
-/// What the system says, without its number.
+/// The system's message without its number.
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
-/// Of `st` in `proc_net_tcp(5)`.
+/// The state "listening" in the column `st` of `proc_net_tcp(5)`.
 const LISTEN: u8 = 0x0a;
 const TIME_WAIT: u8 = 0x06;
 
-/// The states of all sockets whose own port this is, whoever's they are; `None` where the kernel
-/// does not tell.
+/// The states of all sockets on this local port, whoever owns them; `None` if the kernel does not
+/// tell.
 fn states(port: u16) -> Option<Vec<u8>> {
     let tables: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
@@ -113,8 +113,8 @@ fn states(port: u16) -> Option<Vec<u8>> {
     })
 }
 
-/// The first port of a block of `count` ports, `step` apart, that are all free and not `reserved`,
-/// and whose bus ports (`bus_offset` above) are too.
+/// The first port of a block of `count` ports, `step` apart, that are all free and not in
+/// `reserved`, and whose bus ports (`bus_offset` higher) are too.
 pub fn free_block(
     listen: IpAddr,
     count: u16,
@@ -163,16 +163,16 @@ mod tests {
     fn what_nobody_listens_on_is_not_another_users() {
         let listener = TcpListener::bind((LOCAL, 0)).expect("a free port");
         let to = listener.local_addr().expect("its address");
-        // The own end of a connection, which nobody listens on.
+        // The client's end of a connection: its port is in use, but nothing listens on it.
         let client = std::net::TcpStream::connect(to).expect("a connection");
         let port = client.local_addr().expect("its address").port();
         let held = || taken(LOCAL, &[port]).pop().map(|taken| taken.held);
         assert_eq!(held(), Some(Held::Connection));
-        // Whoever hangs up first keeps the port for a while.
+        // The side that hangs up first keeps the port for a while (TIME_WAIT).
         drop(client);
         drop(listener.accept());
         assert_eq!(held(), Some(Held::Ended));
-        // An address of somebody else (TEST-NET-1).
+        // An address that this host does not have (TEST-NET-1).
         let elsewhere = taken(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), &[port]);
         let wanted = Held::Refused("Cannot assign requested address".to_owned());
         assert_eq!(elsewhere[0].held, wanted);

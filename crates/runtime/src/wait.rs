@@ -1,11 +1,12 @@
-//! The one way to wait: a condition, polled, until a deadline that says what was last seen.
+//! The only way to wait: a condition is polled until a deadline, and a timeout says what was last
+//! seen.
 
 use std::time::{Duration, Instant};
 
 /// What a look at the condition found.
 #[derive(Debug)]
 pub enum Look<T, S> {
-    /// It holds; this is what was waited for.
+    /// The condition holds; this is the result.
     Ready(T),
     /// Not yet; this was seen.
     Pending(S),
@@ -20,7 +21,7 @@ pub struct TimedOut<S> {
     pub waited: Duration,
 }
 
-/// The longest pause that a slow look earns (see [`wait_until`]).
+/// The longest pause after a slow look (see [`wait_until`]).
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Looks again and again, `every` apart, until the condition holds or `deadline` passes. It looks

@@ -1,7 +1,7 @@
 //! Nodes that exist in memory only: the [`Runtime`] of tests.
 //!
-//! It keeps the trait's contract and runs nothing. Whoever wants its nodes to answer couples it
-//! with something that does, by a hook that hears of every change of power.
+//! It keeps the contract of [`Runtime`] and runs nothing. To have nodes that answer, give it a
+//! hook: it is called with every [`Power`], and a `FakeWire` turns those into simulated nodes.
 
 use async_trait::async_trait;
 use rcluster_core::snapshot::place::{
@@ -23,62 +23,62 @@ use std::{
     time::Duration,
 };
 
-/// What happens to a node; `disk` names its data: `cluster/node`.
+/// What happens to a node. `disk` (`cluster/node`) names its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Power {
-    /// It starts, with the data of its disk if there is any.
+    /// The node starts, with the data of its disk if there is any.
     On {
-        /// Whose.
+        /// Its disk.
         disk: String,
-        /// Where it is dialled.
+        /// Where rcluster dials it.
         dial: SocketAddr,
-        /// What its peers use.
+        /// Where its peers reach it.
         address: Address,
         /// Its redis.conf.
         conf: String,
     },
-    /// It ends; its data stays.
+    /// The node ends; its data stays.
     Off {
-        /// Whose.
+        /// Its disk.
         disk: String,
     },
-    /// It is frozen.
+    /// The node is frozen.
     Freeze {
-        /// Whose.
+        /// Its disk.
         disk: String,
     },
-    /// It is thawed.
+    /// The node is thawed.
     Thaw {
-        /// Whose.
+        /// Its disk.
         disk: String,
     },
-    /// It forgets who it is and keeps its data.
+    /// The node loses its nodes.conf and keeps its other data.
     Unname {
-        /// Whose.
+        /// Its disk.
         disk: String,
     },
-    /// Its data is removed.
+    /// The node's data is removed.
     Wipe {
-        /// Whose.
+        /// Its disk.
         disk: String,
     },
 }
 
-/// Hears [`Power`].
+/// Called with every [`Power`].
 pub type OnPower = Box<dyn Fn(Power) + Send + Sync>;
 
 /// Which addresses nodes get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Addresses {
-    /// This host's: all nodes on loopback.
+    /// This host's: all nodes on 127.0.0.1, each with a port of its own.
     Host,
-    /// One of its own for each node, always the same.
+    /// An address for each node that never changes.
     Fixed,
-    /// One of its own for each node, another one at each creation.
+    /// An address for each node that is a new one at each creation.
     Moving,
 }
 
-/// The runtime. A clone is a handle to the same nodes.
+/// The simulated runtime. A clone is a handle to the same nodes.
 #[derive(Clone)]
 pub struct FakeRuntime {
     addresses: Addresses,
@@ -91,12 +91,12 @@ struct Inner {
     nodes: BTreeMap<ClusterName, BTreeMap<NodeName, Node>>,
     /// Clusters whose network exists.
     prepared: BTreeSet<ClusterName>,
-    /// Data, of nodes that exist and of others.
+    /// The data that there is, of nodes that exist and of nodes that were removed.
     disks: BTreeSet<(ClusterName, NodeName)>,
-    /// Of those, data without a nodes.conf.
+    /// The disks whose nodes.conf is lost.
     nameless: BTreeSet<(ClusterName, NodeName)>,
     doomed: BTreeSet<NodeName>,
-    /// Nodes that count as running until the next look, and then have ended.
+    /// Nodes that the next look still finds running; after it they have ended.
     ending: BTreeSet<NodeName>,
     creations: u8,
     changes: usize,
@@ -115,7 +115,7 @@ struct Node {
 }
 
 impl FakeRuntime {
-    /// An empty host; `power` hears what happens to nodes.
+    /// A host without nodes; `power` is called with what happens to them.
     pub fn new(addresses: Addresses, power: OnPower) -> Self {
         FakeRuntime {
             addresses,
@@ -124,7 +124,7 @@ impl FakeRuntime {
         }
     }
 
-    /// Another host, like this one in everything but who hears of it.
+    /// A copy of this host, with a hook of its own.
     #[must_use]
     pub fn fork(&self, power: OnPower) -> Self {
         FakeRuntime {
@@ -134,24 +134,29 @@ impl FakeRuntime {
         }
     }
 
-    /// How often a verb changed something.
+    /// How many calls changed something.
     pub fn changes(&self) -> usize {
         self.lock().changes
     }
 
-    /// The node dies whenever it is started from now on.
+    /// From now on, the node dies whenever it is started.
     pub fn doom(&self, node: &NodeName) {
         self.lock().doomed.insert(node.clone());
     }
 
-    /// A node that is stopped loses its nodes.conf, and keeps its data.
+    /// It no longer does.
+    pub fn spare(&self, node: &NodeName) {
+        self.lock().doomed.remove(node);
+    }
+
+    /// A stopped node loses its nodes.conf and keeps its other data.
     pub fn unname(&self, cluster: &ClusterName, node: &NodeName) {
         let disk = disk(cluster, node);
         self.lock().nameless.insert((cluster.clone(), node.clone()));
         (self.power)(Power::Unname { disk });
     }
 
-    /// The node is ending: the next look still finds it running, and then it has ended.
+    /// The next look still finds the node running; after it, the node has ended.
     pub fn end_soon(&self, node: &NodeName) {
         self.lock().ending.insert(node.clone());
     }
@@ -173,7 +178,8 @@ impl FakeRuntime {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A failed assertion of another thread is that thread's.
+        // If another thread's assertion failed while it held the lock, that test fails, not this
+        // one.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -221,7 +227,7 @@ impl FakeRuntime {
         Ok(())
     }
 
-    /// Ends its being cut off.
+    /// Connects a node that was cut off.
     fn connect(&self, inner: &mut Inner, cluster: &ClusterName, name: &NodeName) -> bool {
         let existing = inner.existing(cluster, name);
         let changed = existing.is_ok_and(|node| std::mem::take(&mut node.cut_off));
@@ -314,17 +320,17 @@ impl Inner {
     }
 }
 
-/// The exit code of what SIGKILL ended.
+/// The exit code of a process that SIGKILL ended.
 const SIGKILLED: i64 = 137;
 
-/// What a node's data is called.
+/// The name of a node's disk.
 pub fn disk(cluster: &ClusterName, node: &NodeName) -> String {
     format!("{cluster}/{node}")
 }
 
 #[async_trait]
 impl Runtime for FakeRuntime {
-    /// They are none of rcluster's kinds.
+    /// It has to be one of the kinds of the product; nothing is decided by it.
     fn kind(&self) -> RuntimeKind {
         RuntimeKind::External
     }

@@ -18,6 +18,9 @@ pub trait Changes: Send + Sync {
     /// CLUSTER ADDSLOTSRANGE. Fails if any of the slots has an owner in the node's view.
     async fn add_slots(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<()>;
 
+    /// The node claims these slots for itself (CLUSTER SETSLOT NODE), whoever it believes to own them.
+    async fn reclaim_slots(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<()>;
+
     /// CLUSTER SET-CONFIG-EPOCH: only while the node knows no other and has epoch 0.
     async fn set_epoch(&self, at: &Endpoint, epoch: Epoch) -> WireResult<()>;
 
@@ -53,6 +56,20 @@ impl Changes for LiveWire {
             command.arg(range.from().number()).arg(range.to().number());
         }
         self.call(at, command).await
+    }
+
+    async fn reclaim_slots(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<()> {
+        let mut myid = cmd("CLUSTER");
+        myid.arg("MYID");
+        let id: String = self.call(at, myid).await?;
+        let mut pipeline = Pipeline::with_capacity(usize::from(slots.count()));
+        for slot in slots.slots() {
+            let command = pipeline.cmd("CLUSTER").arg("SETSLOT");
+            command.arg(slot.number()).arg("NODE").arg(&id);
+        }
+        let mut replies = self.send(at, &pipeline).await?;
+        let mut all = slots.slots();
+        all.try_for_each(|_| replies.take("CLUSTER SETSLOT"))
     }
 
     async fn set_epoch(&self, at: &Endpoint, epoch: Epoch) -> WireResult<()> {

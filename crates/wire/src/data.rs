@@ -13,18 +13,19 @@ use std::time::Duration;
 /// How long the key of a probe lives if nobody removes it, in seconds.
 const PROBE_KEPT: u64 = 60;
 
-/// Data of one node, following no redirection.
+/// Calls that read and write keys on one node. A redirection (MOVED, ASK) is an answer like any
+/// other; it is not followed.
 #[async_trait]
 pub trait Data: Send + Sync {
-    /// Sends commands in one pipeline, on one connection. Each has its own reply or refusal; an
-    /// error of the whole means that nobody knows which were carried out.
+    /// Sends commands in one pipeline, on one connection. Each command has its own reply or
+    /// refusal; an error of the whole call means that nobody knows which commands were carried out.
     async fn batch(
         &self,
         at: &Endpoint,
         commands: &[Command],
     ) -> WireResult<Vec<WireResult<Reply>>>;
 
-    /// Writes a key, reads it back, deletes it: on this very endpoint.
+    /// Writes a key, reads it back and deletes it, all on this endpoint.
     async fn probe(&self, at: &Endpoint, key: &[u8], value: &[u8]) -> WireResult<()>;
 }
 

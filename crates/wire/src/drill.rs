@@ -1,5 +1,6 @@
-//! What only drills say to a node: take over, quick looks with deadlines of their own, and single
-//! attempts of a client, which are never repeated behind its back.
+//! Calls that only drills and planned failovers make: tell a replica to take over, look quickly
+//! within a deadline of the caller's, and send a client's command exactly once, without the retries
+//! of other calls.
 
 use super::{LiveWire, Looks, replies};
 use async_trait::async_trait;
@@ -15,10 +16,10 @@ use redis::{ErrorKind, Pipeline, RedisError, ServerErrorKind, Value, cmd};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-/// Keys looked for, or removed, in one command.
+/// How many keys are read or removed by one command.
 const CHUNK: usize = 500;
 
-/// How long keys of a canary live if nobody removes them, in seconds.
+/// How long a canary's keys live, in seconds, if nobody removes them.
 const KEPT: u64 = 3600;
 
 /// One command of a client.
@@ -43,22 +44,22 @@ pub enum Attempt<'a> {
 /// Calls on one node each.
 #[async_trait]
 pub trait Drill: Send + Sync {
-    /// CLUSTER FAILOVER: this replica is to take over. `Ok` means that it has begun.
+    /// CLUSTER FAILOVER on a replica. `Ok` means that the failover has begun.
     async fn failover(&self, at: &Endpoint, manner: Manner) -> WireResult<()>;
 
-    /// A quick look, within a deadline of its own.
+    /// A quick look, within the caller's deadline.
     async fn glance(&self, at: &Endpoint, within: Duration) -> WireResult<Glance>;
 
-    /// How many synchronizations it has served.
+    /// How many full and partial synchronizations the node has served as a master.
     async fn syncs(&self, at: &Endpoint) -> WireResult<Syncs>;
 
-    /// Whether it stood for election, and since when it has followed its master.
+    /// Whether the node stood for election, and since when it has followed its master.
     async fn past_elections(&self, at: &Endpoint) -> WireResult<PastElections>;
 
-    /// The values of keys of one slot, in their order.
+    /// The values of keys that are all in one slot, in the order of `keys`.
     async fn values(&self, at: &Endpoint, keys: &[Vec<u8>]) -> WireResult<Vec<Option<Vec<u8>>>>;
 
-    /// Removes keys of one slot.
+    /// Removes keys that are all in one slot.
     async fn discard(&self, at: &Endpoint, keys: &[Vec<u8>]) -> WireResult<()>;
 
     /// One command of a client, sent at most once.
@@ -140,7 +141,7 @@ impl Drill for LiveWire {
         let cached = self.lock().get(at).cloned();
         let mut connection = match cached {
             Some(connection) => connection,
-            // What could not be sent was certainly not done.
+            // A command that could not be sent was certainly not carried out.
             None => match timeout(within, self.connect(at)).await {
                 Ok(Ok(connection)) => connection,
                 Ok(Err(WireError::Loading { .. })) => {

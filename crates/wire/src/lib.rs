@@ -17,8 +17,8 @@ pub use drill::{Attempt, Drill};
 pub use live::{CALL_DEADLINE, LiveWire};
 pub use looks::Looks;
 
-/// Everything that rcluster says to a node. Operations know this trait only: the real thing is a
-/// [`LiveWire`], and tests bring one that simulates nodes.
+/// Everything that rcluster says to a node. Operations know this trait only: in the product it is a
+/// [`LiveWire`], in tests a wire that simulates nodes.
 pub trait Wire: Looks + Changes + Data + Drill {
     /// A wire with the same login and deadlines that shares no connection with this one.
     fn another(&self) -> Box<dyn Wire>;

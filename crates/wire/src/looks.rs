@@ -1,10 +1,11 @@
-//! What only looks.
+//! Calls that change nothing.
 
 use super::{LiveWire, replies};
 use async_trait::async_trait;
 use rcluster_core::{
     monitor::told::Details,
     node::{Endpoint, NodeId},
+    slot::{Slot, SlotSet},
     snapshot::{
         answer::{WireError, WireResult},
         capability::{Capabilities, Capability},
@@ -20,11 +21,15 @@ use std::{
 };
 use tokio::net::TcpStream;
 
-/// How long a connection to a bus port may take: who asks is on his way to an error already.
+/// How long a connection to a bus port may take. It is short, because it is asked only to explain
+/// an error that has happened already.
 const BUS_DEADLINE: Duration = Duration::from_secs(1);
 
-/// How many slow calls are shown.
+/// How many entries of SLOWLOG are shown.
 const SLOW_CALLS: usize = 50;
+
+/// How many slots a node is asked about in one go.
+const SLOTS_AT_ONCE: usize = 1000;
 
 /// Calls on one node each that change nothing.
 #[async_trait]
@@ -32,7 +37,7 @@ pub trait Looks: Send + Sync {
     /// What the node says: CLUSTER NODES, CLUSTER INFO and INFO in one round trip.
     async fn observe(&self, at: &Endpoint) -> WireResult<Report>;
 
-    /// COMMAND INFO of all that is not everywhere; asked once for as long as the connection stands.
+    /// Asks by COMMAND INFO which of [`Capability::ALL`] the server has; once for each connection.
     async fn capabilities(&self, at: &Endpoint) -> WireResult<Capabilities>;
 
     /// A section of INFO.
@@ -51,24 +56,28 @@ pub trait Looks: Send + Sync {
     /// CLUSTER SLOTS: which master a client would be told for each slot range.
     async fn announced(&self, at: &Endpoint) -> WireResult<Vec<Announced>>;
 
-    /// CLUSTER SLOTS: every node that clients are told of, replicas as well. A node that names no
-    /// host for another (`unknown-endpoint`) means the one that was dialled.
+    /// CLUSTER SLOTS: the endpoints of all nodes, replicas included, as clients are told them.
+    /// Where a node names no host (`unknown-endpoint`), that is the host that was dialled.
     async fn told(&self, at: &Endpoint) -> WireResult<BTreeSet<(NodeId, Endpoint)>>;
 
-    /// GET: where this node sends a client that asks it for the key; `None`: it serves it itself.
+    /// GET: the endpoint to which the node redirects a client that asks for the key; `None` if it
+    /// serves the key itself.
     async fn sends(&self, at: &Endpoint, key: &[u8]) -> WireResult<Option<Endpoint>>;
 
-    /// TIME: how long after 1970 the node thinks it is.
+    /// How many keys a node has in each of these slots, whoever owns them.
+    async fn keys_by_slot(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<Vec<u64>>;
+
+    /// TIME: the node's clock, as the time since 1970.
     async fn time(&self, at: &Endpoint) -> WireResult<Duration>;
 
-    /// CLIENT LIST: the names that clients gave themselves.
+    /// CLIENT LIST: the names that clients have set for themselves.
     async fn client_names(&self, at: &Endpoint) -> WireResult<BTreeSet<String>>;
 
-    /// How long a PING takes there and back on a connection that stands: connecting is not part
-    /// of what is measured.
+    /// How long a PING takes there and back on an open connection.
     async fn ping(&self, at: &Endpoint) -> WireResult<Duration>;
 
-    /// INFO, SLOWLOG GET and CLIENT LIST in one round trip. What the user may not call is empty.
+    /// INFO, SLOWLOG GET and CLIENT LIST in one round trip. What the user may not call is left
+    /// empty.
     async fn details(&self, at: &Endpoint) -> WireResult<Details>;
 }
 
@@ -79,17 +88,24 @@ impl Looks for LiveWire {
         pipeline.cmd("CLUSTER").arg("NODES");
         pipeline.cmd("CLUSTER").arg("INFO");
         pipeline.cmd("INFO");
-        // Who waits for his turn here has not been asked yet: his deadline begins afterwards.
+        // The deadline begins after the wait for a turn: until then the node has not been asked.
         let _turn = self.turn().await;
         let mut replies = self.look(at, &pipeline).await?;
         let view: String = replies.take("CLUSTER NODES")?;
         let cluster: String = replies.take("CLUSTER INFO")?;
         let info: String = replies.take("INFO")?;
         let view = self.read(&view);
+        let mut info = NodeInfo::from_fields(&Fields::parse(&info));
+        if info.replication.good.is_some() {
+            // How many it wants is not in INFO. Who may not ask does not learn it.
+            let wanted = self.config_get(at, &["min-replicas-to-write"]).await;
+            let wanted = wanted.ok().and_then(|mut all| all.pop_first());
+            info.replication.wanted_good = wanted.and_then(|(_, n)| n.parse().ok()).unwrap_or(0);
+        }
         Ok(Report {
             view: view.map_err(|why| WireError::unreadable(at, "CLUSTER NODES", &why))?,
             cluster: ClusterInfo::from_fields(&Fields::parse(&cluster)),
-            info: NodeInfo::from_fields(&Fields::parse(&info)),
+            info,
         })
     }
 
@@ -101,7 +117,7 @@ impl Looks for LiveWire {
         command
             .arg("INFO")
             .arg(&Capability::ALL.map(Capability::name));
-        // An entry is an array, or nil of a command that is not known.
+        // An entry is an array, or nil if the command is unknown.
         let entries: Vec<Value> = self.call(at, command).await?;
         let pairs = Capability::ALL.into_iter().zip(entries);
         let known = pairs.filter(|(_, entry)| *entry != Value::Nil);
@@ -170,6 +186,22 @@ impl Looks for LiveWire {
             Err(WireError::Moved { to, .. }) => Ok(Some(to)),
             Err(error) => Err(error),
         }
+    }
+
+    async fn keys_by_slot(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<Vec<u64>> {
+        let mut counts = Vec::with_capacity(usize::from(slots.count()));
+        let slots: Vec<u16> = slots.slots().map(Slot::number).collect();
+        for some in slots.chunks(SLOTS_AT_ONCE) {
+            let mut pipeline = Pipeline::with_capacity(some.len());
+            for slot in some {
+                pipeline.cmd("CLUSTER").arg("COUNTKEYSINSLOT").arg(*slot);
+            }
+            let mut replies = self.send(at, &pipeline).await?;
+            for _ in some {
+                counts.push(replies.take("CLUSTER COUNTKEYSINSLOT")?);
+            }
+        }
+        Ok(counts)
     }
 
     async fn time(&self, at: &Endpoint) -> WireResult<Duration> {

@@ -1,4 +1,4 @@
-//! Replies that are neither text nor a plain list, read field by field.
+//! Replies that are nested arrays, read field by field.
 
 use rcluster_core::{
     monitor::told::SlowCall,
@@ -9,7 +9,7 @@ use rcluster_core::{
 use redis::{FromRedisValue, Value};
 use std::time::Duration;
 
-/// A row of CLUSTER SLOTS is `from, to, master, replicas…`.
+/// Reads a row of CLUSTER SLOTS: `from, to, master, replicas…`.
 pub(super) fn announced(at: &Endpoint, row: Vec<Value>) -> Result<Announced, String> {
     let mut row = row.into_iter();
     let mut number = |what| {
@@ -25,8 +25,8 @@ pub(super) fn announced(at: &Endpoint, row: Vec<Value>) -> Result<Announced, Str
     })
 }
 
-/// A node of such a row is `host, port, id, metadata`; an empty or null host means the one that was
-/// dialled (`addNodeToNodeReply` in cluster.c).
+/// Reads a node of such a row: `host, port, id, metadata`. An empty or null host is the host that
+/// was dialled (`addNodeToNodeReply` in cluster.c).
 pub(super) fn named(at: &Endpoint, node: Value) -> Result<(NodeId, Endpoint), String> {
     let node: Vec<Value> = Vec::from_redis_value(node).map_err(|error| error.to_string())?;
     let [host, port, id, ..] = &node[..] else {
@@ -44,9 +44,9 @@ pub(super) fn named(at: &Endpoint, node: Value) -> Result<(NodeId, Endpoint), St
     ))
 }
 
-/// An entry of SLOWLOG GET is `id, unix time, microseconds, [command, arguments…], client address,
-/// client name` (`slowlogCommand` in slowlog.c). Of the arguments only the first is shown: values
-/// are data.
+/// Reads an entry of SLOWLOG GET: `id, unix time, microseconds, [command, arguments…], client
+/// address, client name` (`slowlogCommand` in slowlog.c). Only the first argument is kept, because
+/// the others may be data.
 pub(super) fn slow_call(entry: &[Value]) -> Option<SlowCall> {
     let [_, at, micros, words, rest @ ..] = entry else {
         return None;
@@ -68,14 +68,14 @@ pub(super) fn slow_call(entry: &[Value]) -> Option<SlowCall> {
     })
 }
 
-/// How old the connection to the master is: `CLIENT LIST TYPE master` has one line.
+/// How old the connection to the master is, from the single line of `CLIENT LIST TYPE master`.
 pub(super) fn link_age(clients: &str) -> Option<Duration> {
     let words = clients.lines().next()?.split(' ');
     let mut ages = words.filter_map(|word| word.strip_prefix("age="));
     ages.next()?.parse().ok().map(Duration::from_secs)
 }
 
-/// For how long the link to the master has been down; it followed before, too.
+/// How long the link to the master has been down; `None` while it is up, and if it never was.
 pub(super) fn down_for(replication: &Fields) -> Option<Duration> {
     let seconds = replication.text("master_link_down_since_seconds")?;
     seconds.parse().ok().map(Duration::from_secs)

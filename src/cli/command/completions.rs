@@ -25,10 +25,7 @@ pub(in crate::cli) struct Completions {
 }
 
 impl Execute for Completions {
-    const FACTS: Facts = Facts {
-        verb: Verb::Completions,
-        json: false,
-    };
+    const FACTS: Facts = Facts::text(Verb::Completions);
 
     async fn run(&self, _: &Global, _: Screen) -> Result<Verdict> {
         let mut text = Vec::new();

@@ -45,10 +45,7 @@ pub(in crate::cli) struct Doctor {
 }
 
 impl Execute for Doctor {
-    const FACTS: Facts = Facts {
-        verb: Verb::Doctor,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Doctor);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let wanted = Wanted {

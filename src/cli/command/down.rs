@@ -1,6 +1,6 @@
 //! `rcluster down`
 
-use super::{Execute, Facts};
+use super::{Execute, Facts, planned};
 use crate::{
     cli::{
         Verdict,
@@ -12,15 +12,12 @@ use crate::{
 };
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb};
-use rcluster_ops::{
-    cluster::handle::{Cluster, Purpose},
-    down, lifecycle,
-};
+use rcluster_ops::{cluster::handle::Cluster, down, lifecycle};
 
 const AFTER: &str = "\
 Examples:
   rcluster down                     `rcluster up` brings it back with its data
-  rcluster down --volumes --yes     away with it, data and all, without being asked";
+  rcluster down --volumes --yes     the data goes too, without a question";
 
 /// Remove the nodes and their network; data stays unless --volumes
 #[derive(Debug, Args)]
@@ -32,15 +29,12 @@ pub(in crate::cli) struct Down {
 }
 
 impl Execute for Down {
-    const FACTS: Facts = Facts {
-        verb: Verb::Down,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Down);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let request = settings::request(global, &SpecFlags::default())?;
+        let session = Cluster::find(request, global.purpose()).await?;
         if global.dry_run {
-            let session = Cluster::find(request, Purpose::Look).await?;
             let progress = Progress::new(screen);
             let plan = down::plan(
                 &session.context(&progress),
@@ -48,11 +42,8 @@ impl Execute for Down {
                 self.volumes,
             )
             .await?;
-            progress.finish();
-            result::plan(screen, &plan)?;
-            return Ok(Verdict::Fine);
+            return planned(screen, &progress, &plan);
         }
-        let session = Cluster::find(request, Purpose::Change).await?;
         if self.volumes {
             let what = deletes(&session, "down --volumes").await;
             confirm(global, &session.launch.name, &what).await?;

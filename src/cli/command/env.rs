@@ -19,7 +19,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(in crate::cli) struct Env {
-    /// For whom
+    /// For which client or language
     #[arg(long, value_name = "FORMAT", default_value = "dotenv")]
     format: EnvFormat,
     /// Print the password itself (dotenv, shell and json)
@@ -52,10 +52,7 @@ enum EnvFormat {
 }
 
 impl Execute for Env {
-    const FACTS: Facts = Facts {
-        verb: Verb::Env,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Env);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let cluster = cluster(global).await?;

@@ -32,10 +32,7 @@ pub(in crate::cli) struct History {
 }
 
 impl Execute for History {
-    const FACTS: Facts = Facts {
-        verb: Verb::History,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::History);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         if !global.seed.is_empty() {

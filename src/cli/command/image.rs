@@ -51,10 +51,7 @@ enum ImageCommand {
 }
 
 impl Execute for Image {
-    const FACTS: Facts = Facts {
-        verb: Verb::Image,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Image);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         match &self.command {
@@ -64,7 +61,7 @@ impl Execute for Image {
                 redis_cli,
                 force,
             } => {
-                let wanted = image::Wanted {
+                let wanted = image::StandIn {
                     tag: tag.clone(),
                     redis_server: redis_server.clone(),
                     redis_cli: redis_cli.clone(),

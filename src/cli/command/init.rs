@@ -1,6 +1,6 @@
 //! `rcluster init`
 
-use super::{Execute, Facts};
+use super::{Execute, Facts, planned};
 use crate::{
     cli::{
         Verdict,
@@ -12,7 +12,7 @@ use crate::{
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb};
 use rcluster_ops::{
-    cluster::handle::{Cluster, Purpose},
+    cluster::handle::Cluster,
     init, lifecycle,
     up::{self, Extent},
 };
@@ -20,9 +20,9 @@ use rcluster_ops::{
 const AFTER: &str = "\
 Examples:
   rcluster init                                                               the nodes that `rcluster start` started
-  rcluster init --seed H1:6379 --seed H2:6379 --seed H3:6379 --replicas 0     these three";
+  rcluster init --seed H1:6379 --seed H2:6379 --seed H3:6379 --replicas 0     exactly these three nodes";
 
-/// Form the cluster of nodes that run (with --seed: of exactly these nodes)
+/// Form a cluster of the nodes that run (with --seed: of exactly these nodes)
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(in crate::cli) struct Init {
@@ -32,10 +32,7 @@ pub(in crate::cli) struct Init {
 }
 
 impl Execute for Init {
-    const FACTS: Facts = Facts {
-        verb: Verb::Init,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Init);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let flags = SpecFlags {
@@ -49,24 +46,19 @@ impl Execute for Init {
             let cluster = Cluster::behind_seeds(request)?;
             if global.dry_run {
                 let plan = init::dry_run(&cluster, replicas, &progress).await?;
-                progress.finish();
-                result::plan(screen, &plan)?;
-                return Ok(Verdict::Fine);
+                return planned(screen, &progress, &plan);
             }
             let outcome = init::of_seeds(&cluster, replicas, &progress).await?;
             result::formed(screen, &outcome, &progress)?;
             return Ok(Verdict::Fine);
         }
+        let cluster = Cluster::create(request, global.purpose(), &progress).await?;
         if global.dry_run {
-            let cluster = Cluster::create(request, Purpose::Look, &progress).await?;
             let context = cluster.context(&progress);
             let before = cluster.before.as_ref();
             let plan = up::dry_init(&context, &cluster.launch, before, cluster.password()).await?;
-            progress.finish();
-            result::plan(screen, &plan)?;
-            return Ok(Verdict::Fine);
+            return planned(screen, &progress, &plan);
         }
-        let cluster = Cluster::create(request, Purpose::Change, &progress).await?;
         let outcome = lifecycle::up(&cluster, &progress, Extent::Form).await?;
         result::up(screen, &cluster.launch, &outcome, &progress, "init")?;
         Ok(Verdict::Fine)

@@ -20,7 +20,7 @@ use std::{ffi::OsString, os::unix::ffi::OsStrExt};
 const AFTER: &str = "\
 Examples:
   rcluster key user:1000                        its slot, and who serves it
-  rcluster key '{user:1000}.cart' --slot 42     a hash tag; a slot";
+  rcluster key '{user:1000}.cart' --slot 42     a key with a hash tag, and a slot";
 
 /// The slot of a key, and who serves it
 #[derive(Debug, Args)]
@@ -35,10 +35,7 @@ pub(in crate::cli) struct Key {
 }
 
 impl Execute for Key {
-    const FACTS: Facts = Facts {
-        verb: Verb::Key,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Key);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let keys: Vec<Vec<u8>> = self
@@ -58,7 +55,7 @@ impl Execute for Key {
     }
 }
 
-/// Who serves the slots. A cluster that was named has to be there; without one the slot is enough.
+/// The nodes that serve the slots. A cluster that was named has to exist; else the slot is enough.
 async fn status(global: &Global, screen: Screen) -> Result<Option<Status>> {
     let status = async { status::of(&cluster(global).await?).await }.await;
     let named = global.cluster.is_some() || global.file.is_some() || !global.seed.is_empty();

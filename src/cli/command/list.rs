@@ -21,10 +21,7 @@ Examples:
 pub(in crate::cli) struct List {}
 
 impl Execute for List {
-    const FACTS: Facts = Facts {
-        verb: Verb::List,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::List);
 
     async fn run(&self, _: &Global, screen: Screen) -> Result<Verdict> {
         let listing = list::list(&State::locate()?).await?;

@@ -18,8 +18,8 @@ use rcluster_ops::{
 
 const AFTER: &str = "\
 Examples:
-  rcluster logs --tail 20            the last of every node
-  rcluster logs -f node-1 node-4     these two, as they write";
+  rcluster logs --tail 20            the last 20 lines of every node
+  rcluster logs -f node-1 node-4     follows these two";
 
 /// What the nodes wrote, in time order
 #[derive(Debug, Args)]
@@ -51,10 +51,7 @@ fn tail(text: &str) -> Result<Tail, String> {
 }
 
 impl Execute for Logs {
-    const FACTS: Facts = Facts {
-        verb: Verb::Logs,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Logs);
 
     fn interrupt(&self) -> Interrupt {
         if self.follow {

@@ -31,10 +31,7 @@ pub(in crate::cli) struct Man {
 }
 
 impl Execute for Man {
-    const FACTS: Facts = Facts {
-        verb: Verb::Man,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Man);
 
     async fn run(&self, _: &Global, screen: Screen) -> Result<Verdict> {
         let failed = |error| Error::failed("writing the manual").source(error);

@@ -33,12 +33,13 @@ use crate::{
         args::{Global, SpecFlags},
         settings,
     },
-    output::screen::Screen,
+    output::{progress::Progress, result, screen::Screen},
 };
 use clap::{Args, Subcommand};
 use rcluster_core::{
     error::{Error, Result},
     hint::{Target, Verb},
+    plan::step::Plan,
 };
 use rcluster_ops::cluster::handle::{Cluster, Purpose};
 use std::time::Duration;
@@ -50,6 +51,18 @@ pub struct Facts {
     pub verb: Verb,
     /// Whether `--json` makes a document of its result.
     pub json: bool,
+}
+
+impl Facts {
+    /// Of a command whose result `--json` prints as a document.
+    pub(super) const fn json(verb: Verb) -> Facts {
+        Facts { verb, json: true }
+    }
+
+    /// Of a command that prints text only.
+    pub(super) const fn text(verb: Verb) -> Facts {
+        Facts { verb, json: false }
+    }
 }
 
 /// What Ctrl-C and SIGTERM mean to a command.
@@ -118,7 +131,6 @@ commands! {
 }
 
 impl Command {
-    /// Does it.
     pub(super) async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let verb = self.facts().verb;
         if verb.target() == Target::Ours {
@@ -126,6 +138,13 @@ impl Command {
         }
         self.execute(global, screen).await
     }
+}
+
+/// The end of `--dry-run`: the plan is shown.
+fn planned(screen: Screen, progress: &Progress, plan: &Plan) -> Result<Verdict> {
+    progress.finish();
+    result::plan(screen, plan)?;
+    Ok(Verdict::Fine)
 }
 
 /// How long a node may take to answer, unless said otherwise.

@@ -33,8 +33,8 @@ Examples:
 ///
 /// On a terminal a screen (`?` shows its keys), elsewhere a line per sample, or a JSON document
 /// per line with --json. A sample sends four commands to each node (PING, CLUSTER NODES, CLUSTER
-/// INFO, INFO) on a connection that is kept. A node that does not answer costs its deadline
-/// (most of an interval, at most a second) and delays nobody else's answer beyond it.
+/// INFO, INFO) on a connection that is kept. A sample waits for a node that does not answer
+/// no longer than its deadline (most of an interval, at most a second).
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(in crate::cli) struct Monitor {
@@ -44,7 +44,7 @@ pub(in crate::cli) struct Monitor {
     /// One sample, measured over one interval; exit 4 if not healthy
     #[arg(long)]
     once: bool,
-    /// So many samples, then leave
+    /// Leave after so many samples
     #[arg(long, value_name = "N", conflicts_with = "once", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// The time between samples: 500ms, 2s, or seconds
@@ -90,10 +90,7 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 impl Execute for Monitor {
-    const FACTS: Facts = Facts {
-        verb: Verb::Monitor,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Monitor);
 
     fn interrupt(&self) -> Interrupt {
         if self.once || self.count.is_some() {
@@ -110,7 +107,7 @@ impl Execute for Monitor {
             return Ok(Verdict::Fine);
         }
         if self.once {
-            // Rates are differences: the first sample has none.
+            // Rates are differences, so the first sample has none.
             feed.next().await?;
         }
         let mut left = if self.once { Some(1) } else { self.count };

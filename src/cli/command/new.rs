@@ -24,7 +24,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(in crate::cli) struct New {
-    /// Which one to start from
+    /// The preset to start from
     #[arg(long, value_name = "PRESET", default_value = "default")]
     preset: String,
     /// Where to write it; `-`: to stdout
@@ -36,10 +36,7 @@ pub(in crate::cli) struct New {
 }
 
 impl Execute for New {
-    const FACTS: Facts = Facts {
-        verb: Verb::New,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::New);
 
     async fn run(&self, _: &Global, screen: Screen) -> Result<Verdict> {
         let preset = preset(&self.preset)?;

@@ -24,8 +24,8 @@ use std::{fmt::Write as _, path::PathBuf};
 
 const AFTER: &str = "\
 Examples:
-  rcluster render -o out                  of the spec that is found
-  rcluster render -f prod.yaml -o out     of this one";
+  rcluster render -o out                  from the spec that is found
+  rcluster render -f prod.yaml -o out     from this spec";
 
 /// Write redis.conf files and a compose file to use by hand
 #[derive(Debug, Args)]
@@ -39,14 +39,11 @@ pub(in crate::cli) struct Render {
 }
 
 impl Execute for Render {
-    const FACTS: Facts = Facts {
-        verb: Verb::Render,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Render);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let (spec, password) = settings::spec(global, &self.spec)?;
-        // The files are for people with Docker Compose unless the spec says that nodes are processes.
+        // The files are for Docker Compose, unless the spec says that nodes are processes.
         let kind = spec.runtime.kind().unwrap_or(RuntimeKind::Docker);
         let PortChoice::First(first) = spec.port else {
             return Err(Error::usage(

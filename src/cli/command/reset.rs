@@ -1,6 +1,6 @@
 //! `rcluster reset`
 
-use super::{Execute, Facts};
+use super::{Execute, Facts, planned};
 use crate::{
     cli::{
         Verdict,
@@ -12,15 +12,12 @@ use crate::{
 };
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb};
-use rcluster_ops::{
-    cluster::handle::{Cluster, Purpose},
-    down, lifecycle, reset,
-};
+use rcluster_ops::{cluster::handle::Cluster, down, lifecycle, reset};
 
 const AFTER: &str = "\
 Examples:
-  rcluster reset            empty, the same nodes
-  rcluster reset --hard     new nodes";
+  rcluster reset            the same nodes without keys
+  rcluster reset --hard     new nodes, made from nothing";
 
 /// Delete every key and form the cluster anew
 #[derive(Debug, Args)]
@@ -32,15 +29,12 @@ pub(in crate::cli) struct Reset {
 }
 
 impl Execute for Reset {
-    const FACTS: Facts = Facts {
-        verb: Verb::Reset,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Reset);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let request = settings::request(global, &SpecFlags::default())?;
+        let session = Cluster::find(request, global.purpose()).await?;
         if global.dry_run {
-            let session = Cluster::find(request, Purpose::Look).await?;
             let progress = Progress::new(screen);
             let context = session.context(&progress);
             let plan = if self.hard {
@@ -48,11 +42,8 @@ impl Execute for Reset {
             } else {
                 reset::dry_run(&context, &session.launch).await?
             };
-            progress.finish();
-            result::plan(screen, &plan)?;
-            return Ok(Verdict::Fine);
+            return planned(screen, &progress, &plan);
         }
-        let session = Cluster::find(request, Purpose::Change).await?;
         let name = &session.launch.name;
         let what = if self.hard { "reset --hard" } else { "reset" };
         confirm(global, name, &deletes(&session, what).await).await?;

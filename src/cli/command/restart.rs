@@ -1,6 +1,6 @@
 //! `rcluster restart`
 
-use super::{Execute, Facts};
+use super::{Execute, Facts, planned};
 use crate::{
     cli::{
         Verdict,
@@ -21,7 +21,7 @@ const AFTER: &str = "\
 Examples:
   rcluster restart                  all at once, so that nobody is failed over
   rcluster restart --rolling        one after another, always writable
-  rcluster restart --rolling -n     in which order";
+  rcluster restart --rolling -n     shows the order";
 
 /// Stop, start and verify; with --rolling one node after another, always writable
 #[derive(Debug, Args)]
@@ -37,10 +37,7 @@ pub(in crate::cli) struct Restart {
 }
 
 impl Execute for Restart {
-    const FACTS: Facts = Facts {
-        verb: Verb::Restart,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Restart);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let request = settings::request(global, &SpecFlags::default())?;
@@ -51,15 +48,12 @@ impl Execute for Restart {
             progress.finish();
             return drill::outline(screen, &outline).map(|()| Verdict::Fine);
         }
+        let session = Cluster::create(request, global.purpose(), &progress).await?;
         if global.dry_run {
-            let session = Cluster::create(request, Purpose::Look, &progress).await?;
             let plan =
                 restart::dry_run(&session.context(&progress), &session.launch, &self.nodes).await?;
-            progress.finish();
-            result::plan(screen, &plan)?;
-            return Ok(Verdict::Fine);
+            return planned(screen, &progress, &plan);
         }
-        let session = Cluster::create(request, Purpose::Change, &progress).await?;
         let outcome = if self.rolling {
             lifecycle::rolling(&session, &progress).await?
         } else {

@@ -49,10 +49,7 @@ pub(in crate::cli) struct Run {
 }
 
 impl Execute for Run {
-    const FACTS: Facts = Facts {
-        verb: Verb::Run,
-        json: false,
-    };
+    const FACTS: Facts = Facts::text(Verb::Run);
 
     fn interrupt(&self) -> Interrupt {
         Interrupt::Own
@@ -77,7 +74,7 @@ impl Execute for Run {
             always: self.keep,
         };
         let request = settings::fresh(global, &self.spec, &self.command)?;
-        // Each part has a spinner of its own: while the command runs the terminal is its.
+        // Each part has its own spinner, because the terminal belongs to the command while it runs.
         let progress = Progress::new(screen);
         let up = Box::pin(run::Run::start(request, &wish, &mut signals, &progress)).await;
         progress.finish();
@@ -100,7 +97,7 @@ impl Execute for Run {
                 say(screen, &format!("logs and status of the cluster: {place}"));
             }
             Ok(None) => {}
-            // The command's own word is worth more than ours.
+            // The command's exit code matters more than our error.
             Err(error) if code != 0 => failure::report(&error, screen),
             Err(error) => return Err(error),
         }

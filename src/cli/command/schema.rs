@@ -18,10 +18,7 @@ Examples:
 pub(in crate::cli) struct Schema {}
 
 impl Execute for Schema {
-    const FACTS: Facts = Facts {
-        verb: Verb::Schema,
-        json: false,
-    };
+    const FACTS: Facts = Facts::text(Verb::Schema);
 
     async fn run(&self, _: &Global, _: Screen) -> Result<Verdict> {
         result::json(&schemars::schema_for!(Spec))?;

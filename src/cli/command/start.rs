@@ -1,6 +1,6 @@
 //! `rcluster start`
 
-use super::{Execute, Facts};
+use super::{Execute, Facts, planned};
 use crate::{
     cli::{
         Verdict,
@@ -12,7 +12,7 @@ use crate::{
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb, node::NodeName};
 use rcluster_ops::{
-    cluster::handle::{Cluster, Purpose},
+    cluster::handle::Cluster,
     lifecycle,
     up::{self, Extent},
 };
@@ -20,7 +20,7 @@ use rcluster_ops::{
 const AFTER: &str = "\
 Examples:
   rcluster start            every node; `rcluster init` forms the cluster
-  rcluster start node-3     this one again";
+  rcluster start node-3     only this node";
 
 /// Start the nodes without forming the cluster
 #[derive(Debug, Args)]
@@ -34,23 +34,17 @@ pub(in crate::cli) struct Start {
 }
 
 impl Execute for Start {
-    const FACTS: Facts = Facts {
-        verb: Verb::Start,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Start);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let request = settings::request(global, &self.spec)?;
         let progress = Progress::new(screen);
+        let session = Cluster::create(request, global.purpose(), &progress).await?;
         if global.dry_run {
-            let session = Cluster::create(request, Purpose::Look, &progress).await?;
             let plan =
                 up::dry_start(&session.context(&progress), &session.launch, &self.nodes).await?;
-            progress.finish();
-            result::plan(screen, &plan)?;
-            return Ok(Verdict::Fine);
+            return planned(screen, &progress, &plan);
         }
-        let session = Cluster::create(request, Purpose::Change, &progress).await?;
         let outcome = lifecycle::up(&session, &progress, Extent::Start(self.nodes.clone())).await?;
         result::up(screen, &session.launch, &outcome, &progress, "start")?;
         Ok(Verdict::Fine)

@@ -36,13 +36,13 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(in crate::cli) struct Status {
-    /// Again and again: redrawn on a terminal, elsewhere one line (with --json: one document) each
+    /// Look again and again: redrawn on a terminal, elsewhere a line (with --json: a document) each time
     #[arg(long, conflicts_with = "wait")]
     watch: bool,
-    /// How far apart, in seconds
+    /// The time between two looks of --watch, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds, requires = "watch")]
     interval: Duration,
-    /// Until the cluster is healthy, for at most --timeout (exit 7), saying meanwhile why it is not
+    /// Wait until the cluster is healthy, at most --timeout (exit 7), and say meanwhile why it is not
     #[arg(long)]
     wait: bool,
     /// How long a node may take to answer, in seconds
@@ -61,10 +61,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 impl Execute for Status {
-    const FACTS: Facts = Facts {
-        verb: Verb::Status,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Status);
 
     fn interrupt(&self) -> Interrupt {
         if self.watch {
@@ -96,7 +93,8 @@ impl Execute for Status {
     }
 }
 
-/// Until Ctrl-C, or until nobody reads any more. What cannot be asked now may answer again.
+/// Shows one status after another, until Ctrl-C or until nobody reads any more. A failed look is
+/// shown, and does not end it.
 async fn watch(cluster: &Cluster, every: Duration, screen: Screen) -> Result<Verdict> {
     let mut watch = Watch::new(screen, every);
     let mut ticks = tokio::time::interval(every);

@@ -1,6 +1,6 @@
 //! `rcluster stop`
 
-use super::{Execute, Facts};
+use super::{Execute, Facts, planned};
 use crate::{
     cli::{
         Verdict,
@@ -12,15 +12,12 @@ use crate::{
 };
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb, node::NodeName};
-use rcluster_ops::{
-    cluster::handle::{Cluster, Purpose},
-    lifecycle, stop,
-};
+use rcluster_ops::{cluster::handle::Cluster, lifecycle, stop};
 
 const AFTER: &str = "\
 Examples:
   rcluster stop            all of them
-  rcluster stop node-4     this one; `rcluster start node-4` brings it back";
+  rcluster stop node-4     only this node; `rcluster start node-4` brings it back";
 
 /// Stop nodes; nothing is removed
 #[derive(Debug, Args)]
@@ -32,27 +29,21 @@ pub(in crate::cli) struct Stop {
 }
 
 impl Execute for Stop {
-    const FACTS: Facts = Facts {
-        verb: Verb::Stop,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Stop);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let request = settings::request(global, &SpecFlags::default())?;
         let progress = Progress::new(screen);
+        let session = Cluster::find(request, global.purpose()).await?;
         if global.dry_run {
-            let session = Cluster::find(request, Purpose::Look).await?;
             let plan = stop::plan(
                 &session.context(&progress),
                 &session.launch.name,
                 &self.nodes,
             )
             .await?;
-            progress.finish();
-            result::plan(screen, &plan)?;
-            return Ok(Verdict::Fine);
+            return planned(screen, &progress, &plan);
         }
-        let session = Cluster::find(request, Purpose::Change).await?;
         unsaved(global, &session, "stop", &self.nodes).await?;
         let stopped = lifecycle::stop(&session, &progress, &self.nodes).await?;
         result::stopped(screen, &session.launch, stopped, &progress)?;

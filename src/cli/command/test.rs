@@ -88,10 +88,7 @@ pub(in crate::cli) struct Test {
 }
 
 impl Execute for Test {
-    const FACTS: Facts = Facts {
-        verb: Verb::Test,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Test);
 
     fn interrupt(&self) -> Interrupt {
         Interrupt::Own
@@ -126,7 +123,7 @@ impl Execute for Test {
     }
 }
 
-/// What `test` holds a cluster to: flags over the spec's.
+/// The thresholds: flags, else the spec's.
 fn over(spec: &Thresholds, args: &Test) -> Result<Thresholds> {
     let mut thresholds = spec.clone();
     settings::set(&mut thresholds.latency_p99_ms, args.latency_p99_ms);
@@ -158,7 +155,7 @@ fn checks(args: &Test) -> Result<BTreeSet<Check>> {
 
 fn write(path: &Path, text: &str) -> Result<()> {
     if let Some(folder) = path.parent() {
-        // If that fails, so does writing, and says why.
+        // If this fails, writing the file fails too and says why.
         let _ = std::fs::create_dir_all(folder);
     }
     std::fs::write(path, text).map_err(|error| {

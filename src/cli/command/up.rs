@@ -1,6 +1,6 @@
 //! `rcluster up`
 
-use super::{Execute, Facts};
+use super::{Execute, Facts, planned};
 use crate::{
     cli::{
         Verdict,
@@ -12,7 +12,7 @@ use crate::{
 use clap::Args;
 use rcluster_core::{error::Result, hint::Verb};
 use rcluster_ops::{
-    cluster::handle::{Cluster, Purpose},
+    cluster::handle::Cluster,
     lifecycle,
     up::{self, Extent},
 };
@@ -32,16 +32,13 @@ pub(in crate::cli) struct Up {
 }
 
 impl Execute for Up {
-    const FACTS: Facts = Facts {
-        verb: Verb::Up,
-        json: true,
-    };
+    const FACTS: Facts = Facts::json(Verb::Up);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
         let request = settings::request(global, &self.spec)?;
         let progress = Progress::new(screen);
+        let session = Cluster::create(request, global.purpose(), &progress).await?;
         if global.dry_run {
-            let session = Cluster::create(request, Purpose::Look, &progress).await?;
             let context = session.context(&progress);
             let plan = up::dry_run(
                 &context,
@@ -50,11 +47,8 @@ impl Execute for Up {
                 session.password(),
             )
             .await?;
-            progress.finish();
-            result::plan(screen, &plan)?;
-            return Ok(Verdict::Fine);
+            return planned(screen, &progress, &plan);
         }
-        let session = Cluster::create(request, Purpose::Change, &progress).await?;
         let outcome = lifecycle::up(&session, &progress, Extent::All).await?;
         result::up(screen, &session.launch, &outcome, &progress, "up")?;
         Ok(Verdict::Fine)

@@ -1,4 +1,4 @@
-//! Workflow commands: a failure is shown on the run's page and beside the commit.
+//! Annotations for GitHub: failures are shown on the run's page and beside the commit.
 
 use super::details;
 use rcluster_core::test::Verdict;
@@ -22,14 +22,14 @@ pub(super) fn annotations(report: &Report) -> Vec<String> {
         .collect()
 }
 
-/// What ends a command or a line is escaped (`escapeData` of actions/toolkit).
+/// Escapes what would end a command or a line (`escapeData` of actions/toolkit).
 fn data(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }
 
-/// And what ends a property (`escapeProperty`).
+/// Escapes also what would end a property (`escapeProperty`).
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -1,4 +1,4 @@
-//! JUnit XML: a check found wanting is a failure, one that could not be measured an error.
+//! JUnit XML: a check that failed is a failure, one that could not be measured is an error.
 
 use super::details;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};

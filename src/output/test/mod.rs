@@ -1,4 +1,4 @@
-//! `test`, for a person and for what reads results: a table, JSON, TAP, JUnit, GitHub annotations.
+//! The result of `test` for people and programs: a table, JSON, TAP, JUnit, GitHub annotations.
 
 mod github;
 mod junit;
@@ -19,14 +19,14 @@ pub use junit::junit;
 pub struct Form {
     /// TAP instead of the table.
     pub tap: bool,
-    /// A GitHub annotation for each check that failed, too.
+    /// Print a GitHub annotation for each check that failed, too.
     pub annotations: bool,
 }
 
 /// Prints it.
 pub fn show(screen: Screen, form: Form, report: &Report) -> Result<()> {
     if form.annotations {
-        // The runner reads both streams; stdout is kept for the result.
+        // The runner reads both streams; stdout is for the result.
         for line in github::annotations(report) {
             tell(&line);
         }
@@ -37,7 +37,7 @@ pub fn show(screen: Screen, form: Form, report: &Report) -> Result<()> {
     result::show(screen, &table::table(report, screen.verbose > 0), report)
 }
 
-/// What did not pass and why, a line each; what to do last.
+/// A line for each part that did not pass, with the reason, and at last what to do.
 fn details(outcome: &Outcome) -> Vec<String> {
     let troubled = outcome.troubled();
     let mut lines: Vec<String> = troubled
@@ -53,7 +53,7 @@ pub(super) mod examples {
     use rcluster_core::test::{Fault, Limit, Relation, Verdict, checks::Check, counted, worst};
     use rcluster_ops::test::{Report, SCHEMA};
 
-    /// One check of each verdict.
+    /// A report with a check of each verdict.
     pub(super) fn report() -> Report {
         let fine = |name: &str| (name.to_owned(), Ok("answers".to_owned()));
         let fault = |name: &str, fault: Fault| (name.to_owned(), Err(fault));

@@ -1,4 +1,4 @@
-//! A verdict line, a row per check, and below what did not pass, with both numbers.
+//! A line with the verdict, a row for each check, and below what did not pass, with both numbers.
 
 use crate::output::{screen::seconds, table::plain};
 use comfy_table::{Cell, CellAlignment, Table, presets::NOTHING};
@@ -57,7 +57,7 @@ fn verdict(report: &Report) -> String {
     text
 }
 
-/// A reason may be long; it stands in full below the table.
+/// The most of a reason that stands in the table; all of it is below.
 const WIDEST: usize = 60;
 
 fn rows(report: &Report) -> String {
@@ -112,7 +112,7 @@ fn explained(outcome: &Outcome) -> String {
     text
 }
 
-/// What was skipped, those with the same reason together.
+/// The skipped checks, grouped by reason.
 fn skipped(report: &Report) -> String {
     let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
     for outcome in &report.checks {

@@ -1,4 +1,4 @@
-//! Samples that tell a story: a healthy cluster, then one whose first master is frozen.
+//! Samples for tests: a healthy cluster, then one whose first master is frozen.
 
 use rcluster_core::{
     monitor::told::{Details, SlowCall},
@@ -7,10 +7,10 @@ use rcluster_core::{
 use rcluster_ops::monitor::sample::Sample;
 use serde_json::{Value, json};
 
-/// When the story begins.
+/// The time of the first sample.
 const START: i64 = 1_767_225_600;
 
-/// The sample at a second of the story, three masters with a replica each, all well.
+/// The sample of that second: three masters with a replica each, without a fault.
 pub(super) fn healthy(second: i64) -> Sample {
     read(&document(second))
 }
@@ -57,7 +57,7 @@ pub(super) fn frozen(second: i64) -> Sample {
     read(&document)
 }
 
-/// What a node says when it is looked into.
+/// The details of a node.
 pub(super) fn details() -> Details {
     let info = "# Server\nredis_version:7.0.15\nredis_mode:cluster\n\n# Memory\nused_memory:1610612\nmaxmemory:536870912";
     assert!(Fields::parse(info).text("redis_mode").is_some());

@@ -1,10 +1,12 @@
 //! What keys do.
 
 use super::{fixture, press, seen, update};
-use crate::tui::{
-    column::Column,
-    state::{Mode, State},
-    update::{Effect, Input},
+use crate::{
+    grid::COLUMNS,
+    tui::{
+        state::{Mode, State},
+        update::{Effect, Input},
+    },
 };
 use ratatui::crossterm::event::{
     KeyCode::{Char, Down, End, Enter, Esc, Home, Up},
@@ -61,8 +63,8 @@ fn the_choice_moves_and_stays_within() {
 #[test]
 fn the_choice_is_a_node_not_a_row() {
     let mut state = seen([fixture::healthy(0)]);
-    press(&mut state, [Down, Down, Char('s')]);
-    assert_eq!(state.sort, Some(Column::Memory));
+    press(&mut state, [Down, Down, Char('s'), Char('s')]);
+    assert_eq!(state.sort.map(|column| column.name), Some("KEYS"));
     assert_eq!(names(&state)[0], "node-3");
     assert_eq!(selected(&state), "node-2");
 }
@@ -71,7 +73,7 @@ fn the_choice_is_a_node_not_a_row() {
 fn orders_go_round_and_can_be_turned() {
     let mut state = seen([fixture::healthy(0)]);
     let by_shard: Vec<String> = names(&state).into_iter().map(str::to_owned).collect();
-    for _ in Column::SORTS {
+    for _ in COLUMNS.iter().filter(|column| column.quantity.is_some()) {
         press(&mut state, [Char('s')]);
         assert!(state.sort.is_some());
     }

@@ -30,7 +30,7 @@ fn seen(samples: impl IntoIterator<Item = Sample>) -> State {
     state
 }
 
-/// Types; says what the last key asks for.
+/// Presses keys; returns what the last one asks for.
 fn press(state: &mut State, keys: impl IntoIterator<Item = KeyCode>) -> Effect {
     let mut effect = Effect::None;
     for code in keys {
@@ -39,7 +39,7 @@ fn press(state: &mut State, keys: impl IntoIterator<Item = KeyCode>) -> Effect {
     effect
 }
 
-/// The screen, line by line.
+/// The screen as text.
 fn screen(state: &State, width: u16, height: u16) -> String {
     let mut terminal =
         Terminal::new(TestBackend::new(width, height)).expect("a terminal in memory");

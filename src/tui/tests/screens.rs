@@ -5,7 +5,6 @@ use crate::tui::{state::State, update::Input};
 use ratatui::crossterm::event::KeyCode::{Char, Down, Enter, Tab};
 use rcluster_core::node::NodeName;
 
-/// At both sizes.
 fn snapshots(name: &str, state: &State) {
     for (width, height) in [(80, 24), (200, 50)] {
         insta::assert_snapshot!(

@@ -1,4 +1,4 @@
-//! The last line: the keys that matter here, or the filter while it is typed.
+//! The last line: the keys that can be used, or the filter while it is typed.
 
 use crate::tui::state::{Mode, State};
 use ratatui::{
@@ -7,7 +7,6 @@ use ratatui::{
     text::{Line, Span},
 };
 
-/// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let theme = state.theme;
     if state.mode == Mode::Filter {

@@ -1,4 +1,4 @@
-//! The keys and the words, explained, over whatever is shown.
+//! Explains the keys and the words, over whatever is shown.
 
 use crate::tui::state::State;
 use ratatui::{
@@ -14,10 +14,7 @@ const LINES: [(&str, &str); 19] = [
     ("enter", "look into it: INFO, slow log, clients"),
     ("tab 1 2 3", "turn the pages of a node"),
     ("esc", "back; clear the filter"),
-    (
-        "s",
-        "order by memory, keys, ops, hit, p99, lag, name, shard",
-    ),
+    ("s", "order by the next column; at last by shard again"),
     ("r", "reverse the order"),
     ("/", "only rows that contain a text"),
     ("[ ]", "scroll the events back and forth"),
@@ -34,7 +31,6 @@ const LINES: [(&str, &str); 19] = [
     ("FAIL", "a majority of masters cannot"),
 ];
 
-/// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let theme = state.theme;
     let height = u16::try_from(LINES.len()).unwrap_or(u16::MAX) + 2;

@@ -1,4 +1,4 @@
-//! What happened, the newest last.
+//! The events, the newest last.
 
 use super::titled;
 use crate::tui::state::{Entry, State};
@@ -9,7 +9,6 @@ use ratatui::{
     widgets::Paragraph,
 };
 
-/// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let theme = state.theme;
     let title = match state.back {

@@ -1,4 +1,4 @@
-//! What is drawn: a block a file, each a function of the state.
+//! What is drawn: each file has one block, which is a function of the state.
 
 mod footer;
 mod help;
@@ -18,10 +18,9 @@ use ratatui::{
     widgets::{Block, Borders},
 };
 
-/// Below this nothing can be told apart.
+/// The smallest screen on which anything can be read.
 const SMALLEST: (u16, u16) = (40, 10);
 
-/// Everything.
 pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
@@ -51,7 +50,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
 fn overview(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let wanted = nodes::wanted_height(state);
     let problems = problems::wanted_height(state, area.height);
-    // On a small screen the nodes come first, then the log, then the reasons.
+    // A small screen has no totals.
     let totals = if area.height >= 20 { totals::HEIGHT } else { 0 };
     let [top, sums, table, reasons, events, keys] = Layout::vertical([
         Constraint::Length(verdict::HEIGHT),
@@ -75,7 +74,7 @@ fn overview(frame: &mut Frame<'_>, area: Rect, state: &State) {
     footer::draw(frame, keys, state);
 }
 
-/// A rule with a title: half the price of a box.
+/// A rule with a title. It takes half the lines of a box.
 fn titled(title: &str, style: Style, dim: Style) -> Block<'static> {
     Block::new()
         .borders(Borders::TOP)

@@ -1,40 +1,23 @@
-//! One node: what it is, and a page of what it says.
+//! One node: its facts, and a page of what it says.
 
 use super::titled;
-use crate::tui::{
-    column::Column,
-    state::{Drill, Source, State, Tab},
-    theme::Theme,
+use crate::{
+    grid::{COLUMNS, Row},
+    tui::{
+        state::{Drill, Source, State, Tab},
+        theme::Theme,
+    },
 };
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
+    style::Style,
     text::{Line, Span},
     widgets::Paragraph,
 };
 use rcluster_core::{monitor::told::Details, text::human};
 use rcluster_ops::monitor::sample::NodeSample;
 
-/// The facts above the page, in this order.
-const FACTS: [Column; 15] = [
-    Column::Role,
-    Column::State,
-    Column::Endpoint,
-    Column::Slots,
-    Column::Link,
-    Column::Lag,
-    Column::Keys,
-    Column::Memory,
-    Column::Ops,
-    Column::Hit,
-    Column::NetIn,
-    Column::NetOut,
-    Column::Clients,
-    Column::Uptime,
-    Column::Version,
-];
-
-/// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let theme = state.theme;
     let Some(drill) = &state.drill else {
@@ -59,37 +42,22 @@ fn facts<'a>(node: &NodeSample, state: &State, width: u16) -> Vec<Line<'a>> {
     let Some(sample) = &state.sample else {
         return Vec::new();
     };
+    let row = Row::of_sample(node, &sample.shards);
     let mut parts = Vec::new();
-    for column in FACTS {
-        let text = column.cell(node, sample);
-        if text.is_empty() || text == "-" {
-            continue;
+    for column in COLUMNS.iter().filter(|column| column.name != "NODE") {
+        let text = (column.cell)(row);
+        if !text.is_empty() && text != "-" {
+            let tone = theme.tone((column.tone)(row.node));
+            parts.push((column.name.to_lowercase(), text, tone));
         }
-        let style = match column {
-            Column::State => theme.state(node.status.state),
-            _ => ratatui::style::Style::new(),
-        };
-        parts.push((column.title().to_lowercase(), text, style));
-    }
-    if let Some(master) = &node.master {
-        parts.insert(
-            1,
-            (
-                "of".to_owned(),
-                master.to_string(),
-                ratatui::style::Style::new(),
-            ),
-        );
+        if let (Some(master), "ROLE") = (&node.master, column.name) {
+            parts.push(("of".to_owned(), master.to_string(), Style::new()));
+        }
     }
     if let Some(probe) = node.probe {
-        let text = format!(
-            "last {} p50 {} p99 {} ms of {}",
-            human::millis(probe.last_us),
-            human::millis(probe.p50_us),
-            human::millis(probe.p99_us),
-            probe.samples
-        );
-        parts.push(("probe".to_owned(), text, ratatui::style::Style::new()));
+        let last = human::millis(probe.last_us);
+        let text = format!("last {last} ms of {}", probe.samples);
+        parts.push(("probe".to_owned(), text, Style::new()));
     }
     let mut lines = vec![Line::default()];
     for (label, text, style) in parts {
@@ -182,7 +150,7 @@ fn page(details: &Details, tab: Tab, state: &State) -> Vec<String> {
     }
 }
 
-/// Of CLIENT LIST's thirty fields those that a person looks for.
+/// The fields of a line of CLIENT LIST that a person looks for.
 fn client(line: &str) -> String {
     let field = |name: &str| {
         let found = line

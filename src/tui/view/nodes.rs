@@ -1,28 +1,24 @@
-//! The nodes: a row each, replicas under their master unless another order was chosen.
+//! The table of nodes: by shard, or in the order that was chosen.
 
 use super::titled;
-use crate::tui::{
-    column::{Column, fitting, node_cell},
-    state::State,
-    theme::Theme,
+use crate::{
+    grid::{Grid, Row as Facts, View},
+    tui::{state::State, theme::Theme},
 };
 use ratatui::{
     Frame,
     layout::{Alignment, Constraint, Rect},
-    style::Style,
     text::{Line, Text},
     widgets::{Cell, Row, Table, TableState},
 };
-use rcluster_ops::monitor::sample::{NodeSample, Sample};
 use std::fmt::Write as _;
 
-/// How many lines it would like: a title, a heading, a row per node.
+/// How many lines it needs: a title, a heading, a row for each node.
 pub(super) fn wanted_height(state: &State) -> u16 {
     let nodes = state.sample.as_ref().map_or(0, |sample| sample.nodes.len());
     u16::try_from(nodes).unwrap_or(u16::MAX).saturating_add(2)
 }
 
-/// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let Some(sample) = &state.sample else {
         return;
@@ -34,7 +30,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
         some => format!("nodes {some} of {}", sample.nodes.len()),
     };
     if let Some(column) = state.sort {
-        let _ = write!(title, ", by {}", column.title().to_lowercase());
+        let _ = write!(title, ", by {}", column.name.to_lowercase());
     }
     if state.reversed {
         title.push_str(", reversed");
@@ -43,68 +39,42 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
         let _ = write!(title, ", filter \"{}\"", state.filter);
     }
     let block = titled(&title, theme.title(), theme.dim());
-    let names = sample
-        .nodes
-        .iter()
-        .map(|node| node_cell(node).chars().count());
-    let names = u16::try_from(names.max().unwrap_or(8))
-        .unwrap_or(30)
-        .clamp(8, 30);
-    let columns = fitting(area.width, names);
-    let header = columns.iter().map(|(column, _)| {
-        let style = if state.sort == Some(*column) {
-            theme.title()
-        } else {
-            theme.dim()
-        };
-        Cell::from(aligned(column.title().to_owned(), *column)).style(style)
+    let facts = |node| Facts::of_sample(node, &sample.shards);
+    let facts: Vec<Facts<'_>> = rows.into_iter().map(facts).collect();
+    let grid = Grid::new(View::Monitor, &facts, Some(usize::from(area.width)));
+    let header = grid.columns.iter().map(|(column, _)| {
+        let sorts = state.sort.is_some_and(|sort| sort.name == column.name);
+        let style = if sorts { theme.title() } else { theme.dim() };
+        Cell::from(aligned(column.name.to_owned(), column.number)).style(style)
     });
-    let position = state.position();
-    let body = rows.iter().map(|node| row(node, sample, state, &columns));
-    let table = Table::new(
-        body,
-        columns.iter().map(|(_, width)| Constraint::Length(*width)),
-    )
-    .header(Row::new(header))
-    .column_spacing(1)
-    .row_highlight_style(Theme::chosen())
-    .block(block);
-    let mut chosen = TableState::new().with_selected(position);
+    let body = facts.iter().zip(&grid.rows).map(|(facts, texts)| {
+        let cells = grid.columns.iter().zip(texts).map(|((column, _), text)| {
+            let tone = theme.tone((column.tone)(facts.node));
+            Cell::from(aligned(text.clone(), column.number)).style(tone)
+        });
+        let row = Row::new(cells);
+        if facts.node.up {
+            row
+        } else {
+            row.style(theme.dim())
+        }
+    });
+    let widths = grid.columns.iter().map(|(_, width)| *width);
+    let widths = widths.map(|width| u16::try_from(width).unwrap_or(u16::MAX));
+    let table = Table::new(body, widths.map(Constraint::Length))
+        .header(Row::new(header))
+        .column_spacing(1)
+        .row_highlight_style(Theme::chosen())
+        .block(block);
+    let mut chosen = TableState::new().with_selected(state.position());
     frame.render_stateful_widget(table, area, &mut chosen);
 }
 
-fn row<'a>(
-    node: &NodeSample,
-    sample: &Sample,
-    state: &State,
-    columns: &[(Column, u16)],
-) -> Row<'a> {
-    let theme = state.theme;
-    let cells = columns.iter().map(|(column, _)| {
-        let text = column.cell(node, sample);
-        let style = match column {
-            Column::State if text == "pfail" || text == "syncing" => theme.warning(),
-            Column::State if text == "no link" => theme.bad(),
-            Column::State => theme.state(node.status.state),
-            Column::Link if text == "down" => theme.bad(),
-            Column::Link if text == "syncing" => theme.warning(),
-            _ => Style::new(),
-        };
-        Cell::from(aligned(text, *column)).style(style)
-    });
-    let row = Row::new(cells.collect::<Vec<_>>());
-    if node.status.up {
-        row
-    } else {
-        row.style(theme.dim())
-    }
-}
-
-fn aligned(text: String, column: Column) -> Text<'static> {
-    let alignment = if column.is_number() {
+fn aligned(text: String, number: bool) -> Text<'static> {
+    let side = if number {
         Alignment::Right
     } else {
         Alignment::Left
     };
-    Text::from(Line::raw(text)).alignment(alignment)
+    Text::from(Line::raw(text)).alignment(side)
 }

@@ -1,4 +1,4 @@
-//! The reason for everything that is not green, the worst first.
+//! The problems with their reasons, the worst first.
 
 use super::titled;
 use crate::tui::state::State;
@@ -10,7 +10,7 @@ use ratatui::{
 };
 use rcluster_core::text::count::count;
 
-/// A line each, but never more than a quarter of the screen.
+/// How many lines it needs: one for each problem, but at most a quarter of the screen.
 pub(super) fn wanted_height(state: &State, screen: u16) -> u16 {
     let problems = state
         .sample
@@ -22,7 +22,6 @@ pub(super) fn wanted_height(state: &State, screen: u16) -> u16 {
     }
 }
 
-/// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let Some(sample) = &state.sample else {
         return;
@@ -39,8 +38,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
         .iter()
         .take(usize::from(inner.height))
         .map(|problem| {
-            // A sentence that names its subject does not need the name in front of it, and a
-            // reason that repeats the sentence is enough by itself.
+            // A sentence that names the node needs no name in front of it, and a reason that
+            // repeats the sentence is left out.
             let who = match &problem.node {
                 Some(node)
                     if !problem.what.contains(node.as_str())

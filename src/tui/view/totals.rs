@@ -1,7 +1,7 @@
-//! All nodes together: memory, hits, traffic, skew; and two curves, of commands and of our probe.
+//! All nodes together: memory, hits, traffic, skew; and two curves, of commands and of probes.
 
 use super::titled;
-use crate::tui::state::{State, whole};
+use crate::{grid::whole, tui::state::State};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -14,7 +14,6 @@ use rcluster_ops::monitor::sample::Sample;
 /// How many lines it takes.
 pub(super) const HEIGHT: u16 = 5;
 
-/// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let Some(sample) = &state.sample else {
         return;
@@ -112,7 +111,7 @@ fn sums(frame: &mut Frame<'_>, area: Rect, state: &State, sample: &Sample) {
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
-/// The last so many points that fit, the newest at the right.
+/// Draws the last points, as many as fit, the newest on the right.
 fn curve(frame: &mut Frame<'_>, area: Rect, state: &State, title: &str, points: &[u64]) {
     let block = titled(title, state.theme.title(), state.theme.dim());
     let inner = block.inner(area);

@@ -1,4 +1,4 @@
-//! The first line: how it is; the second: what that is made of.
+//! The first two lines: the cluster's state, and the counts behind it.
 
 use crate::tui::state::{Source, State};
 use ratatui::{
@@ -16,7 +16,6 @@ use rcluster_ops::status::expected;
 /// How many lines it takes.
 pub(super) const HEIGHT: u16 = 2;
 
-/// Draws it.
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let theme = state.theme;
     let Some(sample) = &state.sample else {

@@ -4,7 +4,7 @@ use super::{assert_json_error, redacted, told};
 use crate::rig::{On, Rig, run, runs};
 use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
-/// `up` with this spec is a snapshot of that name.
+/// Runs `up` with a spec; the output is the snapshot of that name.
 macro_rules! specs {
     ($($name:ident: $code:literal, $text:expr;)*) => {
         $(
@@ -55,7 +55,7 @@ fn a_port_over_55535_is_fine_with_a_bus_port() {
     rig.ok(&["render", "-o", "out"]);
 }
 
-/// A program that says this when asked for its version.
+/// A program that prints this when it is asked for its version.
 fn fake_server(rig: &Rig, says: &str) -> PathBuf {
     let path = rig.work().join("fake-server");
     fs::write(&path, format!("#!/bin/sh\necho '{says}'\n")).unwrap();
@@ -114,7 +114,7 @@ fn an_image_that_cannot_be_had() {
         return crate::rig::skip_docker("an image that cannot be had", "no Docker Engine answers");
     }
     let rig = Rig::bare(On::Docker);
-    // Nobody listens on port 1, so this registry is unreachable everywhere.
+    // Port 1 is not listened on, so this registry cannot be reached.
     let image = "127.0.0.1:1/rcluster/none:7";
     let said = rig
         .run(&["up", "--runtime", "docker", "--image", image])
@@ -186,7 +186,7 @@ fn no_such_cluster() {
 #[test]
 fn a_state_folder_that_cannot_be_written() {
     let rig = Rig::bare(On::Process);
-    // A file where the folder should be: root could write anywhere else.
+    // A file in the place of the folder, because root could write to any folder.
     fs::write(rig.state(), "").unwrap();
     let said = told(
         &rig,
@@ -207,7 +207,7 @@ fn a_state_file_that_is_damaged() {
         assert!(said.starts_with("exit 1\n"), "{args:?}: {said}");
         insta::assert_snapshot!("a_state_file_that_is_damaged", said);
     }
-    // The others are still to be seen.
+    // The other clusters are still shown.
     rig.ok(&["list"]);
 }
 

@@ -1,4 +1,4 @@
-//! What needs no cluster: presets, schema, completions, manual, colours, pipes.
+//! Commands that need no cluster: presets, schema, completions, manual, colours, pipes.
 
 use super::told;
 use crate::rig::{On, Rig, run, runs};
@@ -13,13 +13,13 @@ use std::{
 
 const PRESETS: [&str; 4] = ["default", "dev", "external", "network"];
 
-/// Every command, from the list that the command line itself is made of.
+/// Every command, from the list that the command line is made of.
 fn commands() -> impl Iterator<Item = Facts> {
     let groups = rcluster::cli::groups().iter();
     groups.flat_map(|(_, facts)| facts.iter().copied())
 }
 
-/// What has to be typed besides the command, so that it comes to a document; no cluster is there.
+/// The least arguments with which the command prints a document, without a cluster.
 fn least(verb: Verb) -> &'static [&'static str] {
     match verb {
         Verb::Key => &["foo"],
@@ -102,7 +102,7 @@ fn every_preset_is_a_spec_that_renders() {
         spec_file::check(&spec).unwrap();
         here(&["render", "-o", "out"]).expect(0);
         assert!(fs::read_dir(folder.join("out")).unwrap().count() > 3);
-        // What is there is not written over.
+        // A file that exists is not overwritten.
         fs::write(&file, "mine").unwrap();
         here(&["new", "--preset", preset]).expect(3);
         assert_eq!(fs::read_to_string(&file).unwrap(), "mine");

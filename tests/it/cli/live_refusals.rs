@@ -1,4 +1,4 @@
-//! Refusals that take a node or two to be met.
+//! Refusals that can only be seen with a node or two.
 
 use super::{assert_json_error, redacted, told};
 use crate::{
@@ -26,7 +26,7 @@ fn a_node_that_dies_at_start_shows_its_last_lines() {
     let said = rig.run(&["up", "--json"]).expect(1);
     assert_json_error(&said, "failed");
     assert!(said.json()["error"]["log"]["lines"].is_array());
-    // Put right, it comes up.
+    // With the spec corrected, the cluster comes up.
     rig.spec("");
     rig.ok(&["up"]);
     assert_well(&rig, 6);
@@ -94,7 +94,7 @@ fn a_port_that_a_container_has_names_the_container() {
         .output()
         .unwrap();
     assert!(started.status.success(), "{started:?}");
-    // Only the guard is to know it by this label.
+    // Only the guard knows the container by this label.
     for on in [On::Docker, On::Process] {
         let said = rig
             .run(&["up", "-c", "rct-elsewhere", "--runtime", on.word()])
@@ -117,7 +117,7 @@ fn two_at_once_and_the_lock_says_who() {
     let said = told(&rig, rig.command(&["stop"]));
     assert!(said.starts_with("exit 3\n"), "{said}");
     assert!(said.contains("`rcluster up`"), "{said}");
-    // Who only looks does not wait.
+    // A command that only looks does not wait for the lock.
     let looked = rig.run(&["list"]);
     assert_eq!(looked.code, 0);
     ended(first).expect(0);
@@ -132,7 +132,7 @@ fn a_deadline_and_an_interruption_leave_what_the_next_run_needs() {
     let Some(rig) = Rig::new(On::Process, "deadline and interruption") else {
         return;
     };
-    // Without replicas a cluster is writable no sooner than 2 s after its nodes started.
+    // Without replicas, a cluster is writable no sooner than 2 s after its nodes started.
     rig.spec("replicas: 0\n");
     let said = rig.run(&["up", "--timeout", "1"]).expect(7);
     assert!(said.err.contains("last seen"), "{}", said.err);
@@ -164,7 +164,7 @@ fn a_removal_that_was_begun_is_told_from_data_that_is_kept() {
     rig.ok(&["down"]);
     let kept = rig.run(&["status"]).expect(6).err;
     assert!(kept.contains("its data is kept"), "{kept}");
-    // As a `down --volumes` leaves it that was killed once the nodes were gone.
+    // This is the state that a `down --volumes` leaves that was killed after the nodes were gone.
     let file = rig.folder().join("cluster.json");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replacen('{', r#"{"pending":"removal","#, 1)).unwrap();

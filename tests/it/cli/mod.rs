@@ -7,7 +7,7 @@ mod live_refusals;
 use crate::rig::{Rig, Said, run};
 use std::process::Command;
 
-/// What a command said, with what differs from run to run replaced.
+/// The output of a command, with everything replaced that differs from run to run.
 fn told(rig: &Rig, command: Command) -> String {
     let said = run(command);
     let text = format!(

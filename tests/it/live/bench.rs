@@ -1,4 +1,4 @@
-//! A cluster of a test's own on one runtime, cleaned up however the test ends.
+//! A cluster for one test on one runtime, removed however the test ends.
 
 use crate::rig::{CLUSTERS, IMAGE, skip};
 use rcluster_core::{
@@ -22,7 +22,7 @@ use std::{
 };
 use tokio::sync::{OnceCell, SemaphorePermit};
 
-/// A cluster of a test's own, on one runtime, which goes when the test ends, however it ends.
+/// A cluster for one test on one runtime, removed when the test ends, however that is.
 pub(super) struct Bench {
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) launch: Launch,
@@ -32,7 +32,7 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    /// On Docker; `None` (after saying why) where there is none.
+    /// On Docker; `None`, with a note, if there is none.
     pub(super) async fn docker(name: &str, port: u16, nodes: u16) -> Option<Bench> {
         let docker = docker_or_skip(name).await?;
         let permit = CLUSTERS.acquire().await.unwrap();
@@ -49,7 +49,7 @@ impl Bench {
         )
     }
 
-    /// As processes; `None` (after saying why) where there is no redis-server.
+    /// As processes; `None`, with a note, if there is no redis-server.
     pub(super) async fn process(name: &str, port: u16, nodes: u16) -> Option<Bench> {
         if let Err(error) = server::find("redis-server").await {
             skip(name, &error.cause());
@@ -109,7 +109,7 @@ impl Bench {
         &self.node(number).name
     }
 
-    /// As little as a node of a cluster needs.
+    /// The least redis.conf for a node of a cluster.
     pub(super) fn conf(&self, node: &NodeLaunch) -> String {
         let mut conf = String::new();
         let folder = self.runtime.folder(self.name(), &node.name);
@@ -153,7 +153,7 @@ impl Bench {
             .expect("ensure")
     }
 
-    /// What a node answers to an inline command, dialled as rcluster does.
+    /// A node's answer to an inline command, dialled as rcluster dials it.
     pub(super) async fn ask(&self, number: usize, command: &str) -> String {
         let name = self.node_name(number);
         let placed = self.runtime.list(self.name()).await.unwrap();

@@ -1,4 +1,4 @@
-//! What comes from outside: names that are taken, engines that differ, pipes that nobody reads, and
+//! Limits from outside: names that are taken, engines that differ, pipes that nobody reads, and
 //! terminals that hang up.
 
 use super::{

@@ -1,5 +1,6 @@
-//! Reboots and churn: nodes go and come in any order, under other addresses, while others are still
-//! being synchronized. The same ids, the same data, and no epoch has moved: nobody was failed over.
+//! Reboots and churn: nodes go and come back in any order, under other addresses, while others are
+//! still synchronizing. Ids and data stay the same, and no epoch moves, because nothing is failed
+//! over.
 
 use super::up::{freeze, on_both};
 use crate::rig::{On, Rig, kill_9, labelled, long, run, until};
@@ -11,7 +12,7 @@ on_both! {
     any_nodes_killed_or_frozen_come_back_as_they_were;
 }
 
-/// Knuth's MMIX generator: no need for better. A failure names its seed.
+/// Knuth's MMIX generator is good enough. A failure names its seed.
 struct Chance(u64);
 
 impl Chance {

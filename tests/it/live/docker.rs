@@ -1,4 +1,4 @@
-//! What is particular to Docker: addresses, names and ports that are taken, owners, images.
+//! What only Docker has: addresses, names and ports that are taken, owners, images.
 
 use super::bench::{Bench, docker_or_skip};
 use crate::rig::IMAGE;

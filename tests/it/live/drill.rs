@@ -1,4 +1,4 @@
-//! Drills and planned failovers on real nodes: what they report is looked at from outside too.
+//! Drills and planned failovers on real nodes. What they report is checked from outside too.
 
 use crate::rig::{On, Rig, Said, ended, kill_9, long};
 use crate::well::{Portrait, assert_filled, assert_well, fill};
@@ -12,7 +12,7 @@ use std::{
 /// Short, so that a failover takes two seconds.
 const QUICK: &str = "redis: {cluster-node-timeout: 1000, appendonly: \"yes\"}\n";
 
-/// A formed cluster with some keys. Drills wait for node timeouts: they are of the long tier.
+/// A formed cluster with some keys. Drills wait for node timeouts, so they are in the long tier.
 pub(super) fn cluster(on: On, test: &str) -> Option<Rig> {
     if !long(test) {
         return None;
@@ -24,7 +24,7 @@ pub(super) fn cluster(on: On, test: &str) -> Option<Rig> {
     Some(rig)
 }
 
-/// Who leads, by port: what a drill has to leave as it was.
+/// The masters by port: a drill has to leave them as they were.
 pub(super) fn masters(rig: &Rig) -> Vec<String> {
     let status = rig.status();
     let shards = status["shards"].as_array().unwrap();
@@ -68,7 +68,7 @@ pub(super) fn assert_healed(report: &Value) {
     assert!(!report["limits"].as_array().unwrap().is_empty());
 }
 
-/// None of the canaries' keys is left.
+/// Checks that no key of a canary is left.
 #[track_caller]
 pub(super) fn assert_tidy(rig: &Rig) {
     for port in rig.ports(6) {
@@ -104,7 +104,7 @@ fn a_crashed_master_is_replaced_and_leads_again() {
     assert!(page.contains("<svg") && page.contains("promoted"));
     assert!(!page.contains("http"), "nothing is fetched");
 
-    // A promise that cannot be kept.
+    // A limit that cannot be kept.
     let (report, _) = drilled(&rig, &["--shard", "1", "--max-rto", "0.5"], 4);
     assert_eq!(report["verdict"]["passed"], false);
     assert_eq!(report["restored"], true);
@@ -302,7 +302,7 @@ fn on_docker_a_crash_heals_and_a_partition_loses_what_the_minority_took() {
     assert_well(&rig, 6);
 }
 
-/// Reads what it says until a line has `word`.
+/// Reads lines until one has `word`.
 pub(super) fn hear(child: &mut Child, word: &str) {
     let stderr = BufReader::new(child.stderr.as_mut().unwrap());
     let mut said = Vec::new();
@@ -315,8 +315,8 @@ pub(super) fn hear(child: &mut Child, word: &str) {
     panic!("it never said '{word}', but {said:#?}");
 }
 
-/// Twenty in a row, unattended: twenty promotions, none lost, the first topology back each time. The
-/// figures are for whoever reads the output (`--nocapture`); how long it takes is Redis's business.
+/// Twenty drills in a row: twenty promotions, nothing lost, the first topology back each time. The
+/// figures are for people (`--nocapture`); how long it takes depends on Redis.
 fn twenty_in_a_row(timeout: u32) {
     let test = format!("twenty crash drills at node timeout {timeout}");
     if !long(&test) {

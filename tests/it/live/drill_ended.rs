@@ -1,4 +1,4 @@
-//! Drills that do not come to their end: killed, interrupted, or unable to put right what they broke.
+//! Drills that do not end as planned: killed, interrupted, or unable to put right what they broke.
 
 use super::drill::{assert_tidy, cluster, hear, masters};
 use crate::rig::{On, Rig, kill_9, run};
@@ -12,7 +12,7 @@ use std::{
     process::Child,
 };
 
-/// What a drill says as it goes on, from the first to the last thing.
+/// The phases that a drill tells, in order.
 const PHASES: [&str; 9] = [
     "quiet:",
     "STRUCK",
@@ -25,7 +25,7 @@ const PHASES: [&str; 9] = [
     "way back:",
 ];
 
-/// The line that a fault is announced by.
+/// The line that announces a fault.
 fn struck(fault: &str) -> &'static str {
     match fault {
         "freeze" => "freeze:",
@@ -34,7 +34,7 @@ fn struck(fault: &str) -> &'static str {
     }
 }
 
-/// A drill that has come as far as `phase`.
+/// Starts a drill and waits until it has reached `phase`.
 fn begun(rig: &Rig, fault: &str, phase: &str) -> Child {
     let mut child = rig.spawn(&["failover", "--shard", "2", "--fault", fault]);
     let word = if phase == "STRUCK" {
@@ -93,7 +93,7 @@ fn up_finishes_a_killed_partition_drill() {
     up_finishes(On::Docker, "partition");
 }
 
-/// A frozen node or one that is cut off hangs or confuses nobody.
+/// No command hangs or is confused by a node that is frozen or cut off.
 fn no_command_stumbles(on: On, fault: &str) {
     let Some(rig) = cluster(on, &format!("commands after a killed drill: {fault}")) else {
         return;
@@ -112,7 +112,7 @@ fn no_command_stumbles(on: On, fault: &str) {
         rig.ok(&["restart"]);
         assert_as_before(&rig, &before, "restart");
 
-        // Another drill does not take the heirs for the first masters.
+        // Another drill does not take the promoted replicas for the first masters.
         killed(&rig, fault, phase);
         rig.ok(&["failover", "--fault", "replica", "--shard", "1"]);
         assert_as_before(&rig, &before, "failover");
@@ -209,8 +209,8 @@ fn ctrl_c_connects_a_container_again() {
     );
 }
 
-/// Somebody takes the victim's port before it is back: the report is given all the same, with what
-/// is left to do and the command for it.
+/// Another process takes the node's port before it is back: the report is printed, with what is
+/// left to do and the command for it.
 #[test]
 fn what_cannot_be_put_right_is_reported_and_left_to_up() {
     let Some(rig) = cluster(On::Process, "a drill that cannot put right") else {

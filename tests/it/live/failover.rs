@@ -1,4 +1,4 @@
-//! `--dry-run` of what breaks or moves something, and failovers on clusters of somebody else.
+//! `--dry-run` of drills and failovers, and failovers on clusters that rcluster did not start.
 
 use super::up::on_both;
 use crate::rig::{On, Rig, Said, long, run};
@@ -12,7 +12,7 @@ on_both! {
     seeds_are_enough_for_a_failover_in_peace;
 }
 
-/// With a state folder that knows of no cluster: as on another host.
+/// Runs with a state folder that knows no cluster, as on another host.
 fn through_seeds(rig: &Rig, args: &[&str]) -> Said {
     let seed = format!("127.0.0.1:{}", rig.port);
     let mut command = rig.command(&["--seed", &seed]);
@@ -111,7 +111,7 @@ fn seeds_are_enough_for_a_failover_in_peace(rig: &Rig) {
     let before = Portrait::of(rig, &rig.ports(6));
     let at = |index: u16| format!("127.0.0.1:{}", rig.port + index);
 
-    // What would have to kill, or to bring back, is refused with the reason.
+    // Faults that need the runtime are refused, with the reason.
     for fault in ["crash", "freeze", "partition", "majority"] {
         let said = through_seeds(rig, &["failover", "--fault", fault]).expect(3);
         assert!(said.err.contains("not started by rcluster"), "{}", said.err);
@@ -168,8 +168,8 @@ fn a_drill_does_what_its_dry_run_said() {
     }
 }
 
-/// Redis counts the votes of a replica's last election again if it is asked too soon: it leads under
-/// an old epoch for a moment, takes writes, and is sent back.
+/// Redis counts the votes of a replica's last election again if the next one comes too soon: the
+/// replica leads under an old epoch for a moment, takes writes, and is demoted.
 #[test]
 fn to_and_fro_nobody_leads_on_old_votes() {
     let test = "to and fro";

@@ -1,5 +1,5 @@
 //! A cluster of as many nodes as Redis recommends at most, and nodes that lie about how many there
-//! are: servers that only speak RESP, all behind one port of many loopback addresses.
+//! are. The servers only speak RESP, and are all behind one port of many loopback addresses.
 
 use super::own::{Own, signal};
 use nix::sys::signal::Signal;
@@ -16,13 +16,13 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// What a release build needs; in the tests' own build it only ends what would never end.
+/// What a release build needs. In a debug build it only ends a test that would never end.
 const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 240 } else { 3 });
 
 /// Kilobytes.
 const MOST_MEMORY: u64 = 200_000;
 
-/// As many as Redis recommends at most, where that is what is measured.
+/// As many as Redis recommends at most; fewer in a debug build, where nothing is measured.
 const NODES: usize = if cfg!(debug_assertions) { 200 } else { 1000 };
 
 fn address(i: usize) -> Ipv4Addr {
@@ -42,7 +42,7 @@ fn bulk(text: &str) -> String {
 /// What each node answers to CLUSTER NODES.
 type View = dyn Fn(usize, u16) -> String + Send + Sync;
 
-/// A cluster of masters, as each of its nodes describes it; each says another time of the others.
+/// A cluster of masters, as each of its nodes describes it. The times in each view differ.
 fn honest(me: usize, port: u16) -> String {
     let mut text = String::new();
     for i in 0..NODES {
@@ -60,7 +60,7 @@ fn honest(me: usize, port: u16) -> String {
     text
 }
 
-/// Nodes that each name 490 others, of which each has another opinion.
+/// Nodes that each name 490 others, in views that all differ.
 fn liars(me: usize, port: u16) -> String {
     let mut text = format!(
         "{me:040x} {}:{port}@1 myself,master - 0 0 1 connected 0-16383\n",
@@ -77,7 +77,7 @@ fn liars(me: usize, port: u16) -> String {
     text
 }
 
-/// Starts the nodes; the answer is the port of all of them.
+/// Starts the nodes; returns their port.
 async fn serve(view: Arc<View>) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -114,7 +114,7 @@ async fn answer(mut stream: TcpStream, view: Arc<View>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Waits for its end; the most memory that it ever had, in kilobytes, and how long it took.
+/// Waits for its end; returns the most memory that it ever had, in kilobytes, and how long it took.
 fn watched(mut child: Child) -> (std::process::Output, u64, Duration) {
     let start = Instant::now();
     let stdout = child.stdout.take().unwrap();
@@ -144,7 +144,7 @@ fn status(own: &Own, port: u16) -> Child {
     let seed = format!("{}:{port}", address(0));
     let mut command = own.rcluster(&["status", "--json", "--timeout", "50", "--seed", &seed]);
     if cfg!(debug_assertions) {
-        // Else a machine that is busy with other tests takes nodes for silent.
+        // On a busy machine, nodes would be taken for silent otherwise.
         command.args(["--node-timeout", "20"]);
     }
     command

@@ -17,6 +17,7 @@ mod monitor;
 mod own;
 mod process_files;
 mod resume;
+mod returned;
 mod run;
 mod runtime_contract;
 mod seeds;

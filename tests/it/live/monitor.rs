@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 const NAME: &str = "monitor-test";
 
-/// A process cluster of six with a short node timeout, which goes when the test ends.
+/// A cluster of six processes with a short node timeout, removed when the test ends.
 struct Cluster {
     folder: TempDir,
     port: u16,
@@ -68,7 +68,7 @@ impl Drop for Cluster {
     }
 }
 
-/// A monitor at work, and its samples as they come.
+/// A running monitor, and its samples as they come.
 struct Watching {
     child: Child,
     samples: Receiver<Value>,
@@ -95,7 +95,8 @@ impl Watching {
         }
     }
 
-    /// The first sample of which it is so. On the way no sample is late: silence costs a deadline.
+    /// The first sample for which this is true. No sample before it may be late: silence costs one
+    /// deadline.
     fn until(&mut self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();
         let mut seen = String::new();

@@ -1,4 +1,4 @@
-//! The real binary with a state folder of its own; what it started goes when the test ends.
+//! Runs the real binary with a state folder of its own; what it starts is ended when the test ends.
 
 use crate::rig::{runs, skip};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Two cores do not carry more of these at once.
+/// Two cores do not carry more of these at the same time.
 static ONE: Mutex<()> = Mutex::new(());
 
 /// A state folder, a name and ports.
@@ -22,7 +22,7 @@ pub(super) struct Own {
 }
 
 impl Own {
-    /// On processes; `None` (after saying why) where there is no redis-server.
+    /// On processes; `None`, with a note, if there is no redis-server.
     pub(super) fn processes(name: &str) -> Option<Self> {
         if !runs("redis-server", "--version") {
             skip(name, "there is no redis-server in PATH");
@@ -78,12 +78,12 @@ impl Own {
         command
     }
 
-    /// Runs it to its end.
+    /// Runs a command to its end.
     pub(super) fn say(&self, args: &[&str]) -> Said {
         Said::of(&self.rcluster(args).output().unwrap())
     }
 
-    /// Runs it and insists that it succeeds.
+    /// Runs a command that has to succeed.
     pub(super) fn done(&self, args: &[&str]) -> String {
         let said = self.say(args);
         assert_eq!(said.code, 0, "rcluster {args:?}: {said:?}");
@@ -139,7 +139,7 @@ pub(super) fn signal(child: &Child, signal: nix::sys::signal::Signal) {
     nix::sys::signal::kill(pid, signal).unwrap();
 }
 
-/// Looks until it holds.
+/// Polls until `holds` is true.
 pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {

@@ -4,11 +4,11 @@ use crate::rig::{On, Rig};
 use std::{fs, path::PathBuf, process::Command, time::Instant};
 
 impl Rig {
-    fn data(&self, node: u16) -> PathBuf {
+    pub(super) fn data(&self, node: u16) -> PathBuf {
         self.folder().join(format!("nodes/node-{node}/data"))
     }
 
-    fn put_keys(&self, keys: u32) {
+    pub(super) fn put_keys(&self, keys: u32) {
         for i in 0..keys {
             let key = format!("k{i}");
             self.redis(self.port, &["-c", "set", &key, "v"]);
@@ -16,7 +16,7 @@ impl Rig {
     }
 
     #[track_caller]
-    fn assert_has_keys(&self, keys: u32) {
+    pub(super) fn assert_has_keys(&self, keys: u32) {
         for i in 0..keys {
             let key = format!("k{i}");
             assert_eq!(self.redis(self.port, &["-c", "get", &key]), "v", "{key}");

@@ -1,5 +1,5 @@
-//! The test of the test: a healthy cluster passes; a fault fails its own check and what follows
-//! from it, and nothing else.
+//! Tests of `test`: a healthy cluster passes; a fault fails its own check and those that depend on
+//! it, and no other.
 
 use crate::rig::{On, Rig, ended, run, until};
 use nix::sys::signal::Signal;
@@ -15,14 +15,14 @@ const NODES: u16 = 6;
 struct Cluster(Rig);
 
 impl Cluster {
-    /// Up and verified; `None`, after saying why, where that cannot be tried.
+    /// A cluster that is up; `None`, with a note, if that cannot be tried here.
     fn up(on: On, test: &str, spec: &str) -> Option<Self> {
         let rig = Rig::new(on, test)?;
         rig.spec(spec).ok(&["up"]);
         Some(Cluster(rig))
     }
 
-    /// `test --json` with thresholds that a busy machine keeps.
+    /// Runs `test --json`, with thresholds that a busy machine keeps.
     fn test(&self, more: &[&str]) -> Tested {
         let calm = [
             "test",
@@ -57,7 +57,7 @@ impl Cluster {
         sizes.map(|size| size.parse::<u64>().unwrap()).sum()
     }
 
-    /// Until every check passes again.
+    /// Waits until every check passes again.
     fn heals(&self) {
         const ONLY: &str =
             "--only=connectivity,view-agreement,slot-coverage,replica-links,replica-read";
@@ -65,7 +65,7 @@ impl Cluster {
     }
 }
 
-/// A process that is frozen until this goes.
+/// A process that is frozen until this is dropped.
 struct Frozen(i32);
 
 impl Frozen {
@@ -94,8 +94,8 @@ impl Tested {
         those.map(|check| check["id"].as_str().unwrap()).collect()
     }
 
-    /// These failed, those were skipped, the others passed. What the judge sees as well (all but
-    /// settings of single nodes) fails `health` too.
+    /// Checks that these failed, those were skipped, and all others passed. A fault that the judge
+    /// sees (all except settings of single nodes) fails `health` too.
     #[track_caller]
     fn expect(&self, failed: &[&str], skipped: &[&str]) {
         let found = (
@@ -120,7 +120,7 @@ impl Tested {
         checks.iter().find(|check| check["id"] == id).unwrap()
     }
 
-    /// What a check said of a node or a shard.
+    /// What a check says of a node or a shard.
     fn part(&self, id: &str, subject: &str) -> &str {
         let parts = self.check(id)["parts"].as_array().unwrap();
         let part = parts.iter().find(|part| part["subject"] == subject);
@@ -132,7 +132,7 @@ fn signal(pid: i32, signal: Signal) {
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
 }
 
-/// What needs to see a node that is not there.
+/// The checks that need to see a node that is not there.
 const UNSEEN_REPLICA: &[&str] = &[
     "cluster-state",
     "maxclients",
@@ -197,7 +197,7 @@ fn each_fault_fails_its_check_and_nothing_else() {
     cluster.redis(4, &["config", "set", "masterauth", ""]);
     cluster.heals();
 
-    // A replica that is frozen; through a seed nobody knows that it is.
+    // A frozen replica; a seed does not tell that it is frozen.
     let frozen = Frozen::new(cluster.pid(4));
     let seed = format!("127.0.0.1:{}", cluster.0.port);
     let (ours, foreign) = (cluster.test(&[]), cluster.test(&["--seed", &seed]));
@@ -211,7 +211,7 @@ fn each_fault_fails_its_check_and_nothing_else() {
     let frozen = Frozen::new(cluster.pid(1));
     let (start, ours) = (Instant::now(), cluster.test(&[]));
     let took = start.elapsed();
-    // Alone, what it keeps from being measured has not passed.
+    // Run alone, a check that cannot measure has not passed.
     let alone = cluster.test(&["--only=latency"]);
     drop(frozen);
     assert_eq!((alone.code, alone.with("error")), (4, ["latency"].into()));

@@ -1,11 +1,12 @@
-//! Every command that changes something, killed after each of its steps: the next one finishes.
+//! Every command that changes something is killed after each of its steps; the next command
+//! finishes.
 
 use super::{Seen, Verb, World, node, spec};
 use rcluster_core::{error::Kind, node::NodeName, spec::directive::Value};
 use rcluster_ops::cluster::context::Kill;
 use std::collections::BTreeMap;
 
-/// What there is when the command is run.
+/// What exists when the command is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     Nothing,
@@ -14,31 +15,31 @@ enum Found {
     Formed,
     OneStopped,
     AllStopped,
-    /// `down`, data kept.
+    /// After `down`, with the data kept.
     Removed,
-    /// Formed, and the spec was changed since: a directive that can be set and one that cannot.
+    /// A formed cluster whose spec was changed since: one directive can be set, one cannot.
     Changed,
-    /// Formed, and the spec has a directive less since, which shows on no node.
+    /// A formed cluster whose spec has lost a directive since, which shows on no node.
     Shrunk,
 }
 
 /// What the next command leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leads {
-    /// A cluster, with the same ids, roles, slots, epochs and keys if there was one.
+    /// The cluster, with the same ids, roles, slots, epochs and keys, if there was one.
     Kept,
     /// A cluster without a key.
     Emptied,
-    /// Either of them, and nothing between.
+    /// One of these two, and nothing in between.
     KeptOrEmptied,
     /// A cluster of new nodes.
     New,
-    /// Nothing at all.
+    /// Nothing.
     Nothing,
 }
 
 impl World {
-    /// A world with this in it, and what its nodes said when they all ran.
+    /// A world with this in it, and what its nodes said while all of them ran.
     async fn with(found: Found) -> (Self, BTreeMap<NodeName, Seen>) {
         let world = World::of(spec(3, 1));
         match found {
@@ -69,8 +70,8 @@ impl World {
     }
 }
 
-/// Kills `verb` after each of its steps (the first `most` of them) in turn, and after every other
-/// one with parallel steps in the opposite order, and runs `next`.
+/// Kills `verb` after each of its steps (the first `most` of them), and runs `next`. After every
+/// other step, parallel steps are done in the opposite order.
 async fn converges(found: Found, verb: Verb, most: usize, next: Verb, leads: Leads) {
     let (prototype, before) = World::with(found).await;
     let mut kills = 0;
@@ -89,7 +90,7 @@ async fn converges(found: Found, verb: Verb, most: usize, next: Verb, leads: Lea
             }
             let said = world.heard();
             if let Err(error) = world.run(next).await {
-                // Nothing is left of a cluster that was removed to the end.
+                // Nothing is left of a cluster that was removed completely.
                 if killed.is_ok() && error.kind() == Kind::NoSuchCluster {
                     break;
                 }

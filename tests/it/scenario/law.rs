@@ -1,5 +1,5 @@
-//! One judge: whatever was done to a cluster, `up` says that all is well only if `status` does, and
-//! the doctor passes nothing that `status` fails.
+//! One judge: whatever was done to a cluster, `up` succeeds only if `status` finds nothing, and the
+//! doctor passes nothing that `status` fails.
 
 use super::{Verb, World, node, spec};
 use proptest::{
@@ -22,7 +22,7 @@ use std::time::Duration;
 /// How many worlds are tried; each is some thousand calls on nodes in memory.
 const WORLDS: u32 = 40;
 
-/// What happens to a node (its number), or between two.
+/// What happens to a node (given by its number), or between two.
 #[derive(Debug, Clone, Copy)]
 enum Hurt {
     Halt(u16),
@@ -69,7 +69,7 @@ fn hurt() -> impl Strategy<Value = Hurt> {
 }
 
 impl World {
-    /// Whatever a node refuses does not happen.
+    /// Does it; if a node refuses, nothing happens.
     async fn hurt(&self, hurt: Hurt) {
         let name = &self.spec.name;
         let grace = Duration::ZERO;
@@ -140,12 +140,12 @@ impl World {
         Some(report.view.myself)
     }
 
-    /// What `up`, `status` and the doctor make of one world.
+    /// Checks that `up`, `status` and the doctor agree about this world.
     async fn held_to_the_law(&mut self) -> Result<(), TestCaseError> {
         let up = self.run(Verb::Up).await;
         let cluster = self.session();
         let Ok(status) = status::of(&cluster).await else {
-            // There is nothing to be seen: then nothing can have been brought up either.
+            // If nothing can be seen, nothing can have been brought up.
             prop_assert!(up.is_err(), "up succeeds where status sees nothing");
             return Ok(());
         };
@@ -166,7 +166,7 @@ impl World {
                 changes,
                 status.problems
             ),
-            // On a host that is busy it may only have been too slow.
+            // On a busy host, it may only have been too slow.
             Err(error) if status.is_ok() => {
                 prop_assert_eq!(
                     error.kind(),

@@ -1,5 +1,5 @@
-//! `up` where data is in danger: nodes that come back without knowing who they are, nodes that were
-//! ending when it began, nodes that somebody moved, cut off or introduced.
+//! `up` where data is in danger: nodes that come back without a nodes.conf, nodes that were ending
+//! when it began, and nodes that somebody moved, cut off or introduced.
 
 use super::{Verb, World, node, refused, spec};
 use rcluster_core::{
@@ -8,7 +8,7 @@ use rcluster_core::{
     spec::Spec,
 };
 use rcluster_ops::{cluster::context::Kill, lifecycle, up::Extent};
-use rcluster_runtime::{Runtime, faults};
+use rcluster_runtime::{Runtime, Signal, faults};
 use rcluster_testkit::runtime::Addresses;
 use rcluster_wire::{Changes, Looks};
 
@@ -30,7 +30,7 @@ async fn the_replica_of_a_master_without_its_data_leads_before_that_starts() {
         let formed = World::with_addresses(Spec::default(), addresses)
             .formed()
             .await;
-        // The master alone, it and its replica, and everybody.
+        // The master alone, then it and its replica, then all nodes.
         for stopped in [&[][..], &[4], &[2, 3, 4, 5, 6]] {
             let world = formed.fork();
             world.remove(1, true).await;
@@ -82,7 +82,7 @@ async fn an_empty_node_that_runs_already_waits_for_those_with_data() {
     let started = lifecycle::up(&session, &world.heard, Extent::Start(vec![node(1)]));
     let error = started.await.map(|outcome| outcome.changes);
     refused(error, Kind::Refused, "node-4 may have a copy");
-    // As somebody else starts it.
+    // Started as by somebody else.
     let launch = world.session().launch.clone();
     let lost = launch.node(&node(1)).unwrap();
     let conf = world.runtime.conf(&world.spec.name, &node(2)).unwrap();
@@ -235,4 +235,148 @@ async fn a_node_that_is_not_there_is_never_left_out() {
     assert_eq!(names.len(), 5);
     let placed = world.runtime.list(&world.spec.name).await.unwrap();
     assert_eq!(placed.len(), 6);
+}
+
+/// Ends like one that was killed, and comes back with so many of its 100 keys.
+impl World {
+    async fn cut(&self, number: u16, left: u64) {
+        self.signal(number, Signal::Kill).await;
+        self.wire.cut_data(&self.disk(number), left);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_master_that_comes_back_with_less_than_its_replica_has_does_not_lead() {
+    for addresses in [Addresses::Fixed, Addresses::Host] {
+        let formed = World::with_addresses(Spec::default(), addresses)
+            .formed()
+            .await;
+        for (stopped, left, heir) in [
+            (&[][..], 40, 4),
+            (&[], 0, 4),
+            (&[4], 40, 4),
+            (&[2, 3, 4, 5, 6], 40, 4),
+            // Whole, it leads as before.
+            (&[], 100, 1),
+            (&[4], 100, 1),
+        ] {
+            let world = formed.fork();
+            world.cut(1, left).await;
+            for number in stopped {
+                world.stop(*number).await;
+            }
+            let up = world.run(Verb::Up).await;
+            up.unwrap_or_else(|error| panic!("{stopped:?} {left}: {error}"));
+            let seen = world.seen().await;
+            assert_eq!(world.keys_of_masters().await, 300, "{stopped:?} {left}");
+            assert_eq!(seen[&node(heir)].role, Role::Master, "{stopped:?} {left}");
+            let told = world.heard().join("\n");
+            let word = "node-1 came back without";
+            assert_eq!(told.contains(word), heir == 4, "{told}");
+            world.assert_settled().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_after_any_step_a_master_with_less_still_does_not_lead() {
+    let formed = World::default().formed().await;
+    formed.cut(1, 40).await;
+    formed.stop(4).await;
+    for backwards in [false, true] {
+        for steps in 0.. {
+            let world = formed.fork();
+            let killed = world
+                .run_until(Verb::Up, Some(Kill::after(steps, backwards)))
+                .await;
+            let what = format!("after {steps}, backwards: {backwards}");
+            world.wire.age(60);
+            if let Err(error) = world.run(Verb::Up).await {
+                panic!("{what}: {error}\n{:#?}", world.heard());
+            }
+            assert_eq!(world.keys_of_masters().await, 300, "{what}");
+            world.assert_settled().await;
+            for number in 1..=6 {
+                let delay = world.config(number, "repl-diskless-sync-delay").await;
+                assert_eq!(delay, "5", "{what}");
+                let conf = world.runtime.conf(&world.spec.name, &node(number)).unwrap();
+                assert!(!conf.contains("3600"), "{what}: {conf}");
+            }
+            if killed.is_ok() {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_replica_cannot_start_nobody_may_copy_from_its_master() {
+    let world = World::default().formed().await;
+    world.cut(1, 40).await;
+    world.stop(4).await;
+    world.runtime.doom(&node(4));
+    world.run(Verb::Up).await.expect_err("node-4 dies");
+    world.wire.outlast_timeout();
+    world.runtime.spare(&node(4));
+    world.run(Verb::Up).await.unwrap();
+    assert_eq!(world.keys_of_masters().await, 300, "{:?}", world.heard());
+    world.assert_settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_that_turns_out_to_be_empty_costs_nothing() {
+    for stopped in [&[][..], &[4]] {
+        let world = World::default().formed().await;
+        world.remove(1, false).await;
+        world.wire.wipe(&world.disk(1));
+        for number in stopped {
+            world.stop(*number).await;
+        }
+        world.run(Verb::Up).await.unwrap();
+        assert_eq!(world.keys_of_masters().await, 300, "{:?}", world.heard());
+        assert_eq!(world.seen().await[&node(4)].role, Role::Master);
+        world.assert_settled().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_master_without_a_name_leads_if_it_has_more_than_its_replica() {
+    let formed = World::default().formed().await;
+    for (left, heir) in [(100, 4), (40, 1)] {
+        for steps in [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 99] {
+            let world = formed.fork();
+            world.signal(1, Signal::Kill).await;
+            world.cut(4, left).await;
+            world.runtime.unname(&world.spec.name, &node(1));
+            let killed = Kill::after(steps, false);
+            let _ = world.run_until(Verb::Up, Some(killed)).await;
+            if let Err(error) = world.run(Verb::Up).await {
+                panic!("{left} {steps}: {error}\n{:#?}", world.heard());
+            }
+            assert_eq!(world.keys_of_masters().await, 300, "{left} {steps}");
+            let seen = world.seen().await;
+            assert_eq!(seen[&node(heir)].role, Role::Master, "{left} {steps}");
+            world.assert_settled().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn slots_that_only_their_master_forgot_are_its_own_again() {
+    let formed = World::default().formed().await;
+    let before = formed.seen().await;
+    for backup in [&[][..], &[6]] {
+        let world = formed.fork();
+        let some = before[&node(1)].slots.slots().take(3).collect();
+        world.wire.forget_slots(&world.disk(1), &some);
+        for number in backup {
+            world.remove(*number, true).await;
+        }
+        world.run(Verb::Up).await.unwrap();
+        let told = world.heard().join("\n");
+        assert!(told.contains("SETSLOT NODE itself (slots 0-2)"), "{told}");
+        assert_eq!(world.seen().await[&node(1)].slots, before[&node(1)].slots);
+        assert_eq!(world.keys_of_masters().await, 300);
+        world.assert_settled().await;
+    }
 }

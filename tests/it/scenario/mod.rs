@@ -1,6 +1,7 @@
-//! Whole operations on fakes: what they make, what they repair, what they refuse, and that a run
+//! Whole operations on simulated nodes: what they make, repair and refuse, and that a run that was
 //! killed after any step is finished by the next one.
 
+mod drill;
 mod forming;
 mod killed;
 mod law;
@@ -39,7 +40,7 @@ use std::{
     time::Duration,
 };
 
-/// A host with a state folder, nodes that run on it, and a spec. Nothing of it is real but the folder.
+/// A host with a state folder, nodes that run on it, and a spec. Only the folder is real.
 struct World {
     folder: tempfile::TempDir,
     spec: Spec,
@@ -47,11 +48,11 @@ struct World {
     runtime: FakeRuntime,
     wire: FakeWire,
     heard: Heard,
-    /// Reached only by what fails; generous, since the clock that it is measured by is real.
+    /// Generous, because it is measured by a real clock; only a failing test reaches it.
     deadline: Duration,
 }
 
-/// What was told, as lines.
+/// What was told, line by line.
 #[derive(Clone, Default)]
 struct Heard(Arc<Mutex<Vec<String>>>);
 
@@ -70,7 +71,7 @@ impl Listener for Heard {
     }
 }
 
-/// What is typed.
+/// The commands that tests run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verb {
     Up,
@@ -84,7 +85,7 @@ enum Verb {
     DownVolumes,
 }
 
-/// What a node is to everybody: not its address, which may change.
+/// What has to stay the same of a node; its address may change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
     id: NodeId,
@@ -96,7 +97,8 @@ struct Seen {
 }
 
 impl World {
-    /// Nothing runs yet; nodes will have addresses of their own, as containers have.
+    /// A world in which no node runs yet. Nodes will have addresses of their own, as containers
+    /// have.
     fn of(spec: Spec) -> Self {
         World::with_addresses(spec, Addresses::Fixed)
     }
@@ -122,7 +124,7 @@ impl World {
         }
     }
 
-    /// Another world, like this one in everything.
+    /// A copy of this world.
     fn fork(&self) -> Self {
         let wire = self.wire.fork();
         let fork = World {
@@ -140,7 +142,7 @@ impl World {
         fork
     }
 
-    /// The same, formed, with 100 keys on each master, a minute later.
+    /// This world a minute after forming, with 100 keys on each master.
     async fn formed(self) -> Self {
         self.run(Verb::Up).await.unwrap();
         self.fill().await;
@@ -166,7 +168,7 @@ impl World {
         self.session_on(&self.wire)
     }
 
-    /// A run that speaks to the nodes over this handle.
+    /// A run that speaks to the nodes through this wire.
     fn session_on(&self, wire: &FakeWire) -> Cluster {
         let state = self.state();
         let name = &self.spec.name;
@@ -184,7 +186,7 @@ impl World {
         Cluster::with(request, Box::new(self.runtime.clone()), Box::new(wire))
     }
 
-    /// Runs a command; says how many changes it made.
+    /// Runs a command; returns how many changes it made.
     async fn run(&self, verb: Verb) -> Result<usize, Error> {
         self.run_until(verb, None).await
     }
@@ -214,7 +216,7 @@ impl World {
         }
     }
 
-    /// Asks every node that runs about itself.
+    /// Asks every running node about itself.
     async fn seen(&self) -> BTreeMap<NodeName, Seen> {
         let mut seen = BTreeMap::new();
         let password = self.password.as_ref().map(Secret::reveal);
@@ -236,8 +238,8 @@ impl World {
         seen
     }
 
-    /// The cluster is what the spec asks for: that many masters and replicas, every slot owned,
-    /// every setting as it should be, nothing left to do or to finish.
+    /// Checks that the cluster is as the spec wants it: as many masters and replicas, every slot
+    /// owned, every setting right, and nothing left to do.
     async fn assert_settled(&self) {
         let (shards, replicas) = (
             usize::from(self.spec.shards),
@@ -264,7 +266,7 @@ impl World {
         assert_eq!(remembered.spec, self.spec);
     }
 
-    /// What was told since this was last asked.
+    /// What was told since the last call.
     fn heard(&self) -> Vec<String> {
         std::mem::take(&mut *self.heard.0.lock().unwrap())
     }
@@ -314,7 +316,7 @@ impl World {
     }
 }
 
-/// Nodes of the runtime answer on this wire.
+/// Makes nodes of the runtime answer on this wire.
 fn coupled(wire: &FakeWire) -> OnPower {
     let wire = wire.clone();
     Box::new(move |change| match change {

@@ -1,4 +1,4 @@
-//! What is refused, and that nothing was touched when it was.
+//! What is refused, and that a refused command has changed nothing.
 
 use super::{Verb, World, node, refused, spec};
 use rcluster_core::{
@@ -11,12 +11,12 @@ use rcluster_testkit::runtime::Addresses;
 use rcluster_wire::{Changes, Looks};
 
 impl World {
-    /// What has been done to the nodes so far, by anybody.
+    /// Everything that was done to the nodes so far.
     fn touched(&self) -> (usize, Vec<String>) {
         (self.runtime.changes(), self.wire.commands())
     }
 
-    /// The command is refused and leaves everything as it is.
+    /// Checks that the command is refused and leaves everything as it is.
     async fn refuses(&self, verb: Verb, kind: Kind, word: &str) {
         let touched = self.touched();
         let remembered = self.state().load(&self.spec.name).unwrap();
@@ -72,7 +72,7 @@ async fn a_node_of_another_cluster_is_not_formed() {
 #[tokio::test(start_paused = true)]
 async fn slots_lost_by_a_cluster_with_a_history_are_not_dealt() {
     let mut world = World::default().formed().await;
-    // A failover first, so that the roles are not those that rcluster would deal.
+    // After a failover, the roles are not those that rcluster would deal.
     world.stop(1).await;
     world.wire.outlast_timeout();
     world.run(Verb::Up).await.unwrap();
@@ -95,7 +95,7 @@ async fn another_image_or_port_is_refused() {
         for verb in [Verb::Up, Verb::Reset] {
             world.refuses(verb, Kind::Refused, word).await;
         }
-        // What stopped meanwhile is not started by a spec that is refused.
+        // A node that stopped meanwhile is not started if the spec is refused.
         world.stop(2).await;
         for verb in [Verb::Up, Verb::Start, Verb::Reset] {
             world.refuses(verb, Kind::Refused, word).await;
@@ -118,7 +118,7 @@ async fn another_number_of_shards_is_refused_even_while_nothing_runs() {
             }
         }
     }
-    // Without a memory of it the nodes themselves show it, if only once there are new ones.
+    // Without a memory, only the nodes themselves show it, and only once there are new ones.
     let mut world = formed.fork();
     world.state().forget(&world.spec.name).unwrap();
     world.spec.shards = 4;

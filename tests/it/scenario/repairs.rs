@@ -1,5 +1,5 @@
-//! `up` on a cluster that something happened to: the same cluster is back, by the fewest steps,
-//! and nobody was failed over for it.
+//! `up` on a cluster to which something happened: the same cluster is back, by the fewest steps,
+//! without a failover.
 
 use super::{Seen, Verb, World, node, spec};
 use rcluster_core::{
@@ -23,7 +23,7 @@ enum Mishap {
     MasterFrozen,
     ReplicaRemoved,
     MasterRemoved,
-    /// More than a minority of masters, so that nobody can be failed over.
+    /// So many masters that no replica can be elected.
     MajorityStopped,
     AllStopped,
     AllRemoved,
@@ -131,8 +131,8 @@ fn ids(seen: &BTreeMap<NodeName, Seen>) -> Vec<&str> {
     seen.values().map(|node| node.id.as_str()).collect()
 }
 
-/// Whether a node lost its data long ago, so that it failed, or is replaced at once: then Redis
-/// itself will never notice.
+/// A node that lost its data long ago has failed; one that is replaced at once is never noticed by
+/// Redis itself.
 #[tokio::test(start_paused = true)]
 async fn a_node_that_lost_its_data_becomes_a_replica_of_who_lacks_one() {
     for (addresses, replicas) in [(Addresses::Fixed, 1), (Addresses::Host, 2)] {

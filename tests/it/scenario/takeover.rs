@@ -1,5 +1,5 @@
-//! Replicas that take over because they are told to: planned failovers and rolling restarts, cut
-//! after each of their commands and steps. Running the same command again finishes.
+//! Planned failovers and rolling restarts, killed after each of their commands and steps. Running
+//! the same command again finishes.
 
 use super::{Seen, Verb, World, node, spec};
 use rcluster_core::{
@@ -43,7 +43,7 @@ impl World {
         planned(&Ground::of(&session, &self.heard), &every_shard()).await
     }
 
-    /// A drill that nothing is left of, or why there is none.
+    /// The outline of a drill that leaves nothing behind, or why there is none.
     async fn drill(&self) -> Result<Outline, Error> {
         let request = words::Request::default();
         prepare::dry_run(&self.session(), &self.heard, &request, 1).await
@@ -55,7 +55,7 @@ impl World {
         outcome.map(|outcome| outcome.changes)
     }
 
-    /// What is held while replicas take over, on every node.
+    /// The settings that are held on every node while replicas take over.
     fn barriers(&self) -> BTreeSet<String> {
         let nodes = 1..=self.spec.shards * (self.spec.replicas + 1);
         let barrier = |n| {
@@ -73,7 +73,7 @@ impl World {
         masters.map(|(name, _)| name).collect()
     }
 
-    /// Every shard has its hundred keys on each of its nodes, and nobody changed its id.
+    /// Checks that every node of each shard has its hundred keys, and that no id has changed.
     async fn assert_nothing_lost(&self, before: &BTreeMap<NodeName, Seen>, what: &str) {
         for (name, now) in self.seen().await {
             assert_eq!(now.keys, 100, "{what}: {name}");
@@ -146,7 +146,7 @@ async fn a_planned_failover_that_is_killed_between_two_shards_is_finished_by_the
     }
 }
 
-/// What was planned for a shard before the first turn is not what is carried out in the last one.
+/// A turn is planned when it begins, not before the first turn.
 #[tokio::test(start_paused = true)]
 async fn each_turn_is_planned_from_what_is() {
     let world = World::of(spec(3, 1)).formed().await;
@@ -192,7 +192,7 @@ async fn a_rolling_restart_that_is_cut_goes_on_from_there() {
             assert_eq!(cut.is_err(), wire.is_cut(), "{what}: {cut:?}");
             world.rolled_again(&before, &what).await;
             if cut.is_ok() {
-                // A failover from each first master, and one back to it.
+                // A failover from each of the first masters, and one back to it.
                 assert!(commands >= 6, "{what}");
                 break;
             }
@@ -201,7 +201,8 @@ async fn a_rolling_restart_that_is_cut_goes_on_from_there() {
 }
 
 impl World {
-    /// Runs it again, to the end: the first masters lead, nothing is lost, nothing is left to do.
+    /// Runs it again, to the end: the first masters lead, nothing is lost, and nothing is left to
+    /// do.
     async fn rolled_again(&self, before: &BTreeMap<NodeName, Seen>, what: &str) {
         let again = self.roll(&self.session()).await;
         assert!(again.is_ok(), "{what}: {again:?}\n{:#?}", self.heard());
@@ -216,7 +217,8 @@ impl World {
     }
 }
 
-/// Only the master knows that a slot is on its way: after a failover nobody would find what moved.
+/// Only the master knows that a slot is being moved: after a failover, the moved keys would not be
+/// found.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_failed_over_while_a_slot_is_open() {
     let world = World::of(spec(3, 1)).formed().await;
@@ -246,7 +248,7 @@ async fn nothing_is_failed_over_while_a_slot_is_open() {
     assert_eq!(world.masters().await, firsts());
 }
 
-/// Does something at the first turn of a shard, once.
+/// Does something once, at the first turn of a shard.
 struct AtTurn<F: Fn()> {
     shard: &'static str,
     act: F,
@@ -303,7 +305,7 @@ async fn a_replica_that_changed_its_shard_takes_over_nowhere_else() {
     assert_eq!(world.state().drill(&world.spec.name).unwrap(), None);
 }
 
-/// Held off, killed anywhere, and put back by `up`.
+/// Settings that are held meanwhile are put back by `up`, wherever the run is killed.
 #[tokio::test(start_paused = true)]
 async fn what_is_held_meanwhile_is_put_back_after_a_kill() {
     let prototype = World::of(spec(3, 2)).formed().await;

@@ -1,4 +1,4 @@
-//! The nodes that run: do they answer, do their clocks agree, can clients dial what they are told?
+//! The checks of running nodes: do they answer, do their clocks agree, can clients reach them?
 
 use super::{Finding, Id, Remedy, Verdict, names};
 use crate::{
@@ -10,11 +10,11 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// Past this, expiry times are visibly different on two nodes; past the second, they are wrong.
+/// A greater difference shows in expiry times; past the second limit, they are wrong.
 const SKEW_WARN_MS: i64 = 500;
 const SKEW_FAIL_MS: i64 = 5000;
 
-/// Who was asked and did not answer, with the reason.
+/// Which nodes did not answer, and why.
 pub fn answers(asked: usize, silent: &[(NodeName, String)]) -> Finding {
     let wanted = "every node answers";
     let Some((_, why)) = silent.first() else {
@@ -39,7 +39,7 @@ pub fn answers(asked: usize, silent: &[(NodeName, String)]) -> Finding {
         .nodes(nodes)
 }
 
-/// What the judge says of the cluster: the same that `status` shows.
+/// The judge finds nothing wrong, so that `doctor` and `status` agree.
 pub fn health(findings: &[judge::Finding]) -> Finding {
     let wanted = "nothing is wrong with the cluster";
     let Some(first) = findings.first() else {
@@ -56,12 +56,12 @@ pub fn health(findings: &[judge::Finding]) -> Finding {
         .nodes(nodes.into_iter().collect())
 }
 
-/// How far a node's clock is from ours, and how surely that is known.
+/// The difference between a node's clock and ours, and how exact that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skew {
     /// Which node.
     pub node: NodeName,
-    /// Its clock less ours.
+    /// The node's clock minus ours.
     pub millis: i64,
     /// Half of the round trip.
     pub unsure: i64,
@@ -102,7 +102,7 @@ fn offset(skew: &Skew) -> String {
     format!("{sign}{} ms (±{})", skew.millis.abs(), skew.unsure)
 }
 
-/// What happened to a client that dialled what it was told.
+/// What happened when an endpoint was dialled that clients are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dialled {
     /// The node that was meant answered.
@@ -118,9 +118,9 @@ pub enum Dialled {
 pub struct Told {
     /// The node that it is meant to lead to.
     pub node: NodeName,
-    /// What clients dial.
+    /// The endpoint.
     pub endpoint: Endpoint,
-    /// What came of it.
+    /// What happened when it was dialled.
     pub dialled: Dialled,
 }
 

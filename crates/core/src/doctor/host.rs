@@ -1,4 +1,4 @@
-//! The host: can nodes start here, and will they run as they are meant to?
+//! The checks of the host: can nodes start here, and will they run well?
 
 use super::{Finding, Id, Remedy, Verdict};
 use crate::{
@@ -29,7 +29,7 @@ pub const HUGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 /// Of this network namespace.
 pub const SOMAXCONN: &str = "/proc/sys/net/core/somaxconn";
 
-/// What the nodes of a cluster will ask of their host.
+/// What the nodes of a cluster need from their host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needs {
     /// How many nodes.
@@ -45,7 +45,7 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Of these nodes.
+    /// The needs of these nodes.
     pub fn of<'a>(nodes: impl Iterator<Item = &'a NodeLaunch>) -> Self {
         let mut needs = Needs {
             nodes: 0,
@@ -75,7 +75,7 @@ impl Needs {
     }
 }
 
-/// Something that is needed for this runtime only, as far as it was found.
+/// Judges something that only one runtime needs.
 fn found(
     id: Id,
     needed: bool,
@@ -147,16 +147,17 @@ pub fn redis_server(needed: bool, seen: Result<(&str, &str), &Error>) -> Finding
     )
 }
 
-/// Why a port cannot be used.
+/// What holds a port that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Held {
-    /// Somebody listens there: `nginx (pid 7)`, `container web`, `a process of another user`.
+    /// A process listens on it: `nginx (pid 7)`, `container web`, `a process of another user`.
     By(String),
-    /// A connection has it for its own end, and nobody listens.
+    /// It is the local port of a connection; nothing listens on it.
     Connection,
-    /// The same, and the connection has ended: the kernel keeps the port for a minute (`TIME_WAIT`).
+    /// It was the local port of a connection that has ended: the kernel keeps it for a minute
+    /// (`TIME_WAIT`).
     Ended,
-    /// Nobody has it: the system refuses, in its own words.
+    /// Nothing holds it, but the system refuses it; its message.
     Refused(String),
 }
 
@@ -172,7 +173,7 @@ impl Held {
         }
     }
 
-    /// What to do about it; `existing`: nodes that exist are to be started again on their ports.
+    /// What to do about it. `existing`: nodes that exist need their ports again.
     fn fix(&self, existing: bool) -> Hint {
         match self {
             Held::Ended => hint!["it is free within a minute: ", Verb::Up, " again"],
@@ -194,8 +195,7 @@ impl Held {
     }
 }
 
-/// Ports that are about to be used, and those of them that cannot be; `existing`: by nodes that
-/// exist already.
+/// Which of the ports that nodes need cannot be used. `existing`: the nodes exist already.
 pub fn ports(client: &[u16], bus: &[u16], taken: &[(u16, Held)], existing: bool) -> Finding {
     let wanted = match bus {
         [] => format!("free: {}", ranges(client)),
@@ -239,7 +239,7 @@ pub fn ranges(ports: &[u16]) -> String {
     texts.join(", ")
 }
 
-/// Free space where the data lies.
+/// The free space for the data.
 pub fn disk(place: &str, free: Result<u64, String>, needs: &Needs) -> Finding {
     let least = LEAST_DISK.saturating_mul(needs.nodes as u64);
     let wanted = match needs.memory {
@@ -272,7 +272,7 @@ pub fn disk(place: &str, free: Result<u64, String>, needs: &Needs) -> Finding {
     }
 }
 
-/// Memory in all and what is free of it, for nodes that already use `used` of it.
+/// Total and free memory, for nodes that already use `used` of it.
 pub fn memory(seen: Result<(u64, u64), String>, used: u64, needs: &Needs) -> Finding {
     let nodes = count(needs.nodes, "node");
     let Some(wants) = needs.memory else {
@@ -303,7 +303,7 @@ pub fn memory(seen: Result<(u64, u64), String>, used: u64, needs: &Needs) -> Fin
     Finding::new(Id::Memory, Verdict::Pass, measured, wanted)
 }
 
-/// The hard limit of open files, which Redis raises its own to.
+/// The hard limit of open files, up to which Redis raises its own.
 pub fn nofile(hard: Result<u64, String>, needs: &Needs) -> Finding {
     let wants = needs.clients.saturating_add(RESERVED_FILES);
     let wanted = format!("{wants}: maxclients + {RESERVED_FILES}");

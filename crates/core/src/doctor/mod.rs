@@ -1,8 +1,9 @@
-//! Whether a host and a cluster are fit: what was measured → a verdict with its reason and its fix.
+//! Decides whether a host and a cluster are fit: each measurement gets a verdict, with a reason and
+//! a fix.
 //!
-//! Measuring is `ops::doctor`'s work. "The check failed" is a [`Finding`] with
-//! [`Verdict::Fail`]; "it could not be checked" is one with [`Verdict::CouldNotCheck`] and the
-//! reason: nothing that was not measured ever passes.
+//! Measuring is done by `rcluster_ops::doctor`. A check that failed is a [`Finding`] with
+//! [`Verdict::Fail`]; one that could not be made has [`Verdict::CouldNotCheck`] and the reason.
+//! Nothing passes that was not measured.
 
 pub mod cluster;
 pub mod host;
@@ -17,7 +18,7 @@ use crate::{
 };
 use serde::Serialize;
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "lowercase")]
@@ -37,7 +38,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The word of a table.
+    /// The word in the table.
     pub fn word(self) -> &'static str {
         self.into()
     }
@@ -141,7 +142,7 @@ impl Serialize for Id {
     }
 }
 
-/// What `--fix` may do by itself.
+/// What `--fix` may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remedy {
     /// Write a kernel setting: needs root and a confirmation, and lasts until the next boot.
@@ -156,7 +157,7 @@ pub enum Remedy {
         /// Which one.
         image: String,
     },
-    /// Announce again what the spec says.
+    /// Announce what the spec says again.
     Announce {
         /// The nodes that announce something else.
         nodes: Vec<NodeName>,
@@ -170,26 +171,26 @@ pub struct Finding {
     pub id: Id,
     /// What it is about.
     pub group: Group,
-    /// How it came out.
+    /// The result.
     pub verdict: Verdict,
-    /// The nodes that it did not come out well for; empty: all, or none in particular.
+    /// The nodes with which something is wrong; empty: all nodes, or no particular one.
     pub nodes: Vec<NodeName>,
     /// What was measured.
     pub measured: String,
     /// What is wanted.
     pub wanted: String,
-    /// Why it came out so.
+    /// The reason for the result.
     pub why: Option<String>,
     /// What to do: best a command that can be typed.
     pub fix: Option<Hint>,
-    /// What `--fix` would do about it; only in a dry run.
+    /// What `--fix` would do; only in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would: Option<String>,
-    /// What `--fix` did about it.
+    /// What `--fix` did.
     pub fixed: Option<String>,
-    /// Why `--fix` did nothing about it.
+    /// Why `--fix` did nothing.
     pub declined: Option<String>,
-    /// What `--fix` could do about it.
+    /// What `--fix` can do.
     #[serde(skip)]
     pub remedy: Option<Remedy>,
 }
@@ -218,45 +219,45 @@ impl Finding {
         }
     }
 
-    /// It could not be measured, and this is why.
+    /// A check that could not be made, and why.
     pub fn unknown(id: Id, wanted: impl Into<String>, why: impl Into<String>) -> Self {
         Finding::new(id, Verdict::CouldNotCheck, "not known", wanted).why(why)
     }
 
-    /// It does not apply, and this is why.
+    /// A check that does not apply, and why.
     pub fn skip(id: Id, wanted: impl Into<String>, why: impl Into<String>) -> Self {
         Finding::new(id, Verdict::Skip, "does not apply", wanted).why(why)
     }
 
-    /// With its reason.
+    /// Adds the reason.
     #[must_use]
     pub fn why(mut self, why: impl Into<String>) -> Self {
         self.why = Some(why.into());
         self
     }
 
-    /// With what to do.
+    /// Adds what to do.
     #[must_use]
     pub fn fix(mut self, fix: impl Into<Hint>) -> Self {
         self.fix = Some(fix.into());
         self
     }
 
-    /// With the nodes that it is about.
+    /// Adds the nodes.
     #[must_use]
     pub fn nodes(mut self, nodes: Vec<NodeName>) -> Self {
         self.nodes = nodes;
         self
     }
 
-    /// With what `--fix` may do.
+    /// Adds what `--fix` may do.
     #[must_use]
     pub fn remedy(mut self, remedy: Remedy) -> Self {
         self.remedy = Some(remedy);
         self
     }
 
-    /// The error of an operation that cannot go on because of this.
+    /// The error of an operation that this finding rules out.
     pub fn error(&self) -> Error {
         let kind = match self.id {
             Id::Engine | Id::Image | Id::RedisServer => Kind::Missing,
@@ -274,7 +275,7 @@ impl Finding {
     }
 }
 
-/// How many of each.
+/// How many checks had each result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     /// As wanted.
@@ -308,7 +309,7 @@ impl Tally {
     }
 }
 
-/// `node-1, node-2 and 4 others`: long lists are for JSON.
+/// `node-1, node-2 and 4 others`: only JSON has the whole list.
 pub(super) fn names(nodes: &[NodeName]) -> String {
     let shown: Vec<&str> = nodes.iter().take(3).map(NodeName::as_str).collect();
     match nodes.len().saturating_sub(shown.len()) {

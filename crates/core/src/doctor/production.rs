@@ -1,4 +1,5 @@
-//! The checklist before production: each item judged by what the nodes say, or said to be unknown.
+//! The checklist before production: each item is judged by what the nodes say, or said to be
+//! unknown.
 
 use super::{Finding, Id, Verdict, names};
 use crate::{
@@ -13,7 +14,7 @@ use std::{
     net::IpAddr,
 };
 
-/// The directives that are judged. The passwords are only ever looked at for being there.
+/// The directives that are judged. Of a password, only whether it is set.
 pub const DIRECTIVES: &[&str] = &[
     "requirepass",
     "masterauth",
@@ -28,7 +29,7 @@ pub const DIRECTIVES: &[&str] = &[
     "tcp-keepalive",
 ];
 
-/// A node's settings, as it says them itself.
+/// A node's settings, as the node says them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Which node.
@@ -37,7 +38,7 @@ pub struct Settings {
     pub live: Result<BTreeMap<String, String>, String>,
 }
 
-/// Judges a setting of every node; `bad` says what is wrong with a node, and how badly.
+/// Judges a setting of every node; `bad` says what is wrong with it, and how badly.
 fn judge(
     id: Id,
     wanted: &str,
@@ -57,7 +58,7 @@ fn judge(
     if nodes.is_empty() {
         return Finding::unknown(id, wanted, "no node answers");
     }
-    // The worst speaks for all.
+    // The worst node gives the verdict.
     wrong.sort_by_key(|(_, verdict, _)| *verdict != Verdict::Fail);
     let Some((_, verdict, what)) = wrong.first().cloned() else {
         return Finding::new(id, Verdict::Pass, good, wanted);
@@ -107,7 +108,7 @@ pub fn password(nodes: &[Settings]) -> Finding {
     )
 }
 
-/// Where nodes listen. `published`: what rcluster publishes, when that is what protects them.
+/// Where nodes listen. `published` is the address that rcluster publishes, if that protects them.
 pub fn bind(published: Option<IpAddr>, nodes: &[Settings]) -> Finding {
     let wanted = "addresses of this host, not every one";
     let finding = match published {
@@ -147,7 +148,7 @@ fn bound(nodes: &[Settings]) -> String {
     format!("listening on {}", all.join(" "))
 }
 
-/// Whether data outlives the nodes; `None`: it cannot be seen.
+/// Whether data outlives the nodes; `None`: that cannot be seen.
 pub fn volumes(kept: Option<&str>) -> Finding {
     let wanted = "a volume or a folder of its own for every node's data";
     match kept {
@@ -161,7 +162,7 @@ pub fn volumes(kept: Option<&str>) -> Finding {
     }
 }
 
-/// Nodes that have a `redis_exporter` among their clients.
+/// How many nodes have a `redis_exporter` among their clients.
 pub fn monitoring(watched: Result<usize, String>, nodes: usize) -> Finding {
     let wanted = "metrics of every node are collected";
     match watched {
@@ -204,7 +205,7 @@ pub fn alerting() -> Finding {
     ])
 }
 
-/// Something that has to be done now and again, from the journal: how many days ago, at best.
+/// Judges something that has to be done regularly, by how many days ago it was done.
 fn since(
     id: Id,
     most: u64,
@@ -371,7 +372,7 @@ pub fn replicas(shards: &[Spread]) -> Finding {
         .nodes(bare)
 }
 
-/// No host holds a master and all of its replicas. `vague`: hosts are told apart by address only.
+/// No host has a whole shard. `vague`: hosts are only known by their addresses.
 pub fn hosts(shards: &[Spread], vague: bool) -> Finding {
     let wanted = "a master and its replicas on different hosts";
     if shards.is_empty() {
@@ -412,7 +413,7 @@ pub fn hosts(shards: &[Spread], vague: bool) -> Finding {
         .nodes(together.iter().map(|shard| shard.master.clone()).collect())
 }
 
-/// What applications can be given. Which strings they were given cannot be seen.
+/// The connection strings that applications can use; which ones they do use cannot be seen.
 pub fn strings(endpoints: &[Endpoint]) -> Finding {
     let wanted = "several nodes, by names that every application host can dial";
     let loopback = |endpoint: &Endpoint| {

@@ -1,4 +1,4 @@
-//! Tables: what was measured → the verdict.
+//! What the rules say of measurements.
 
 use super::{
     Finding, Id, Remedy, Tally,
@@ -30,7 +30,7 @@ fn name(number: usize) -> NodeName {
     NodeName::new(format!("node-{number}"))
 }
 
-/// Whatever is not fine says why and what to do.
+/// Every finding that is not fine has a reason and something to do.
 fn explained(finding: &Finding) {
     match finding.verdict {
         Warn | Fail => assert!(finding.fix.is_some(), "{finding:?}"),
@@ -283,7 +283,7 @@ fn the_node_whose_address_is_wrong_is_named() {
     assert_eq!(cluster::answers(6, &[]).verdict, Pass);
 }
 
-/// A node as production wants it, but for these.
+/// A node that is ready for production, except for these settings.
 fn node(changes: &[(&str, &str)]) -> Vec<Settings> {
     let good = [
         ("requirepass", "secret"),

@@ -1,9 +1,9 @@
-//! Nodes that are gone for good: another node answers at their address.
+//! Nodes that are gone for good, because another node answers at their address.
 //!
-//! Redis never gets over this by itself (measured on 7.0.15). A node at whose address somebody
-//! else answers loses it (`noaddr`), is pinged no more, and so is never seen to fail: it keeps its
-//! slots, nobody is elected in its place, and whoever came later does not know it. So the replica
-//! with the most data takes over, and then everybody forgets the node.
+//! Redis never recovers from this by itself (measured on 7.0.15). The others lose the node's
+//! address (`noaddr`) and no longer ping it, so it is never seen to fail: it keeps its slots, no
+//! replica is elected, and nodes that join later do not know it. So the replica with the most data
+//! takes over, and then every node forgets the one that is gone.
 
 use super::seat::Seat;
 use crate::{
@@ -20,20 +20,20 @@ use std::collections::BTreeMap;
 /// A node that is gone for good.
 pub(super) struct Gone<'a> {
     pub(super) id: &'a NodeId,
-    /// Slots that nobody who is left owns.
+    /// Its slots, except those that a seat owns.
     pub(super) slots: SlotSet,
-    /// Which seat takes them over.
+    /// The seat that takes them over.
     pub(super) heir: Option<usize>,
-    /// Which seat is the node itself: it lost its nodes.conf, and has its keys.
+    /// The seat that is the node itself, which lost its nodes.conf but has its keys.
     pub(super) itself: Option<usize>,
 }
 
-/// Those of the strangers that are gone for good.
+/// The strangers that are gone for good.
 pub(super) fn gone<'a>(
     seats: &[Seat<'_>],
     strangers: &BTreeMap<&'a NodeId, &'a ViewLine>,
 ) -> Result<Vec<Gone<'a>>> {
-    // Whatever a link says: one that is being dialled in vain counts as connected (7.0).
+    // The link's state says nothing: one that is dialled in vain counts as connected (7.0).
     let replaced = |line: &ViewLine| match line.address {
         Some(address) => seats.iter().any(|seat| seat.address == address),
         None => !line.connected,
@@ -63,7 +63,7 @@ pub(super) fn gone<'a>(
     Ok(found)
 }
 
-/// The slots of a node that is not there, but for those that somebody who is there owns.
+/// The slots of a node that is not there, except those that a seat owns.
 pub(super) fn unowned(seats: &[Seat<'_>], line: &ViewLine) -> SlotSet {
     seats
         .iter()
@@ -75,8 +75,8 @@ pub(super) fn heir<'a, 'b>(seats: &'a [Seat<'b>], id: &NodeId) -> Option<&'a Sea
     seats.get(index_of_heir(seats, id)?)
 }
 
-/// Whether a replica that was told to follow somebody else still has the data of the master that it
-/// came from: it names the same stream of writes as a master that is there.
+/// Whether a replica that was told to follow another master still has the data of its former one:
+/// its stream of writes is that of a master that is there.
 fn is_copy_of_another(seats: &[Seat<'_>], replica: &Seat<'_>) -> bool {
     let stream = &replica.report.info.replication.stream;
     let masters = seats.iter().filter(|seat| !seat.is_replica());
@@ -94,7 +94,8 @@ fn index_of_heir(seats: &[Seat<'_>], id: &NodeId) -> Option<usize> {
         .map(|(i, _)| i)
 }
 
-/// Beginning anew is offered only where nothing is left that it would delete.
+/// The error for slots of which no node has a copy. It offers to begin anew only if that deletes
+/// nothing.
 pub(super) fn nobody_has(seats: &[Seat<'_>], slots: &SlotSet) -> Error {
     let masters = seats.iter().filter(|seat| !seat.is_replica());
     let keys: u64 = masters.map(|seat| seat.report.info.keys).sum();
@@ -106,7 +107,10 @@ pub(super) fn nobody_has(seats: &[Seat<'_>], slots: &SlotSet) -> Error {
         ]
     } else {
         hint![format!(
-            "nothing was formed. If the data is somewhere (a backup, another disk), put it back first. `redis-cli --cluster fix` deals these slots anew, empty, and keeps the {keys} keys of the others"
+            "nothing was formed. If the data is somewhere (a backup, another disk), put it back first, then "
+        ), Verb::Up; format!(
+            "`redis-cli --cluster fix {} --cluster-fix-with-unreachable-masters` deals these slots anew, empty, and keeps the {keys} keys of the others",
+            address_of_a_master(seats)
         )]
     };
     Error::refused(format!(
@@ -116,7 +120,17 @@ pub(super) fn nobody_has(seats: &[Seat<'_>], slots: &SlotSet) -> Error {
     .hint(hint)
 }
 
-/// Of each that is replaced while it owned slots, a replica becomes the owner.
+/// Where redis-cli finds the cluster.
+pub(super) fn address_of_a_master(seats: &[Seat<'_>]) -> String {
+    let owner = seats.iter().find(|seat| !seat.slots().is_empty());
+    let seat = owner.or(seats.first());
+    seat.map_or_else(
+        || "HOST:PORT".to_owned(),
+        |seat| format!("{}:{}", seat.address.ip, seat.address.port),
+    )
+}
+
+/// Plans that a replica becomes the owner of the slots of each node that is gone.
 pub(super) fn take_over(seats: &[Seat<'_>], gone: &[Gone<'_>]) -> Vec<Step> {
     let heirs = gone
         .iter()
@@ -130,7 +144,8 @@ pub(super) fn take_over(seats: &[Seat<'_>], gone: &[Gone<'_>]) -> Vec<Step> {
         .collect()
 }
 
-/// Everybody forgets them: those who have not heard of one yet may do so at any moment.
+/// Plans that every node forgets those that are gone, even nodes that do not know them yet: they
+/// may hear of them at any moment.
 pub(super) fn forget(seats: &[Seat<'_>], gone: &[Gone<'_>]) -> Vec<Step> {
     gone.iter()
         .flat_map(|gone| {

@@ -31,10 +31,10 @@ use crate::{
     snapshot::report::Report,
 };
 
-/// What a reader of such a plan may ask.
+/// The answer to what a reader of such a plan may ask.
 const WHY: &str = "each shard's first replica holds the slots until its master, following it, reports ok and takes them over: a master that had them from the start would wait 2 s";
 
-/// Adds to a plan that is only shown why it hands slots over, if it does.
+/// Adds to a plan that is only printed the reason why it hands slots over, if it does.
 pub fn explain(plan: &mut Plan) {
     if plan
         .stages
@@ -45,7 +45,8 @@ pub fn explain(plan: &mut Plan) {
     }
 }
 
-/// The mirror image: the first replica of each master in its place. `None`: some master has none.
+/// The mirror image of a layout: each master changes places with its first replica. `None` if some
+/// master has no replica.
 pub(super) fn mirrored(layout: &Layout) -> Option<Layout> {
     if layout.masters.is_empty() {
         return None;
@@ -64,15 +65,15 @@ pub(super) fn mirrored(layout: &Layout) -> Option<Layout> {
     Some(mirror)
 }
 
-/// Whether an earlier run got as far as dealing slots to the mirror image. It is then kept: a
-/// takeover is for nodes that nobody can have used yet.
+/// Whether an earlier run has begun to deal the slots to the mirror image. Then this way is kept,
+/// because a takeover is only safe for nodes that no client can have used yet.
 pub(super) fn was_begun(seats: &[Seat<'_>], mirror: &Layout) -> bool {
     let mut owners = (0..seats.len()).filter(|i| !seats[*i].slots().is_empty());
     let as_mirrored = |i: usize| mirror.slots_of(i) == Some(&seats[i].slots());
     owners.next().is_some_and(as_mirrored) && owners.all(as_mirrored)
 }
 
-/// The way from the mirror image to what is wanted.
+/// The steps from the mirror image to the wanted layout.
 pub(super) struct Handover {
     wanted: Layout,
     mirror: Layout,
@@ -83,19 +84,20 @@ impl Handover {
         Handover { wanted, mirror }
     }
 
-    /// Whose slots are handed over first.
+    /// The node whose slots are handed over first.
     pub(super) fn first(&self) -> Option<usize> {
         self.mirror.masters.first().map(|(master, _)| *master)
     }
 
-    /// Each master with who owns its slots before.
+    /// Each master, with the replica that owns its slots before.
     fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
         let mirrored = self.mirror.masters.iter();
         let both = self.wanted.masters.iter().zip(mirrored);
         both.map(|((master, _), (before, _))| (*master, *before))
     }
 
-    /// Adds the stages to a plan, and returns which replicas are still to follow whom.
+    /// Adds the stages to the plan, and returns which replicas have to follow which masters
+    /// afterwards.
     pub(super) fn stages(&self, seats: &[Seat<'_>], plan: &mut Plan) -> Vec<(usize, usize)> {
         let pairs: Vec<(usize, usize)> = self.pairs().collect();
         let follow = super::replicate(seats, &pairs);
@@ -106,7 +108,7 @@ impl Handover {
             peers: vec![name(*master)],
         });
         plan.stage("make slots known", tell.collect(), Goal::None);
-        // Forming gave each node an epoch from 1 up.
+        // Forming has given each node an epoch, from 1 up.
         let take_over =
             (seats.len() as u64..)
                 .zip(&self.wanted.masters)
@@ -123,8 +125,8 @@ impl Handover {
         if let Some(stage) = plan.stages.last_mut() {
             stage.in_order = true;
         }
-        // Clients are told of a replica only by whom has heard an offset above 0 from it
-        // (`isReplicaAvailable`): the word that is spread next is to carry one.
+        // A node tells clients of a replica only once it has heard an offset above 0 from it
+        // (`isReplicaAvailable`), so the next message of each replica has to carry one.
         let masters = self.wanted.masters.iter();
         let moved = masters.map(|(master, _)| Step::MoveOffset {
             node: name(*master),
@@ -137,16 +139,17 @@ impl Handover {
             .collect()
     }
 
-    /// Whether who meets others in this step has told them already what it became.
+    /// True if the node that meets others in this step has already announced its new role to them.
     pub(super) fn has_told(&self, seats: &[Seat<'_>], step: &Step) -> bool {
         let told = |(master, _): (usize, usize)| matches!(step, Step::Meet { node, .. } if *node == seats[master].name);
         self.pairs().any(told)
     }
 }
 
-/// Whether a replica may take over now: it reports `ok`, knows all that its master owns (what it
-/// does not know of it would stay with the master), its next epoch will be its own, and its word
-/// about it will reach everybody (a node may be known some time before there is a link to it).
+/// Whether a replica may take over now; else what is missing. It has to report `ok`, to know all
+/// slots of its master (those that it does not know would stay with the master), its next epoch
+/// must be greater than all others, and its announcement must reach every node (a node may be known
+/// some time before there is a link to it).
 pub fn may_take_over(
     report: &Report,
     slots: &SlotSet,

@@ -1,10 +1,11 @@
-//! The settings that are hurried while a cluster is formed, and put back afterwards.
+//! The settings that are changed while a cluster is formed, so that it goes faster, and put back
+//! afterwards.
 
 use super::seat::Seat;
 use crate::{node::NodeName, plan::step::Step};
 use std::collections::BTreeMap;
 
-/// The settings that forming hurries.
+/// The settings that forming changes for a while.
 pub const HURRIED: [&str; 3] = [SYNC_DELAY, NODE_TIMEOUT, FULL_COVERAGE];
 
 const SYNC_DELAY: &str = "repl-diskless-sync-delay";
@@ -19,13 +20,13 @@ const REJOIN_TIMEOUT: &str = "500";
 /// answer all pings at 2000 ms; at 1000 they do nothing else any more.
 const GOSSIP_TIMEOUT: &str = "2000";
 
-/// The settings of each node as they are to be once forming is over.
+/// For each node, the settings that it has to have once forming is over.
 pub type Afterwards = BTreeMap<NodeName, BTreeMap<String, String>>;
 
-/// What is worth hurrying.
+/// What takes time, and so what is worth being made faster.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Haste {
-    /// Many nodes have to hear of each other.
+    /// Many nodes have to hear of each other by gossip.
     pub(super) gossip: bool,
     /// What masters would wait for.
     pub(super) masters: Masters,
@@ -33,18 +34,18 @@ pub(super) struct Haste {
     pub(super) replicas: bool,
 }
 
-/// What keeps masters from reporting ok.
+/// Why masters do not report `ok` yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Masters {
-    /// They have their slots.
+    /// They do: they have their slots.
     Ready,
-    /// They may have sat without slots for so long that they wait once more.
+    /// They may have been without slots for so long that they wait once more.
     Late,
-    /// They get them from a replica.
+    /// They get their slots from a replica.
     HandedOver,
 }
 
-/// CONFIG SETs that make forming fast, and those that put everything back.
+/// Plans the CONFIG SETs that make forming fast, and those that put everything back.
 pub(super) fn hurry(
     seats: &[Seat<'_>],
     haste: Haste,
@@ -56,7 +57,8 @@ pub(super) fn hurry(
         let Some(settled) = afterwards.get(&seat.name) else {
             continue;
         };
-        // INFO's uptime is in whole seconds: 0 is surely younger than the 2 s that matter.
+        // INFO's uptime is in whole seconds: 0 means that the node is younger than the 2 s that
+        // matter.
         let waited = seat.report.info.uptime_seconds >= 1;
         let sync = haste.replicas.then_some((SYNC_DELAY, "0"));
         let gossip = haste.gossip.then_some((NODE_TIMEOUT, GOSSIP_TIMEOUT));

@@ -1,8 +1,8 @@
-//! Forming: from whatever the nodes say to one cluster, as the steps that are still missing.
+//! Forming: plans the steps that are missing until these nodes are one cluster.
 //!
-//! The same function serves an empty set of nodes, one whose forming was interrupted after any
-//! step, and a cluster that lost a replica's data: what holds already gives no step. What a node
-//! already is (owner of slots, replica of somebody) is never undone; only empty nodes get a role
+//! The same function serves empty nodes, nodes whose forming was interrupted after any step, and a
+//! cluster that lost a replica's data: what holds already gives no step. A role that a node has
+//! (owner of slots, replica of a master) is not taken from it; only empty nodes get a role
 //! (`roles`).
 //!
 //! The order is the cluster bus's, not ours (measured, and read in cluster.c of 7.0):
@@ -19,13 +19,15 @@
 mod gone;
 mod handover;
 mod haste;
+pub mod held;
+mod reclaim;
 mod rescue;
 mod roles;
 mod seat;
 
 pub use handover::{explain, may_take_over};
 pub use haste::{Afterwards, HURRIED};
-pub use rescue::{Blank, rescue};
+pub use rescue::{Blank, rescue, rescue_or_return};
 pub use seat::{Seat, acquainted, all_lost, at_rest, one_owner_each};
 
 use crate::plan::step::{Goal, Plan, Step};
@@ -51,15 +53,18 @@ use std::collections::{BTreeMap, BTreeSet};
 /// nodes 5.7 and 3.9.
 const MANY: usize = 64;
 
-/// What is still missing for these nodes to be one cluster with `replicas` replicas a master.
+/// The steps that are missing until these nodes are one cluster with `replicas` replicas for each
+/// master.
 pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Result<Plan> {
     if seats.is_empty() {
         return Err(Error::failed("there is no node to form"));
     }
     distinct(seats)?;
+    seat::no_rivals(seats)?;
     let strangers = strangers(seats);
     let gone = gone::gone(seats, &strangers)?;
     let Missing {
+        reclaim,
         mut assign,
         mut attach,
         handover,
@@ -67,6 +72,7 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
     let introductions = introductions(seats);
 
     let mut plan = Plan::default();
+    plan.stage("claim forgotten slots", reclaim, Goal::None);
     let cut_off = seats.iter().any(Seat::is_cut_off);
     let in_place = assign.is_empty() && attach.is_empty() && introductions.is_empty();
     if in_place && gone.iter().all(|gone| gone.heir.is_none()) && !cut_off {
@@ -94,8 +100,8 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
         0 => "bring links up",
         _ => "hand out slots",
     };
-    // Whoever still knows what a node was before it lost its name would not believe that its slots
-    // are somebody else's.
+    // Nodes that remember what a node was before it lost its nodes.conf would not believe that its
+    // slots are another node's.
     let (returned, replaced): (Vec<Gone<'_>>, Vec<Gone<'_>>) =
         gone.into_iter().partition(|gone| gone.itself.is_some());
     let forget_first = gone::forget(seats, &returned);
@@ -108,10 +114,11 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
         attach = handover.stages(seats, &mut plan);
     }
     plan.stage("attach replicas", replicate(seats, &attach), Goal::None);
-    // Before the views are compared: who is new may not have heard of those that are gone.
+    // This comes before the views are compared: a new node may not have heard of those that are
+    // gone.
     plan.stage("forget replaced nodes", forget, Goal::None);
     if all_known && assign_count == 0 && plan.stages.len() == 1 {
-        // Everything is in place but links of replicas, which the haste brings up.
+        // All is in place except links of replicas, which come up faster with the changed settings.
         if let Some(hurry) = plan.stages.last_mut() {
             hurry.until = Goal::Converged;
         }
@@ -126,7 +133,7 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
     Ok(plan)
 }
 
-/// Two names for one node would be dealt two places.
+/// Refuses two names for one node, which would be given two roles.
 fn distinct(seats: &[Seat<'_>]) -> Result<()> {
     let mut seen: BTreeMap<&NodeId, &NodeName> = BTreeMap::new();
     for seat in seats {
@@ -140,7 +147,7 @@ fn distinct(seats: &[Seat<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// Nodes that some seat knows and that are none of the seats, with the line that says most.
+/// Nodes that some seat knows but that are none of the seats, each with the line that says most.
 fn strangers<'a>(seats: &'a [Seat<'_>]) -> BTreeMap<&'a NodeId, &'a ViewLine> {
     let ours: BTreeSet<&NodeId> = seats.iter().map(Seat::id).collect();
     let mut strangers: BTreeMap<&NodeId, &ViewLine> = BTreeMap::new();
@@ -156,10 +163,11 @@ fn strangers<'a>(seats: &'a [Seat<'_>]) -> BTreeMap<&'a NodeId, &'a ViewLine> {
     strangers
 }
 
-/// Nodes that somebody still remembers, that are not of this cluster and own nothing, and that
-/// answer nobody (`answered` are the ids of all who did): everybody forgets them.
+/// Plans that every node forgets the nodes that some node remembers, that are not of this cluster,
+/// own no slots, and do not answer (`answered` are the ids of all nodes that do).
 ///
-/// One that answers is never forgotten, and neither is one with slots: what became of those is for a
+/// A node that answers is never forgotten. Neither is one with slots: what to do about those is for
+/// a person to decide.
 /// person to say.
 pub fn ghosts(seats: &[Seat<'_>], answered: &BTreeSet<NodeId>) -> Plan {
     let is_ghost = |id: &NodeId| {
@@ -199,7 +207,7 @@ fn replicate(seats: &[Seat<'_>], pairs: &[(usize, usize)]) -> Vec<Step> {
     pairs.iter().map(step).collect()
 }
 
-/// Who has to meet whom: everybody with everybody as soon as one pair is not acquainted.
+/// Plans which nodes meet: all pairs, as soon as one pair does not know each other.
 fn introductions(seats: &[Seat<'_>]) -> Vec<Step> {
     let all_known = seats.iter().all(|seat| {
         seats

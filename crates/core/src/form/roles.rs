@@ -1,12 +1,14 @@
-//! Who is to own which slots and who is to follow whom, as far as it is not so yet.
+//! Decides which nodes get which slots, and which nodes follow which master, as far as that is
+//! missing.
 //!
-//! What a node already is (owner of slots, replica of somebody) is not undone; only empty nodes get a
-//! role, and a replica too many of one shard goes to another that lacks one.
+//! A role that a node has (owner of slots, replica of a master) is not taken from it; only empty
+//! nodes get a role, and a replica that one shard has too many goes to another that lacks one.
 
 use super::{
     MANY,
-    gone::Gone,
+    gone::{self, Gone},
     handover::{self, Handover},
+    reclaim,
     seat::Seat,
 };
 use crate::{
@@ -24,17 +26,19 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is missing.
+/// The roles that are missing.
 pub(super) struct Missing {
     /// Slots and epochs, for nodes that have none.
     pub(super) assign: Vec<Step>,
+    /// Slots that masters have forgotten.
+    pub(super) reclaim: Vec<Step>,
     /// Replicas, each with its master.
     pub(super) attach: Vec<(usize, usize)>,
-    /// New nodes get their slots by way of a replica.
+    /// The way by which new nodes get their slots from a replica, if they do.
     pub(super) handover: Option<Handover>,
 }
 
-/// Finds it in the layout that fits what is there.
+/// Finds the missing roles by the layout that fits what is there.
 pub(super) fn missing<'a>(
     seats: &[Seat<'_>],
     mut strangers: BTreeMap<&'a NodeId, &'a ViewLine>,
@@ -50,7 +54,11 @@ pub(super) fn missing<'a>(
         })
         .collect();
     let heirs: Vec<usize> = gone.iter().filter_map(|gone| gone.heir).collect();
-    let uncovered = uncovered(seats, &strangers);
+    let unclaimed = uncovered(seats, &strangers);
+    let forgotten = reclaim::forgotten(seats, &unclaimed);
+    let uncovered = forgotten
+        .iter()
+        .fold(unclaimed, |left, (_, slots)| left.minus(slots));
     let mut wanted = layout::place(&candidates, replicas);
     let mut handover = None;
     if let Some(mirror) = handover::mirrored(&wanted) {
@@ -65,6 +73,8 @@ pub(super) fn missing<'a>(
     let mut assign = Vec::new();
     let mut attach: Vec<(usize, usize)> = Vec::new();
     if uncovered.is_empty() {
+        let forgetful: Vec<usize> = forgotten.iter().map(|(owner, _)| *owner).collect();
+        let heirs = [heirs, forgetful].concat();
         attach = place_blanks(seats, &heirs, &candidates, &wanted, replicas)?;
         attach.extend(strays(seats, &heirs, &wanted, replicas, &attach));
         assign.extend(gone.iter().filter_map(|gone| {
@@ -96,6 +106,7 @@ pub(super) fn missing<'a>(
     assign.extend(returned_epochs(seats, gone));
     assign.extend(epochs(seats, handover.as_ref().and_then(Handover::first)));
     Ok(Missing {
+        reclaim: reclaim::steps(seats, &forgotten),
         assign,
         attach,
         handover,
@@ -112,7 +123,8 @@ fn uncovered(seats: &[Seat<'_>], strangers: &BTreeMap<&NodeId, &ViewLine>) -> Sl
     all.minus(&covered)
 }
 
-/// Slots may only be dealt where rcluster itself would have put them, to nodes that are empty.
+/// Refuses to deal slots unless every owner has those that rcluster would have given it, and the
+/// other nodes are empty.
 fn refuse_unless_ours(
     seats: &[Seat<'_>],
     strangers: &BTreeMap<&NodeId, &ViewLine>,
@@ -158,14 +170,17 @@ fn refuse_unless_ours(
                 seat.name,
                 if seat.is_replica() { "a replica".to_owned() } else { format!("master of {slots}") },
             ))
-            .hint("this is a cluster that lost slots, not a new one; nothing was touched. `redis-cli --cluster fix` assigns them"));
+            .hint(format!(
+                "this is a cluster that lost slots, not a new one, and nothing was touched: `redis-cli --cluster fix {}` assigns them",
+                gone::address_of_a_master(seats)
+            )));
         }
     }
     Ok(())
 }
 
-/// All slots have an owner: nodes without a role become replicas, of the master that the layout
-/// gives them if it still is one and has room, else of the one that needs it most.
+/// All slots have an owner, so nodes without a role become replicas: of the master that the layout
+/// gives them, if it is still a master and has room, else of the one that needs a replica most.
 fn place_blanks(
     seats: &[Seat<'_>],
     heirs: &[usize],
@@ -183,7 +198,7 @@ fn place_blanks(
             continue;
         }
         if !short(&followers) {
-            // Slots were moved away from it by hand: the judge says so, and nothing is done.
+            // Its slots were moved away by hand. The judge reports that; nothing is done here.
             if !seat.report.view.is_alone() {
                 continue;
             }
@@ -222,8 +237,8 @@ fn place_blanks(
     Ok(placed)
 }
 
-/// Who owns slots, each with how many replicas it has. One that another owner with a newer claim is
-/// about to take everything from is none.
+/// The owners of slots, each with its number of replicas. An owner from which another one with a
+/// newer epoch is about to take all slots does not count.
 fn followers(seats: &[Seat<'_>], heirs: &[usize]) -> BTreeMap<usize, usize> {
     let epoch = |seat: &Seat<'_>| seat.me().map_or(Epoch(0), |me| me.epoch);
     let is_outvoted = |seat: &Seat<'_>| {
@@ -247,8 +262,9 @@ fn followers(seats: &[Seat<'_>], heirs: &[usize]) -> BTreeMap<usize, usize> {
     counted.collect()
 }
 
-/// Replicas that were moved to another shard by hand, or moved by themselves (replica migration): from
-/// where there are too many each goes to where one is missing, the one first that belongs there.
+/// Replicas that were moved to another shard by hand, or moved by themselves (replica migration):
+/// each goes from a shard with too many to one that lacks a replica, first the one that belongs
+/// there.
 fn strays(
     seats: &[Seat<'_>],
     heirs: &[usize],
@@ -291,8 +307,8 @@ fn strays(
     moved
 }
 
-/// A node that lost its name gets an epoch that is greater than all others, unless the cluster is so
-/// young that [`epochs`] deals it one.
+/// A node that lost its nodes.conf gets an epoch greater than all others, unless the cluster is so
+/// young that [`epochs`] gives it one.
 fn returned_epochs(seats: &[Seat<'_>], gone: &[Gone<'_>]) -> Vec<Step> {
     if is_young(seats) {
         return Vec::new();
@@ -315,8 +331,8 @@ fn is_young(seats: &[Seat<'_>]) -> bool {
         .all(|seat| seat.report.cluster.current_epoch.0 <= seats.len() as u64)
 }
 
-/// Distinct epochs for nodes that know nobody, as long as the cluster is young: in an old one a
-/// newcomer's low epoch could collide with a master's. `last` gets the greatest.
+/// Plans distinct epochs for nodes that know no other node, as long as the cluster is young: in an
+/// old one, a new node's low epoch could collide with a master's. `last` gets the greatest.
 fn epochs(seats: &[Seat<'_>], last: Option<usize>) -> Vec<Step> {
     if !is_young(seats) {
         return Vec::new();

@@ -1,12 +1,14 @@
-//! A node with what it says, and what a set of them knows of each other.
+//! A node with what it says, and what a set of nodes know of each other.
 
 use crate::{
+    error::{Error, Result},
+    judge,
     node::{Address, Epoch, NodeId, NodeName, Role},
     slot::SlotSet,
     snapshot::{nodes_text::ViewLine, report::Report},
 };
 
-/// A node with what it says.
+/// A node of the cluster that is formed, with what it says.
 #[derive(Debug, Clone)]
 pub struct Seat<'a> {
     /// Its name.
@@ -17,7 +19,7 @@ pub struct Seat<'a> {
     pub host: String,
     /// The zone it counts as living in.
     pub zone: Option<String>,
-    /// What it says.
+    /// Its answer.
     pub report: &'a Report,
 }
 
@@ -47,19 +49,19 @@ impl Seat<'_> {
         self.is_replica() && !replication.link_up && !replication.syncing
     }
 
-    /// A master without slots or keys: what may be given a role.
+    /// Whether it is a master without slots or keys, which may be given a role.
     pub(super) fn is_blank(&self) -> bool {
         !self.is_replica() && self.slots().is_empty() && self.report.info.keys == 0
     }
 
-    /// A node that nothing was ever done to.
+    /// Whether it is a new node: nothing was ever done to it.
     pub(super) fn is_new(&self) -> bool {
         self.is_blank()
             && self.report.view.is_alone()
             && self.report.cluster.current_epoch == Epoch(0)
     }
 
-    /// A node that knows nobody but has keys: it lost its nodes.conf and not its data, and took the
+    /// Whether it lost its nodes.conf but not its data: it knows no other node, and has taken the
     /// slots of its keys when it loaded them (`verifyClusterConfigWithData`).
     pub(super) fn has_lost_its_name(&self) -> bool {
         self.report.view.is_alone()
@@ -75,14 +77,14 @@ impl Seat<'_> {
             .is_some_and(|line| line.address == Some(other.address) || self.reaches(line))
     }
 
-    /// Whether it has a link to that node. Where nobody has ever been heard, the link is one that is
-    /// being dialled, maybe in vain.
+    /// Whether it has a link to that node. If it has never received a message, the link is one that
+    /// is still being dialled, maybe in vain.
     fn reaches(&self, line: &ViewLine) -> bool {
         line.connected && self.report.cluster.messages_received > 0
     }
 }
 
-/// Whether every node knows every other, and no handshake is under way; else what is missing.
+/// Whether every node knows every other and no handshake is under way; else what is missing.
 pub fn acquainted(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
     for seat in seats {
         let missing: Vec<&str> = seats
@@ -101,9 +103,9 @@ pub fn acquainted(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
     Ok(())
 }
 
-/// Whether the bus is at rest: every node has a link to every other, and no handshake is under way
-/// (a node that meets one that it knows already holds a nameless one for up to the node timeout);
-/// else what is missing.
+/// Whether every node has a link to every other, and no handshake is under way; else what is
+/// missing. (A node that meets one that it knows already keeps a nameless entry for up to the node
+/// timeout.)
 pub fn at_rest(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
     for seat in seats {
         if seat.report.view.handshakes > 0 {
@@ -120,8 +122,8 @@ pub fn at_rest(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
     Ok(())
 }
 
-/// Whether each slot has one owner, each node's word about itself counting; else who has not heard
-/// yet that another took over.
+/// Whether each slot has one owner, by what each node says of itself; else which node has not heard
+/// yet that another one took over.
 pub fn one_owner_each(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
     for (i, seat) in seats.iter().enumerate() {
         let slots = seat.slots();
@@ -136,8 +138,32 @@ pub fn one_owner_each(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
     Ok(())
 }
 
+/// Two clusters that own the same slots are never introduced to each other: the one with the lesser
+/// epochs would lose its keys. Of a single node that knows nobody the others tell what it was.
+pub(super) fn no_rivals(seats: &[Seat<'_>]) -> Result<()> {
+    for (i, seat) in seats.iter().enumerate() {
+        let slots = seat.slots();
+        let rival = |other: &&Seat<'_>| {
+            let (view, theirs) = (&seat.report.view, &other.report.view);
+            view.is_alone() == theirs.is_alone()
+                && view.line(other.id()).is_none()
+                && theirs.line(seat.id()).is_none()
+                && slots.minus(&other.slots()) != slots
+        };
+        if let Some(other) = seats[i + 1..].iter().find(rival) {
+            return Err(Error::refused(format!(
+                "{} and {} both own slots {slots} and do not know each other",
+                seat.name, other.name
+            ))
+            .hint(judge::rivals()));
+        }
+    }
+    Ok(())
+}
+
 /// Whether every node of a formed cluster came back under another address, so that none can find
-/// any other: only a common start within their first seconds brings it back without a failover.
+/// another. Only starting all of them within a few seconds brings the cluster back without a
+/// failover.
 pub fn all_lost(seats: &[Seat<'_>]) -> bool {
     let formed = seats.iter().any(|seat| seat.report.view.nodes.len() > 1);
     formed

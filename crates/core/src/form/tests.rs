@@ -21,13 +21,9 @@ fn report(text: &str) -> Report {
     Report {
         view: nodes_text::parse(text).expect("a view"),
         cluster: ClusterInfo {
-            ok: false,
-            slots_assigned: 0,
-            slots_ok: 0,
             known_nodes: 1,
-            size: 0,
-            current_epoch: Epoch(0),
             messages_received: 1,
+            ..ClusterInfo::default()
         },
         info,
     }
@@ -40,6 +36,15 @@ fn line(i: usize, flags: &str, master: Option<usize>, slots: &str) -> String {
         "{} 127.0.0.1:{port}@1{port} {flags} {master} 0 0 0 connected {slots}\n",
         id(i)
     )
+}
+
+/// What node `me` says: these lines, the one about itself marked.
+fn view_of(me: usize, lines: &[(usize, &str, Option<usize>, &str)]) -> Report {
+    let text = lines.iter().map(|&(i, flags, master, slots)| {
+        let myself = if i == me { "myself," } else { "" };
+        line(i, &format!("{myself}{flags}"), master, slots)
+    });
+    report(&text.collect::<String>())
 }
 
 fn alone(i: usize) -> Report {
@@ -104,12 +109,12 @@ fn six_empty_nodes_are_formed_in_the_order_of_the_bus() {
         steps.contains(&"node-6: CLUSTER ADDSLOTSRANGE 10923-16383".to_owned()),
         "{steps:?}"
     );
-    // Who hands over first has the greatest epoch.
+    // The node that hands over first has the greatest epoch.
     assert!(
         steps.contains(&"node-4: CLUSTER SET-CONFIG-EPOCH 6".to_owned()),
         "{steps:?}"
     );
-    // Nobody waits, so the timeout need not be hurried.
+    // No node waits, so the timeout need not be short.
     assert!(
         steps.contains(&"node-1: CONFIG SET repl-diskless-sync-delay \"0\"".to_owned()),
         "{steps:?}"
@@ -235,27 +240,16 @@ fn what_was_dealt_before_a_kill_is_not_dealt_again() {
 
 #[test]
 fn a_formed_cluster_gives_no_steps_whoever_is_master() {
-    // As after a failover: node-4 is master of what node-1 had.
-    let table = |me: usize| {
-        let role = |i: usize, flags: &str| {
-            if i == me {
-                format!("myself,{flags}")
-            } else {
-                flags.to_owned()
-            }
-        };
-        report(
-            &[
-                line(0, &role(0, "slave"), Some(3), ""),
-                line(1, &role(1, "master"), None, "5461-10922"),
-                line(2, &role(2, "master"), None, "10923-16383"),
-                line(3, &role(3, "master"), None, "0-5460"),
-                line(4, &role(4, "slave"), Some(1), ""),
-                line(5, &role(5, "slave"), Some(2), ""),
-            ]
-            .concat(),
-        )
-    };
+    // As after a failover: node-4 owns the slots that node-1 had.
+    let lines = [
+        (0, "slave", Some(3), ""),
+        (1, "master", None, "5461-10922"),
+        (2, "master", None, "10923-16383"),
+        (3, "master", None, "0-5460"),
+        (4, "slave", Some(1), ""),
+        (5, "slave", Some(2), ""),
+    ];
+    let table = |me| view_of(me, &lines);
     let reports: Vec<Report> = (0..6).map(table).collect();
     let seats = seats(&reports);
     let plan = form(&seats, 1, &afterwards(&seats)).expect("a plan");
@@ -265,24 +259,13 @@ fn a_formed_cluster_gives_no_steps_whoever_is_master() {
 
 #[test]
 fn replicas_that_come_back_need_not_wait_for_others() {
-    let table = |me: usize| {
-        let role = |i: usize, flags: &str| {
-            if i == me {
-                format!("myself,{flags}")
-            } else {
-                flags.to_owned()
-            }
-        };
-        report(
-            &[
-                line(0, &role(0, "master"), None, "0-5460"),
-                line(1, &role(1, "master"), None, "5461-10922"),
-                line(2, &role(2, "master"), None, "10923-16383"),
-                line(3, &role(3, "slave"), Some(0), ""),
-            ]
-            .concat(),
-        )
-    };
+    let lines = [
+        (0, "master", None, "0-5460"),
+        (1, "master", None, "5461-10922"),
+        (2, "master", None, "10923-16383"),
+        (3, "slave", Some(0), ""),
+    ];
+    let table = |me| view_of(me, &lines);
     let mut reports: Vec<Report> = (0..4).map(table).collect();
     reports[3].info.replication.link_up = false;
     let seats = seats(&reports);
@@ -295,7 +278,7 @@ fn replicas_that_come_back_need_not_wait_for_others() {
 
 #[test]
 fn links_that_are_still_being_dialled_join_nobody() {
-    // They know each other under other ports, and every link "is connected".
+    // The nodes know each other under other ports, and every link "is connected".
     let view = |me: usize| {
         let lines = (0..6).map(|i| {
             let flags = if i == me { "myself,master" } else { "master" };
@@ -316,25 +299,14 @@ fn links_that_are_still_being_dialled_join_nobody() {
 
 #[test]
 fn a_node_that_lost_its_data_becomes_a_replica_of_who_needs_one() {
-    let table = |me: usize| {
-        let role = |i: usize, flags: &str| {
-            if i == me {
-                format!("myself,{flags}")
-            } else {
-                flags.to_owned()
-            }
-        };
-        report(
-            &[
-                line(1, &role(1, "master"), None, "5461-10922"),
-                line(2, &role(2, "master"), None, "10923-16383"),
-                line(3, &role(3, "master"), None, "0-5460"),
-                line(4, &role(4, "slave"), Some(1), ""),
-                line(5, &role(5, "slave"), Some(2), ""),
-            ]
-            .concat(),
-        )
-    };
+    let lines = [
+        (1, "master", None, "5461-10922"),
+        (2, "master", None, "10923-16383"),
+        (3, "master", None, "0-5460"),
+        (4, "slave", Some(1), ""),
+        (5, "slave", Some(2), ""),
+    ];
+    let table = |me| view_of(me, &lines);
     let mut reports: Vec<Report> = vec![alone(0)];
     reports.extend((1..6).map(table));
     let seats = seats(&reports);
@@ -407,8 +379,8 @@ fn many_nodes_meet_a_few_neighbours_each() {
 
 #[test]
 fn who_still_has_another_masters_data_inherits_nothing() {
-    // Node 9 is gone. Node 1 has its data; node 2 was told to follow it afterwards, and what it has
-    // is of node 0, further on in another stream.
+    // Node 9 is gone. Node 1 has its data. Node 2 was told to follow node 9 afterwards; its data is
+    // of node 0, and further on, but in another stream.
     let view = |me: usize| {
         let flags = |i: usize, role: &str| {
             let myself = if i == me { "myself," } else { "" };
@@ -427,4 +399,35 @@ fn who_still_has_another_masters_data_inherits_nothing() {
     let seats = seats(&reports);
     let heir = gone::heir(&seats, &id(9).parse().expect("an id"));
     assert_eq!(heir.map(|seat| seat.name.as_str()), Some("node-2"));
+}
+
+#[test]
+fn clusters_that_own_the_same_are_never_introduced() {
+    let all = "0-16383";
+    let owner = |i| report(&line(i, "myself,master", None, all));
+    let rivals = [owner(0), owner(1)];
+    let seats_of = seats(&rivals);
+    let error = form(&seats_of, 0, &afterwards(&seats_of)).expect_err("refused");
+    assert!(error.cause().contains("do not know each other"), "{error}");
+
+    // Two of them that are pairs, as two clusters that were never one.
+    let pair = |me: usize, peer: usize| {
+        let own = line(me, "myself,master", None, all);
+        report(&format!("{own}{}", line(peer, "slave", Some(me), "")))
+    };
+    let pairs = [pair(0, 2), pair(1, 3)];
+    assert!(seat::no_rivals(&seats(&pairs)).is_err());
+
+    // One that came back and was replaced is known to its heir: gossip settles that.
+    let back = format!(
+        "{}{}",
+        line(0, "myself,master", None, all),
+        line(1, "slave", Some(0), "")
+    );
+    let heir = format!(
+        "{}{}",
+        line(1, "myself,master", None, all),
+        line(0, "master,fail", None, "")
+    );
+    assert!(seat::no_rivals(&seats(&[report(&back), report(&heir)])).is_ok());
 }

@@ -1,19 +1,19 @@
-//! For whose nodes a hint is written out, so that its commands can be typed as they stand.
+//! Whose nodes a hint is about, so that its commands can be typed as they stand.
 
 use super::{Command, Elsewhere, Hint, Next, Part, START_THEM, Target};
 use crate::spec::RuntimeKind;
 
-/// The cluster that commands are about if nothing else is said.
+/// The cluster that a command is about if it names none.
 const DEFAULT: &str = "rcluster";
 
 /// Whose nodes a hint is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
-    /// Those of the cluster of that name, which rcluster started.
+    /// The nodes of the cluster of that name, which rcluster started.
     Ours(String),
-    /// Those of the cluster that a spec describes.
+    /// The nodes of the cluster that this spec file describes.
     File(String),
-    /// Those behind a seed.
+    /// The nodes behind this seed.
     Seed(String),
 }
 
@@ -24,7 +24,7 @@ impl Default for About {
 }
 
 impl About {
-    /// The cluster that is called so, or was asked through it.
+    /// The cluster of that name; with a foreign runtime, the name is the seed.
     pub fn of(name: &str, runtime: RuntimeKind) -> Self {
         if runtime.capabilities().start {
             About::Ours(name.to_owned())
@@ -33,14 +33,14 @@ impl About {
         }
     }
 
-    /// Everything that can be done about these nodes, in one line.
+    /// The whole hint for these nodes, in one line.
     pub fn line(&self, hint: &Hint) -> String {
         let lines: Vec<String> = hint.iter().filter_map(|next| self.next(next)).collect();
         lines.join("; ")
     }
 
-    /// One thing to do, in commands that are about these nodes; none if only whoever started them
-    /// can do it.
+    /// One thing to do, with commands that are about these nodes; `None` if only those who started
+    /// the nodes can do it.
     pub fn next(&self, next: &Next) -> Option<String> {
         if let About::Seed(_) = self {
             match &next.elsewhere {
@@ -57,7 +57,7 @@ impl About {
         Some(written.collect()).filter(|text: &String| !text.is_empty())
     }
 
-    /// What is typed for this command about these nodes: `rcluster -c demo env`.
+    /// The command as it is typed for these nodes: `rcluster -c demo env`.
     pub fn typed(&self, command: &Command) -> String {
         let mut words = vec!["rcluster".to_owned()];
         let is_default = |about: &About| matches!(about, About::Ours(name) if name == DEFAULT);

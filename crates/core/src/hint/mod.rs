@@ -1,5 +1,5 @@
-//! What to do next, as data: which command, with which arguments, and for whose nodes. [`About`]
-//! writes it out, so that a command can be typed as it stands.
+//! What to do next, as data: commands with their arguments. [`About`] writes them out for a
+//! cluster, so that they can be typed as they stand.
 //!
 //! `.hint(hint![Verb::Status, " shows which"; Verb::Up, " starts what is stopped"])` is two
 //! [`Next`]s; a plain `&str` or `String` is a hint without a command.
@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{borrow::Cow, fmt};
 use strum::{EnumIter, IntoStaticStr};
 
-/// The commands of rcluster. A command that is not here has no place in a hint, and one that is
-/// here and not on the command line fails a test.
+/// The commands of rcluster. A hint can only name a command that is here, and a test fails if one
+/// of these is not on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 #[expect(missing_docs, reason = "each is the word that is typed")]
@@ -44,14 +44,14 @@ pub enum Verb {
     Run,
 }
 
-/// Which nodes a command can be about.
+/// The nodes that a command can be about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// None, or those of a cluster that the command makes itself.
     Nothing,
-    /// Those that rcluster started.
+    /// Nodes that rcluster started.
     Ours,
-    /// Those that rcluster started, and with `--seed` any others.
+    /// Nodes that rcluster started, or with `--seed` any others.
     Any,
 }
 
@@ -100,14 +100,14 @@ impl Verb {
         }
     }
 
-    /// This command about the cluster of that name, whichever a reader asked about.
+    /// This command about the cluster of that name, whatever cluster the reader asked about.
     pub fn of(self, cluster: impl fmt::Display) -> Command {
         self.with("").of(cluster)
     }
 }
 
-/// A command to type: its verb, its arguments, and its cluster if that is another than the one
-/// that a reader asked about.
+/// A command to type: its verb, its arguments, and its cluster if that is another than the one that
+/// the reader asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     verb: Verb,
@@ -175,18 +175,18 @@ impl From<Command> for Part {
     }
 }
 
-/// What can be done by whoever started the nodes himself.
+/// What can be done about nodes that rcluster did not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Elsewhere {
-    /// The same, if all of its commands take seeds.
+    /// The same commands, if all of them take seeds.
     Same,
-    /// Nothing: it is about the spec, or about nodes that rcluster started.
+    /// Nothing: the hint is about the spec, or about nodes that rcluster started.
     Nothing,
-    /// This.
+    /// This text.
     Instead(Cow<'static, str>),
 }
 
-/// What to do in place of `rcluster up` where rcluster did not start the nodes.
+/// What to do instead of `rcluster up` about nodes that rcluster did not start.
 const START_THEM: &str = "start or thaw what is down where it runs: rcluster did not start it";
 
 /// One thing to do next.
@@ -197,28 +197,28 @@ pub struct Next {
 }
 
 impl Next {
-    /// Only for nodes that rcluster started: nothing is said to the others.
+    /// Marks it as being for nodes that rcluster started only; readers with others do not see it.
     #[must_use]
     pub fn ours(mut self) -> Self {
         self.elsewhere = Elsewhere::Nothing;
         self
     }
 
-    /// What is said of nodes that rcluster did not start.
+    /// Sets the text for nodes that rcluster did not start.
     #[must_use]
     pub fn elsewhere(mut self, text: impl Into<Cow<'static, str>>) -> Self {
         self.elsewhere = Elsewhere::Instead(text.into());
         self
     }
 
-    /// To set these directives: in the spec where there is one, else in each node.
+    /// Setting these directives: in the spec if there is one, else on each node.
     pub fn set(directives: impl fmt::Display) -> Self {
         let text = format!("set {directives} under `redis:` in the spec, then ");
         let each = format!("set {directives} with CONFIG SET and in the redis.conf of each node");
         Next::from_iter([Part::from(text), Part::from(Verb::Up)]).elsewhere(each)
     }
 
-    /// The commands of it.
+    /// The commands in it.
     pub fn commands(&self) -> impl Iterator<Item = &Command> {
         self.parts.iter().filter_map(|part| match part {
             Part::Command(command) => Some(command),
@@ -245,7 +245,7 @@ impl FromIterator<Part> for Next {
     }
 }
 
-/// One [`Next`]: texts and commands in the order in which they are read.
+/// Makes a [`Next`] of texts and commands, in the order in which they are read.
 #[macro_export]
 macro_rules! next {
     ($($part:expr),+ $(,)?) => {
@@ -255,7 +255,7 @@ macro_rules! next {
     };
 }
 
-/// A [`Hint`]: one or more [`Next`]s with `;` between them.
+/// Makes a [`Hint`] of one or more [`Next`]s, with `;` between them.
 #[macro_export]
 macro_rules! hint {
     ($($($part:expr),+);+ $(;)?) => {
@@ -268,7 +268,7 @@ macro_rules! hint {
 pub struct Hint(Vec<Next>);
 
 impl Hint {
-    /// With one more thing that may be done.
+    /// The hint, with one more thing that may be done.
     #[must_use]
     pub fn or(mut self, next: impl Into<Hint>) -> Self {
         self.0.extend(next.into().0);
@@ -280,8 +280,7 @@ impl Hint {
         self.0.is_empty()
     }
 
-    /// Written out for these nodes: what is left is text. Nothing is left of what only whoever
-    /// started them can do.
+    /// The hint as text for these nodes, without what only those who started them can do.
     #[must_use]
     pub fn about(&self, about: &About) -> Hint {
         let texts = self.iter().filter_map(|next| about.next(next));
@@ -294,14 +293,14 @@ impl Hint {
     }
 }
 
-/// As for the cluster that is meant when none is named.
+/// Written for the cluster that commands are about if they name none.
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&About::default().line(self))
     }
 }
 
-/// One line of text; [`Hint::about`] comes first.
+/// One line of text; call [`Hint::about`] first.
 impl Serialize for Hint {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

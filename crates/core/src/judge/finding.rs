@@ -7,7 +7,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
-/// The verdict in one word.
+/// The state of a cluster in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
@@ -37,8 +37,8 @@ pub enum Severity {
     Error,
 }
 
-/// What kind of finding it is: a stable word for programs, and the order in which findings of one
-/// severity are told.
+/// The kind of a finding: a stable word for programs. Findings of one severity are shown in this
+/// order.
 #[derive(
     Debug,
     Clone,
@@ -56,9 +56,9 @@ pub enum Severity {
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Id {
-    /// Fewer than half of the masters answer: nobody can be elected.
+    /// Fewer than half of the masters answer, so no replica can be elected.
     MajorityLost,
-    /// The runtime has no node of this name, which the spec wants.
+    /// The spec has a node of this name, the runtime has not.
     NodeMissing,
     /// The runtime says that it is stopped.
     NodeStopped,
@@ -74,9 +74,11 @@ pub enum Id {
     PasswordRefused,
     /// It does not answer.
     NodeSilent,
+    /// It announces another address than the one at which it is.
+    AddressWrong,
     /// It answers clients, but its peers do not reach its bus port.
     BusUnreachable,
-    /// It is still reading its data.
+    /// It is still reading its data from disk.
     NodeLoading,
     /// It knows no other node, although the others are a cluster: it was reset, or lost its data.
     NodeAlone,
@@ -86,11 +88,11 @@ pub enum Id {
     WritesRefused,
     /// It refuses writes, because its memory is full and nothing may be evicted.
     MemoryFull,
-    /// A node that answers and that is not of this cluster's spec.
+    /// A node that answers and is not in the spec.
     ForeignNode,
-    /// Slots that nobody owns.
+    /// Slots without an owner.
     SlotsUnowned,
-    /// Slots that several nodes say are theirs.
+    /// Slots that several nodes claim.
     SlotsClaimedTwice,
     /// Masters with slots that have the same configuration epoch.
     EpochCollision,
@@ -102,21 +104,21 @@ pub enum Id {
     LinkDown,
     /// The nodes say different things about a node.
     ViewsDiffer,
-    /// A node that some views name, that nobody can reach and that is not of this cluster's spec.
+    /// A node that some views name, that no node can reach, and that is not in the spec.
     Ghost,
-    /// A seed that answers and is of another cluster.
+    /// A seed that answers but is of another cluster.
     SeedApart,
-    /// A slot that is on its way from one node to another.
+    /// A slot that is being moved from one node to another.
     SlotOpen,
-    /// Another number of masters has slots than the spec wants.
+    /// The number of masters with slots is not that of the spec.
     ShardsDiffer,
-    /// A master that owns nothing.
+    /// A master without slots.
     MasterWithoutSlots,
     /// A replica of a node that is a replica itself.
     ReplicaOfReplica,
     /// A master with fewer replicas than the spec wants.
     ReplicasMissing,
-    /// Of a recording that another version wrote; never found.
+    /// A word in a recording of another version; never found here.
     #[default]
     #[serde(other)]
     Unknown,
@@ -128,7 +130,7 @@ impl Id {
         self.into()
     }
 
-    /// Whether it may pass by itself, so that waiting for it makes sense.
+    /// Whether it may pass by itself, so that it makes sense to wait.
     pub fn may_pass(self) -> bool {
         match self {
             Id::MajorityLost
@@ -140,6 +142,7 @@ impl Id {
             | Id::NodeRefuses
             | Id::PasswordRefused
             | Id::NodeSilent
+            | Id::AddressWrong
             | Id::BusUnreachable
             | Id::NodeLoading
             | Id::NodeAlone
@@ -165,8 +168,8 @@ impl Id {
         }
     }
 
-    /// Whether it says that a node cannot be spoken to, by clients or by its peers, which explains
-    /// much else.
+    /// Whether it says that a node cannot be reached, by clients or by its peers. That explains
+    /// many other findings.
     pub(super) fn is_absence(self) -> bool {
         matches!(
             self,
@@ -178,6 +181,7 @@ impl Id {
                 | Id::NodeRefuses
                 | Id::PasswordRefused
                 | Id::NodeSilent
+                | Id::AddressWrong
                 | Id::BusUnreachable
                 | Id::NodeLoading
                 | Id::NodeAlone
@@ -194,17 +198,17 @@ pub struct Finding {
     pub severity: Severity,
     /// Which node, if it is about one.
     pub node: Option<NodeName>,
-    /// What is wrong; of a node, so that its name before it makes a sentence.
+    /// What is wrong. With the node's name in front it is a sentence.
     pub what: String,
     /// How it is known.
     pub why: String,
     /// What to do.
     pub hint: Hint,
-    /// What is wrong because of it, a sentence each.
+    /// The findings that follow from this one, a sentence each.
     pub follows: Vec<String>,
-    /// What would explain it.
+    /// What would explain this one.
     pub(super) because: Because,
-    /// Of a lost majority: the masters whose absence it is.
+    /// The masters that are absent, if this is a lost majority.
     pub(super) masters: Vec<NodeName>,
 }
 
@@ -214,18 +218,20 @@ pub(super) enum Because {
     /// Nothing else: it is a root cause.
     #[default]
     Nothing,
-    /// That this node is absent.
+    /// It is explained if this node is absent.
     Absent(NodeName),
-    /// That this node knows nobody.
+    /// It is explained if this node knows no other node.
     Alone(NodeName),
-    /// That any node is absent that no shard counts as its replica.
+    /// It is explained if some node is absent that no shard counts as its replica.
     AnyAbsent,
-    /// That any master is absent, or any slot without an owner.
+    /// It is explained if some master is absent, or some slot has no owner.
     AnySlots,
+    /// That slots have no owner.
+    Unowned,
 }
 
 impl Finding {
-    /// About a node.
+    /// A finding about a node.
     pub(super) fn about(
         node: &NodeName,
         (id, severity): (Id, Severity),
@@ -239,7 +245,7 @@ impl Finding {
         }
     }
 
-    /// About the cluster.
+    /// A finding about the cluster.
     pub(super) fn new(
         (id, severity): (Id, Severity),
         what: impl Into<String>,
@@ -264,12 +270,12 @@ impl Finding {
         self
     }
 
-    /// What is wrong, and with which node, in one line.
+    /// The finding in one line, with its node.
     pub fn headline(&self) -> String {
         headline(self.node.as_ref(), &self.what)
     }
 
-    /// As it stands in documents, with commands that are about these nodes.
+    /// The finding as it stands in documents; its commands are for these nodes.
     pub fn problem(self, about: &About) -> Problem {
         Problem {
             hint: about.line(&self.hint),
@@ -300,13 +306,13 @@ pub struct Problem {
     pub why: String,
     /// What to do, in commands that can be typed.
     pub hint: String,
-    /// What is wrong because of it, a sentence each.
+    /// What follows from it, a sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub follows: Vec<String>,
 }
 
 impl Problem {
-    /// What is wrong, and with which node, in one line.
+    /// The finding in one line, with its node.
     pub fn headline(&self) -> String {
         headline(self.node.as_ref(), &self.what)
     }
@@ -319,7 +325,7 @@ fn headline(node: Option<&NodeName>, what: &str) -> String {
     }
 }
 
-/// The worst of these, and how many more there are, in one line.
+/// The worst of these in one line, and how many more there are.
 pub fn worst(problems: &[Problem]) -> Option<String> {
     let (first, others) = problems.split_first()?;
     Some(match others.len() {

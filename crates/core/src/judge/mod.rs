@@ -13,11 +13,12 @@ mod slots;
 mod views;
 
 pub use finding::{Finding, Id, Problem, Severity, State, worst};
+pub use slots::rivals;
 pub use views::OPEN_THE_BUS;
 
 use crate::{
     hint::Hint,
-    node::NodeName,
+    node::{NodeId, NodeName},
     slot::{SLOTS, SlotSet},
     snapshot::{
         Snapshot,
@@ -28,17 +29,17 @@ use crate::{
     spec::launch::Launch,
 };
 
-/// What a cluster is held to, as far as that is known.
+/// What the cluster should be, as far as that is known.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted<'a> {
     /// The cluster as its spec wants it; `None` behind seeds, and while it is only being formed.
     pub launch: Option<&'a Launch>,
 }
 
-/// What all answers together say.
+/// The judgement of a cluster.
 #[derive(Debug, Clone)]
 pub struct Verdict {
-    /// The verdict in one word.
+    /// The state in one word.
     pub state: State,
     /// The shards, ordered by slot.
     pub shards: Vec<Shard>,
@@ -46,7 +47,7 @@ pub struct Verdict {
     pub disagreements: Vec<Disagreement>,
     /// Everything that is not as it should be, root causes only, worst first.
     pub findings: Vec<Finding>,
-    /// Slots that have an owner who answers.
+    /// Slots whose owner answers.
     pub served: SlotSet,
 }
 
@@ -56,7 +57,7 @@ impl Verdict {
         self.findings.is_empty()
     }
 
-    /// The first finding that may pass by itself: what a wait still waits for.
+    /// The first finding that may pass by itself, which is what a wait waits for.
     pub fn passing(&self) -> Option<&Finding> {
         self.findings.iter().find(|finding| finding.id.may_pass())
     }
@@ -71,7 +72,7 @@ struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// Nodes that answer and know nobody, while others are formed.
+    /// Nodes that answer and know no other node, while others are formed.
     fn alone(&self) -> impl Iterator<Item = &'a NodeName> {
         let formed = self.snapshot.said().any(|(_, report)| {
             let mut slots = report.view.nodes.iter().map(|line| &line.slots);
@@ -84,12 +85,37 @@ impl<'a> Scene<'a> {
             .map(|(node, _)| &node.name)
     }
 
+    /// Whether no node that answers knows any other.
+    fn scattered(&self) -> bool {
+        let said = || self.snapshot.said();
+        said().count() > 1 && said().all(|(_, report)| report.view.is_alone())
+    }
+
+    /// The node of the spec that the runtime does not have any more and that had this id, by its
+    /// port.
+    fn missing(&self, id: &NodeId) -> Option<&NodeName> {
+        if self.names.answers(id) {
+            return None;
+        }
+        let port = self.names.lines.get(id)?.address?.port;
+        let mut there = self.spec()?.nodes.iter().filter(|node| node.port == port);
+        let node = there.next()?;
+        let only = there.next().is_none() && self.snapshot.node(&node.name).is_none();
+        only.then_some(&node.name)
+    }
+
+    /// The name of the node with this id, also of one that is missing.
+    fn name(&self, id: &NodeId) -> Option<NodeName> {
+        self.missing(id).or_else(|| self.names.of_id(id)).cloned()
+    }
+
     /// Whether what is wanted is known.
     fn spec(&self) -> Option<&Launch> {
         self.wanted.launch.filter(|launch| !launch.nodes.is_empty())
     }
 
-    /// `redis-cli COMMAND HOST:PORT`, which goes through a node that answers, and what it does.
+    /// A hint to run `redis-cli COMMAND HOST:PORT` on a node that answers; `does` says what it
+    /// does.
     fn redis_cli(&self, command: &str, does: &str) -> Hint {
         let mut said = self.snapshot.said();
         let dial = said.find_map(|(node, _)| node.dial.as_ref());
@@ -97,7 +123,7 @@ impl<'a> Scene<'a> {
         format!("`redis-cli {command} {at}`{does}").into()
     }
 
-    /// How masters without slots get some.
+    /// A hint how masters without slots get some.
     fn rebalance(&self) -> Hint {
         self.redis_cli(
             "--cluster-use-empty-masters --cluster rebalance",
@@ -106,7 +132,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// Judges a cluster by what was heard of it.
+/// Judges a cluster by the answers of its nodes.
 pub fn judge(snapshot: &Snapshot, wanted: Wanted<'_>) -> Verdict {
     let views = snapshot.views();
     let shards = topology::shards(&views);
@@ -127,7 +153,7 @@ pub fn judge(snapshot: &Snapshot, wanted: Wanted<'_>) -> Verdict {
     findings.extend(slots::findings(&scene, &served));
     findings.extend(views::findings(&scene, &disagreements));
     findings.extend(shape::findings(&scene));
-    let findings = root::fold(findings);
+    let findings = root::fold(findings, scene.scattered());
     let answers = || snapshot.said().map(|(_, report)| report.cluster.ok);
     let all_fail = !views.is_empty() && answers().all(|ok| !ok);
     let state = if served.count() < SLOTS || all_fail {
@@ -146,8 +172,8 @@ pub fn judge(snapshot: &Snapshot, wanted: Wanted<'_>) -> Verdict {
     }
 }
 
-/// Whether nothing is wrong that time or a step of forming may still put right; else the first
-/// such thing. A slot that somebody is moving is no reason to wait.
+/// Whether nothing is wrong that time or a step of forming may still put right; else the first such
+/// thing. A slot that is being moved is no reason to wait.
 pub fn converged(snapshot: &Snapshot) -> Result<(), String> {
     match judge(snapshot, Wanted::default()).passing() {
         None => Ok(()),
@@ -155,5 +181,7 @@ pub fn converged(snapshot: &Snapshot) -> Result<(), String> {
     }
 }
 
+#[cfg(test)]
+mod hints;
 #[cfg(test)]
 mod tests;

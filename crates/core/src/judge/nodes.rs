@@ -1,4 +1,4 @@
-//! What is wrong with single nodes: whether they can be spoken to, and what they say of themselves.
+//! What is wrong with single nodes: whether they can be reached, and what they say of themselves.
 
 use super::{
     Finding, Id, Scene,
@@ -9,7 +9,7 @@ use crate::{
     hint,
     hint::{Hint, Next, Verb},
     next,
-    node::{NodeName, Role},
+    node::{Address, NodeName, Role},
     slot::SLOTS,
     snapshot::{
         Seen,
@@ -23,11 +23,11 @@ use crate::{
 
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = missing(scene);
-    findings.extend(scene.alone().map(alone));
+    findings.extend(scene.alone().map(|name| alone(scene, name)));
     for node in &scene.snapshot.nodes {
         match node.report() {
             Some(report) => of_report(scene, node, report, &mut findings),
-            // A stranger that is silent is judged by what the views say of it (`views`).
+            // A silent stranger is judged by what the views say of it (see `views`).
             None if node.stranger && scene.wanted.launch.is_some() => {}
             None => findings.push(absence(node)),
         }
@@ -56,21 +56,46 @@ fn missing(scene: &Scene<'_>) -> Vec<Finding> {
     .collect()
 }
 
-/// It has to be introduced to the others again.
-fn alone(name: &NodeName) -> Finding {
+/// The finding for a node that has to be introduced to the others again.
+fn alone(scene: &Scene<'_>, name: &NodeName) -> Finding {
     Finding::about(
         name,
         (Id::NodeAlone, Error),
         "knows no other node",
         "its CLUSTER NODES has one line, its own: it was reset, or lost its nodes.conf",
-        Hint::from(
-            next![Verb::Up, " introduces it to the others"]
-                .elsewhere("introduce it: `CLUSTER MEET` on it with the address of another node"),
-        ),
+        further_master(scene, name).unwrap_or_else(|| {
+            Hint::from(
+                next![Verb::Up, " introduces it to the others"].elsewhere(
+                    "introduce it: `CLUSTER MEET` on it with the address of another node",
+                ),
+            )
+        }),
     )
 }
 
-/// Why nothing was heard of a node.
+/// Where masters are too few, an empty node is to be one: `up` gives slots to nobody.
+fn further_master(scene: &Scene<'_>, name: &NodeName) -> Option<Hint> {
+    let with_slots = || scene.shards.iter().filter(|shard| !shard.slots.is_empty());
+    let few = with_slots().count() < usize::from(scene.spec()?.shards);
+    let node = scene.snapshot.node(name)?;
+    let empty = node.report()?.view.me()?.slots.is_empty();
+    let all = with_slots().map(|shard| shard.slots.count()).sum::<u16>() == SLOTS;
+    let short = with_slots().any(|shard| {
+        let wanted = scene
+            .spec()
+            .map_or(0, |launch| usize::from(launch.replicas));
+        shard.replicas.len() < wanted
+    });
+    let masters = || with_slots().filter_map(|shard| shard.master.as_ref());
+    let Address { ip, port, bus_port } = masters().find_map(|id| scene.names.node(id)?.address)?;
+    let dial = node.dial.as_ref()?;
+    (few && empty && all && !short).then(|| {
+        format!("`redis-cli -h {} -p {} cluster meet {ip} {port} {bus_port}` lets it in as a further master", dial.host, dial.port)
+            .into()
+    })
+}
+
+/// The finding for a node that was not heard.
 fn absence(node: &Seen) -> Finding {
     let placed = node.placed.as_ref();
     let why = match placed.and_then(|placed| placed.exit.as_ref()) {
@@ -115,7 +140,16 @@ fn absence(node: &Seen) -> Finding {
             ]
             .or("`CONFIG SET requirepass` on it sets the one that the other nodes accept"),
         ),
-        (_, Some(WireError::Auth { .. })) => (
+        (Some(_), Some(WireError::Auth { .. })) => (
+            Id::NodeRefuses,
+            "does not permit this user to look",
+            hint![
+                Verb::Restart.with(node.name.to_string()),
+                " gives the user the rights that it was started with"
+            ]
+            .or(answer::LOOKING),
+        ),
+        (None, Some(WireError::Auth { .. })) => (
             Id::NodeRefuses,
             "does not permit this user to look",
             Hint::from(answer::LOOKING),
@@ -165,19 +199,53 @@ fn of_report(scene: &Scene<'_>, node: &Seen, report: &Report, findings: &mut Vec
             },
         );
     }
+    findings.extend(address_wrong(scene, node));
     let replication = &info.replication;
     if replication.role == Role::Replica && !replication.link_up {
         findings.push(link_down(scene, name, report));
     }
     findings.extend(cannot_save(name, report));
     findings.extend(memory_full(name, report));
+    findings.extend(few_replicas(name, report));
     findings.extend(open_slots(scene, node, report));
 }
 
-/// How many slots a sentence names.
+/// The address that a node announces, and the one where it is, if they differ. Only a runtime knows
+/// where a node is; it may well be reached under several IPs, but its ports are its own.
+pub(super) fn announces(scene: &Scene<'_>, node: &Seen) -> Option<(Address, Address)> {
+    let own = node.placed.as_ref()?.address?;
+    let view = &node.report()?.view;
+    let said = view.me()?.address?;
+    let unlinked = || {
+        let lines = scene.snapshot.said();
+        let mut lines = lines.filter_map(|(_, report)| report.view.line(&view.myself));
+        node.bus.is_some() || lines.any(|line| !line.connected)
+    };
+    let elsewhere = said.port != own.port || said.bus_port != own.bus_port;
+    (elsewhere || (said.ip != own.ip && unlinked())).then_some((said, own))
+}
+
+fn address_wrong(scene: &Scene<'_>, node: &Seen) -> Option<Finding> {
+    let (said, own) = announces(scene, node)?;
+    Some(Finding::about(
+        &node.name,
+        (Id::AddressWrong, Error),
+        "announces an address that is not its own",
+        format!(
+            "CLUSTER NODES says {said}@{}, and it is at {own}@{}",
+            said.bus_port, own.bus_port
+        ),
+        hint![
+            Verb::Restart.with(node.name.to_string()),
+            " starts it with the address that it was made with"
+        ],
+    ))
+}
+
+/// How many slots are listed in a sentence.
 const FEW: usize = 3;
 
-/// Slots that are on their way out of this node, or into it.
+/// The finding for slots that are being moved out of this node, or into it.
 fn open_slots(scene: &Scene<'_>, node: &Seen, report: &Report) -> Option<Finding> {
     let open: &[OpenSlot] = report.view.me().map_or(&[], |me| &me.open);
     let of = |open: &OpenSlot| {
@@ -237,17 +305,27 @@ fn link_down(scene: &Scene<'_>, name: &NodeName, report: &Report) -> Finding {
         } else {
             "master_link_status:down"
         },
-        "it retries by itself; if its master runs, its log says why it refuses",
+        match (report.info.replication.syncing, &scene.wanted.launch) {
+            (true, _) => hint!["wait: ", Verb::Status, " again"],
+            (false, Some(_)) => hint![
+                Verb::Restart.with(name.to_string()),
+                " connects it anew, with the password that it was made with"; Verb::Logs, " says why its master refuses it"
+            ],
+            (false, None) => {
+                Hint::from("it retries by itself; if its master runs, its log says why it refuses")
+            }
+        },
     );
     let master = report.view.me().and_then(|me| me.master.as_ref());
-    match master.and_then(|master| scene.names.of_id(master)) {
-        Some(master) => finding.because(Because::Absent(master.clone())),
+    match master.and_then(|master| scene.name(master)) {
+        Some(master) => finding.because(Because::Absent(master)),
         None => finding,
     }
 }
 
-/// `writesAreDenied` in server.c: a failed snapshot (under `stop-writes-on-bgsave-error`, the
-/// default) and a failed write of the append only file both make a master answer MISCONF.
+/// The finding for a master that answers writes with MISCONF. `writesAreDenied` in server.c: it
+/// does so after a failed snapshot (under `stop-writes-on-bgsave-error`, the default) and after a
+/// failed write of the append-only file.
 fn cannot_save(name: &NodeName, report: &Report) -> Option<Finding> {
     let info = &report.info;
     let (field, file) = match (info.aof_write_failed, info.rdb_save_failed) {
@@ -271,18 +349,43 @@ fn cannot_save(name: &NodeName, report: &Report) -> Option<Finding> {
     ))
 }
 
+/// `checkGoodReplicasStatus` in replication.c: with fewer replicas that are up to date than
+/// `min-replicas-to-write` a master answers NOREPLICAS.
+fn few_replicas(name: &NodeName, report: &Report) -> Option<Finding> {
+    let replication = &report.info.replication;
+    let (good, wanted) = (replication.good?, replication.wanted_good);
+    (replication.role == Role::Master && good < wanted).then(|| {
+        Finding::about(
+            name,
+            (Id::WritesRefused, Error),
+            "refuses every write: too few replicas are up to date",
+            format!(
+                "INFO says min_slaves_good_slaves:{good}, and min-replicas-to-write is {wanted}"
+            ),
+            Hint::from(Next::set("`min-replicas-to-write` lower"))
+                .or(next![Verb::Up, " brings replicas back"]),
+        )
+        .because(Because::AnyAbsent)
+    })
+}
+
 fn memory_full(name: &NodeName, report: &Report) -> Option<Finding> {
     let info = &report.info;
     let full = info.memory_max_bytes > 0 && info.memory_used_bytes >= info.memory_max_bytes;
-    let refuses = info.replication.role == Role::Master && info.memory_policy == "noeviction";
+    let nothing_to_evict = match info.memory_policy.as_str() {
+        "noeviction" => true,
+        // These evict only keys that expire.
+        policy => policy.starts_with("volatile-") && info.expiring == 0,
+    };
+    let refuses = info.replication.role == Role::Master && nothing_to_evict;
     (full && refuses).then(|| {
         Finding::about(
             name,
             (Id::MemoryFull, Error),
             "refuses writes: its memory is full",
             format!(
-                "used_memory {} of maxmemory {} under noeviction",
-                info.memory_used_bytes, info.memory_max_bytes
+                "used_memory {} of maxmemory {} under {}",
+                info.memory_used_bytes, info.memory_max_bytes, info.memory_policy
             ),
             Hint::from(Next::set("`maxmemory` higher")).or(next!["or delete keys"]),
         )

@@ -1,4 +1,4 @@
-//! Root causes first: what only follows from another finding is told under it.
+//! Sorts findings by cause: what only follows from another finding is shown under that one.
 
 use super::{Finding, Id, finding::Because};
 use crate::{node::NodeName, text::count::count};
@@ -8,12 +8,17 @@ use std::{
 };
 
 /// The root causes, worst first, each with what follows from it.
-pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
+pub(super) fn fold(findings: Vec<Finding>, scattered: bool) -> Vec<Finding> {
     let findings = masters_of_the_majority(findings);
+    let findings = if scattered {
+        of_the_scattered(findings)
+    } else {
+        findings
+    };
     let (mut roots, mut others): (Vec<Finding>, Vec<Finding>) = findings
         .into_iter()
         .partition(|finding| finding.because == Because::Nothing);
-    // In the order of their ids: slots without an owner who answers explain a state that is `fail`.
+    // By id: slots without an owner that answers explain a state that is `fail`.
     others.sort_by_key(|finding| finding.id);
     let absent: HashMap<_, usize> = roots
         .iter()
@@ -24,6 +29,7 @@ pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
             nodes.map(move |node| (node.clone(), i))
         })
         .collect();
+    let unowned = roots.iter().position(|root| root.id == Id::SlotsUnowned);
     let any_absent = roots.iter().position(|root| root.id.is_absence());
     let mut failing: Vec<Finding> = Vec::new();
     for finding in others {
@@ -35,6 +41,7 @@ pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
                 absent.get(node).copied().filter(alone)
             }
             Because::AnyAbsent => any_absent,
+            Because::Unowned => unowned,
             Because::AnySlots => {
                 failing.push(finding);
                 continue;
@@ -65,7 +72,7 @@ pub(super) fn fold(findings: Vec<Finding>) -> Vec<Finding> {
     roots
 }
 
-/// Where the majority of the masters is lost, that each of them is absent is told under it.
+/// If the majority of the masters is lost, the absence of each one is told under that.
 fn masters_of_the_majority(mut findings: Vec<Finding>) -> Vec<Finding> {
     let Some(lost) = findings
         .iter()
@@ -88,7 +95,37 @@ fn masters_of_the_majority(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings
 }
 
-/// Whether it is enough of a reason for nodes to report `fail`.
+/// Where no node knows any other, that they own what they should not, or nothing, is the root of all
+/// that comes of comparing them.
+fn of_the_scattered(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let twice = findings
+        .iter()
+        .position(|finding| finding.id == Id::SlotsClaimedTwice);
+    let unowned = || {
+        findings
+            .iter()
+            .position(|finding| finding.id == Id::SlotsUnowned)
+    };
+    let Some(root) = twice.or_else(unowned).map(|i| findings.remove(i)) else {
+        return findings;
+    };
+    findings.retain(|finding| {
+        !matches!(
+            finding.id,
+            Id::SlotsUnowned
+                | Id::EpochCollision
+                | Id::StateFail
+                | Id::ViewsDiffer
+                | Id::ShardsDiffer
+                | Id::MasterWithoutSlots
+                | Id::ReplicasMissing
+        )
+    });
+    findings.push(root);
+    findings
+}
+
+/// Whether it is a sufficient reason for nodes to report `fail`.
 fn explains_fail(finding: &Finding) -> bool {
     matches!(
         finding.id,

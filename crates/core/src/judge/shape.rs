@@ -1,4 +1,4 @@
-//! What is, against what the spec wants: the number of shards and of their replicas.
+//! Compares the number of shards and replicas with the spec.
 
 use super::{Finding, Id, Scene, Severity::Warning, finding::Because};
 use crate::{
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = replicas_of_replicas(scene);
     let owned = scene.shards.iter().any(|shard| !shard.slots.is_empty());
-    // Of nodes that are not formed there is no shape to speak of.
+    // Nodes that are not formed have no shape yet.
     if !owned {
         return findings;
     }
@@ -43,22 +43,40 @@ fn shards_differ(scene: &Scene<'_>) -> Option<Finding> {
             } else {
                 "slots were moved by hand".to_owned()
             },
-            more_masters(scene),
+            if there > wanted {
+                fewer_masters(scene)
+            } else {
+                more_masters(scene)
+            },
         )
+        .because(Because::Unowned)
     })
 }
 
-/// How another number of masters comes about.
+/// The master with the fewest slots gives them to the others.
+fn fewer_masters(scene: &Scene<'_>) -> Hint {
+    let least = serving(scene).min_by_key(|shard| shard.slots.count());
+    let Some(id) = least.and_then(|shard| shard.master.as_ref()) else {
+        return scene.rebalance();
+    };
+    let name = scene.names.text(id);
+    scene.redis_cli(
+        &format!("--cluster-weight {id}=0 --cluster rebalance"),
+        &format!(" gives the slots of {name} to the others"),
+    )
+}
+
+/// The hint how to get another number of masters.
 fn more_masters(scene: &Scene<'_>) -> Hint {
     let idle = scene
         .shards
         .iter()
         .any(|shard| shard.slots.is_empty() && shard.master.is_some());
-    if idle {
-        scene.rebalance()
-    } else {
-        Hint::from("a replica that is one too many becomes a master by `CLUSTER RESET`, and meets the others by `CLUSTER MEET`")
-            .or(scene.rebalance())
+    match surplus(scene) {
+        Some((replica, at)) if !idle => Hint::from(format!(
+            "`redis-cli {at}cluster reset` makes {replica}, a replica too many, an empty master",
+        )),
+        _ => scene.rebalance(),
     }
 }
 
@@ -69,7 +87,9 @@ fn without_slots(scene: &Scene<'_>) -> Vec<Finding> {
         .filter(|shard| shard.slots.is_empty())
         .filter_map(|shard| shard.master.as_ref())
         .filter_map(|id| scene.names.node(id))
-        .filter(|node| node.report().is_some());
+        .filter(|node| node.report().is_some())
+        // That it does not belong here is said already.
+        .filter(|node| !node.stranger || scene.spec().is_none());
     idle.map(|node| {
         Finding::about(
             &node.name,
@@ -86,8 +106,11 @@ fn without_slots(scene: &Scene<'_>) -> Vec<Finding> {
                 scene.rebalance()
             },
         )
-        // Of a node that knows nobody this follows from that.
-        .because(Because::Alone(node.name.clone()))
+        .because(if scene.alone().any(|alone| *alone == node.name) {
+            Because::Alone(node.name.clone())
+        } else {
+            Because::Unowned
+        })
     })
     .collect()
 }
@@ -114,12 +137,16 @@ fn replicas_of_replicas(scene: &Scene<'_>) -> Vec<Finding> {
         };
         let name = scene.names.text(master);
         let at = node.dial.as_ref().map(redis_cli_at).unwrap_or_default();
-        let top = scene
-            .names
-            .lines
-            .get(master)
-            .and_then(|line| line.master.as_ref());
-        let hint = match top.filter(|top| !replicas.contains(top)) {
+        let id = &report.view.myself;
+        let own = scene
+            .shards
+            .iter()
+            .find(|shard| shard.replicas.contains(id));
+        let top = serving(scene)
+            .find(|shard| wants_replica(scene, shard))
+            .or(own)
+            .and_then(|shard| shard.master.as_ref());
+        let hint = match top {
             Some(top) => format!(
                 "`redis-cli {at}cluster replicate {top}` makes it a replica of {}",
                 scene.names.text(top)
@@ -137,21 +164,28 @@ fn replicas_of_replicas(scene: &Scene<'_>) -> Vec<Finding> {
     found
 }
 
-/// How redis-cli is told which node to speak to.
+/// The arguments by which redis-cli is told the node.
 fn redis_cli_at(dial: &Endpoint) -> String {
     format!("-h {} -p {} ", dial.host, dial.port)
 }
 
-/// A replica that another shard has too many of can be given to this one.
-fn surplus(scene: &Scene<'_>, shard: &Shard) -> Option<Hint> {
+/// A replica that its shard has too many of, and how redis-cli is told to speak to it.
+fn surplus(scene: &Scene<'_>) -> Option<(String, String)> {
     let wanted = usize::from(scene.wanted.launch?.replicas);
-    let master = shard.master.as_ref()?;
     let replica = serving(scene)
-        .filter(|other| other.replicas.len() > wanted)
-        .flat_map(|other| &other.replicas)
-        .find(|replica| scene.names.answers(replica))?;
+        .filter(|shard| shard.replicas.len() > wanted)
+        .flat_map(|shard| &shard.replicas)
+        .filter(|replica| scene.names.answers(replica))
+        .min_by_key(|replica| scene.names.text(replica))?;
     let at = scene.names.node(replica)?.dial.as_ref().map(redis_cli_at)?;
-    let (replica, name) = (scene.names.text(replica), scene.names.text(master));
+    Some((scene.names.text(replica), at))
+}
+
+/// It can be given to a shard that lacks one.
+fn moved(scene: &Scene<'_>, shard: &Shard) -> Option<Hint> {
+    let master = shard.master.as_ref()?;
+    let (replica, at) = surplus(scene)?;
+    let name = scene.names.text(master);
     Some(
         format!("`redis-cli {at}cluster replicate {master}` makes {replica} a replica of {name}, its master has one too many").into(),
     )
@@ -171,7 +205,7 @@ fn replicas_missing(scene: &Scene<'_>) -> Vec<Finding> {
                 (Id::ReplicasMissing, Warning),
                 format!("has {} of {wanted} replicas", shard.replicas.len()),
                 "no other node replicates it in any view",
-                surplus(scene, shard).unwrap_or_else(|| {
+                moved(scene, shard).unwrap_or_else(|| {
                     hint![Verb::Up, " attaches empty nodes to masters that need them"]
                 }),
             );

@@ -1,4 +1,4 @@
-//! What is wrong with slots: without owner, with several, with one that does not answer.
+//! What is wrong with slots: no owner, several owners, or an owner that does not answer.
 
 use super::{
     Finding, Id, Scene,
@@ -31,8 +31,8 @@ pub(super) fn findings(scene: &Scene<'_>, served: &SlotSet) -> Vec<Finding> {
     findings
 }
 
-/// Without a majority of the masters that have slots nobody is elected, and nobody is seen to fail
-/// (cluster specification, "Replica election and promotion").
+/// Without a majority of the masters that have slots, no replica is elected and no node is marked
+/// as failed (cluster specification, "Replica election and promotion").
 fn majority_lost(scene: &Scene<'_>) -> Option<Finding> {
     scene.snapshot.said().next()?;
     let voters = || scene.shards.iter().filter(|shard| !shard.slots.is_empty());
@@ -57,7 +57,7 @@ fn majority_lost(scene: &Scene<'_>) -> Option<Finding> {
         Finding {
             masters: absent
                 .iter()
-                .filter_map(|id| scene.names.of_id(id).cloned())
+                .filter_map(|id| scene.name(id))
                 .collect(),
             ..finding
         }
@@ -97,8 +97,8 @@ fn unowned(scene: &Scene<'_>) -> Option<Finding> {
     })
 }
 
-/// Lost slots are given to nodes that are there: their keys are gone with their owner, or come back
-/// with it.
+/// The hint for slots without owner: give them to nodes that are there. Their keys are gone with
+/// the old owner, or come back with it.
 fn lost_slots(scene: &Scene<'_>) -> Hint {
     scene.redis_cli(
         "--cluster fix",
@@ -106,7 +106,8 @@ fn lost_slots(scene: &Scene<'_>) -> Hint {
     )
 }
 
-/// Two nodes that each say that a slot is theirs: views were never compared, or an epoch collided.
+/// Two nodes that each claim the same slot, because they never compared views or their epochs are
+/// equal.
 fn claimed_twice(scene: &Scene<'_>) -> Option<Finding> {
     let mut owner: Vec<Option<&NodeName>> = vec![None; usize::from(SLOTS)];
     let mut twice = Vec::new();
@@ -138,7 +139,7 @@ fn claimed_twice(scene: &Scene<'_>) -> Option<Finding> {
             " again"
         ]
     } else {
-        hint!["they are clusters of their own that do not know each other: decide which one is kept"; Verb::Reset, " empties all of them"]
+        rivals()
     };
     Some(Finding::new(
         (Id::SlotsClaimedTwice, Error),
@@ -154,15 +155,21 @@ fn claimed_twice(scene: &Scene<'_>) -> Option<Finding> {
     ))
 }
 
-/// Nodes that say that they are masters with slots, with what they say of themselves.
+/// What is to be done about nodes that own the same slots and do not know each other.
+pub fn rivals() -> Hint {
+    hint!["they are clusters of their own that do not know each other: decide which one is kept"; Verb::Reset, " empties all of them"]
+}
+
+/// The nodes that say that they are masters with slots, with their answers.
 fn masters<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a Seen, &'a ViewLine)> {
     let own = scene.snapshot.said();
     own.filter_map(|(node, report)| Some((node, report.view.me()?)))
         .filter(|(_, me)| me.role == Role::Master && !me.slots.is_empty())
 }
 
-/// Two masters with one epoch: who wins a slot that both claim is left to chance until one of them
-/// takes a new one (`clusterHandleConfigEpochCollision`), which needs a link between them.
+/// Two masters with the same epoch. Until one takes a new epoch
+/// (`clusterHandleConfigEpochCollision`), which needs a link between them, it is left to chance
+/// which one wins a slot that both claim.
 fn epoch_collision(scene: &Scene<'_>) -> Option<Finding> {
     let mut by_epoch: BTreeMap<Epoch, Vec<&NodeName>> = BTreeMap::new();
     for (node, me) in masters(scene) {
@@ -196,8 +203,8 @@ fn unserved(scene: &Scene<'_>, shard: &Shard, majority_lost: bool) -> Option<Fin
             hint![Verb::Up, " brings it back"]
         },
     );
-    Some(match scene.names.of_id(id) {
-        Some(name) => finding.because(Because::Absent(name.clone())),
+    Some(match scene.name(id) {
+        Some(name) => finding.because(Because::Absent(name)),
         None => finding,
     })
 }

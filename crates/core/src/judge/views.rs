@@ -1,34 +1,40 @@
-//! What is wrong with the views: nodes that are described differently, that nobody can reach, or that
-//! do not belong here.
+//! What is wrong with the views: nodes that are described differently, that no other node can
+//! reach, or that do not belong to the cluster.
 
 use super::{
     Finding, Id, Scene,
     Severity::{Error, Warning},
     finding::Because,
+    nodes,
 };
 use crate::{
     hint,
-    hint::Verb,
+    hint::{Hint, Verb},
     next,
     node::{NodeId, NodeName},
     snapshot::{
+        Seen,
         nodes_text::ViewLine,
         topology::{Disagreement, UNKNOWN},
     },
 };
 use std::collections::{BTreeSet, HashMap};
 
-/// How many names of nodes a sentence may have.
+/// How many nodes are named in a sentence.
 const FEW: usize = 4;
 
 pub(super) fn findings(scene: &Scene<'_>, disagreements: &[Disagreement]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = strangers(scene);
     let unreached = unreached(scene);
-    // Where most links are missing, that the views differ follows from it.
+    // If most links are missing, it is no wonder that the views differ.
     if unreached.len() * 2 > scene.snapshot.said().count() && unreached.len() > 1 {
         findings.push(no_bus(&unreached));
         return findings;
     }
+    // Who announces another address is sought there.
+    let (misplaced, unreached): (Vec<Unreached<'_>>, Vec<Unreached<'_>>) = unreached
+        .into_iter()
+        .partition(|node| nodes::announces(scene, node.seen).is_some());
     findings.extend(unreached.iter().map(bus_unreachable));
     let ghosts: Vec<&NodeId> = scene
         .names
@@ -37,14 +43,15 @@ pub(super) fn findings(scene: &Scene<'_>, disagreements: &[Disagreement]) -> Vec
         .copied()
         .filter(|id| is_ghost(scene, id))
         .collect();
-    // That some still know a ghost and others do not follows from it.
+    // If some nodes still know a ghost and others do not, the ghost is the finding, not the
+    // difference.
     let differ = disagreements
         .iter()
         .filter(|disagreement| ghosts.binary_search(&&disagreement.about).is_err());
     let alone: BTreeSet<&NodeName> = scene.alone().collect();
-    let unreached = unreached.iter().map(|node| node.name);
+    let unreached = unreached.iter().chain(&misplaced).map(|node| node.name);
     let absent: BTreeSet<&NodeName> = unreached.chain(alone.iter().copied()).collect();
-    // What only a node says that knows nobody is no opinion of the cluster.
+    // A node that knows no other one has no opinion of the cluster.
     let differ = differ.filter(|one| {
         let said = one.opinions.values();
         said.filter(|by| by.iter().any(|name| !alone.contains(name)))
@@ -58,11 +65,17 @@ pub(super) fn findings(scene: &Scene<'_>, disagreements: &[Disagreement]) -> Vec
     let (explained, unexplained): (Vec<&Disagreement>, Vec<&Disagreement>) =
         differ.partition(|disagreement| {
             let node = scene.names.node(&disagreement.about);
-            node.is_some_and(|node| node.report().is_none() || absent.contains(&node.name))
+            let missing = scene.missing(&disagreement.about).is_some();
+            missing
+                || node.is_some_and(|node| node.report().is_none() || absent.contains(&node.name))
         });
-    findings.extend(explained.into_iter().map(|one| views_differ(scene, &[one])));
+    findings.extend(
+        explained
+            .into_iter()
+            .map(|one| views_differ(scene, &[one], true)),
+    );
     if !unexplained.is_empty() {
-        findings.push(views_differ(scene, &unexplained));
+        findings.push(views_differ(scene, &unexplained, false));
     }
     let apart = scene.snapshot.apart.iter();
     findings.extend(apart.map(|seed| seed_apart(scene, seed)));
@@ -82,14 +95,15 @@ fn seed_apart(scene: &Scene<'_>, seed: &NodeName) -> Finding {
     )
 }
 
-/// A node that answers clients and not its peers.
+/// A node that answers clients, but that peers cannot reach.
 struct Unreached<'a> {
     name: &'a NodeName,
-    /// Who has no link to it.
+    seen: &'a Seen,
+    /// The nodes that have no link to it.
     by: Vec<NodeName>,
-    /// Where they look for it, if that is known, else where it says that its bus is.
+    /// The address at which they look for it, if known, else its own bus port.
     at: String,
-    /// Why it is not reached from here either, if that was tried.
+    /// Why it could not be reached from here either, if that was tried.
     why: Option<&'a str>,
 }
 
@@ -105,7 +119,7 @@ impl Unreached<'_> {
     }
 }
 
-/// Nodes that answer, and whose bus port somebody does not reach.
+/// Nodes that answer but whose bus port some node cannot reach.
 fn unreached<'a>(scene: &Scene<'a>) -> Vec<Unreached<'a>> {
     let mut unlinked: HashMap<&NodeId, Vec<(NodeName, &ViewLine)>> = HashMap::new();
     for (node, report) in scene.snapshot.said() {
@@ -117,7 +131,7 @@ fn unreached<'a>(scene: &Scene<'a>) -> Vec<Unreached<'a>> {
     let mut found = Vec::new();
     for (node, report) in scene.snapshot.said() {
         let by = unlinked.remove(&report.view.myself).unwrap_or_default();
-        // Of a node that does not belong here that is said already.
+        // A node that does not belong to the cluster is reported as such already.
         let foreign = node.stranger && scene.spec().is_some();
         if foreign || (by.is_empty() && node.bus.is_none()) {
             continue;
@@ -129,6 +143,7 @@ fn unreached<'a>(scene: &Scene<'a>) -> Vec<Unreached<'a>> {
         };
         found.push(Unreached {
             name: &node.name,
+            seen: node,
             by: by.into_iter().map(|(name, _)| name).collect(),
             at,
             why: node.bus.as_deref(),
@@ -137,7 +152,7 @@ fn unreached<'a>(scene: &Scene<'a>) -> Vec<Unreached<'a>> {
     found
 }
 
-/// What to do about a bus port.
+/// The hint for a bus port that cannot be reached.
 pub const OPEN_THE_BUS: &str = "let the nodes reach that port (a firewall, NAT, `cluster-announce-ip` or `cluster-announce-bus-port`): peers speak on the bus port, not on the clients'";
 
 fn bus_unreachable(node: &Unreached<'_>) -> Finding {
@@ -150,7 +165,7 @@ fn bus_unreachable(node: &Unreached<'_>) -> Finding {
     )
 }
 
-/// Most nodes are not reached by their peers.
+/// The finding if most nodes cannot be reached by their peers.
 fn no_bus(nodes: &[Unreached<'_>]) -> Finding {
     let names: Vec<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
     let told = nodes.iter().take(2).map(Unreached::told);
@@ -165,8 +180,8 @@ fn no_bus(nodes: &[Unreached<'_>]) -> Finding {
     )
 }
 
-/// About one node, or about all of which nothing else says why.
-fn views_differ(scene: &Scene<'_>, about: &[&Disagreement]) -> Finding {
+/// The finding that views differ: about one node, or about all whose difference has no other cause.
+fn views_differ(scene: &Scene<'_>, about: &[&Disagreement], explained: bool) -> Finding {
     let mut names: Vec<String> = about
         .iter()
         .map(|one| scene.names.text(&one.about))
@@ -176,7 +191,7 @@ fn views_differ(scene: &Scene<'_>, about: &[&Disagreement]) -> Finding {
     let said = said.map(|(opinion, of)| format!("{}: {opinion}", few(of)));
     let unknown = about.iter().any(|one| one.opinions.contains_key(UNKNOWN));
     let hint = if unknown {
-        hint::Hint::from(
+        Hint::from(
             next![Verb::Up, " introduces them to each other"]
                 .elsewhere("introduce them: `CLUSTER MEET` on one with the address of the other"),
         )
@@ -193,14 +208,12 @@ fn views_differ(scene: &Scene<'_>, about: &[&Disagreement]) -> Finding {
         said.collect::<Vec<_>>().join("; "),
         hint,
     );
-    let of_one = match about {
-        [one] => scene.names.of_id(&one.about),
-        _ => None,
+    // Whether a slot has an owner is what the others do not agree about.
+    let cause = match (explained, about) {
+        (true, [one]) => scene.name(&one.about).map(Because::Absent),
+        _ => (!unknown).then_some(Because::Unowned),
     };
-    match of_one {
-        Some(name) => finding.because(Because::Absent(name.clone())),
-        None => finding,
-    }
+    finding.because(cause.unwrap_or_default())
 }
 
 fn few(names: &[impl ToString]) -> String {
@@ -211,14 +224,40 @@ fn few(names: &[impl ToString]) -> String {
     }
 }
 
-/// A node that views name, that is not one of the runtime's or the seeds', and that does not
-/// answer: it was met once, or it is gone for good.
+/// Whether it is a node that views name, that neither the runtime nor the seeds have, and that does
+/// not answer: it was met once, or is gone for good.
 fn is_ghost(scene: &Scene<'_>, id: &NodeId) -> bool {
+    // What the spec wants back where it was is not a node too many.
     scene.spec().is_some()
+        && scene.missing(id).is_none()
         && match scene.names.node(id) {
             Some(node) => node.stranger && node.report().is_none(),
             None => true,
         }
+}
+
+/// Who has no slots can go; with slots it may have keys that nobody else has.
+fn let_go(scene: &Scene<'_>, id: &NodeId, line: &ViewLine) -> Hint {
+    if line.slots.is_empty() {
+        let mut said = scene.snapshot.said().filter(|(node, _)| !node.stranger);
+        if let Some(dial) = said.find_map(|(node, _)| node.dial.as_ref()) {
+            return format!(
+                "`redis-cli --cluster del-node {dial} {id}` lets it go; it has no slots"
+            )
+            .into();
+        }
+    }
+    "if two clusters were merged by a CLUSTER MEET, keep clients away and take a backup before anything is forgotten".into()
+}
+
+/// A node that was reset has a new id; whoever finds it at its address does not know any more where
+/// the old one is.
+fn reborn<'a>(scene: &Scene<'a>, ghost: &ViewLine) -> Option<&'a NodeName> {
+    let there = |name: &&NodeName| {
+        let node = scene.snapshot.node(name);
+        ghost.address.is_none() || node.is_some_and(|node| node.address == ghost.address)
+    };
+    scene.alone().find(there)
 }
 
 fn strangers(scene: &Scene<'_>) -> Vec<Finding> {
@@ -238,7 +277,7 @@ fn strangers(scene: &Scene<'_>) -> Vec<Finding> {
             |address| format!("at {address}"),
         );
         if is_ghost(scene, id) {
-            findings.push(Finding::new(
+            let ghost = Finding::new(
                 (Id::Ghost, Warning),
                 format!(
                     "a node that is gone is still remembered: {} {at}",
@@ -246,16 +285,25 @@ fn strangers(scene: &Scene<'_>) -> Vec<Finding> {
                 ),
                 format!("{} name it, and it does not answer", known_by()),
                 hint![Verb::Up, " lets every node forget it"; format!("`CLUSTER FORGET {id}` on each node does the same")],
-            ));
-        } else if let Some(node) = scene.names.node(id).filter(|node| node.stranger) {
+            );
+            findings.push(match reborn(scene, line) {
+                Some(name) => ghost.because(Because::Alone(name.clone())),
+                None => ghost,
+            });
+        } else if let Some(node) = scene.names.node(id)
+            && node.stranger
+            && node.report().is_some()
+        {
             findings.push(Finding::about(
                 &node.name,
                 (Id::ForeignNode, Error),
                 format!("is not a node of {}, but takes part in it", launch.name),
                 format!("{} name it", known_by()),
-                "if two clusters were merged by a CLUSTER MEET, keep clients away and take a backup before anything is forgotten",
+                let_go(scene, id, line),
             ));
         }
     }
+    // By name: ids differ from one cluster to the next.
+    findings.sort_by(|a, b| a.node.cmp(&b.node));
     findings
 }

@@ -1,7 +1,7 @@
-//! From two looks to what happened in between.
+//! Finds out what happened between two looks.
 //!
-//! What a node cannot say while it is silent is not taken for a change: it is compared with what
-//! it says when it is back (the caller keeps the last known facts, see [`carried`]).
+//! What a silent node cannot say is no change: when it is back, it is compared with what it said
+//! last (the caller keeps those facts, see [`carried`]).
 
 use super::facts::{Facts, NodeFacts};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     snapshot::nodes_text::Failure,
 };
 
-/// What changed, the cluster's own changes last: causes come before verdicts.
+/// What changed. The cluster's own changes come last, so that causes stand before verdicts.
 pub fn events(before: &Facts, after: &Facts) -> Vec<Event> {
     let mut found = Vec::new();
     for (name, now) in &after.nodes {
@@ -43,7 +43,7 @@ pub fn events(before: &Facts, after: &Facts) -> Vec<Event> {
     found
 }
 
-/// The facts to compare the next look with: of a node that is silent what it said last.
+/// The facts to compare the next look with: for a silent node, those of its last answer.
 pub fn carried(before: Option<&Facts>, mut after: Facts) -> Facts {
     let Some(before) = before else {
         return after;

@@ -1,4 +1,5 @@
-//! What is compared from one look to the next: no quantities, only what is so or is not.
+//! The facts that are compared from one look to the next: only those that hold or do not hold, no
+//! quantities.
 
 use crate::{
     judge::State,
@@ -27,9 +28,9 @@ pub struct Facts {
 pub struct NodeFacts {
     /// Whether it answered.
     pub up: bool,
-    /// In one word, as `status` has it.
+    /// Its state in one word, as in `status`.
     pub word: String,
-    /// What it is, if anybody knows.
+    /// Its role, if any node knows it.
     pub role: Option<Role>,
     /// Of a replica: who it follows.
     pub master: Option<NodeName>,
@@ -37,7 +38,7 @@ pub struct NodeFacts {
     pub link_up: Option<bool>,
     /// The worst that any other node thinks of it.
     pub failing: Failure,
-    /// Which run of its server answered.
+    /// The `run_id` of the server that answered.
     pub run_id: Option<String>,
     /// Whether it says `cluster_state:ok`.
     pub cluster_ok: Option<bool>,

@@ -1,9 +1,9 @@
-//! Percentiles of the last so many probes.
+//! Percentiles of the last probes of a node.
 
 use crate::monitor::told::Probe;
 use std::collections::VecDeque;
 
-/// How many probes a node's percentiles are of.
+/// How many probes are kept of each node.
 pub const WINDOW: usize = 120;
 
 /// The last probes of a node, in microseconds.
@@ -19,7 +19,7 @@ impl Window {
         self.0.push_back(micros);
     }
 
-    /// What they say together; `None` before the first.
+    /// Their percentiles; `None` before the first probe.
     pub fn probe(&self) -> Option<Probe> {
         summary(self.0.iter().copied(), *self.0.back()?)
     }
@@ -30,7 +30,7 @@ impl Window {
     }
 }
 
-/// What many probes say together; `last` stands for the newest.
+/// Percentiles of many probes; `last` is the newest of them.
 pub fn summary(probes: impl Iterator<Item = u64>, last: u64) -> Option<Probe> {
     let mut sorted: Vec<u64> = probes.collect();
     sorted.sort_unstable();
@@ -42,7 +42,7 @@ pub fn summary(probes: impl Iterator<Item = u64>, last: u64) -> Option<Probe> {
     })
 }
 
-/// The nearest rank: the smallest value that `percent` of all values do not exceed.
+/// The smallest value that is not exceeded by `percent` of all values (nearest rank).
 fn percentile(sorted: &[u64], percent: usize) -> Option<u64> {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied()

@@ -1,4 +1,4 @@
-//! Deciding what two looks at a cluster mean: events, rates, percentiles, skew.
+//! What two looks at a cluster mean: events, rates, percentiles, skew.
 
 pub mod events;
 pub mod facts;

@@ -1,16 +1,18 @@
-//! From two readings of a node's counters to what it does per second, and how even the nodes are.
+//! Computes what a node does per second, and how even the nodes are.
 
 use crate::monitor::told::{Counters, Rates};
 
-/// What the node did between two readings; `None` across a restart (counters began anew) and for
-/// readings at the same time. `own`: how many of the commands were the monitor's.
+/// What the node did between two readings; `None` if it was restarted in between (its counters
+/// began anew) or both readings have the same time. `own` is how many of the commands were the
+/// monitor's.
 pub fn rates(before: &Counters, after: &Counters, own: u64) -> Option<Rates> {
     let micros = u64::try_from(after.at_micros.checked_sub(before.at_micros)?).ok()?;
     if micros == 0 || before.run_id != after.run_id {
         return None;
     }
     let seconds = float(micros) / 1e6;
-    // CONFIG RESETSTAT sets them back within a run: nothing is known of such an interval.
+    // CONFIG RESETSTAT sets the counters back without a restart; then nothing is known of the
+    // interval.
     let delta = |then: u64, now: u64| now.checked_sub(then);
     let commands = delta(before.commands, after.commands)?;
     let hits = delta(before.hits, after.hits)?;
@@ -37,7 +39,7 @@ pub fn ratio(hits: u64, misses: u64) -> Option<f64> {
     (all > 0).then(|| rounded(float(hits) / float(all)))
 }
 
-/// The sum of what several nodes do, over the longest of their intervals.
+/// The sum of several nodes' rates. Its interval is the longest of theirs.
 pub fn total<'a>(parts: impl Iterator<Item = &'a Rates>) -> Option<Rates> {
     let mut total: Option<Rates> = None;
     for part in parts {
@@ -59,14 +61,14 @@ pub fn total<'a>(parts: impl Iterator<Item = &'a Rates>) -> Option<Rates> {
     total
 }
 
-/// The greatest over the mean; `None` for fewer than two values, or where all are nothing.
+/// The greatest value over the mean; `None` for fewer than two values, or if all are 0.
 pub fn skew(values: &[f64]) -> Option<f64> {
     let count = u32::try_from(values.len()).ok()?;
     let mean = values.iter().sum::<f64>() / f64::from(count.max(1));
     (count > 1 && mean > 0.0).then(|| rounded(values.iter().copied().fold(0.0, f64::max) / mean))
 }
 
-/// Four decimals: nobody reads more, and a recording reads back as it was written.
+/// Rounds to four decimals, so that a recording reads back as it was written.
 fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }

@@ -1,4 +1,4 @@
-//! What is told of a cluster that is watched: what happened, how much per second, how fast.
+//! What `monitor` tells of a cluster: events, rates and latencies.
 
 use crate::node::NodeName;
 use serde::{Deserialize, Serialize};
@@ -12,15 +12,28 @@ pub struct Event {
     pub level: Level,
     /// Which node, if it is about one.
     pub node: Option<NodeName>,
-    /// One line that names the node.
+    /// One line of text, which names the node.
     pub text: String,
 }
 
 /// What kind of thing happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase")]
 pub enum EventKind {
-    /// The verdict is another one.
+    /// The cluster's state (`ok`, `degraded`, `down`) is another one.
     State,
     /// More or fewer slots are served.
     Slots,
@@ -32,49 +45,33 @@ pub enum EventKind {
     Failover,
     /// A master became a replica, or a replica follows another master.
     Role,
-    /// Somebody cannot reach a node (PFAIL).
+    /// Some node cannot reach this node (PFAIL).
     Pfail,
     /// A majority of masters agreed that a node failed (FAIL).
     Fail,
-    /// Nobody thinks any more that a node fails.
+    /// No node thinks any more that this node fails.
     Recovered,
-    /// A node does not answer us.
+    /// A node does not answer rcluster.
     Silent,
     /// It answers again.
     Back,
     /// A replica's link to its master went down or up.
     Link,
-    /// A node was started anew.
+    /// A node was restarted.
     Restart,
     /// A node says `cluster_state:fail`, or `ok` again.
+    #[strum(serialize = "cluster")]
     ClusterState,
-    /// A node that was not there before.
+    /// A node joined the cluster.
     Joined,
-    /// A node that nobody knows any more.
+    /// No node knows this node any more.
     Left,
 }
 
 impl EventKind {
     /// A short word: `failover`, `pfail`.
     pub fn word(self) -> &'static str {
-        match self {
-            EventKind::State => "state",
-            EventKind::Slots => "slots",
-            EventKind::Views => "views",
-            EventKind::Epoch => "epoch",
-            EventKind::Failover => "failover",
-            EventKind::Role => "role",
-            EventKind::Pfail => "pfail",
-            EventKind::Fail => "fail",
-            EventKind::Recovered => "recovered",
-            EventKind::Silent => "silent",
-            EventKind::Back => "back",
-            EventKind::Link => "link",
-            EventKind::Restart => "restart",
-            EventKind::ClusterState => "cluster",
-            EventKind::Joined => "joined",
-            EventKind::Left => "left",
-        }
+        self.into()
     }
 }
 
@@ -92,12 +89,12 @@ pub enum Level {
     Error,
 }
 
-/// What a node counts since it started, read at one time.
+/// Counters of a node since its start, read at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counters {
     /// When it was read; only differences matter.
     pub at_micros: i64,
-    /// `run_id`: counters of two runs are not comparable.
+    /// `run_id`: counters of different runs cannot be compared.
     pub run_id: String,
     /// `total_commands_processed`.
     pub commands: u64,
@@ -113,12 +110,12 @@ pub struct Counters {
     pub evicted: u64,
 }
 
-/// What happened per second between two looks.
+/// What a node did between two looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
-    /// How far the two looks were apart.
+    /// The time between the two looks.
     pub seconds: f64,
-    /// Commands per second, less those of the monitor itself.
+    /// Commands per second, without those of the monitor itself.
     pub ops_per_sec: f64,
     /// Look-ups that found their key.
     pub hits: u64,
@@ -134,20 +131,20 @@ pub struct Rates {
     pub evicted: u64,
 }
 
-/// How fast a node answered our PINGs lately.
+/// How fast a node answered the monitor's last PINGs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// The last one, in microseconds.
     pub last_us: u64,
-    /// Half of them took no longer.
+    /// The median, in microseconds.
     pub p50_us: u64,
-    /// 99 of 100 took no longer.
+    /// The 99th percentile, in microseconds.
     pub p99_us: u64,
-    /// Of how many.
+    /// How many PINGs these are of.
     pub samples: usize,
 }
 
-/// How uneven the masters are: the fullest over the mean; 1.0 is even.
+/// How uneven the masters are: the greatest value over the mean; 1.0 is even.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Skew {
     /// Of used memory.
@@ -158,7 +155,7 @@ pub struct Skew {
     pub ops: Option<f64>,
 }
 
-/// What a person asks one node when something is odd.
+/// What one node says when a person looks into it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {
     /// INFO, line by line.
@@ -180,6 +177,6 @@ pub struct SlowCall {
     pub command: String,
     /// How many arguments it had.
     pub arguments: usize,
-    /// Who called.
+    /// The client that called.
     pub client: String,
 }

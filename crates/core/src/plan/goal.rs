@@ -1,4 +1,4 @@
-//! What is waited for at the end of a stage.
+//! What a stage waits for at its end.
 
 use serde::Serialize;
 
@@ -15,9 +15,10 @@ pub enum Goal {
     Acquainted,
     /// No two nodes say that they own the same slot.
     OneOwnerEach,
-    /// Every node reports ok, all views agree, every link of the bus and of replication is up.
+    /// Every node reports `ok`, all views agree, and every link of the bus and of replication is
+    /// up.
     Converged,
-    /// In a drill: the canaries have written and read for a while before anything is broken.
+    /// In a drill: the canaries have written and read for a while; nothing is broken yet.
     Quiet,
     /// In a drill: another node leads the shard, all views agree, and clients can write again.
     Replaced,
@@ -42,7 +43,7 @@ impl Goal {
         *self == Goal::None
     }
 
-    /// As `--dry-run` prints it; `None` where the steps of the stage speak for themselves.
+    /// The goal in the words of `--dry-run`; `None` if the steps of the stage say it already.
     pub fn words(self) -> Option<&'static str> {
         match self {
             Goal::None | Goal::Answering | Goal::Acquainted | Goal::OneOwnerEach => None,

@@ -1,4 +1,4 @@
-//! Who becomes master of which slots, and who replicates whom.
+//! Decides which nodes become masters, with which slots, and which replica follows which master.
 
 use crate::{
     node::NodeName,
@@ -6,7 +6,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// A node that can be given a place.
+/// A node that can be given a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// Its name.
@@ -17,7 +17,7 @@ pub struct Candidate {
     pub zone: Option<String>,
 }
 
-/// Every node's place. Indices are those of the candidates.
+/// The role of every node, by its index among the candidates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     /// Masters in the order of their slots.
@@ -27,7 +27,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The slots this node is to own, if it is to be a master.
+    /// The slots that this node is to own; `None` if it is to be a replica.
     pub fn slots_of(&self, node: usize) -> Option<&SlotSet> {
         self.masters
             .iter()
@@ -36,7 +36,7 @@ impl Layout {
     }
 }
 
-/// Deals the slots as `redis-cli --cluster create` does (`clusterManagerCommandCreate` in
+/// Divides the slots as `redis-cli --cluster create` does (`clusterManagerCommandCreate` in
 /// redis-cli.c: `lround` over a running float), so that both give the same ranges.
 pub fn split_slots(masters: usize) -> Vec<SlotSet> {
     #[expect(
@@ -68,11 +68,11 @@ pub fn split_slots(masters: usize) -> Vec<SlotSet> {
         .collect()
 }
 
-/// Places the candidates: the first masters of each host in turn, then replicas away from their
-/// master's host and zone as far as there are others. Deterministic: the same candidates in the
+/// Gives each candidate a role: masters are taken from the hosts in turn, and replicas are placed
+/// away from their master's host and zone as far as there are others. The same candidates in the
 /// same order always give the same layout; on a single host, node `masters + i` follows master `i`.
 ///
-/// `replicas` is how many each master gets; nodes left over become further replicas.
+/// Each master gets `replicas` replicas; nodes that are left become further replicas.
 pub fn place(candidates: &[Candidate], replicas: usize) -> Layout {
     let masters = candidates.len() / (replicas + 1);
     let order = interleave(candidates);
@@ -82,7 +82,7 @@ pub fn place(candidates: &[Candidate], replicas: usize) -> Layout {
     chosen.sort_unstable();
     let mut rest = rest.to_vec();
     rest.sort_unstable();
-    // With fewer nodes than one shard takes there is no master to follow.
+    // With fewer nodes than one shard needs, there is no master to follow.
     let mut assigned: Vec<(usize, usize)> = rest
         .iter()
         .zip(chosen.iter().cycle())
@@ -95,7 +95,7 @@ pub fn place(candidates: &[Candidate], replicas: usize) -> Layout {
     }
 }
 
-/// One of each host in turn, hosts and nodes in the order of the candidates.
+/// Takes one node of each host in turn; hosts and nodes are in the order of the candidates.
 fn interleave(candidates: &[Candidate]) -> Vec<usize> {
     let mut hosts: Vec<(&str, Vec<usize>)> = Vec::new();
     for (i, candidate) in candidates.iter().enumerate() {
@@ -118,12 +118,12 @@ fn interleave(candidates: &[Candidate]) -> Vec<usize> {
         .collect()
 }
 
-/// Swaps masters between replicas for as long as a swap takes replicas off their master's (or a
-/// sibling's) host or zone. A swap only happens when it lowers the sum of penalties, so it ends.
+/// Swaps the masters of two replicas as long as that moves a replica off the host or zone of its
+/// master or of a sibling. A swap has to lower the sum of penalties, so this ends.
 ///
-/// For one replica per master this reaches the optimum in hosts: if no swap helps a pair on host A,
-/// every other pair touches A too, so A holds more nodes than there are pairs and some pair has
-/// to lie within it.
+/// With one replica for each master, the result is the best possible one by hosts: if no swap helps
+/// a pair on host A, every other pair has a node on A too, so A has more nodes than there are
+/// pairs, and some pair has to be on A as a whole.
 fn improve(candidates: &[Candidate], assigned: &mut [(usize, usize)]) {
     let single_host = candidates
         .windows(2)
@@ -176,8 +176,8 @@ fn swap_masters(assigned: &mut [(usize, usize)], i: usize, j: usize) {
     assigned[j].1 = a;
 }
 
-/// Of the masters that a new replica may follow, the one with the fewest replicas that is on
-/// another host; ties go to the earlier one.
+/// The master that a new replica should follow: of those on other hosts, the one with the fewest
+/// replicas; the first of several.
 pub fn follow(candidates: &[Candidate], node: usize, masters: &[(usize, usize)]) -> Option<usize> {
     masters
         .iter()
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn slots_are_split_as_redis_cli_splits_them() {
-        // Read off `redis-cli --cluster create` of 7.0.15.
+        // Copied from what `redis-cli --cluster create` of 7.0.15 prints.
         let texts = |n| {
             split_slots(n)
                 .iter()

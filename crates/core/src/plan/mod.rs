@@ -1,5 +1,5 @@
-//! Plans: ordered stages of steps as plain data. Apply is left no choice; `--dry-run` prints the very
-//! plan that apply would get.
+//! Plans: ordered stages of steps, as plain data. `--dry-run` prints the very plan that is carried
+//! out, and carrying it out leaves nothing to decide.
 
 pub mod goal;
 pub mod layout;

@@ -1,5 +1,5 @@
-//! What running nodes are configured with, against what the spec wants: the CONFIG SETs and
-//! restarts that make up the difference.
+//! Compares the settings of running nodes with those that the spec wants, and plans the CONFIG SETs
+//! and restarts that make up the difference.
 
 use super::step::{Goal, Plan, Step};
 use crate::{
@@ -11,29 +11,29 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Redis's own defaults of what forming changes for a while (config.c of 7.0): without a word in
-/// the spec this is what they have to be again.
+/// Redis's defaults (config.c of 7.0) of the settings that forming changes for a while. If the spec
+/// does not set them, this is what they have to be afterwards.
 const DEFAULTS: [(&str, &str); 3] = [
     ("repl-diskless-sync-delay", "5"),
     ("cluster-node-timeout", "15000"),
     ("cluster-require-full-coverage", "yes"),
 ];
 
-/// A running node: what it is to have, what it had at its last start as far as that is
-/// remembered, and what it says it has.
+/// A running node: the settings that it should have, those that it was last given as far as that is
+/// remembered, and those that it says it has.
 #[derive(Debug, Clone)]
 pub struct Running<'a> {
     /// The node as the spec wants it.
     pub node: &'a NodeLaunch,
-    /// Directives that rcluster writes beside the spec's (`cluster-announce-hostname`, …).
+    /// Directives that rcluster writes in addition to the spec's (`cluster-announce-hostname`, …).
     pub own: Directives,
     /// The directives it was last given.
     pub given: Option<&'a Directives>,
-    /// CONFIG GET of everything in question.
+    /// The answer to CONFIG GET of [`names`].
     pub live: &'a BTreeMap<String, String>,
 }
 
-/// Every directive that [`difference`] looks at, for CONFIG GET.
+/// The directives that [`difference`] looks at, for CONFIG GET.
 pub fn names<'a>(node: &'a NodeLaunch, own: &'a Directives) -> Vec<&'a str> {
     let spec = node.redis.keys().chain(own.keys()).map(String::as_str);
     let mut names: Vec<&str> = spec.chain(DEFAULTS.iter().map(|(name, _)| *name)).collect();
@@ -42,7 +42,8 @@ pub fn names<'a>(node: &'a NodeLaunch, own: &'a Directives) -> Vec<&'a str> {
     names
 }
 
-/// What a setting has to be when nobody hurries: the spec's word, else Redis's default.
+/// The settings that forming changes, as they have to be afterwards: as in the spec, else Redis's
+/// defaults.
 pub fn settled(node: &NodeLaunch) -> BTreeMap<String, String> {
     DEFAULTS
         .into_iter()
@@ -53,7 +54,7 @@ pub fn settled(node: &NodeLaunch) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// CONFIG SETs, and restarts (one node after another) of those whose difference cannot be set.
+/// Plans CONFIG SETs, and restarts, one node after another, for what CONFIG SET cannot change.
 pub fn difference(nodes: &[Running<'_>]) -> Plan {
     let mut writes = Vec::new();
     let mut sets = Vec::new();
@@ -90,8 +91,8 @@ pub fn difference(nodes: &[Running<'_>]) -> Plan {
                 _ => {}
             }
         }
-        // A directive that the spec no longer has goes back to Redis's default, which only a
-        // start without it brings.
+        // A directive that the spec no longer has goes back to Redis's default, which takes a start
+        // without it.
         if let Some(given) = given {
             stubborn.extend(
                 given
@@ -115,7 +116,7 @@ pub fn difference(nodes: &[Running<'_>]) -> Plan {
         }
     }
     let mut plan = Plan::default();
-    // The file first: killed in between, the difference is still there to be seen.
+    // The file is written first, so that after a kill in between the difference can still be seen.
     plan.stage("write configuration", writes, Goal::None);
     plan.stage("apply settings", sets, Goal::None);
     for (node, port, names) in restarts {

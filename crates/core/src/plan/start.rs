@@ -1,4 +1,4 @@
-//! From what is wanted and what the runtime found to the steps that make every node run.
+//! Plans the steps that make every node run.
 
 use super::step::{Change, Goal, Plan, Step, names};
 use crate::{
@@ -16,27 +16,27 @@ use crate::{
 pub struct Existing {
     /// Its name.
     pub node: NodeName,
-    /// What has to happen so that it runs; `None`: it runs.
+    /// What has to be done so that it runs; `None`: it runs already.
     pub change: Option<Change>,
-    /// The shape it was created with, if it is known.
+    /// The shape that it was created with, if known.
     pub shape: Option<String>,
-    /// The shape it would be created with now.
+    /// The shape that it would be created with now.
     pub wanted_shape: Option<ShapeHash>,
     /// Its client port.
     pub port: u16,
 }
 
-/// The title of the stage that starts nodes which do not know who they are.
+/// The title of the stage that starts nodes without a nodes.conf.
 const BLANK: &str = "start empty nodes";
 
-/// Starts what does not run, creates what is missing, thaws what is frozen, and connects what lost
-/// its network.
+/// Creates missing nodes, starts stopped ones, thaws frozen ones, and reconnects those that lost
+/// their network.
 ///
-/// `blank` are nodes without a nodes.conf: where others have one, they start in a stage of their own,
-/// after them. A replica whose master comes back empty at the same address copies that emptiness, so
-/// whoever has the data has to lead before (see [`split`]).
+/// `blank` are nodes without a nodes.conf. If other nodes have one, the blank ones start in a stage
+/// of their own, after them: if a master came back empty at its old address, its replicas would
+/// copy that emptiness, so whoever has the data has to take over before (see [`split`]).
 ///
-/// What would need nodes to be removed or made anew is refused: that is not `up`'s to decide.
+/// A plan that would have to remove or recreate a node is refused: `up` does not decide that.
 pub fn start(launch: &Launch, existing: &[Existing], blank: &[NodeName]) -> Result<Plan> {
     if let Some(extra) = existing
         .iter()
@@ -107,7 +107,7 @@ pub fn start(launch: &Launch, existing: &[Existing], blank: &[NodeName]) -> Resu
     if !last.is_empty() {
         let names: Vec<NodeName> = last.iter().filter_map(starts).cloned().collect();
         plan.notes.push(format!(
-            "{} last, without a nodes.conf: a replica of what it was leads before that",
+            "{} last, without a nodes.conf: a replica of what it was leads, unless that has less",
             names_start(&names)
         ));
     }
@@ -127,8 +127,9 @@ fn names_start(nodes: &[NodeName]) -> String {
     format!("{} {verb}", names(nodes, ", "))
 }
 
-/// The same plan where these nodes run already, though they know nobody and hold nothing: whoever has
-/// data and is started now would copy their emptiness. So they end, and start last.
+/// Changes a plan for `empty`, nodes that run already but know no other node and have no data. A
+/// node with data that started now would copy their emptiness, so the plan stops the empty ones and
+/// starts them last.
 pub fn hold_back(launch: &Launch, plan: Plan, empty: &[NodeName]) -> Plan {
     if empty.is_empty() {
         return plan;
@@ -155,8 +156,8 @@ pub fn hold_back(launch: &Launch, plan: Plan, empty: &[NodeName]) -> Plan {
     held
 }
 
-/// What is started first, and then the nodes that do not know who they are. Between the two, those
-/// who have data take over from them.
+/// Splits a plan before the stage that starts blank nodes. Between the two parts, nodes that have
+/// data take over from the blank ones.
 pub fn split(plan: Plan) -> (Plan, Plan) {
     let (last, first) = plan
         .stages
@@ -173,8 +174,8 @@ pub fn split(plan: Plan) -> (Plan, Plan) {
     (first, last)
 }
 
-/// Refuses another number of shards, or fewer replicas, than the data is spread over: it would
-/// take moving slots, or removing nodes. `before` is the cluster as it was applied last.
+/// Refuses another number of shards, or fewer replicas, than the data is spread over: that takes
+/// moving slots or removing nodes. `before` is the cluster as it was applied last.
 pub fn refuse_resizing(launch: &Launch, before: Option<&Launch>) -> Result<()> {
     let Some(before) = before else {
         return Ok(());
@@ -258,7 +259,7 @@ mod tests {
         let (first, last) = split(start(&launch(), &found, &lost).expect("a plan"));
         assert_eq!(names(&first).len(), 5);
         assert_eq!(names(&last), ["node-1"]);
-        // Where none knows, there is nobody to wait for.
+        // If no node has a nodes.conf, there is no node to wait for.
         let all: Vec<NodeName> = launch()
             .nodes
             .iter()

@@ -1,4 +1,4 @@
-//! The words in which plans are written.
+//! What plans are made of: stages of steps.
 
 pub use super::goal::Goal;
 use crate::{
@@ -16,28 +16,28 @@ use std::fmt;
 /// What is to be done, and in which order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
-    /// One after another; the steps of a stage run in parallel.
+    /// The stages, one after another. Within a stage, steps run in parallel.
     pub stages: Vec<Stage>,
-    /// What the user should know beside the steps.
+    /// What the user should know besides the steps.
     pub notes: Vec<String>,
 }
 
-/// Steps that do not depend on each other (unless they are `in_order`), and what has to hold before
-/// the next stage.
+/// Steps that do not depend on each other (unless they are `in_order`), and the goal that has to be
+/// reached before the next stage.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Stage {
     /// What it is for: `start nodes`.
     pub title: String,
     /// Its steps.
     pub steps: Vec<Step>,
-    /// What is waited for afterwards.
+    /// The goal that is waited for afterwards.
     #[serde(skip_serializing_if = "Goal::is_none")]
     pub until: Goal,
     /// Whether each step waits for the one before it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub in_order: bool,
-    /// Whether it is planned again from a fresh look when its turn comes, by the function that
-    /// planned it here: who leads a shard then depends on an election, or on the stage before.
+    /// Whether the stage is planned again, by the same function, when its turn comes: who leads a
+    /// shard then depends on an election, or on the stage before.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub anew: bool,
 }
@@ -103,6 +103,13 @@ pub enum Step {
         /// Which slots.
         slots: SlotSet,
     },
+    /// CLUSTER SETSLOT NODE, to itself.
+    Reclaim {
+        /// Which node.
+        node: NodeName,
+        /// Which slots.
+        slots: SlotSet,
+    },
     /// CLUSTER SET-CONFIG-EPOCH.
     SetEpoch {
         /// Which node.
@@ -114,14 +121,14 @@ pub enum Step {
     Meet {
         /// Which node is told.
         node: NodeName,
-        /// Whom it meets.
+        /// The nodes that it meets.
         peers: Vec<NodeName>,
     },
     /// CLUSTER REPLICATE.
     Replicate {
         /// Which node becomes a replica.
         node: NodeName,
-        /// Of which master.
+        /// The master that it follows.
         master: NodeName,
     },
     /// CLUSTER FAILOVER TAKEOVER.
@@ -130,12 +137,12 @@ pub enum Step {
         node: NodeName,
         /// Of which slots.
         slots: SlotSet,
-        /// Not before it reports ok, knows these slots to be its master's, and has heard of this
-        /// epoch; `None`: at once.
+        /// The replica waits until it reports `ok`, knows these slots to be its master's, and has
+        /// heard of this epoch; `None`: it takes over at once.
         #[serde(skip_serializing_if = "Option::is_none")]
         heard: Option<Epoch>,
     },
-    /// WAIT for more replicas than there are: the replication offset moves without a write.
+    /// WAIT for more replicas than there are. It makes the replication offset move without a write.
     MoveOffset {
         /// Which master.
         node: NodeName,
@@ -144,19 +151,19 @@ pub enum Step {
     Forget {
         /// Which node forgets.
         node: NodeName,
-        /// Whom.
+        /// The node that is forgotten.
         gone: NodeId,
     },
-    /// CLUSTER FAILOVER: a replica is told to take over, and is waited for.
+    /// CLUSTER FAILOVER: a replica is told to take over, and the step waits until it leads.
     #[serde(rename = "failover")]
     FailOver {
         /// The shard's number.
         shard: usize,
-        /// Who leads it; `None`: who that will be is not known yet.
+        /// The node that leads it now; `None`: that depends on earlier steps.
         from: Option<NodeName>,
-        /// Who is to lead it.
+        /// The node that is to lead it.
         to: NodeName,
-        /// How.
+        /// The kind of failover.
         manner: Manner,
     },
     /// Canaries begin to write and read on every shard.
@@ -168,23 +175,23 @@ pub enum Step {
         /// How many replicas each write waits for.
         wait: u32,
     },
-    /// Clients begin to write to one node and to no other, whatever becomes of it.
+    /// Clients begin to write to one node and to no other, whatever happens to it.
     StayWith {
         /// Which node.
         node: NodeName,
     },
-    /// Nodes are hit, all at once.
+    /// Nodes are hit by a fault, all at once.
     Strike {
         /// How.
         how: Blow,
         /// Which nodes.
         nodes: Vec<NodeName>,
     },
-    /// Whoever was promoted after the first blow is hit too.
+    /// The replica that was promoted after the first fault is hit too.
     StrikeHeir {
         /// How.
         how: Blow,
-        /// The replicas that may have been promoted.
+        /// The replicas one of which was promoted.
         nodes: Vec<NodeName>,
     },
     /// A node is frozen and thawed in turn.
@@ -195,12 +202,12 @@ pub enum Step {
         #[serde(flatten)]
         duty: Duty,
     },
-    /// Nodes are reconnected, thawed or started, whichever they need.
+    /// Nodes are reconnected, thawed or started, whichever each needs.
     BringBack {
         /// Which nodes.
         nodes: Vec<NodeName>,
     },
-    /// The key of every acknowledged write is looked for.
+    /// The key of every acknowledged write is read.
     LookForData,
 }
 
@@ -256,6 +263,9 @@ impl fmt::Display for Step {
             Step::Flush { node } => write!(f, "{node}: FLUSHALL"),
             Step::Reset { node } => write!(f, "{node}: CLUSTER RESET HARD"),
             Step::AddSlots { node, slots } => write!(f, "{node}: CLUSTER ADDSLOTSRANGE {slots}"),
+            Step::Reclaim { node, slots } => {
+                write!(f, "{node}: CLUSTER SETSLOT NODE itself (slots {slots})")
+            }
             Step::SetEpoch { node, epoch } => write!(f, "{node}: CLUSTER SET-CONFIG-EPOCH {epoch}"),
             Step::Meet { node, peers } => {
                 write!(f, "{node}: CLUSTER MEET")?;
@@ -318,7 +328,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// Names in a row.
+/// Names of nodes with `between` between them.
 pub fn names(nodes: &[NodeName], between: &str) -> String {
     let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
     names.join(between)
@@ -335,7 +345,7 @@ impl Plan {
         self.stages.iter().map(|stage| stage.steps.len()).sum()
     }
 
-    /// Adds a stage, unless it would do nothing and wait for nothing.
+    /// Adds a stage, unless it has no steps and no goal.
     pub fn stage(&mut self, title: &str, steps: Vec<Step>, until: Goal) {
         if !steps.is_empty() {
             self.stages.push(Stage {

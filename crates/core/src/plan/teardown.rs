@@ -1,9 +1,9 @@
-//! Stopping, removing, emptying.
+//! Plans that stop, remove or empty nodes.
 
 use super::step::{Goal, Plan, Step};
 use crate::node::NodeName;
 
-/// Stops these nodes, all at once: nobody is left alone long enough to be failed over.
+/// Stops these nodes, all at once, so that no node is alone long enough to be failed over.
 pub fn stop(nodes: &[NodeName]) -> Plan {
     let mut plan = Plan::default();
     let steps = nodes.iter().map(|node| Step::Stop { node: node.clone() });
@@ -11,7 +11,7 @@ pub fn stop(nodes: &[NodeName]) -> Plan {
     plan
 }
 
-/// Removes these nodes and what they shared; with `volumes` every trace of their data.
+/// Removes these nodes and what they shared; with `volumes` their data too.
 pub fn down(nodes: &[NodeName], volumes: bool) -> Plan {
     let mut plan = Plan::default();
     let steps = nodes.iter().map(|node| Step::Remove {
@@ -27,8 +27,8 @@ pub fn down(nodes: &[NodeName], volumes: bool) -> Plan {
     plan
 }
 
-/// Empties these nodes and makes strangers of them. Keys go first: a master with keys refuses to
-/// be reset. Replicas are only reset, which drops their copy.
+/// Deletes the data of these nodes and resets them. Masters are flushed first, because a master
+/// with keys refuses to be reset; a replica drops its copy when it is reset.
 pub fn empty(masters: &[NodeName], nodes: &[NodeName]) -> Plan {
     let mut plan = Plan::default();
     let flush = masters

@@ -1,4 +1,4 @@
-//! docker-compose.yml: the same containers that the Docker runtime makes, by hand.
+//! docker-compose.yml: the containers that the Docker runtime makes, for those who use compose.
 
 use super::template;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 use serde::Serialize;
 use std::net::IpAddr;
 
-/// What the template sees; its `yaml` filter quotes.
+/// The template's input; the template's `yaml` filter quotes.
 #[derive(Serialize)]
 struct Context<'a> {
     cluster: &'a str,
@@ -69,7 +69,7 @@ pub fn compose(launch: &Launch) -> Result<String> {
 fn service<'a>(launch: &Launch, node: &'a NodeLaunch) -> Node<'a> {
     let shape = Shape::of(launch, node);
     let hash = shape.hash();
-    // Destructured so that a new part of the shape is noticed here.
+    // Destructured, so that the compiler points here when the shape gets a new field.
     let Shape {
         image,
         command,
@@ -133,7 +133,7 @@ mod tests {
         (launch, serde_yaml::from_str(&text).unwrap())
     }
 
-    /// What compose makes of a string: `$$` is a dollar.
+    /// What compose makes of a string: `$$` becomes `$`.
     fn interpolated(value: &Value) -> Vec<String> {
         let words = value.as_array().unwrap().iter();
         words

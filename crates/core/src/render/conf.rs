@@ -1,4 +1,4 @@
-//! One node's redis.conf.
+//! The redis.conf of a node.
 
 use super::template;
 use crate::{
@@ -17,7 +17,7 @@ use std::{
     path::Path,
 };
 
-/// Where the node will run that reads the redis.conf.
+/// Where the node runs that reads the redis.conf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place<'a> {
     /// In its container.
@@ -26,7 +26,7 @@ pub enum Place<'a> {
     Folder(&'a Path),
 }
 
-/// What the template sees. Every value is quoted already.
+/// The template's input. Every value is quoted already.
 #[derive(Serialize)]
 struct Context<'a> {
     file: String,
@@ -78,7 +78,7 @@ pub fn redis_conf(
     };
     if let Place::Folder(folder) = place {
         let data = folder.join("data");
-        // Redis changes into `dir` while it reads this file, before it opens the other two.
+        // While it reads this file, Redis changes into `dir`, before it opens the other two.
         let beside = if folder.is_absolute() {
             folder
         } else {
@@ -87,7 +87,8 @@ pub fn redis_conf(
         context.container = false;
         context.bind = launch.listen.to_string();
         context.protected = is_loopback(launch.listen);
-        // From loopback the kernel chooses 127.0.0.1 to speak from, and peers believe what they see.
+        // A node that listens on loopback speaks from 127.0.0.1, and peers believe the address that
+        // they see.
         let told = context.protected && launch.listen != IpAddr::V4(Ipv4Addr::LOCALHOST);
         context.ip = told.then_some(launch.listen);
         context.dir = path(&data);
@@ -124,8 +125,8 @@ fn is_loopback(listen: IpAddr) -> bool {
     listen.to_canonical().is_loopback()
 }
 
-/// A path as one argument: bare where that is safe, else quoted, with `\xHH` for what is not
-/// printable text (`sdssplitargs` in sds.c reads it back byte by byte).
+/// A path as one argument: bare if that is safe, else quoted, with `\xHH` for what is not printable
+/// (`sdssplitargs` in sds.c reads it back byte by byte).
 fn path(path: &Path) -> String {
     let bytes = path.as_os_str().as_encoded_bytes();
     let safe = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(byte);

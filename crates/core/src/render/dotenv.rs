@@ -1,8 +1,9 @@
-//! .env: the project's name for docker compose, the cluster's endpoints for an application.
+//! The .env file: the project's name for docker compose, the cluster's endpoints for an
+//! application.
 //!
-//! Nobody agrees on quoting in .env files. [`quote`] picks, for each password, the form that most
-//! readers take; dotenvy (which rcluster itself reads an .env with) and a POSIX shell read back
-//! every password, and the compose file needs none.
+//! Readers of .env files do not agree on quoting. [`quote`] chooses for each password the form that
+//! most of them take. dotenvy (which rcluster itself uses) and a POSIX shell read back every
+//! password; the compose file needs none.
 
 use super::template;
 use crate::{
@@ -38,10 +39,11 @@ pub fn dotenv(launch: &Launch, password: Option<&Secret>) -> Result<String> {
     )
 }
 
-/// What clients dial, as far as it is known before anything runs, in the order of the nodes.
+/// The endpoints that clients dial, in the order of the nodes, as far as they are known before
+/// anything runs.
 ///
-/// Containers' addresses are not known yet: in their network (`access: network`) they are reached
-/// by name, which the rendered compose file and the Docker runtime both give them.
+/// The addresses of containers are not known yet. In their network (`access: network`) they are
+/// reached by name, which both the rendered compose file and the Docker runtime give them.
 pub fn endpoints(launch: &Launch) -> Vec<Endpoint> {
     let by_name = launch.can.own_network && launch.access == Access::Network;
     let host = launch.announced_hostname();
@@ -56,7 +58,7 @@ pub fn endpoints(launch: &Launch) -> Vec<Endpoint> {
         .collect()
 }
 
-/// A node that listens on every address is dialled on loopback.
+/// The address to dial a node at; for one that listens on every address, that is loopback.
 fn dialled(listen: IpAddr) -> IpAddr {
     match listen {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -90,8 +92,8 @@ pub(super) fn quote(text: &str) -> String {
         }
         return format!("\"{quoted}\"");
     }
-    // Backslashes are kept out of single quotes too: dotenvy's search for the end of a line takes
-    // them for escapes there, though its parser does not.
+    // Backslashes are not put in single quotes either: when dotenvy looks for the end of a line, it
+    // takes them for escapes there, though its parser does not.
     let mut quoted = String::with_capacity(text.len() + 16);
     for run in text.split_inclusive(['\'', '\\']) {
         let (plain, last) = match run.strip_suffix('\'') {

@@ -1,7 +1,7 @@
 //! How an application reaches a cluster: variables, or a few lines in its own language.
 //!
-//! A password is referred to by the name of an environment variable; only [`Client::secret`] puts
-//! it into the text, and only into those formats that are made of variables.
+//! Instead of a password, the text has the name of an environment variable. Only [`Client::secret`]
+//! puts the password itself into it, and only in formats that are made of variables.
 
 use super::{dotenv::quote, template};
 use crate::{
@@ -58,7 +58,7 @@ impl Format {
         self.parts().0
     }
 
-    /// Whether it can hold a password: variables can, code should not.
+    /// Whether the format may hold a password: variables may, code should not.
     pub fn holds_secrets(self) -> bool {
         matches!(self, Format::Dotenv | Format::Shell)
     }
@@ -86,14 +86,14 @@ impl Format {
     }
 }
 
-/// A client of a cluster.
+/// What a client has to know.
 #[derive(Debug, Clone)]
 pub struct Client<'a> {
-    /// The cluster's name, or the seed it was asked through.
+    /// The cluster's name, or its seed.
     pub cluster: &'a str,
     /// Whose nodes they are.
     pub about: About,
-    /// What it dials; at least one.
+    /// The endpoints that it dials; at least one.
     pub nodes: &'a [Endpoint],
     /// The ACL user; `None`: the default user.
     pub user: Option<&'a str>,
@@ -103,7 +103,7 @@ pub struct Client<'a> {
     pub secret: Option<&'a Secret>,
     /// The file that has the password, for a shell to read.
     pub password_file: Option<&'a Path>,
-    /// What to know about clients in containers, line by line.
+    /// Notes about clients in containers, line by line.
     pub notes: &'a [String],
 }
 
@@ -170,8 +170,8 @@ pub fn nodes(nodes: &[Endpoint]) -> String {
     nodes.join(",")
 }
 
-/// Hosts and users may come from nodes that nobody here started: what could end a string in some
-/// language is not put into code.
+/// Refuses a host or user that could end a string in some language: it may come from a node that
+/// rcluster did not start, and is put into code.
 fn refuse_odd(word: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:%@".contains(c);
     if word.chars().all(plain) {
@@ -184,7 +184,7 @@ fn refuse_odd(word: &str) -> Result<()> {
     .hint(hint!["only letters, digits and -_.:%@ can"; "use ", Verb::Env.with("--format json")]))
 }
 
-/// What to know about clients in containers, of a cluster of ours.
+/// Notes about clients in containers, for a cluster that rcluster started.
 pub fn notes(launch: &Launch) -> Vec<String> {
     let name = &launch.name;
     let lines: Vec<String> = match (launch.can.own_network, &launch.access) {
@@ -208,7 +208,7 @@ pub fn notes(launch: &Launch) -> Vec<String> {
     lines
 }
 
-/// The same of a cluster that rcluster did not start.
+/// The same for a cluster that rcluster did not start.
 pub fn foreign_notes() -> Vec<String> {
     vec![
         "Clients anywhere, in containers too, have to reach these very addresses: they are"

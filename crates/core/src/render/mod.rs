@@ -1,10 +1,10 @@
-//! Spec → the text of every file. Touches no disk and starts nothing.
+//! Makes the text of every file from a spec. Nothing is written to disk here.
 //!
-//! The hard part is quoting: a password and a path must reach Redis, docker compose and a shell
-//! as they were typed, so every value goes through the quoting of the format it lands in
-//! (`directive::quote` for redis.conf, the `yaml` filter for compose, `dotenv::quote` for .env) and
-//! the templates themselves quote nothing. What a container is comes from `model::container`
-//! alone, so that the compose file and the Docker runtime can take over each other's nodes.
+//! The hard part is quoting: a password or a path must reach Redis, docker compose and a shell as
+//! it was typed. Every value is quoted for the format that it goes into (`directive::quote` for
+//! redis.conf, the `yaml` filter for compose, `dotenv::quote` for .env); the templates themselves
+//! quote nothing. What a container is comes from `spec::container` alone, so that the compose file
+//! and the Docker runtime can take over each other's nodes.
 
 mod compose;
 mod conf;
@@ -34,16 +34,17 @@ pub const DOTENV_FILE: &str = ".env";
 pub struct File {
     /// Its name, without folders.
     pub name: String,
-    /// What is in it.
+    /// Its text.
     pub text: String,
-    /// It holds the password: to be written readable by its owner only.
+    /// Whether it holds the password and must be readable by its owner only.
     pub secret: bool,
 }
 
-/// What `rcluster render -o DIR` writes: one redis.conf per node, .env, and for containers a
-/// compose file.
+/// What `rcluster render -o DIR` writes: a redis.conf for each node, .env, and a compose file if
+/// the nodes are containers.
 ///
-/// The process runtime's files keep each node in a folder named after it, beside its redis.conf.
+/// For the process runtime, each redis.conf puts its node's data into a folder beside it that has
+/// the node's name.
 pub fn files(launch: &Launch, password: Option<&Secret>) -> Result<Vec<File>> {
     let secret = password.is_some();
     let mut files = Vec::with_capacity(launch.nodes.len() + 2);

@@ -1,4 +1,4 @@
-//! The one place that runs a template.
+//! The only place that runs a template.
 
 use crate::error::{Error, Result};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, syntax::SyntaxConfig, value::Serde};
@@ -30,10 +30,11 @@ pub(super) fn render(name: &str, source: &str, context: &impl Serialize) -> Resu
         .map_err(wrong)
 }
 
-/// A YAML string that docker compose reads back as it is: bare where nobody could take it for
-/// anything else, or else a JSON string, which is YAML too. A `$` that is not doubled starts a variable.
+/// A YAML string that docker compose reads back unchanged: bare if it cannot be taken for anything
+/// else, or else a JSON string, which is YAML too. Each `$` is doubled, because a single one starts
+/// a variable.
 fn yaml(text: &str) -> String {
-    // What YAML 1.1, which docker-compose 1.29 reads, takes for a boolean or for nothing.
+    // Words that YAML 1.1, which docker-compose 1.29 reads, takes for a boolean or for null.
     const WORDS: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
     let bare = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text

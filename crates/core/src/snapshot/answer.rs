@@ -1,4 +1,4 @@
-//! What comes of a call on a node when it is not what was asked for, as far as callers tell apart.
+//! The ways in which a call on a node can fail, as far as callers treat them differently.
 
 use super::refusal::Refusal;
 use crate::{
@@ -18,10 +18,11 @@ pub enum WireError {
     Unreachable {
         /// Which endpoint.
         at: Endpoint,
-        /// What the connection said.
+        /// The connection's error.
         why: String,
     },
-    /// Connected, but no answer within the deadline: frozen, overloaded, or not Redis.
+    /// It accepted the connection but did not answer within the deadline: it is frozen, overloaded,
+    /// or no Redis.
     #[error("{at} did not answer within {millis} ms")]
     Silent {
         /// Which endpoint.
@@ -34,10 +35,10 @@ pub enum WireError {
     Auth {
         /// Which endpoint.
         at: Endpoint,
-        /// What it said.
+        /// The node's reply.
         reply: String,
     },
-    /// It has as many clients as `maxclients` allows and hangs up on every other.
+    /// The node has as many clients as `maxclients` allows, and hangs up on every other.
     #[error("{at} takes no more clients (max number of clients reached)")]
     Full {
         /// Which endpoint.
@@ -56,7 +57,7 @@ pub enum WireError {
         at: Endpoint,
         /// The slot.
         slot: u16,
-        /// Where it says the slot is.
+        /// The endpoint that the node names.
         to: Endpoint,
     },
     /// CLUSTERDOWN.
@@ -64,7 +65,7 @@ pub enum WireError {
     ClusterDown {
         /// Which endpoint.
         at: Endpoint,
-        /// What it said.
+        /// The node's reply.
         reply: String,
     },
     /// `ERR Unknown node …`: the node has not heard of that id yet.
@@ -72,7 +73,7 @@ pub enum WireError {
     UnknownNode {
         /// Which endpoint.
         at: Endpoint,
-        /// What it said.
+        /// The node's reply.
         reply: String,
     },
     /// Any other error reply.
@@ -82,12 +83,12 @@ pub enum WireError {
         at: Endpoint,
         /// The command.
         command: String,
-        /// What it means by that.
+        /// The meaning of the reply.
         refusal: Refusal,
-        /// What it said.
+        /// The node's reply.
         reply: String,
     },
-    /// The answer is not what this command answers.
+    /// The answer does not fit the command.
     #[error("{at} gave an answer to {command} that cannot be read: {why}")]
     Unreadable {
         /// Which endpoint.
@@ -99,7 +100,7 @@ pub enum WireError {
     },
 }
 
-/// A password that is right may still not be enough.
+/// How an error about the login is told: the password may be right, and a permission missing.
 fn refusal(reply: &str) -> &'static str {
     if reply.starts_with(NOPERM) {
         "does not permit that to this user"
@@ -108,16 +109,16 @@ fn refusal(reply: &str) -> &'static str {
     }
 }
 
-/// How a node begins to say that a user may not call a command.
+/// The beginning of the reply to a user who may not call a command.
 const NOPERM: &str = "NOPERM";
 
 impl WireError {
-    /// Whether the node knows the user, who may not do what was asked for.
+    /// Whether the login worked, but the user may not call the command.
     pub fn is_forbidden(&self) -> bool {
         matches!(self, WireError::Auth { reply, .. } if reply.starts_with(NOPERM))
     }
 
-    /// Whether trying again may help, without anybody doing anything.
+    /// Whether it makes sense to try again without doing anything.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -132,7 +133,7 @@ impl WireError {
 }
 
 impl WireError {
-    /// The same as an error of an operation on this node, with something to do.
+    /// An error of an operation on this node, with something to do.
     pub fn failure(&self, node: &NodeName) -> Error {
         let kind = match self {
             WireError::Auth { .. } => Kind::Usage,
@@ -177,7 +178,7 @@ fn refused(refusal: Refusal) -> Hint {
 /// What to do about a node that turns clients away.
 pub const FULL: &str = "close clients that nobody needs, or raise `maxclients`: `redis-cli CLIENT LIST` on its host names them";
 
-/// What a user has to be allowed for anything to be said about a cluster.
+/// The permissions that a user needs so that rcluster can look at a cluster.
 pub const LOOKING: &str = "allow the user to look: `ACL SETUSER NAME +ping +info +cluster`";
 
 /// Shorthand.

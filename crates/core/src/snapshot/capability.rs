@@ -1,23 +1,23 @@
-//! What a server can do, as it says itself. Versions are not compared: a fork counts in its own
-//! way, and a command may have been renamed away.
+//! What a server can do, as it says itself. Versions are not compared, because forks have their own
+//! versions, and a command may have been renamed away.
 
 use std::collections::BTreeSet;
 
-/// Something that not every server that runs in cluster mode can do.
+/// Something that not every server in cluster mode can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Capability {
-    /// Slots are given to a node by ranges (Redis 7.0).
+    /// CLUSTER ADDSLOTSRANGE (Redis 7.0).
     AddSlotsRange,
-    /// Settings are read and changed while it runs; managed services rename CONFIG away.
+    /// CONFIG, to read and change settings of a running server; managed services rename it away.
     Config,
 }
 
 impl Capability {
-    /// All of them, in the order in which they are asked for.
+    /// All of them, in the order in which servers are asked for them.
     pub const ALL: [Capability; 2] = [Capability::AddSlotsRange, Capability::Config];
 
-    /// As COMMAND INFO names it. A server from before 7.0 knows no subcommand in this form, and
-    /// has no ADDSLOTSRANGE either.
+    /// The name in COMMAND INFO. A server older than 7.0 knows no subcommand in this form, and has
+    /// no ADDSLOTSRANGE either.
     pub fn name(self) -> &'static str {
         match self {
             Capability::AddSlotsRange => "cluster|addslotsrange",
@@ -25,7 +25,7 @@ impl Capability {
         }
     }
 
-    /// As a person types it.
+    /// The command as a person types it.
     pub fn command(self) -> &'static str {
         match self {
             Capability::AddSlotsRange => "CLUSTER ADDSLOTSRANGE",
@@ -39,13 +39,13 @@ impl Capability {
 pub struct Capabilities(BTreeSet<Capability>);
 
 impl Capabilities {
-    /// Everything but these.
+    /// All capabilities except these.
     pub fn all_but(lacking: &[Capability]) -> Self {
         let all = Capability::ALL.into_iter();
         all.filter(|one| !lacking.contains(one)).collect()
     }
 
-    /// What is missing of that which is needed.
+    /// Those of `needed` that the server does not have.
     pub fn lacks(&self, needed: &[Capability]) -> Vec<Capability> {
         let missing = |one: &Capability| !self.0.contains(one);
         needed.iter().copied().filter(missing).collect()

@@ -10,7 +10,7 @@ use std::{collections::HashMap, net::IpAddr};
 pub struct Fields(HashMap<String, String>);
 
 impl Fields {
-    /// Parses; lines without a colon are skipped, as every client of INFO does.
+    /// Parses a reply. Lines without a colon are skipped, as every client of INFO does.
     pub fn parse(text: &str) -> Self {
         Fields(
             text.lines()
@@ -26,7 +26,7 @@ impl Fields {
         self.0.get(key).map(String::as_str)
     }
 
-    /// A field as a number; 0 when it is absent, as INFO leaves out what does not apply.
+    /// A field as a number. An absent field is 0: INFO leaves out what does not apply.
     pub fn number(&self, key: &str) -> u64 {
         self.text(key)
             .and_then(|value| value.parse().ok())
@@ -35,13 +35,13 @@ impl Fields {
 }
 
 /// `CLUSTER INFO` of one node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ClusterInfo {
     /// `cluster_state:ok`.
     pub ok: bool,
     /// Slots that have an owner in this view.
     pub slots_assigned: u16,
-    /// Of those, not failing.
+    /// How many of those are not failing.
     pub slots_ok: u16,
     /// How many nodes it knows, handshakes included.
     pub known_nodes: u64,
@@ -49,13 +49,13 @@ pub struct ClusterInfo {
     pub size: u64,
     /// The highest epoch it has seen.
     pub current_epoch: Epoch,
-    /// How many messages of other nodes have reached it since it started; 0: it is alone, whatever
-    /// links it believes to have (one that is still being dialled counts as connected).
+    /// How many messages of other nodes it has received since its start. 0 means that it is alone,
+    /// whatever its links say: one that is still being dialled counts as connected.
     pub messages_received: u64,
 }
 
 impl ClusterInfo {
-    /// From the reply's fields.
+    /// Reads the fields of the reply.
     pub fn from_fields(fields: &Fields) -> Self {
         let slots = |key| u16::try_from(fields.number(key)).unwrap_or(u16::MAX);
         ClusterInfo {
@@ -70,18 +70,19 @@ impl ClusterInfo {
     }
 }
 
-/// What `INFO` says of one node, as far as rcluster looks.
+/// What `INFO` says of one node, as far as rcluster uses it.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent fields of INFO; any combination is possible"
 )]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NodeInfo {
-    /// What kind of server it is: `redis`, or what `server_name` says (`valkey`).
+    /// The kind of server: `redis`, or its `server_name` (`valkey`).
     pub server: String,
-    /// `valkey_version`, else `redis_version`, which a Valkey sets to the Redis that it speaks like.
+    /// `valkey_version` if there is one, else `redis_version`: a Valkey sets that to the Redis that
+    /// it is compatible with.
     pub version: String,
-    /// `redis_mode`, or a Valkey's `server_mode`, is `cluster`.
+    /// Whether `redis_mode`, or a Valkey's `server_mode`, is `cluster`.
     pub cluster_mode: bool,
     /// Seconds since it started.
     pub uptime_seconds: u64,
@@ -91,15 +92,15 @@ pub struct NodeInfo {
     pub memory_max_bytes: u64,
     /// `maxmemory_policy`.
     pub memory_policy: String,
-    /// `aof_last_write_status` is `err`.
+    /// Whether `aof_last_write_status` is `err`.
     pub aof_write_failed: bool,
-    /// `rdb_last_bgsave_status` is `err`.
+    /// Whether `rdb_last_bgsave_status` is `err`.
     pub rdb_save_failed: bool,
     /// `connected_clients`.
     pub clients: u64,
     /// `instantaneous_ops_per_sec`.
     pub ops_per_sec: u64,
-    /// `run_id`: another one after each start.
+    /// `run_id`, which is a new one after each start.
     pub run_id: String,
     /// `total_commands_processed`, since it started.
     pub commands: u64,
@@ -115,19 +116,30 @@ pub struct NodeInfo {
     pub misses: u64,
     /// Keys in database 0 (the only one in cluster mode).
     pub keys: u64,
+    /// Those of them that expire.
+    pub expiring: u64,
+    /// Keys that it has let go of since it started, or did not load, by itself: their time was over,
+    /// or there was no room for them.
+    pub let_go: u64,
     /// Whether it is still reading its data from disk.
     pub loading: bool,
-    /// Its side of replication.
+    /// Its replication section.
     pub replication: Replication,
 }
 
 /// The replication section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Replication {
-    /// What the node is.
+    /// Master or replica.
     pub role: Role,
-    /// `master_replid`: which stream of writes its data is of; a replica has its master's.
+    /// `master_replid`: the id of the stream of writes that its data comes from; a replica has its
+    /// master's.
     pub stream: String,
+    /// `master_replid2`: of which stream a master's data was before; empty if it is of no other. After a
+    /// start: the one in the RDB file that it loaded.
+    pub former_stream: String,
+    /// How far it had that stream (`second_repl_offset`, less one).
+    pub former_offset: u64,
     /// `master_repl_offset` on a master, `slave_repl_offset` on a replica.
     pub offset: u64,
     /// Of a replica: whether the link to its master is up.
@@ -136,23 +148,28 @@ pub struct Replication {
     pub last_io_seconds: Option<u64>,
     /// Of a replica: whether a full synchronization is running.
     pub syncing: bool,
-    /// Of a master: the replicas that are attached to it.
+    /// Of a master that wants a number of replicas before it takes writes: how many are up to date
+    /// (`min_slaves_good_slaves`).
+    pub good: Option<u64>,
+    /// The number that it wants, `min-replicas-to-write`, which only CONFIG GET tells.
+    pub wanted_good: u64,
+    /// Of a master: the replicas that are connected to it.
     pub attached: Vec<Attached>,
 }
 
-/// What a master says of a replica (`slave0:ip=…,port=…,state=online,offset=…,lag=1`).
+/// What a master says of one of its replicas (`slave0:ip=…,port=…,state=online,offset=…,lag=1`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attached {
-    /// Where the replica is, as the master sees it.
+    /// The replica's address, as the master sees it.
     pub ip: IpAddr,
     /// Its client port.
     pub port: u16,
-    /// Seconds since it last acknowledged what it has, which it does every second.
+    /// Seconds since it last acknowledged its offset, which it does every second.
     pub lag_seconds: u64,
 }
 
 impl Attached {
-    /// `None` while it is still being synchronized.
+    /// Parses a row; `None` while the replica is still being synchronized.
     fn parse(row: &str) -> Option<Self> {
         let field = |name: &str| {
             let mut fields = row.split(',').filter_map(|field| field.split_once('='));
@@ -172,17 +189,21 @@ impl Default for Replication {
         Replication {
             role: Role::Master,
             stream: String::new(),
+            former_stream: String::new(),
+            former_offset: 0,
             offset: 0,
             link_up: false,
             last_io_seconds: None,
             syncing: false,
+            good: None,
+            wanted_good: 0,
             attached: Vec::new(),
         }
     }
 }
 
 impl NodeInfo {
-    /// From the fields of `INFO`.
+    /// Reads the fields of `INFO`.
     pub fn from_fields(fields: &Fields) -> Self {
         let either = |first, second| {
             let text = fields.text(first).or_else(|| fields.text(second));
@@ -210,7 +231,13 @@ impl NodeInfo {
             evicted: fields.number("evicted_keys"),
             hits: fields.number("keyspace_hits"),
             misses: fields.number("keyspace_misses"),
-            keys: fields.text("db0").map_or(0, keys_of),
+            keys: fields.text("db0").map_or(0, |db| of_keyspace(db, "keys=")),
+            expiring: fields
+                .text("db0")
+                .map_or(0, |db| of_keyspace(db, "expires=")),
+            let_go: fields.number("expired_keys")
+                + fields.number("evicted_keys")
+                + fields.number("rdb_last_load_keys_expired"),
             loading: fields.number("loading") == 1,
             replication: Replication {
                 role: match fields.text("role") {
@@ -218,6 +245,12 @@ impl NodeInfo {
                     _ => Role::Master,
                 },
                 stream: fields.text("master_replid").unwrap_or_default().to_owned(),
+                former_stream: fields
+                    .text("master_replid2")
+                    .filter(|id| id.bytes().any(|byte| byte != b'0'))
+                    .unwrap_or_default()
+                    .to_owned(),
+                former_offset: fields.number("second_repl_offset").saturating_sub(1),
                 offset: match fields.text("slave_repl_offset") {
                     Some(offset) => offset.parse().unwrap_or(0),
                     None => fields.number("master_repl_offset"),
@@ -227,6 +260,10 @@ impl NodeInfo {
                     .text("master_last_io_seconds_ago")
                     .and_then(|seconds| seconds.parse().ok()),
                 syncing: fields.number("master_sync_in_progress") == 1,
+                good: fields
+                    .text("min_slaves_good_slaves")
+                    .and_then(|good| good.parse().ok()),
+                wanted_good: 0,
                 attached: (0..fields.number("connected_slaves"))
                     .map_while(|i| fields.text(&format!("slave{i}")))
                     .filter_map(Attached::parse)
@@ -235,7 +272,7 @@ impl NodeInfo {
         }
     }
 
-    /// The version as people are shown it: `7.0.15`, or `valkey 9.0.0` of what is not Redis.
+    /// The version as people see it: `7.0.15`, or `valkey 9.0.0` for a server that is not Redis.
     pub fn shown_version(&self) -> String {
         let NodeInfo {
             server, version, ..
@@ -246,7 +283,7 @@ impl NodeInfo {
         }
     }
 
-    /// Hits of all look-ups since the node started; `None` when there were none.
+    /// Hits over all look-ups since the node started; `None` if there were none.
     pub fn hit_ratio(&self) -> Option<f64> {
         let all = self.hits + self.misses;
         #[expect(
@@ -257,11 +294,11 @@ impl NodeInfo {
     }
 }
 
-/// `keys=3,expires=0,avg_ttl=0` → 3.
-fn keys_of(keyspace: &str) -> u64 {
+/// `keys=3,expires=0,avg_ttl=0` and `keys=` → 3.
+fn of_keyspace(keyspace: &str, field: &str) -> u64 {
     keyspace
         .split(',')
-        .find_map(|part| part.strip_prefix("keys="))
+        .find_map(|part| part.strip_prefix(field))
         .and_then(|keys| keys.parse().ok())
         .unwrap_or(0)
 }

@@ -1,12 +1,50 @@
-//! What a node's last lines say about files that it could not read, and what to do then.
+//! Finds out from a node's last lines which file it could not read, and what to do then.
 //!
 //! The words are those of Redis 7 (cluster.c, aof.c, rdb.c).
 
 use crate::{hint, hint::Hint, hint::Verb};
 
-/// What to do about what a node wrote before it ended; `None`: its lines name no file. `at` says where a
-/// file in its data folder lies.
-pub fn hint(lines: &[String], at: impl Fn(&str) -> String) -> Option<Hint> {
+/// Where a file of a node's data lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileAt {
+    /// On this host, at this path.
+    Host(String),
+    /// Elsewhere, in words.
+    Elsewhere(String),
+}
+
+impl FileAt {
+    fn shown(&self) -> &str {
+        match self {
+            FileAt::Host(text) | FileAt::Elsewhere(text) => text,
+        }
+    }
+
+    /// How it is moved away.
+    fn aside(&self) -> String {
+        match self {
+            FileAt::Host(path) => {
+                let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:".contains(c);
+                let from = path.trim_end_matches('/');
+                let word = |path: &str| {
+                    if path.chars().all(plain) {
+                        path.to_owned()
+                    } else {
+                        format!("'{}'", path.replace('\'', "'\\''"))
+                    }
+                };
+                let to = format!("{from}.damaged");
+                format!("`mv {} {}`", word(from), word(&to))
+            }
+            FileAt::Elsewhere(_) => "move it away".to_owned(),
+        }
+    }
+}
+
+/// What to do about a node that wrote these lines before it ended; `None` if they name no file.
+/// `file_at` says where a file in the node's data folder lies.
+pub fn hint(lines: &[String], file_at: impl Fn(&str) -> FileAt) -> Option<Hint> {
+    let at = |file: &str| file_at(file).shown().to_owned();
     let says = |words: &[&str]| {
         let lines = lines.iter().map(|line| line.to_lowercase());
         lines
@@ -21,7 +59,11 @@ pub fn hint(lines: &[String], at: impl Fn(&str) -> String) -> Option<Hint> {
     }
     if says(&["corrupted cluster config file"]) {
         return Some(hint![
-            format!("{} is damaged: move it away, then ", at("nodes.conf")),
+            format!(
+                "{} is damaged: {}, then ",
+                at("nodes.conf"),
+                file_at("nodes.conf").aside()
+            ),
             Verb::Up,
             " gives the node its place back, with its data"
         ]);
@@ -52,24 +94,48 @@ pub fn hint(lines: &[String], at: impl Fn(&str) -> String) -> Option<Hint> {
     None
 }
 
+/// Whether a node that runs wrote, since its last start, that it could not read all of its data.
+pub fn says_damaged(lines: &[String]) -> bool {
+    let started = |line: &&String| line.contains("Redis is starting") || line.contains("oO0OoO0");
+    let last = lines.iter().rev().take_while(|line| !started(line));
+    let mut last = last.map(|line| line.to_lowercase());
+    last.any(|line| {
+        line.contains("short read while loading the aof") || line.contains("truncating the aof")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn only_what_the_last_start_could_not_read_counts() {
+        let says = |lines: &[&str]| {
+            let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+            says_damaged(&lines)
+        };
+        let start = "# oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo";
+        let cut =
+            "# !!! Warning: short read while loading the AOF file appendonly.aof.1.incr.aof!!!";
+        assert!(says(&[start, cut, "* Ready to accept connections"]));
+        assert!(!says(&[start, cut, start, "* Ready to accept connections"]));
+    }
+
+    #[test]
     fn the_file_is_named_where_the_lines_name_one() {
         let said = |line: &str| {
-            hint(&[line.to_owned()], |file| format!("/n/{file}")).map(|hint| hint.to_string())
+            let at = |file: &str| FileAt::Host(format!("/a n/{file}"));
+            hint(&[line.to_owned()], at).map(|hint| hint.to_string())
         };
         let says =
             |line, word| assert!(said(line).is_some_and(|said| said.contains(word)), "{line}");
         says(
             "# Unrecoverable error: corrupted cluster config file \"va\".",
-            "/n/nodes.conf is damaged: move it away",
+            "/a n/nodes.conf is damaged: `mv '/a n/nodes.conf' '/a n/nodes.conf.damaged'`, then",
         );
         says(
             "# Bad file format reading the append only file appendonly.aof.1.incr.aof: make a backup",
-            "redis-check-aof --fix /n/appendonlydir/appendonly.aof.manifest",
+            "redis-check-aof --fix /a n/appendonlydir/appendonly.aof.manifest",
         );
         says(
             "# Can't open the append-only file: Permission denied",

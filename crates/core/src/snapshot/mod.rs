@@ -29,7 +29,7 @@ use place::{Placed, RunState};
 use report::Report;
 use std::collections::BTreeSet;
 
-/// What a node said; `None`: it was not asked, because it cannot answer (stopped, frozen).
+/// A node's answer; `None`: it was not asked, because it cannot answer (it is stopped or frozen).
 pub type Answer = Option<WireResult<Report>>;
 
 /// A cluster at one moment.
@@ -41,22 +41,22 @@ pub struct Snapshot {
     pub runtime: RuntimeKind,
     /// Its nodes: those that the runtime lists or the seeds name, then those that only views name.
     pub nodes: Vec<Seen>,
-    /// Seeds that answered and are of another cluster than the first that did.
+    /// Seeds that answered, but are of another cluster than the first seed that did.
     pub apart: Vec<NodeName>,
 }
 
-/// A node, with what is known of it beforehand and what it said.
+/// A node: what is known of it beforehand, and its answer.
 #[derive(Debug, Clone)]
 pub struct Seen {
     /// Its name in the spec, or its endpoint if rcluster did not start it.
     pub name: NodeName,
     /// Where rcluster dials it.
     pub dial: Option<Endpoint>,
-    /// Its id, once it or a view has told it.
+    /// Its id, once the node or a view has said it.
     pub id: Option<NodeId>,
-    /// What clients dial, where a view told it.
+    /// The endpoint that clients dial, if a view named it.
     pub endpoint: Option<Endpoint>,
-    /// What its peers use.
+    /// The address that its peers use.
     pub address: Option<Address>,
     /// The host that it counts as living on.
     pub host: String,
@@ -66,9 +66,9 @@ pub struct Seen {
     pub placed: Option<Placed>,
     /// Whether only views name it: neither the runtime nor the seeds do.
     pub stranger: bool,
-    /// Why its bus port was not reached from here, where that was tried and failed.
+    /// Why its bus port could not be reached from here, if that was tried.
     pub bus: Option<String>,
-    /// What it said.
+    /// Its answer.
     pub answer: Answer,
 }
 
@@ -79,12 +79,12 @@ pub struct Member {
     pub name: NodeName,
     /// Where rcluster dials it.
     pub dial: Endpoint,
-    /// What its peers use.
+    /// The address that its peers use.
     pub address: Address,
 }
 
 impl Seen {
-    /// This node as one that can be dialled; `None` if it cannot.
+    /// This node as a [`Member`]; `None` if it cannot be dialled.
     pub fn member(&self) -> Option<Member> {
         Some(Member {
             name: self.name.clone(),
@@ -102,7 +102,8 @@ impl Seen {
             id: None,
             endpoint: None,
             address: placed.address,
-            // What the spec says wins: it may know of racks and machines that the runtime does not see.
+            // The spec's host counts first: it may tell racks and machines apart that the runtime
+            // cannot see.
             host: node
                 .and_then(|node| node.host.clone())
                 .unwrap_or_else(|| placed.host.clone()),
@@ -114,7 +115,7 @@ impl Seen {
         }
     }
 
-    /// A node that is known by what is dialled only.
+    /// A node of which only the endpoint is known.
     pub fn seed(seed: &Endpoint) -> Self {
         Seen {
             name: NodeName::new(seed.to_string()),
@@ -131,7 +132,7 @@ impl Seen {
         }
     }
 
-    /// A node that only a view names; `None` where the view has no address for it.
+    /// A node that only a view names; `None` if the view has no address for it.
     pub fn stranger(line: &ViewLine) -> Option<Self> {
         let endpoint = line.endpoint()?;
         Some(Seen {
@@ -144,7 +145,7 @@ impl Seen {
         })
     }
 
-    /// Takes in what it said, and with it its id and, where the runtime told none, its address.
+    /// Stores its answer, and with it its id and, if the runtime knew none, its address.
     pub fn hear(&mut self, answer: Answer) {
         self.answer = answer;
         let Some(report) = self.report() else {
@@ -159,12 +160,12 @@ impl Seen {
         }
     }
 
-    /// What it says, if it answered.
+    /// What it said; `None` if it did not answer.
     pub fn report(&self) -> Option<&Report> {
         self.answer.as_ref()?.as_ref().ok()
     }
 
-    /// Why it did not answer, if it was asked.
+    /// Why it did not answer; `None` if it did, or was not asked.
     pub fn refusal(&self) -> Option<&WireError> {
         self.answer.as_ref()?.as_ref().err()
     }
@@ -185,7 +186,7 @@ impl Seen {
             .is_some_and(|placed| placed.state == state)
     }
 
-    /// Whether a line of a view is about the place where this node is.
+    /// Whether a line of a view is about a node at the place of this one.
     pub fn is_at(&self, line: &ViewLine) -> bool {
         match &self.placed {
             Some(placed) => line.address.is_some_and(|address| {
@@ -198,7 +199,7 @@ impl Seen {
         }
     }
 
-    /// Why it says nothing, in words; `None` if it answered.
+    /// Why it did not answer, in words; `None` if it did.
     pub fn silence(&self) -> Option<String> {
         match &self.answer {
             Some(Ok(_)) => None,
@@ -214,20 +215,20 @@ impl Seen {
 }
 
 impl Snapshot {
-    /// The nodes that answered, with what they said.
+    /// The nodes that answered, with their answers.
     pub fn said(&self) -> impl Iterator<Item = (&Seen, &Report)> {
         self.nodes
             .iter()
             .filter_map(|node| Some((node, node.report()?)))
     }
 
-    /// The ids of everybody who answered, strangers included.
+    /// The ids of all nodes that answered, strangers included.
     pub fn ids(&self) -> BTreeSet<NodeId> {
         let said = self.said();
         said.map(|(_, report)| report.view.myself.clone()).collect()
     }
 
-    /// The views of those who answered, each with the name of whose it is.
+    /// The views of the nodes that answered, each with the node's name.
     pub fn views(&self) -> Vec<(&NodeName, &View)> {
         self.said()
             .map(|(node, report)| (&node.name, &report.view))
@@ -252,14 +253,14 @@ impl Snapshot {
         })
     }
 
-    /// The nodes that belong to the cluster by its runtime or its seeds and that are not stopped.
+    /// The nodes that the runtime or the seeds name and that are not stopped.
     pub fn members(&self) -> impl Iterator<Item = &Seen> {
         self.nodes
             .iter()
             .filter(|node| !node.stranger && !node.is_stopped())
     }
 
-    /// The members as forming wants them: each of them has to have answered.
+    /// The members in the form that [`crate::form`] needs; an error if one did not answer.
     pub fn seats(&self) -> Result<Vec<Seat<'_>>> {
         self.members().map(Seen::seat).collect()
     }
@@ -269,11 +270,12 @@ impl Snapshot {
         self.members().all(|node| node.report().is_some())
     }
 
-    /// The first answer that waiting cannot improve: a wrong password above all.
+    /// The first answer that no waiting can improve, such as a wrong password.
     pub fn hopeless(&self) -> Option<Error> {
         self.members().find_map(|node| {
             let error = node.refusal().filter(|error| !error.is_transient())?;
-            let alone = matches!(error, WireError::Auth { .. }) && self.said().next().is_some();
+            let wrong = matches!(error, WireError::Auth { .. }) && !error.is_forbidden();
+            let alone = wrong && self.said().next().is_some();
             Some(if alone {
                 Error::failed(format!(
                     "{} does not accept the password that other nodes accept",
@@ -289,8 +291,8 @@ impl Snapshot {
         })
     }
 
-    /// Refuses when the password opens nothing: no node accepts it, so that there is nothing to be
-    /// said. Of one node that does not accept it the others tell.
+    /// Refuses if no node accepts the password. If only some do not, the others can be asked about
+    /// the cluster.
     pub fn let_in(self) -> Result<Self> {
         if self.said().next().is_some() {
             return Ok(self);

@@ -1,28 +1,28 @@
-//! From the ids in views to the names that people know.
+//! Finds the name of the node that an id in a view belongs to.
 
 use super::{Seen, Snapshot, nodes_text::ViewLine, topology};
 use crate::node::{Endpoint, NodeId, NodeName};
 use std::collections::{BTreeMap, HashMap};
 
-/// The names of all nodes that a snapshot knows, and of each node the line that says most of it.
+/// The names of all nodes of a snapshot, and for each id the line that says most.
 ///
-/// Built once for a snapshot: views of a thousand nodes have a million lines.
+/// It is built once for each snapshot, because the views of a thousand nodes have a million lines.
 pub struct Names<'a> {
-    /// Of each id the line that its node has of itself, else the first that any view has.
+    /// For each id, the line that its node has of itself, else the first line that any view has.
     pub lines: BTreeMap<&'a NodeId, &'a ViewLine>,
     nodes: HashMap<&'a NodeId, &'a Seen>,
     ids: HashMap<&'a NodeName, &'a NodeId>,
 }
 
 impl<'a> Names<'a> {
-    /// The names in a snapshot.
+    /// Collects the names of a snapshot.
     pub fn of(snapshot: &'a Snapshot) -> Self {
         let lines = lines(snapshot);
         let mut nodes: HashMap<&NodeId, &Seen> = snapshot
             .said()
             .map(|(node, report)| (&report.view.myself, node))
             .collect();
-        // A node that is silent is known by where the views say that it is.
+        // A silent node is recognized by its address in the views.
         let silent = || snapshot.nodes.iter().filter(|node| node.report().is_none());
         let by_port: HashMap<u16, &Seen> = silent()
             .filter_map(|node| Some((node.placed.as_ref()?.port, node)))
@@ -42,7 +42,8 @@ impl<'a> Names<'a> {
                 continue;
             };
             let placed = by_port.get(&address.port).filter(|node| {
-                // With an address of its own, a port alone does not make it the same node.
+                // If the node has an address of its own, the same port alone does not make it the
+                // same node.
                 node.address.is_none_or(|own| own == address)
             });
             let named = line
@@ -66,7 +67,7 @@ impl<'a> Names<'a> {
         self.node(id).map(|node| &node.name)
     }
 
-    /// The id of the node of this name, as it or the others tell it.
+    /// The id of the node with this name, from the node itself or from the others.
     pub fn id(&self, name: &NodeName) -> Option<&'a NodeId> {
         self.ids.get(name).copied()
     }
@@ -76,7 +77,7 @@ impl<'a> Names<'a> {
         self.node(id).is_some_and(|node| node.report().is_some())
     }
 
-    /// What to call the node with this id: its name, else the beginning of its id.
+    /// The name of the node with this id, else the beginning of the id.
     pub fn text(&self, id: &NodeId) -> String {
         self.of_id(id)
             .map_or_else(|| id.short().to_owned(), NodeName::to_string)

@@ -14,45 +14,45 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 /// How many nodes one view may name. Redis recommends up to about a thousand.
 pub const MOST_NODES: usize = 2_000;
 
-/// How many bytes of lines that differ [`Lines`] holds.
+/// How many bytes of different lines [`Lines`] holds.
 const MOST_BYTES: usize = 8 << 20;
 
-/// The whole table, as `myself` sees it.
+/// The whole reply, as the node `myself` sees the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     /// The node that answered.
     pub myself: NodeId,
-    /// Its bus port, which it says also while it does not know its own address.
+    /// Its bus port, which it knows even before it knows its own address.
     pub bus_port: Option<u16>,
-    /// Every node it knows, itself included, handshakes left out, sorted by id. Views that were read
-    /// with the same [`Lines`] share what they say alike.
+    /// Every node that it knows, itself included, handshakes left out, sorted by id. Views that
+    /// were parsed with the same [`Lines`] share equal lines.
     pub nodes: Vec<Arc<ViewLine>>,
     /// How many handshakes are under way.
     pub handshakes: usize,
 }
 
-/// One node, as another (or itself) sees it.
+/// One line: a node, as the node that answered sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ViewLine {
     /// Its id.
     pub id: NodeId,
-    /// Where its peers reach it; absent while it does not know itself, or with `noaddr`.
+    /// The address for its peers; `None` while it does not know its own, or with `noaddr`.
     pub address: Option<Address>,
     /// `cluster-announce-hostname`, if it has one.
     pub hostname: Option<String>,
     /// Master or replica.
     pub role: Role,
-    /// Who it replicates.
+    /// The master that it follows.
     pub master: Option<NodeId>,
-    /// Whether it is thought to be failing, and how surely.
+    /// Whether the view thinks that it fails, and how surely.
     pub failure: Failure,
     /// Its configuration epoch.
     pub epoch: Epoch,
-    /// Whether the bus link to it is up (always so for itself).
+    /// Whether the bus link to it is up; always true for the node itself.
     pub connected: bool,
-    /// Slots it serves.
+    /// The slots that it serves.
     pub slots: SlotSet,
-    /// Slots that are on their way out or in (only ever listed for `myself`).
+    /// Slots that are being moved out or in; only `myself` has any.
     pub open: Vec<OpenSlot>,
 }
 
@@ -60,7 +60,7 @@ pub struct ViewLine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Failure {
-    /// Fine.
+    /// It does not fail.
     None,
     /// `fail?`: this view cannot reach it.
     Pfail,
@@ -68,12 +68,12 @@ pub enum Failure {
     Fail,
 }
 
-/// A slot in migration: `[slot->-node]` or `[slot-<-node]`.
+/// A slot that is being moved: `[slot->-node]` or `[slot-<-node]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenSlot {
     /// Which slot.
     pub slot: u16,
-    /// `true`: going to `other`; `false`: coming from it.
+    /// `true`: it moves to `other`; `false`: it comes from `other`.
     pub migrating: bool,
     /// The other node.
     pub other: NodeId,
@@ -87,19 +87,20 @@ impl View {
 
     /// The line of a node.
     pub fn line(&self, id: &NodeId) -> Option<&ViewLine> {
-        // They are sorted by id: comparing the views of a thousand nodes asks this a million times.
+        // They are sorted by id, so this can search: comparing the views of a thousand nodes calls
+        // it a million times.
         let found = self.nodes.binary_search_by(|line| line.id.cmp(id));
         found.ok().map(|i| &*self.nodes[i])
     }
 
-    /// Whether this node knows no other.
+    /// Whether this node knows no other node.
     pub fn is_alone(&self) -> bool {
         self.nodes.len() == 1 && self.handshakes == 0
     }
 }
 
 impl ViewLine {
-    /// What a client would be told to dial if hostnames are preferred, else the address.
+    /// The endpoint that a client would be told: the host name if there is one, else the address.
     pub fn endpoint(&self) -> Option<Endpoint> {
         let address = self.address?;
         Some(match &self.hostname {
@@ -109,22 +110,23 @@ impl ViewLine {
     }
 }
 
-/// Lines that were read before, so that a line that a thousand views have is parsed and held once.
+/// Lines that were parsed before, so that a line that a thousand views share is parsed and stored
+/// once.
 #[derive(Debug, Default)]
 pub struct Lines {
-    /// By the text of a line without what changes all the time and without `myself`.
+    /// By the text of the line, without the parts that change all the time and without `myself`.
     known: HashMap<Box<str>, Arc<ViewLine>>,
     /// The bytes of all those texts.
     bytes: usize,
 }
 
-/// Parses the reply of `CLUSTER NODES`.
+/// Parses one reply of `CLUSTER NODES`.
 pub fn parse(text: &str) -> Result<View, String> {
     Lines::default().parse(text)
 }
 
 impl Lines {
-    /// Parses the reply of `CLUSTER NODES`.
+    /// Parses a reply of `CLUSTER NODES`; lines that are known are shared.
     pub fn parse(&mut self, text: &str) -> Result<View, String> {
         let (mut myself, mut bus_port) = (None, None);
         let mut nodes: Vec<Arc<ViewLine>> = Vec::new();
@@ -163,7 +165,7 @@ impl Lines {
 
     fn keep(&mut self, key: &str, line: ViewLine) -> Result<Arc<ViewLine>, String> {
         if self.bytes + key.len() > MOST_BYTES {
-            // What no view has any more is of no use.
+            // Lines that no view holds any more are dropped.
             self.known.retain(|_, line| Arc::strong_count(line) > 1);
             self.bytes = self.known.keys().map(|key| key.len()).sum();
         }
@@ -180,7 +182,7 @@ impl Lines {
     }
 }
 
-/// A line, cut up.
+/// The words of a line.
 struct Fields<'a> {
     id: &'a str,
     address: &'a str,
@@ -224,7 +226,7 @@ impl<'a> Fields<'a> {
         self.flags.split(',').any(|has| has == flag)
     }
 
-    /// All that [`Fields::parse`] reads, as one text.
+    /// Writes all that [`Fields::parse`] reads as one text, the key of [`Lines::known`].
     fn key(&self, key: &mut String) {
         key.clear();
         let flags = self.flags.strip_prefix("myself,").unwrap_or(self.flags);
@@ -297,7 +299,7 @@ fn parse_address(text: &str) -> Result<(Option<Address>, Option<String>), String
     Ok((Some(address), hostname))
 }
 
-/// The bus port in `ip:port@bus…`.
+/// The bus port of `ip:port@bus…`.
 fn bus_of(text: &str) -> Option<u16> {
     let (_, bus) = text.split(',').next()?.split_once('@')?;
     bus.parse().ok().filter(|port| *port > 0)
@@ -330,8 +332,8 @@ fn parse_open(token: &str) -> Result<OpenSlot, String> {
     })
 }
 
-/// Whether the text of a nodes.conf makes its node a member of a cluster: it knows others, or it owns
-/// slots. One that was started once and never formed has a file that says neither.
+/// Whether a nodes.conf with this text makes its node a member of a cluster: it knows other nodes
+/// or owns slots. The file of a node that was started but never formed has neither.
 pub fn is_member(conf: &str) -> bool {
     let lines = conf
         .lines()
@@ -344,7 +346,7 @@ pub fn is_member(conf: &str) -> bool {
     }
 }
 
-/// The words of a line before its slots.
+/// How many words a line has before its slots.
 const WORDS: usize = 8;
 
 #[cfg(test)]
@@ -429,7 +431,7 @@ aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 10.0.0.9:7009@17009 handshake - 0 0 0 d
             let me = line(i).replace("master", "myself,master");
             format!("{} {long}", me.trim_end())
         };
-        // What was read and is no longer held makes room; what is held does not.
+        // Lines that are no longer held make room for new ones; lines that are held do not.
         lines.parse(&of(1)).expect("it fits");
         let held = lines.parse(&of(2)).expect("the first makes room");
         assert!(lines.parse(&of(3)).is_err());

@@ -1,13 +1,13 @@
-//! What a runtime says of a node that it keeps, and what it can do.
+//! What a runtime says of a node, and what it can do.
 
 use crate::node::{Address, NodeName};
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::SocketAddr};
 
-/// The name of the machine that rcluster itself runs on, as a node's place gives it.
+/// The host of a node that runs on the same machine as rcluster.
 pub const THIS_HOST: &str = "localhost";
 
-/// What a runtime can do, as data, so that nobody asks which one it is.
+/// What a runtime can do, as data, so that no decision depends on which runtime it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -18,7 +18,7 @@ pub struct Capabilities {
     pub start: bool,
     /// It can pause and resume them.
     pub pause: bool,
-    /// Their data outlives them until it is removed on purpose.
+    /// Nodes keep their data until it is removed on purpose.
     pub volumes: bool,
     /// It brings the nodes back by itself after a reboot.
     pub restarts_by_itself: bool,
@@ -33,7 +33,7 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// Nodes that somebody else started can do nothing of this.
+    /// Of nodes that somebody else started: nothing.
     pub const NONE: Capabilities = Capabilities {
         start: false,
         pause: false,
@@ -46,12 +46,12 @@ impl Capabilities {
     };
 }
 
-/// An engine that keeps nodes. There may be several, and each has clusters of its own.
+/// An engine that runs nodes. There may be several, and each has clusters of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Engine {
-    /// Where it was reached: `unix:///var/run/docker.sock`.
+    /// The address at which it was reached: `unix:///var/run/docker.sock`.
     pub place: String,
-    /// What it calls itself, wherever it is reached.
+    /// Its own id, which does not depend on how it is reached.
     pub id: String,
 }
 
@@ -68,32 +68,33 @@ pub struct Placed {
     pub bus_port: u16,
     /// The machine it runs on: [`THIS_HOST`], or the name or address of another one.
     pub host: String,
-    /// Whether it is in the cluster's network. A node that runs and is not has been cut off:
-    /// neither its peers nor rcluster reach it, and it has no `dial` and no `address`.
+    /// Whether it is in the cluster's network. A node that runs but is not connected has been cut
+    /// off: neither its peers nor rcluster reach it, and `dial` and `address` are `None`.
     pub connected: bool,
-    /// Whether it does not stay up: the runtime starts it again and again. It counts as stopped, and
-    /// has its ports whenever it is up.
+    /// Whether the runtime restarts it again and again. It counts as stopped, but has its ports
+    /// whenever it is up.
     pub loops: bool,
-    /// Where rcluster itself dials it: a published loopback port. `None` unless it runs or is
-    /// paused, and is connected.
+    /// Where rcluster dials it: a published loopback port. `None` unless it runs or is paused, and
+    /// is connected.
     pub dial: Option<SocketAddr>,
-    /// What its peers use. `None` unless it runs or is paused, and is connected.
+    /// The address that its peers use. `None` unless it runs or is paused, and is connected.
     pub address: Option<Address>,
     /// How it ended, if it is stopped and the runtime knows.
     pub exit: Option<Exit>,
-    /// Container id or pid; empty while there is neither.
+    /// The container's id or the process's pid; empty if there is neither.
     pub runtime_id: String,
-    /// Hash of what can only be changed by creating it anew (see [`ShapeHash`]), as it was when
-    /// the node was created.
+    /// The hash of its shape when it was created: of all that only creating it anew can change (see
+    /// [`ShapeHash`]).
     pub shape: Option<String>,
 }
 
-/// What the disk of a node that does not run holds, and so what it will be when it starts.
+/// What is on the disk of a node that does not run, which decides what it will be when it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Disk {
-    /// A nodes.conf that makes it a member of a cluster, and whatever data it has.
+    /// A nodes.conf that makes it a member of a cluster, with or without data.
     Whole,
-    /// Data, but no nodes.conf, or one that is empty or names nobody else: it is a new node.
+    /// Data, but no nodes.conf, or an empty one, or one that names no other node: it starts as a
+    /// new node.
     Nameless,
     /// Nothing.
     Empty,
@@ -102,13 +103,13 @@ pub enum Disk {
 /// How a node's process ended, as the runtime saw it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Exit {
-    /// Its exit code; 128 and more: a signal's number, plus 128.
+    /// Its exit code; 128+n if signal n ended it.
     pub code: Option<i64>,
-    /// The kernel ended it because it was out of memory.
+    /// Whether the kernel ended it because memory was short.
     pub out_of_memory: bool,
     /// Why it could not be started at all, in the runtime's words.
     pub error: Option<String>,
-    /// When it ended, as RFC 3339 has it.
+    /// When it ended, in RFC 3339.
     pub at: Option<String>,
 }
 
@@ -131,9 +132,9 @@ impl fmt::Display for Exit {
 /// A hash of everything about a node that cannot change while it exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShapeHash {
-    /// What a node that is created now is marked with.
+    /// The mark of a node that is created now.
     pub current: String,
-    /// What earlier versions of rcluster marked a node of the same shape with.
+    /// The marks that earlier versions of rcluster gave to nodes of the same shape.
     pub earlier: Vec<String>,
 }
 
@@ -145,7 +146,7 @@ impl ShapeHash {
 }
 
 impl From<String> for ShapeHash {
-    /// A hash that was never written in another way.
+    /// A hash that earlier versions computed in the same way.
     fn from(current: String) -> Self {
         ShapeHash {
             current,

@@ -1,17 +1,18 @@
-//! Where nodes are, to find those that a line of a view is about without looking at every node.
+//! An index of where nodes are, so that the node of a line is found without comparing all of them.
 
 use super::{Seen, nodes_text::ViewLine};
 use crate::node::{Address, Endpoint};
 use std::collections::HashSet;
 
-/// The places of some nodes: [`Places::has`] says of a line what [`Seen::is_at`] of one of them would.
+/// The places of some nodes. [`Places::has`] is true for a line if [`Seen::is_at`] is true for one
+/// of them.
 #[derive(Debug, Default)]
 pub struct Places {
-    /// Of nodes that the runtime placed at an address.
+    /// Addresses at which the runtime placed nodes.
     addresses: HashSet<Address>,
-    /// Of nodes that the runtime placed, of which it knows no address.
+    /// Ports of nodes whose address the runtime does not know.
     ports: HashSet<u16>,
-    /// Of nodes that are known by what is dialled.
+    /// Endpoints of nodes that are only known by what is dialled.
     endpoints: HashSet<Endpoint>,
 }
 
@@ -37,7 +38,7 @@ impl Places {
         }
     }
 
-    /// Whether a line is about one of these places.
+    /// Whether a line is about one of these nodes.
     pub fn has(&self, line: &ViewLine) -> bool {
         line.address.is_some_and(|address| {
             self.addresses.contains(&address) || self.ports.contains(&address.port)

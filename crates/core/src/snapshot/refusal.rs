@@ -1,12 +1,12 @@
-//! What a node means by an error reply. The words of Redis are known here and nowhere else.
+//! What a node's error reply means. Only this file knows the words of Redis.
 
 use super::answer::WireError;
 use crate::node::Endpoint;
 
-/// How much is kept of a text that a node sent: enough for every message of Redis itself.
+/// How many characters are kept of a text that a node sent: enough for every message of Redis.
 const KEPT: usize = 300;
 
-/// What an error reply means that has no variant of [`WireError`] to itself.
+/// The meaning of an error reply that has no variant of its own in [`WireError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// CLUSTER RESET: a master with keys is not reset.
@@ -31,7 +31,7 @@ pub enum Refusal {
     Other,
 }
 
-/// By what a reply begins with, `ERR` included.
+/// Replies that are known by their beginning, `ERR` included.
 const BEGINNINGS: &[(&str, Refusal)] = &[
     ("MISCONF", Refusal::CannotSave),
     ("OOM", Refusal::OutOfMemory),
@@ -39,11 +39,11 @@ const BEGINNINGS: &[(&str, Refusal)] = &[
     ("CROSSSLOT", Refusal::CrossSlot),
     ("ERR unknown command", Refusal::NoSuchCommand),
     ("ERR unknown subcommand", Refusal::NoSuchCommand),
-    // Until 7.0, of a subcommand.
+    // The wording for unknown subcommands until 7.0.
     ("ERR Unknown subcommand", Refusal::NoSuchCommand),
 ];
 
-/// By what it says (`clusterCommand` in cluster.c).
+/// Replies that are known by words in them (`clusterCommand` in cluster.c).
 const WORDS: &[(&str, Refusal)] = &[
     ("master nodes containing keys", Refusal::HoldsKeys),
     ("only replicate a master", Refusal::NotAMaster),
@@ -72,7 +72,7 @@ impl WireError {
                 Some((slot, to)) => WireError::Moved { at, slot, to },
                 None => WireError::unreadable(&at, command, reply),
             },
-            // A password was given to a node that has none.
+            // The login has a password, but the node asks for none.
             "ERR" if reply.starts_with("ERR AUTH ") => WireError::Auth { at, reply: text },
             "ERR" if reply.starts_with("ERR max number of clients") => WireError::Full { at },
             "ERR" if reply.contains("Unknown node") => WireError::UnknownNode { at, reply: text },
@@ -85,7 +85,7 @@ impl WireError {
         }
     }
 
-    /// An answer that is not what this command answers; `why` may quote what the node sent.
+    /// An answer that cannot be understood; `why` may quote what the node sent.
     pub fn unreadable(at: &Endpoint, command: &str, why: &str) -> Self {
         WireError::Unreadable {
             at: at.clone(),
@@ -95,7 +95,8 @@ impl WireError {
     }
 }
 
-/// `MOVED 3999 127.0.0.1:6381`; without a host (`unknown-endpoint`) it is the one that was dialled.
+/// Reads `MOVED 3999 127.0.0.1:6381`. Without a host (`unknown-endpoint`) it is the host that was
+/// dialled.
 fn moved(at: &Endpoint, reply: &str) -> Option<(u16, Endpoint)> {
     let (slot, to) = reply.strip_prefix("MOVED ")?.split_once(' ')?;
     let to = match to.strip_prefix(':') {
@@ -105,8 +106,8 @@ fn moved(at: &Endpoint, reply: &str) -> Option<(u16, Endpoint)> {
     Some((slot.parse().ok()?, to))
 }
 
-/// A text that a node sent, fit to be kept and shown: cut where it is long, and without anything
-/// that a terminal acts on (control characters, and those that turn the direction of writing).
+/// A text that a node sent, made safe to keep and show: cut if it is long, and without characters
+/// that a terminal acts on (control characters, and those that change the writing direction).
 pub fn quoted(text: &str) -> String {
     let mut kept = String::with_capacity(text.len().min(KEPT));
     for (i, letter) in text.chars().enumerate() {

@@ -1,4 +1,4 @@
-//! What one node says of itself and of the cluster, as it was heard.
+//! What one node says of itself and of the cluster.
 
 use super::{
     info::{ClusterInfo, NodeInfo},
@@ -9,7 +9,7 @@ use crate::{
     slot::SlotRange,
 };
 
-/// Everything one node says, from one pipeline.
+/// The answers of one node, from one pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// `CLUSTER NODES`.
@@ -20,12 +20,12 @@ pub struct Report {
     pub info: NodeInfo,
 }
 
-/// Who serves a slot range, as a client is told (`CLUSTER SLOTS`).
+/// Which node serves a slot range, as clients are told (`CLUSTER SLOTS`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announced {
     /// The slots.
     pub range: SlotRange,
-    /// What a client dials for writes.
+    /// The endpoint for writes.
     pub master: Endpoint,
     /// The master's id.
     pub id: NodeId,

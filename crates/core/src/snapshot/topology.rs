@@ -1,4 +1,4 @@
-//! What is: the shards of a cluster as its nodes describe them, and whether they agree.
+//! The shards of a cluster as its nodes describe them, and whether the nodes agree.
 
 use super::nodes_text::{Failure, View, ViewLine};
 use crate::{
@@ -14,7 +14,7 @@ use std::{
 /// A master with its replicas.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Shard {
-    /// The master; `None` when the replicas' master is unknown to everybody who answered.
+    /// The master; `None` if no node that answered knows the replicas' master.
     pub master: Option<NodeId>,
     /// Its slots.
     pub slots: SlotSet,
@@ -27,14 +27,14 @@ pub struct Shard {
 pub struct Disagreement {
     /// The node it is about.
     pub about: NodeId,
-    /// What the views say, and whose they are: `"master of 0-5460" → [node-1, node-2]`.
+    /// What the views say, and which views say it: `"master of 0-5460" → [node-1, node-2]`.
     pub opinions: BTreeMap<String, Vec<NodeName>>,
 }
 
-/// The opinion of a view that does not have the node.
+/// The opinion of a view that does not know the node.
 pub const UNKNOWN: &str = "unknown";
 
-/// What a view says of one node: the part on which all views have to agree.
+/// What a view says of one node, as far as all views have to agree on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Opinion<'a> {
     role: Role,
@@ -43,7 +43,18 @@ struct Opinion<'a> {
     failure: Failure,
 }
 
-impl Opinion<'_> {
+impl<'a> Opinion<'a> {
+    /// Whose replica a node was that is gone and has no slots makes no difference to anybody.
+    fn of(line: &'a ViewLine) -> Self {
+        let gone = line.failure == Failure::Fail && line.slots.is_empty();
+        Opinion {
+            role: if gone { Role::Master } else { line.role },
+            master: line.master.as_ref().filter(|_| !gone),
+            slots: &line.slots,
+            failure: line.failure,
+        }
+    }
+
     fn text(&self) -> String {
         let failing = match self.failure {
             Failure::None => "",
@@ -53,13 +64,16 @@ impl Opinion<'_> {
         match (self.role, self.master) {
             (Role::Replica, Some(master)) => format!("replica of {}{failing}", master.short()),
             (Role::Replica, None) => format!("replica of nobody{failing}"),
+            (Role::Master, _) if self.slots.is_empty() && self.failure == Failure::Fail => {
+                "failed".to_owned()
+            }
             (Role::Master, _) if self.slots.is_empty() => format!("master without slots{failing}"),
             (Role::Master, _) => format!("master of {}{failing}", self.slots),
         }
     }
 }
 
-/// Every line that some view has, one that several views share once, in the order of the views.
+/// Every line of the views, in the order of the views; a line that several views share comes once.
 pub fn distinct<'a>(views: impl Iterator<Item = &'a View>) -> impl Iterator<Item = &'a ViewLine> {
     let mut seen = HashSet::new();
     views
@@ -68,13 +82,13 @@ pub fn distinct<'a>(views: impl Iterator<Item = &'a View>) -> impl Iterator<Item
         .map(|line| &**line)
 }
 
-/// How many disagreements are told. More are said only by views that lie.
+/// How many disagreements are listed; only views that lie have more.
 const MOST: usize = 1_000;
 
-/// Compares views: empty when every view says the same of every node.
+/// Compares views. The result is empty if every view says the same of every node.
 ///
-/// The views of a thousand nodes have a million lines, so this walks along all of them at once
-/// (they are sorted by id) and compares what is shared by its address.
+/// The views of a thousand nodes have a million lines. They are sorted by id, so this walks along
+/// all of them at once, and compares shared lines by their address in memory.
 pub fn disagreements(views: &[(&NodeName, &View)]) -> Vec<Disagreement> {
     let lines = distinct(views.iter().map(|(_, view)| *view));
     let known: BTreeSet<&NodeId> = lines.map(|line| &line.id).collect();
@@ -96,12 +110,7 @@ pub fn disagreements(views: &[(&NodeName, &View)]) -> Vec<Disagreement> {
         }
         let mut opinions: BTreeMap<Option<Opinion<'_>>, Vec<&NodeName>> = BTreeMap::new();
         for ((name, _), line) in views.iter().zip(lines) {
-            let opinion = line.map(|line| Opinion {
-                role: line.role,
-                master: line.master.as_ref(),
-                slots: &line.slots,
-                failure: line.failure,
-            });
+            let opinion = line.map(|line| Opinion::of(line));
             opinions.entry(opinion).or_default().push(name);
         }
         if found.len() == MOST {
@@ -123,10 +132,27 @@ pub fn disagreements(views: &[(&NodeName, &View)]) -> Vec<Disagreement> {
     found
 }
 
-/// The shards, ordered by their lowest slot; masters without slots come last.
+/// The master at the top of a replica's shard. A replica of a replica has what that one has; two that
+/// follow each other have nobody.
+fn top<'a>(
+    lines: &BTreeMap<&'a NodeId, &'a ViewLine>,
+    replica: &'a ViewLine,
+) -> Option<&'a NodeId> {
+    let mut line = replica;
+    for _ in 0..lines.len() {
+        let master = lines.get(line.master.as_ref()?)?;
+        if master.role == Role::Master {
+            return Some(&master.id);
+        }
+        line = master;
+    }
+    None
+}
+
+/// The shards in the order of their lowest slots; masters without slots come last.
 ///
-/// Each node's word about itself is taken first; nodes that did not answer are described by the
-/// view with the highest epoch among those that know them.
+/// What a node says of itself counts first. A node that did not answer is described by the view
+/// with the highest epoch among those that know it.
 pub fn shards(views: &[(&NodeName, &View)]) -> Vec<Shard> {
     let mut lines: BTreeMap<&NodeId, &ViewLine> = BTreeMap::new();
     for line in distinct(views.iter().map(|(_, view)| *view)) {
@@ -142,10 +168,7 @@ pub fn shards(views: &[(&NodeName, &View)]) -> Vec<Shard> {
     for line in lines.values() {
         let master = match line.role {
             Role::Master => Some(&line.id),
-            Role::Replica => line
-                .master
-                .as_ref()
-                .filter(|master| lines.contains_key(master)),
+            Role::Replica => top(&lines, line),
         };
         let shard = shards.entry(master).or_insert_with(|| Shard {
             master: master.cloned(),

@@ -1,5 +1,5 @@
-//! What makes a spec valid, as far as can be seen without looking at a machine. Every problem is
-//! named by its key, with what to write instead.
+//! What makes a spec valid, as far as can be seen without looking at a machine. Every problem has
+//! its key and what to write instead.
 
 use super::directive::{self, Directives};
 use crate::{
@@ -31,7 +31,7 @@ impl Problem {
 impl Spec {
     /// Everything wrong with the spec that can be seen without looking at a machine.
     pub fn problems(&self) -> Vec<Problem> {
-        // Destructured so that a new field is noticed here.
+        // Destructured, so that the compiler points here when the spec gets a new field.
         let Spec {
             version,
             name,
@@ -268,7 +268,8 @@ impl Spec {
     }
 }
 
-/// Letters, digits, dots and dashes (`isValidAuxString`'s set in cluster.c for hostnames); at most 253.
+/// Letters, digits, dots and dashes, at most 253 (the characters of `isValidAuxString` in
+/// cluster.c).
 fn is_host_name(text: &str) -> bool {
     (1..=253).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())

@@ -1,5 +1,5 @@
-//! What a node's container is, said once: the rendered compose file and the Docker runtime both
-//! read it from here, so that either can take over what the other started.
+//! What a node's container is. The rendered compose file and the Docker runtime both read it from
+//! here, so that each can take over what the other started.
 
 use super::launch::{Launch, NodeLaunch};
 use crate::{node::NodeName, snapshot::place::ShapeHash, spec::ClusterName};
@@ -8,21 +8,21 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 
-/// Where redis.conf lies in the container, readable by root only.
+/// Where redis.conf is in the container; only root can read it.
 pub const CONF: &str = "/usr/local/etc/redis/redis.conf";
 
 /// Where a node keeps its data.
 pub const DATA: &str = "/data";
 
-/// Descriptors a node needs beside its clients (`CONFIG_MIN_RESERVED_FDS` in server.h), and room
-/// for the cluster bus: two links to each of up to 1000 peers.
+/// File descriptors that a node needs beside those of its clients (`CONFIG_MIN_RESERVED_FDS` in
+/// server.h), with room for the cluster bus: two links to each of up to 1000 peers.
 const RESERVED_FDS: u64 = 32 + 2000;
 
 /// Label keys of our own.
 pub mod label {
-    /// The cluster's name; every object of a cluster carries it.
+    /// The cluster's name, on everything that belongs to a cluster.
     pub const CLUSTER: &str = "rcluster.cluster";
-    /// The node's name; containers and volumes carry it.
+    /// The node's name, on containers and volumes.
     pub const NODE: &str = "rcluster.node";
     /// The node's client port.
     pub const PORT: &str = "rcluster.port";
@@ -32,7 +32,7 @@ pub mod label {
     pub const SPEC_HASH: &str = "rcluster.spec-hash";
     /// Version of this set of labels.
     pub const SCHEMA: &str = "rcluster.schema";
-    /// Who started it; absent on what compose started.
+    /// The user who started it; absent if compose did.
     pub const OWNER: &str = "rcluster.owner";
 }
 
@@ -64,11 +64,11 @@ pub struct Shape {
 /// A published port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Publish {
-    /// On which address of the host.
+    /// The address of the host.
     pub listen: IpAddr,
-    /// On which port of the host; `None`: one that Docker chooses.
+    /// The port of the host; `None`: Docker chooses one.
     pub host_port: Option<u16>,
-    /// Which port of the container.
+    /// The port of the container.
     pub container_port: u16,
 }
 
@@ -90,15 +90,15 @@ impl Shape {
         }
     }
 
-    /// `v2:` and sixteen hex digits that change when the shape does: what is written on a new
-    /// container. It is the SHA-256 of `name=value` lines, in this order.
+    /// The hash for a new container's label: `v2:` and sixteen hex digits of the SHA-256 of
+    /// `name=value` lines, in this order.
     ///
-    /// A container keeps its label for as long as it exists, so what is hashed may change only
-    /// with care, or `up` refuses every cluster that an earlier rcluster started:
-    /// - A field that is added here enters the text only where it differs from what containers had
+    /// A container keeps its label for as long as it exists, so a change here must not make `up`
+    /// refuse every cluster that an earlier rcluster started:
+    /// - A field that is added here enters the text only if it differs from what containers had
     ///   before there was the field.
-    /// - Anything else (a new command, say) takes a new prefix, and [`Shape::hashes`] goes on to
-    ///   name what the earlier versions would have written.
+    /// - Any other change (a new command, say) takes a new prefix, and [`Shape::hashes`] goes on to
+    ///   name what earlier versions would have written.
     pub fn hash(&self) -> String {
         let Shape {
             image,
@@ -114,7 +114,7 @@ impl Shape {
             volume,
             network,
         } = self;
-        // As JSON no value can hold a line's end, and so look like another field.
+        // In JSON, no value can contain a line break and so look like another field.
         let fields = [
             ("image", json!(image)),
             ("command", json!(command)),
@@ -130,7 +130,7 @@ impl Shape {
         format!("v2:{}", sixteen_digits(&lines.concat()))
     }
 
-    /// Every hash that a container of this shape may carry.
+    /// Every hash that a container with this shape may have on its label.
     pub fn hashes(&self) -> ShapeHash {
         ShapeHash {
             current: self.hash(),
@@ -138,9 +138,9 @@ impl Shape {
         }
     }
 
-    /// What rcluster wrote before hashes had a prefix: the hash of `{:?}`, spelt out so that it
-    /// stays what it was. It is computed anew instead of being taken for "unknown", because an
-    /// unknown shape would let `up` keep a container whose image or port is not the wanted one.
+    /// The hash that rcluster wrote before hashes had a prefix: that of `{:?}`, spelt out so that
+    /// it never changes. It is computed because, if such a hash counted as "unknown", `up` would
+    /// keep a container whose image or port is not the wanted one.
     fn hash_before_versions(&self) -> String {
         let Shape {
             image,
@@ -171,16 +171,16 @@ fn sixteen_digits(text: &str) -> String {
     first.fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
-/// `<cluster>-<node>`, for people; things are found by label.
+/// `<cluster>-<node>`, for people; rcluster finds containers by label.
 pub fn container_name(cluster: &ClusterName, node: &NodeName) -> String {
     format!("{cluster}-{node}")
 }
 
-/// The compose file's name of the network, and of the volume's prefix; the engine's name has the
-/// project in front, as compose does it.
+/// The network's name in the compose file, and the prefix of the volumes' names there. The engine's
+/// names have the project's name in front, as compose does it.
 pub const NETWORK_KEY: &str = "cluster";
 
-/// The network's name in the engine.
+/// The network's name on the engine.
 pub fn network_name(cluster: &ClusterName) -> String {
     format!("{cluster}_{NETWORK_KEY}")
 }
@@ -190,12 +190,12 @@ pub fn volume_key(node: &NodeName) -> String {
     format!("{node}-data")
 }
 
-/// The volume's name in the engine.
+/// The volume's name on the engine.
 pub fn volume_name(cluster: &ClusterName, node: &NodeName) -> String {
     format!("{cluster}_{}", volume_key(node))
 }
 
-/// Labels that say which cluster and node something belongs to.
+/// Labels that say to which cluster and node something belongs.
 pub fn labels(launch: &Launch, node: Option<&NodeLaunch>) -> Vec<(&'static str, String)> {
     let mut labels = vec![
         (label::CLUSTER, launch.name.to_string()),
@@ -211,9 +211,10 @@ pub fn labels(launch: &Launch, node: Option<&NodeLaunch>) -> Vec<(&'static str, 
     labels
 }
 
-/// redis.conf may hold the password, so on the host and in the container it is readable by its
-/// owner only; root copies it for the user that the image's entrypoint then drops to. The same
-/// command serves a file that was bind-mounted by compose and one that was put there by the API.
+/// The container's command. redis.conf may hold the password, so on the host and in the container
+/// only its owner can read it; root copies it for the user as whom the image's entrypoint then runs
+/// the server. The same command works for a file that compose mounted and for one that the API put
+/// there.
 fn command() -> Vec<String> {
     let script = format!(
         "umask 077 && cp {CONF} /run/redis.conf && chown redis /run/redis.conf \
@@ -222,7 +223,8 @@ fn command() -> Vec<String> {
     vec!["sh".to_owned(), "-c".to_owned(), script]
 }
 
-/// A node that asks for a password is as alive as one that answers PONG: no secret is needed here.
+/// The health check. It needs no password: a node that asks for one is as alive as one that answers
+/// PONG.
 fn health(port: u16) -> Vec<String> {
     let script = format!(
         "case \"$(redis-cli -p {port} ping 2>&1)\" in *PONG*|*NOAUTH*) exit 0;; *) exit 1;; esac"
@@ -230,7 +232,7 @@ fn health(port: u16) -> Vec<String> {
     vec!["CMD".to_owned(), "sh".to_owned(), "-c".to_owned(), script]
 }
 
-/// The node's `maxclients`, Redis's own default (10000) when it is not a number.
+/// The node's `maxclients`, or Redis's default (10000) if that is not a number.
 fn max_clients(node: &NodeLaunch) -> u64 {
     node.redis
         .get("maxclients")
@@ -256,7 +258,7 @@ mod tests {
         assert_ne!(hash(&launch), hash(&other));
     }
 
-    /// The hashes of containers that exist: whoever changes one makes `up` refuse them.
+    /// These are hashes of containers that exist. If one changes, `up` refuses those containers.
     #[test]
     fn hashes_stay_what_they_were() {
         let launch = Launch::new(&Spec::default(), RuntimeKind::Docker, 6379);

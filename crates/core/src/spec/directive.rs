@@ -1,5 +1,5 @@
-//! redis.conf directives: values as a spec writes them, who owns which, how they are quoted, and
-//! when a running node already has them.
+//! redis.conf directives: values as a spec writes them, which directives rcluster owns, how values
+//! are quoted, and whether a running node already has them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The arguments of each line, as redis.conf wants them.
+    /// The text of each line after the directive's name.
     pub fn lines(&self) -> Vec<String> {
         let quoted = |text: &str| match text.trim() {
             "" => "\"\"".to_owned(),
@@ -44,7 +44,7 @@ impl Value {
         }
     }
 
-    /// The one argument that CONFIG SET wants; `None` if the value is left to Redis.
+    /// The value for CONFIG SET; `None` if it is left to Redis.
     pub fn config_set(&self) -> Option<String> {
         match self {
             Value::Unset(()) => None,
@@ -54,7 +54,8 @@ impl Value {
         }
     }
 
-    /// Whether CONFIG GET's answer means this value. Units and case are folded as config.c does.
+    /// Whether CONFIG GET's answer means this value. Units and letter case are read as config.c
+    /// does.
     pub fn is_live(&self, name: &str, live: &str) -> bool {
         match self.config_set() {
             None => true,
@@ -63,11 +64,11 @@ impl Value {
     }
 }
 
-/// How config.c would spell a value when asked for it.
+/// A value as config.c would spell it.
 fn canonical(name: &str, value: &str) -> String {
     let value = value.trim().to_ascii_lowercase();
     if name == "notify-keyspace-events" {
-        // A set of letters; `A` stands for these (notify.c).
+        // A set of letters, in which `A` stands for all of these (notify.c).
         let mut letters: Vec<char> = value.chars().filter(|c| *c != 'a').collect();
         if value.contains('a') {
             letters.extend("g$lshzxet".chars());
@@ -79,7 +80,7 @@ fn canonical(name: &str, value: &str) -> String {
     bytes(&value).map_or(value, |bytes| bytes.to_string())
 }
 
-/// `512mb` → bytes (`memtoull` in util.c): k = 1000, kb = 1024, and so on.
+/// Reads `512mb` as bytes (`memtoull` in util.c): k = 1000, kb = 1024, and so on.
 pub fn bytes(text: &str) -> Option<u64> {
     let text = text.to_ascii_lowercase();
     let digits = text
@@ -99,7 +100,8 @@ pub fn bytes(text: &str) -> Option<u64> {
     number.checked_mul(unit)
 }
 
-/// Directives whose empty value Redis takes for 0, and says 0 ever after (`memtoull` in util.c).
+/// Directives whose empty value Redis takes for 0, and shows as 0 from then on (`memtoull` in
+/// util.c).
 const BYTES: [&str; 7] = [
     "maxmemory",
     "maxmemory-clients",
@@ -110,7 +112,7 @@ const BYTES: [&str; 7] = [
     "active-defrag-ignore-bytes",
 ];
 
-/// Whether an empty value would be taken for another one.
+/// Whether Redis would take an empty value for another one.
 pub fn needs_value(name: &str) -> bool {
     BYTES.contains(&name)
 }
@@ -130,7 +132,7 @@ fn unquoted(text: &str) -> String {
     }
 }
 
-/// Directives that rcluster writes itself, with what to use instead.
+/// Directives that rcluster writes itself, each with what to use instead.
 const OWNED: &[(&str, &str)] = &[
     ("port", "the spec's `port`"),
     ("tls-port", "`tls`, which is not supported yet"),
@@ -184,8 +186,8 @@ pub fn owned(name: &str) -> Option<&'static str> {
         .map(|(_, instead)| *instead)
 }
 
-/// Whether a running node cannot take the directive by CONFIG SET (`IMMUTABLE_CONFIG` in config.c of
-/// 7.0, and the directives that CONFIG does not know): it needs a restart.
+/// Whether a running node refuses the directive in CONFIG SET, so that it needs a restart: those
+/// with `IMMUTABLE_CONFIG` in config.c of 7.0, and those that CONFIG does not know.
 pub fn needs_restart(name: &str) -> bool {
     const IMMUTABLE: &[&str] = &[
         "always-show-logo",
@@ -215,9 +217,9 @@ pub fn needs_restart(name: &str) -> bool {
     IMMUTABLE.contains(&name)
 }
 
-/// Directives whose CONFIG GET answer is not comparable with what was set (all classes of a
-/// buffer limit come back, modules and renames do not come back at all): what the node was last
-/// given is compared instead.
+/// Directives whose CONFIG GET answer cannot be compared with what was set: all classes of a buffer
+/// limit come back, modules and renames do not come back at all. For these, the value that the node
+/// was last given is compared.
 pub fn is_opaque(name: &str) -> bool {
     matches!(
         name,

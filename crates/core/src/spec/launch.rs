@@ -1,6 +1,7 @@
-//! A cluster with nothing left to choose: which runtime, which ports, which node has what.
+//! A cluster with nothing left to choose: its runtime, its ports, and each node's settings are
+//! decided.
 //!
-//! It is what a runtime is given, what is rendered, and what is remembered on disk.
+//! Runtimes are given a [`Launch`], files are rendered from it, and it is remembered on disk.
 
 use super::directive::Directives;
 use crate::{
@@ -15,9 +16,9 @@ use std::net::IpAddr;
 pub struct Launch {
     /// The cluster's name.
     pub name: ClusterName,
-    /// Where its nodes run: for messages and for what is remembered.
+    /// Where its nodes run; for messages and for what is remembered, not for decisions.
     pub runtime: RuntimeKind,
-    /// What that runtime can do: for decisions.
+    /// What that runtime can do; this is for decisions.
     pub can: Capabilities,
     /// How many masters.
     pub shards: u16,
@@ -31,7 +32,7 @@ pub struct Launch {
     pub image: String,
     /// The program of each process (process).
     pub redis_server: String,
-    /// The nodes, in order: first the masters, then the first replica of each, and so on.
+    /// The nodes in order: all masters, then the first replica of each, and so on.
     pub nodes: Vec<NodeLaunch>,
 }
 
@@ -55,10 +56,10 @@ pub struct NodeLaunch {
 }
 
 impl Launch {
-    /// The spec, on this runtime, with its first client port at `first_port`.
+    /// Makes a launch of a spec, with this runtime and this first client port.
     ///
-    /// The spec has to be valid ([`Spec::problems`] is empty) and `first_port` one for which its
-    /// ports fit; ports that do not fit saturate instead of wrapping.
+    /// The spec has to be valid ([`Spec::problems`] is empty), and the ports have to fit above
+    /// `first_port`; ports that do not fit saturate instead of wrapping.
     pub fn new(spec: &Spec, runtime: RuntimeKind, first_port: u16) -> Self {
         let Spec {
             version: _,
@@ -77,7 +78,7 @@ impl Launch {
             password_file: _,
             redis,
             nodes,
-            // Thresholds of `test` say nothing of how nodes run.
+            // The thresholds of `test` do not change how nodes run.
             test: _,
         } = spec;
         let first_bus = bus_port.unwrap_or_else(|| first_port.saturating_add(BUS_OFFSET));
@@ -118,7 +119,7 @@ impl Launch {
         }
     }
 
-    /// A cluster of which only the name is known: what is found by labels alone.
+    /// A cluster of which only the name is known, because it was found by its labels.
     pub fn bare(name: &ClusterName, runtime: RuntimeKind) -> Self {
         let spec = Spec {
             name: name.clone(),
@@ -128,7 +129,8 @@ impl Launch {
         Launch::new(&spec, runtime, 1)
     }
 
-    /// Nodes that somebody else started: nothing of them is remembered, so they have one name.
+    /// Nodes that somebody else started. Nothing of them is remembered, so all such clusters share
+    /// a name.
     pub fn foreign() -> Self {
         Launch::bare(&ClusterName("external".to_owned()), RuntimeKind::External)
     }
@@ -154,11 +156,11 @@ impl Launch {
         }
     }
 
-    /// The name that clients are told, if it is not the address itself.
+    /// The host name that clients are told; `None` if they are told the address.
     pub fn announced_hostname(&self) -> Option<String> {
         match &self.access {
             Access::Hostname(name) => Some(name.clone()),
-            // Else its own address would be announced, which is not the published one.
+            // Without this, the node's own address would be announced instead of the published one.
             Access::Host if self.can.own_network => Some(self.listen.to_string()),
             Access::Host | Access::Network => None,
         }

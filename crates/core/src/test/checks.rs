@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-/// One check. Its id is part of the contract: one is added, none is renamed.
+/// One check. Its id is part of the contract: checks are added, but never renamed.
 #[derive(
     Debug,
     Clone,

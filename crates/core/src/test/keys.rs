@@ -1,18 +1,18 @@
-//! Which keys `test` uses on a shard. All of them begin with one prefix; a hash tag puts
-//! each into a slot of that shard.
+//! The keys that `test` uses on a shard. All begin with [`PREFIX`]; a hash tag puts each into a
+//! slot of that shard.
 
 use crate::slot::{Slot, SlotSet};
 
-/// What every key of every run begins with.
+/// The beginning of every key of every run.
 pub const PREFIX: &str = "rcluster:test:";
 
-/// Keys that are written before their hits are counted.
+/// How many keys are written before hits are counted.
 const PRELOADED: usize = 100;
 
-/// Slots of a shard that keys are spread over.
+/// Over how many slots of a shard the keys are spread.
 const SPREAD: usize = 64;
 
-/// How many tags are tried for [`SPREAD`], and, while there is none at all, how many more.
+/// How many tags are tried to find [`SPREAD`] of them, and how many more if none was found.
 const TRIES: (u32, u32) = (8192, 400_000);
 
 /// The keys of one run on one shard.
@@ -24,13 +24,13 @@ pub struct Keys {
     pub counter: String,
     /// For EXPIRE.
     pub expiring: String,
-    /// Three of one slot.
+    /// Three keys of one slot.
     pub tagged: [String; 3],
-    /// One of another slot of the shard, if it has another.
+    /// A key of another slot of the shard, if it has another.
     pub elsewhere: Option<String>,
-    /// What replicas are to acknowledge.
+    /// The key whose write replicas acknowledge.
     pub waited: String,
-    /// What is written for hit ratio and latency.
+    /// The keys that are written for hit ratio and latency.
     pub preloaded: Vec<String>,
 }
 
@@ -56,7 +56,7 @@ impl Keys {
         })
     }
 
-    /// Every one that may have been written.
+    /// Every key that may have been written.
     pub fn written(&self) -> impl Iterator<Item = &String> {
         [&self.value, &self.counter, &self.expiring, &self.waited]
             .into_iter()
@@ -70,7 +70,7 @@ impl Keys {
     }
 }
 
-/// Tags of different slots in the set, as many as are soon found.
+/// Tags of different slots of the set, as many as are found quickly.
 fn tags(run: &str, slots: &SlotSet) -> Vec<String> {
     let mut found: Vec<(Slot, String)> = Vec::new();
     if slots.is_empty() {

@@ -1,6 +1,6 @@
 //! The decisions of `test`: which keys it uses, what it sends, and what each measurement means.
 //!
-//! A check has a measured value and a limit; a failure says both. It is made of parts (a node, a
+//! A check has a measured value and a limit; a failure names both. It consists of parts (a node, a
 //! shard, a replica), each with a verdict of its own.
 
 pub mod checks;
@@ -13,7 +13,7 @@ pub mod settings;
 use crate::{hint::Hint, test::checks::Check, text::count::count};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-/// What came of a check, or of a part of it.
+/// The result of a check, or of a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
@@ -44,11 +44,11 @@ pub enum Fault {
     Error(String),
     /// It does not apply.
     Skipped(String),
-    /// There was no point in looking at it, since something else is wrong.
+    /// It was not looked at, because something else is wrong.
     Blocked(String),
 }
 
-/// How a measured value has to stand to the limit.
+/// How a measured value has to compare to the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Relation {
@@ -62,14 +62,14 @@ pub enum Relation {
     Above,
 }
 
-/// What a measured value is held to.
+/// The limit of a measured value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limit {
-    /// How it has to stand to the value.
+    /// How the measured value has to compare.
     pub relation: Relation,
     /// The threshold.
     pub value: f64,
-    /// What both are counted in.
+    /// The unit of both values.
     pub unit: &'static str,
 }
 
@@ -83,7 +83,7 @@ impl Limit {
         }
     }
 
-    /// Whether a value keeps it.
+    /// Whether a measured value is within the limit.
     pub fn holds(&self, measured: f64) -> bool {
         match self.relation {
             Relation::AtLeast => measured >= self.value,
@@ -93,7 +93,7 @@ impl Limit {
         }
     }
 
-    /// `≥ 6`, `< 5 ms`: beside a measured value that says what was counted.
+    /// `≥ 6`, `< 5 ms`: the short form, for use beside a measured value with its unit.
     pub fn text(&self) -> String {
         let sign = match self.relation {
             Relation::AtLeast => "≥",
@@ -115,7 +115,7 @@ impl Limit {
             Relation::Below => "less than",
             Relation::Above => "more than",
         };
-        // One of what is counted is singular; `ms` is not counted.
+        // After `1`, the unit is singular; `ms` is not a plural.
         let unit = match self.unit.strip_suffix('s') {
             Some(noun) if number(self.value) == "1" && noun.len() > 1 => noun,
             _ => self.unit,
@@ -123,7 +123,7 @@ impl Limit {
         format!("{words} {} {unit}", number(self.value))
     }
 
-    /// Whether `a` is further from keeping it than `b`.
+    /// Whether `a` misses the limit by more than `b`.
     fn is_worse(&self, a: f64, b: f64) -> bool {
         match self.relation {
             Relation::AtLeast | Relation::Above => a < b,
@@ -150,25 +150,25 @@ pub struct Part {
     pub subject: String,
     /// What came of it.
     pub verdict: Verdict,
-    /// What was measured there, where that is a number.
+    /// The measured value, if it is a number.
     #[serde(serialize_with = "serialize_measured")]
     pub measured: Option<f64>,
     /// What was seen, or why it did not pass.
     pub text: String,
-    /// Whether it was skipped because of what another check finds.
+    /// Whether it was skipped because of something that another check finds.
     #[serde(skip)]
     pub blocked: bool,
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
     /// Which check.
     #[serde(rename = "id")]
     pub check: Check,
-    /// What it holds the cluster to.
+    /// What the check demands.
     pub title: &'static str,
-    /// What came of it: the worst of its parts.
+    /// The worst verdict of its parts.
     pub verdict: Verdict,
     /// The value that is held to the limit; null if nothing was measured.
     #[serde(serialize_with = "serialize_measured")]
@@ -191,7 +191,7 @@ impl Outcome {
         match self.verdict {
             Verdict::Passed => format!("{}; wanted {}", self.text, self.threshold.words()),
             Verdict::Failed => {
-                // Of several, the one that was measured worst is named.
+                // If there are several parts, the worst one is named.
                 let worst = self.parts.iter().find(|part| {
                     self.parts.len() > 1
                         && part.measured.is_some()
@@ -216,13 +216,14 @@ impl Outcome {
     }
 }
 
-/// A part before it is judged: what it is, and what was seen.
+/// A part before it is judged: its subject, and what was seen.
 pub type Counted = (String, Result<String, Fault>);
 
-/// A part before it is judged: what it is, what was measured, and that in words.
+/// A part before it is judged: its subject, the measured value, and that in words.
 pub type Measured = (String, Result<(f64, String), Fault>);
 
-/// Each part is as it should be or not, and all have to be. Without parts: skipped, for `lack`.
+/// Judges a check whose parts are right or wrong: all have to be right. Without parts it is
+/// skipped, and `lack` says why.
 pub fn counted(check: Check, nouns: &'static str, parts: Vec<Counted>, lack: &str) -> Outcome {
     let noun = nouns.strip_suffix('s').unwrap_or(nouns);
     let all = parts.len();
@@ -249,7 +250,8 @@ pub fn counted(check: Check, nouns: &'static str, parts: Vec<Counted>, lack: &st
     outcome(check, limit, verdict, Some(precise(good)), text, parts)
 }
 
-/// Every part keeps the limit; the worst one is what was measured. Without parts: skipped, for `lack`.
+/// Judges a check whose parts are measured: the worst value is compared with the limit. Without
+/// parts it is skipped, and `lack` says why.
 pub fn worst(check: Check, limit: Limit, parts: Vec<Measured>, lack: &str) -> Outcome {
     let mut worst: Option<(f64, String)> = None;
     let parts: Vec<Part> = parts
@@ -288,7 +290,7 @@ pub fn worst(check: Check, limit: Limit, parts: Vec<Measured>, lack: &str) -> Ou
     outcome(check, limit, verdict, measured, text, parts)
 }
 
-/// One number for the whole cluster, with the parts that explain it.
+/// Judges a check with one value for the whole cluster; the parts explain it.
 pub fn single(
     check: Check,
     limit: Limit,
@@ -304,7 +306,7 @@ pub fn single(
     outcome(check, limit, verdict, Some(measured), text, parts)
 }
 
-/// A part that was judged already.
+/// A part that has its verdict already.
 pub fn part(
     subject: impl Into<String>,
     verdict: Verdict,
@@ -333,8 +335,9 @@ pub(super) fn faulty(subject: String, fault: Fault) -> Part {
     }
 }
 
-/// What is skipped because something else is wrong is excused by the check that found it. Where
-/// none did (it was not asked for, or is over by now) nothing has passed: it was not measured.
+/// A part that was skipped because something else is wrong is excused if another check found that.
+/// If none did (it was not run, or the fault is over by now), the verdict becomes an error: nothing
+/// was measured.
 pub fn own_up(outcomes: &mut [Outcome]) {
     let found = |outcome: &Outcome| matches!(outcome.verdict, Verdict::Failed | Verdict::Error);
     if outcomes.iter().any(found) {
@@ -387,7 +390,7 @@ pub fn number(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// A number that is written without a point where it has no need of one.
+/// A number that is written without a decimal point if it is whole.
 struct Number(f64);
 
 impl Serialize for Number {
@@ -414,7 +417,7 @@ fn serialize_measured<S: Serializer>(
     measured.map(Number).serialize(serializer)
 }
 
-/// A count, to be compared with a limit.
+/// A count as `f64`, to be compared with a limit.
 pub fn precise(count: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "nothing here comes near 2^53")]
     let count = count as f64;
@@ -512,7 +515,7 @@ mod tests {
         };
         let blocked = || check(Some(Fault::Blocked("its master is silent".to_owned())));
         let table = [
-            // Nobody else says what is wrong.
+            // No other check says what is wrong.
             (vec![check(None), blocked()], Verdict::Error),
             (
                 vec![check(Some(Fault::Wanting("silent".to_owned()))), blocked()],

@@ -1,4 +1,4 @@
-//! Checks that are decided from what the nodes said of themselves and of each other.
+//! The checks that need only what the nodes said of themselves and of each other.
 
 use super::{
     Counted, Fault, Limit, Measured, Outcome, Part, Relation, Verdict, counted, faulty, number,
@@ -19,16 +19,16 @@ pub struct Seen {
     pub answer: Result<Answer, String>,
 }
 
-/// What a node said.
+/// What a node answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     /// `cluster_state:ok`.
     pub ok: bool,
     /// Whether it is still reading its data.
     pub loading: bool,
-    /// How many slots are well in its view.
+    /// How many slots are served, as this node sees it.
     pub slots_ok: u16,
-    /// Slots that are half moved: `slot 7 is migrating to 0b1c2d3e`.
+    /// Slots that are being moved: `slot 7 is migrating to 0b1c2d3e`.
     pub open: Vec<String>,
     /// Of a replica: `up`, `syncing` or `down`.
     pub link: Option<&'static str>,
@@ -86,7 +86,7 @@ pub fn cluster_state(nodes: &[Seen]) -> Outcome {
     )
 }
 
-/// `owned` slots have an owner, `served` of them one that answers.
+/// Slots with an owner are counted by `owned`, those whose owner answers by `served`.
 pub fn slot_coverage(owned: u16, served: u16, shards: &[Slots]) -> Outcome {
     let limit = Limit::new(Relation::AtLeast, f64::from(SLOTS), "slots");
     let mut parts: Vec<Part> = shards
@@ -117,7 +117,7 @@ pub fn slot_coverage(owned: u16, served: u16, shards: &[Slots]) -> Outcome {
     )
 }
 
-/// No slot is half moved. Replicas are not asked: only masters move slots.
+/// No slot is half moved. Only masters are asked, because only they move slots.
 pub fn open_slots(nodes: &[Seen]) -> Outcome {
     let limit = Limit::new(Relation::AtMost, 0.0, "open slots");
     let mut parts = Vec::new();
@@ -140,7 +140,8 @@ pub fn open_slots(nodes: &[Seen]) -> Outcome {
     single(Check::OpenSlots, limit, precise(open), text, parts)
 }
 
-/// All nodes that answer say the same; `differences` are `(about whom, who says what)`.
+/// All nodes that answer say the same. `differences` are pairs: which node it is about, and who
+/// says what.
 pub fn view_agreement(differences: &[(String, String)]) -> Outcome {
     let limit = Limit::new(Relation::AtMost, 0.0, "differences");
     let parts = differences
@@ -157,7 +158,7 @@ pub fn view_agreement(differences: &[(String, String)]) -> Outcome {
     )
 }
 
-/// What the judge says of the cluster: the same that `status` shows.
+/// The judge finds nothing wrong, so that `test` and `status` agree.
 pub fn health(findings: &[Finding]) -> Outcome {
     let limit = Limit::new(Relation::AtMost, 0.0, "findings");
     let parts = findings
@@ -178,7 +179,8 @@ pub fn health(findings: &[Finding]) -> Outcome {
     single(Check::Health, limit, precise(findings.len()), text, parts)
 }
 
-/// Every replica is connected, and every shard has as many as it should (where that is known).
+/// Every replica is connected to its master, and every shard has `wanted` replicas, if that is
+/// known.
 pub fn replica_links(nodes: &[Seen], shards: &[Slots], wanted: Option<usize>) -> Outcome {
     let replicas: Vec<&Seen> = nodes.iter().filter(|node| node.replica).collect();
     let mut parts = parts(replicas, |node| match &node.answer {
@@ -205,7 +207,7 @@ pub fn replica_links(nodes: &[Seen], shards: &[Slots], wanted: Option<usize>) ->
     counted(Check::ReplicaLinks, "links", parts, NO_REPLICAS)
 }
 
-/// Said where there are no replicas to look at.
+/// The text of a check that has no replicas to look at.
 pub const NO_REPLICAS: &str = "there are no replicas";
 
 /// No replica is more than `most` bytes behind.

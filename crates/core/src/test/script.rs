@@ -1,4 +1,4 @@
-//! What is said to a shard, and what it has to answer.
+//! The commands that `test` sends to a shard, and the answers that they have to get.
 
 use super::keys::Keys;
 use crate::{
@@ -10,18 +10,18 @@ use crate::{
 };
 use std::time::Duration;
 
-/// Every key goes by itself after this long, whatever happens to the run.
+/// Every key expires after this time, whatever happens to the run.
 pub const LIFETIME: Duration = Duration::from_secs(120);
 
-/// How soon the key goes that is let expire.
+/// When the key expires that is used to test EXPIRE.
 pub const SOON: Duration = Duration::from_millis(20);
 
 /// What a command has to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
-    /// This.
+    /// This reply.
     Exactly(Reply),
-    /// A number from one to the other.
+    /// A number in this range, both ends included.
     Between(i64, i64),
     /// A refusal, because the keys are in different slots.
     CrossSlot,
@@ -30,7 +30,7 @@ pub enum Expected {
 /// A command with the answer that it has to get.
 pub type Line = (Command, Expected);
 
-/// SET, GET, INCR, EXPIRE and DEL; at its end the key that is to expire has [`SOON`] left.
+/// SET, GET, INCR, EXPIRE and DEL. After the last one, the key that is to expire has [`SOON`] left.
 pub fn read_write(keys: &Keys, value: &str) -> Vec<Line> {
     let text = |text: &str| Expected::Exactly(Reply::Value(Some(text.into())));
     let number = |number| Expected::Exactly(Reply::Number(number));
@@ -54,7 +54,7 @@ pub fn read_write(keys: &Keys, value: &str) -> Vec<Line> {
     ]
 }
 
-/// MSET and MGET on one slot; a refusal where the keys are of two.
+/// MSET and MGET of keys in one slot, and of keys in two, which has to be refused.
 pub fn hash_tags(keys: &Keys, value: &str) -> Vec<Line> {
     let pairs = keys
         .tagged
@@ -89,7 +89,7 @@ pub fn preload(keys: &Keys, value: &str) -> Vec<Line> {
     keys.preloaded.iter().map(write).collect()
 }
 
-/// A SET that goes by itself.
+/// A SET with the expiry [`LIFETIME`].
 pub fn set(key: &str, value: &str) -> Command {
     Command::Set {
         key: key.into(),
@@ -98,14 +98,14 @@ pub fn set(key: &str, value: &str) -> Command {
     }
 }
 
-/// Keys as they are sent.
+/// Keys as bytes.
 pub fn bytes<'a>(keys: impl IntoIterator<Item = &'a String>) -> Vec<Vec<u8>> {
     keys.into_iter()
         .map(|key| key.clone().into_bytes())
         .collect()
 }
 
-/// The first answer that is not the expected one.
+/// An error for the first answer that is not the expected one.
 pub fn judge(lines: &[Line], replies: &[WireResult<Reply>]) -> Result<(), String> {
     for (i, (command, expected)) in lines.iter().enumerate() {
         let word = command.word();
@@ -138,8 +138,8 @@ pub fn judge(lines: &[Line], replies: &[WireResult<Reply>]) -> Result<(), String
     Ok(())
 }
 
-/// Hits of a hundred look-ups between two readings of `(keyspace_hits, keyspace_misses)`, and how
-/// many look-ups there were.
+/// How many of a hundred look-ups found their key between two readings of `(keyspace_hits,
+/// keyspace_misses)`, and how many look-ups there were.
 pub fn hit_ratio(before: (u64, u64), after: (u64, u64)) -> Result<(f64, u64), String> {
     let hits = after.0.checked_sub(before.0);
     let misses = after.1.checked_sub(before.1);
@@ -172,7 +172,7 @@ mod tests {
         WireError::refused(&Endpoint::new("127.0.0.1", 7000), "MGET", reply)
     }
 
-    /// The answers of a shard that is well.
+    /// The answers of a shard without faults.
     fn answers(lines: &[Line]) -> Vec<WireResult<Reply>> {
         let answer = |(_, expected): &Line| match expected {
             Expected::Exactly(reply) => Ok(reply.clone()),

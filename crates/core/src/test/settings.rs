@@ -1,4 +1,4 @@
-//! Checks of what the nodes are set to: what goes to disk, and how many clients they take.
+//! The checks of the nodes' settings: what is written to disk, and how many clients are accepted.
 
 use super::{Counted, Fault, Limit, Measured, Outcome, Relation, Verdict, counted, number, worst};
 use crate::{
@@ -7,13 +7,13 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// The directives that [`Live`] has to hold.
+/// The directives that [`Live`] needs.
 pub const DIRECTIVES: &[&str] = &["appendonly", "appendfsync", "save", "maxclients"];
 
 /// Redis's own `maxclients` (`config.c`).
 const DEFAULT_MAXCLIENTS: u32 = 10_000;
 
-/// What a node is set to.
+/// A node's settings and what depends on them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
     /// CONFIG GET of [`DIRECTIVES`].
@@ -26,12 +26,12 @@ pub struct Live {
     pub clients: u64,
 }
 
-/// A node, what it is set to, and what the spec says of it, if there is one.
+/// A node with its settings, and the spec's if there is one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeSettings {
     /// Its name.
     pub name: String,
-    /// What it is set to.
+    /// Its settings, or why they are not known.
     pub live: Result<Live, Fault>,
     /// What the spec says.
     pub spec: Option<Directives>,
@@ -61,7 +61,7 @@ impl Live {
     }
 }
 
-/// What goes to disk is what should, and the last writes worked.
+/// The right data is written to disk, and the last writes worked.
 pub fn persistence(nodes: &[NodeSettings], wanted: Persistence) -> Outcome {
     let usual = usual(nodes);
     let judge = |node: &NodeSettings| {
@@ -98,7 +98,7 @@ pub fn persistence(nodes: &[NodeSettings], wanted: Persistence) -> Outcome {
 
 fn against(spec: &Directives, live: &Live) -> Result<String, Fault> {
     for name in ["appendonly", "appendfsync", "save"] {
-        // How often nothing is synced does not matter.
+        // If there is no append-only file, it does not matter how often it is synced.
         if name == "appendfsync" && !live.aof() {
             continue;
         }
@@ -125,7 +125,7 @@ fn written(live: &Live) -> Result<String, Fault> {
     }
 }
 
-/// What most nodes write.
+/// The persistence that most nodes have.
 fn usual(nodes: &[NodeSettings]) -> String {
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
     for live in nodes.iter().filter_map(|node| node.live.as_ref().ok()) {
@@ -135,8 +135,8 @@ fn usual(nodes: &[NodeSettings]) -> String {
     most.map(|(text, _)| text).unwrap_or_default()
 }
 
-/// Every node takes at least `wanted` clients; `None`: the least that the spec says of any node,
-/// else what Redis itself would allow.
+/// Every node accepts at least `wanted` clients. `None`: the lowest value that the spec has for any
+/// node, else Redis's default.
 pub fn maxclients(nodes: &[NodeSettings], wanted: Option<u32>) -> Outcome {
     let specified = |node: &NodeSettings| match node.spec.as_ref()?.get("maxclients")? {
         Value::Number(number) => u32::try_from(*number).ok(),

@@ -8,7 +8,7 @@ pub fn count(number: usize, noun: &str) -> String {
     }
 }
 
-/// `3 nodes`, and where some are missing `2 of 3 nodes`.
+/// `3 nodes`, or `2 of 3 nodes` if some are missing.
 pub fn part(number: usize, all: usize, noun: &str) -> String {
     if number >= all {
         return count(number, noun);

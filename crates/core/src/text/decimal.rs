@@ -1,10 +1,10 @@
-//! A number with up to three digits after its point, for thresholds: exact, so that specs can be
-//! compared, and written as people write numbers.
+//! A number of up to three decimals, for thresholds. It is exact, so that specs can be compared,
+//! and is written as people write numbers.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
-/// The largest one: whatever is measured here is far below.
+/// The largest one: everything that is measured here is far below.
 const MOST: f64 = 1e9;
 
 /// Zero or more, in thousandths.
@@ -17,7 +17,7 @@ impl Decimal {
         Decimal(number as u64 * 1000)
     }
 
-    /// As a number to compare with.
+    /// The number as `f64`.
     pub fn value(self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "at most 1e12, below 2^53")]
         let thousandths = self.0 as f64;

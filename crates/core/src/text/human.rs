@@ -51,7 +51,7 @@ pub fn percent(ratio: f64) -> String {
     format!("{}%", text.strip_suffix(".0").unwrap_or(&text))
 }
 
-/// `node-1: it is stopped`; what names who it is about is said as it stands.
+/// `node-1: it is stopped`; if `what` begins with `who` already, `what` alone.
 pub fn said(who: &str, what: &str) -> String {
     if what.starts_with(who) {
         return what.to_owned();
@@ -59,7 +59,7 @@ pub fn said(who: &str, what: &str) -> String {
     format!("{who}: {what}")
 }
 
-/// One decimal below 100, none above.
+/// One decimal below 100, none from there on.
 fn scaled(value: f64, unit: &str) -> String {
     if value >= 99.95 {
         return format!("{value:.0}{unit}");

@@ -1,6 +1,6 @@
-//! What was typed: where the command is among the words.
+//! Finds the command among the words that were typed.
 
-/// The flags that may come before the command and have a value of their own.
+/// The flags that may stand before the command and take a value.
 const VALUED: [&str; 10] = [
     "-f",
     "--file",
@@ -14,7 +14,7 @@ const VALUED: [&str; 10] = [
     "--color",
 ];
 
-/// Which word is the command; the first word is the program.
+/// The index of the command; the first word is the program.
 pub fn command(words: &[impl AsRef<str>]) -> Option<usize> {
     let mut at = 1;
     while let Some(word) = words.get(at).map(AsRef::as_ref) {

@@ -22,27 +22,30 @@ use rcluster_runtime::{
 };
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     time::{Duration, Instant},
 };
 
-/// How often a goal is looked at. An observation of six nodes costs well under a millisecond each.
+/// How often is looked whether a goal is reached. Asking six nodes costs well under a millisecond
+/// each.
 const POLL: Duration = Duration::from_millis(5);
 
-/// Past so many nodes, a wait for all to say `ok` asks only one that did not until it does.
-/// Everybody's answers are n² lines of CLUSTER NODES. A few nodes are all asked each time: that
-/// wakes their event loops, and they notice that their 2 s are over before their next cron does.
+/// With more nodes than this, a wait for all to say `ok` asks a single node that did not, until it
+/// does: the answers of all nodes have n² lines of CLUSTER NODES. With fewer, all nodes are asked
+/// each time: that wakes their event loops, so that they notice the end of their 2 s before their
+/// next cron.
 const MANY: usize = 16;
 
-/// How often a wait says what it last saw.
+/// How often a wait tells what it last saw.
 const TELL: Duration = Duration::from_millis(500);
 
-/// How often a wait for somebody who is silent looks whether it still runs.
+/// How often a wait for a silent node looks whether the node still runs.
 const CHECK: Duration = Duration::from_millis(100);
 
 /// How long Redis may take to save and end before it is killed.
 pub const GRACE: Duration = Duration::from_secs(20);
 
-/// What a wait saw last, and what was missing.
+/// What a wait last saw, and what was missing.
 struct Pending {
     snapshot: Snapshot,
     last: String,
@@ -54,14 +57,16 @@ pub struct Applier<'a> {
     launch: &'a Launch,
     password: Option<&'a Secret>,
     snapshot: Snapshot,
-    /// Who has to run, once it was started.
+    /// The nodes that have to run, because they were started.
     expected: Vec<NodeName>,
+    /// Who is started held.
+    held: BTreeSet<NodeName>,
     done: Cell<usize>,
 }
 
 impl<'a> Applier<'a> {
-    /// For this cluster, of which nothing was seen yet: [`Goal::Answering`] asks the runtime who is
-    /// there.
+    /// An applier for a cluster of which nothing was seen yet. [`Goal::Answering`] asks the runtime
+    /// which nodes there are.
     pub fn new(context: &'a Context<'a>, launch: &'a Launch, password: Option<&'a Secret>) -> Self {
         Applier {
             context,
@@ -69,20 +74,26 @@ impl<'a> Applier<'a> {
             password,
             snapshot: look::unasked(Vec::new(), launch),
             expected: Vec::new(),
+            held: BTreeSet::new(),
             done: Cell::new(0),
         }
     }
 
-    /// The same, where this was seen already.
+    /// Begins with this snapshot.
     #[must_use]
     pub fn having_seen(mut self, snapshot: Snapshot) -> Self {
         self.snapshot = snapshot;
         self
     }
 
-    /// From now on these nodes have to run: one that does not has ended, and that is an error.
+    /// From now on it is an error if one of these nodes does not run.
     pub fn expect(&mut self, nodes: Vec<NodeName>) {
         self.expected = nodes;
+    }
+
+    /// From now on these nodes are started held: see [`rcluster_core::form::held`].
+    pub fn hold(&mut self, nodes: BTreeSet<NodeName>) {
+        self.held = nodes;
     }
 
     /// The cluster as it is to be.
@@ -100,7 +111,12 @@ impl<'a> Applier<'a> {
         self.done.get()
     }
 
-    /// What was seen last.
+    /// So many steps were done beside it.
+    pub fn add(&self, steps: usize) {
+        self.done.set(self.done.get() + steps);
+    }
+
+    /// The last snapshot.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
@@ -110,8 +126,8 @@ impl<'a> Applier<'a> {
         self.apply_with(plan, &async |_: &Step| None).await
     }
 
-    /// Carries out a plan; `own` does the steps that only its caller knows how to do, and says
-    /// `None` to all others.
+    /// Carries out a plan. `own` does the steps that only the caller can do, and returns `None` for
+    /// all others.
     pub async fn apply_with(
         &mut self,
         plan: &Plan,
@@ -138,7 +154,7 @@ impl<'a> Applier<'a> {
             self.stage(stage, own).await?;
             let starts = |step: &Step| matches!(step, Step::Ensure { .. });
             if stage.until != Goal::None && stage.steps.iter().any(starts) {
-                // They may have other addresses now.
+                // They may have got other addresses.
                 self.snapshot = look::list(self.context, self.launch).await?;
             }
             self.reach(stage.until, &stage.title).await?;
@@ -171,7 +187,7 @@ impl<'a> Applier<'a> {
             }
             return Ok(());
         }
-        // All are let finish: a failure of one leaves no other half-done.
+        // All steps are let finish, so that the failure of one leaves no other half-done.
         let results = join_all(stage.steps.iter().map(|step| self.one(step, own))).await;
         Error::all(results.into_iter().filter_map(Result::err)).map_or(Ok(()), Err)
     }
@@ -190,7 +206,7 @@ impl<'a> Applier<'a> {
         self.carry_out(step, work).await
     }
 
-    /// Does one step by `work`: counted, journaled and told as every other.
+    /// Does a step by `work`; it is counted, journaled and told like every other.
     pub async fn carry_out(
         &self,
         step: &Step,
@@ -237,7 +253,10 @@ impl<'a> Applier<'a> {
             }
             Step::Ensure { node, .. } => {
                 let node = self.node(node)?;
-                let conf = self.context.conf(self.launch, node, self.password)?;
+                let mut conf = self.context.conf(self.launch, node, self.password)?;
+                if self.held.contains(&node.name) {
+                    conf.push_str(&form::held::lines());
+                }
                 runtime.ensure(self.launch, node, &conf).await.map(drop)
             }
             Step::Configure { node } => {
@@ -266,6 +285,11 @@ impl<'a> Applier<'a> {
                 wire.add_slots(&member.dial, slots)
                     .await
                     .map_err(|error| error.failure(node))
+            }
+            Step::Reclaim { node, slots } => {
+                let member = self.member(node)?;
+                let claimed = wire.reclaim_slots(&member.dial, slots).await;
+                claimed.map_err(|error| error.failure(node))
             }
             Step::SetEpoch { node, epoch } => {
                 let member = self.member(node)?;
@@ -301,11 +325,11 @@ impl<'a> Applier<'a> {
         }
     }
 
-    /// A master refuses to be reset while it holds keys, and clients may still be writing.
+    /// Resets a node. A master refuses as long as it holds keys, and clients may still be writing.
     async fn reset(&self, node: &NodeName) -> Result<()> {
         let wire = self.context.wire;
         let dial = &self.member(node)?.dial;
-        let outcome = wait_until(POLL, self.context.deadline, async || {
+        self.until(&format!("resetting {node}"), async || {
             match wire.reset(dial).await {
                 Ok(()) => Ok(Look::Ready(())),
                 Err(WireError::Reply {
@@ -321,11 +345,11 @@ impl<'a> Applier<'a> {
                 Err(error) => Err(error.failure(node)),
             }
         })
-        .await?;
-        outcome.map_err(|late| Self::late(&format!("resetting {node}"), late.waited, &late.last))
+        .await
     }
 
-    /// The master has to be known to the node; the word may still be on its way.
+    /// Makes a node a replica. It has to know the master first, and that news may still be on its
+    /// way.
     async fn replicate(&self, node: &NodeName, master: &NodeName) -> Result<()> {
         let wire = self.context.wire;
         let dial = &self.member(node)?.dial;
@@ -334,11 +358,12 @@ impl<'a> Applier<'a> {
             Ok(report) => report.view.myself,
             Err(error) => return Err(error.failure(master)),
         };
-        let outcome = wait_until(POLL, self.context.deadline, async || {
+        let what = format!("making {node} a replica of {master}");
+        self.until(&what, async || {
             match wire.replicate(dial, &id).await {
                 Ok(()) => Ok(Look::Ready(())),
                 Err(error @ WireError::UnknownNode { .. }) => Ok(Look::Pending(error.to_string())),
-                // It has not heard yet that this one took over.
+                // The node has not heard yet that this one took over.
                 Err(WireError::Reply {
                     refusal: Refusal::NotAMaster,
                     reply,
@@ -347,18 +372,11 @@ impl<'a> Applier<'a> {
                 Err(error) => Err(error.failure(node)),
             }
         })
-        .await?;
-        outcome.map_err(|late| {
-            Self::late(
-                &format!("making {node} a replica of {master}"),
-                late.waited,
-                &late.last,
-            )
-        })
+        .await
     }
 
-    /// A replica takes over what it knows its master to own, with the epoch after the greatest that
-    /// it has heard of.
+    /// Makes a replica take over the slots that it knows its master to own. With `heard`, it waits
+    /// until the replica has heard of that epoch, so that its own will be greater.
     async fn take_over(
         &self,
         node: &NodeName,
@@ -368,7 +386,7 @@ impl<'a> Applier<'a> {
         let wire = self.context.wire;
         let dial = &self.member(node)?.dial;
         if let Some(epoch) = heard {
-            let outcome = wait_until(POLL, self.context.deadline, async || {
+            self.until(&format!("{node} taking over"), async || {
                 let asked = wire.observe(dial).await;
                 let early = match &asked {
                     Ok(report) => form::may_take_over(report, slots, epoch),
@@ -378,37 +396,38 @@ impl<'a> Applier<'a> {
                 Ok(early.map_or_else(Look::Pending, Look::Ready))
             })
             .await?;
-            outcome.map_err(|late| {
-                Self::late(&format!("{node} taking over"), late.waited, &late.last)
-            })?;
         }
         let taken = wire.take_over(dial).await;
         taken.map_err(|error| error.failure(node))
     }
 
-    /// A replica cannot forget its master, and the word of its new one may still be on its way.
+    /// Makes a node forget another one. A replica cannot forget its master, and the news of its new
+    /// one may still be on its way.
     async fn forget(&self, node: &NodeName, gone: &NodeId) -> Result<()> {
         let wire = self.context.wire;
         let dial = &self.member(node)?.dial;
-        let outcome = wait_until(POLL, self.context.deadline, async || {
-            match wire.forget(dial, gone).await {
-                Ok(()) => Ok(Look::Ready(())),
-                Err(WireError::Reply {
-                    refusal: Refusal::MyMaster,
-                    reply,
-                    ..
-                }) => Ok(Look::Pending(reply)),
-                Err(error) => Err(error.failure(node)),
-            }
+        let what = format!("{node} forgetting {}", gone.short());
+        self.until(&what, async || match wire.forget(dial, gone).await {
+            Ok(()) => Ok(Look::Ready(())),
+            Err(WireError::Reply {
+                refusal: Refusal::MyMaster,
+                reply,
+                ..
+            }) => Ok(Look::Pending(reply)),
+            Err(error) => Err(error.failure(node)),
         })
-        .await?;
-        outcome.map_err(|late| {
-            Self::late(
-                &format!("{node} forgetting {}", gone.short()),
-                late.waited,
-                &late.last,
-            )
-        })
+        .await
+    }
+
+    /// Repeats a command until the node accepts it; after the deadline, an error says that `what`
+    /// took too long.
+    async fn until(
+        &self,
+        what: &str,
+        attempt: impl AsyncFn() -> Result<Look<(), String>>,
+    ) -> Result<()> {
+        let outcome = wait_until(POLL, self.context.deadline, || attempt()).await?;
+        outcome.map_err(|late| Self::late(what, late.waited, &late.last))
     }
 
     /// Waits for a goal.
@@ -430,7 +449,7 @@ impl<'a> Applier<'a> {
                 (snapshot, Ok(())) => return Ok(Look::Ready(snapshot)),
                 (snapshot, Err(last)) => (snapshot, last),
             };
-            // Somebody may be silent because it has ended.
+            // A node may be silent because it has ended.
             let is_due = |at: Option<Instant>| at.is_none_or(|at| at.elapsed() > CHECK);
             if !snapshot.is_complete() && is_due(checked.get()) {
                 checked.set(Some(Instant::now()));
@@ -469,8 +488,8 @@ impl<'a> Applier<'a> {
         }
     }
 
-    /// What is seen now, and whether the goal is reached; else what is missing. `laggard` is a node
-    /// that is asked alone, since it was behind the others.
+    /// Looks once; returns the snapshot, and what is missing for the goal. `laggard` is a node that
+    /// was behind the others and is therefore asked alone.
     async fn look(
         &self,
         goal: Goal,
@@ -516,7 +535,7 @@ impl<'a> Applier<'a> {
         Ok((seen, reached))
     }
 
-    /// Nodes of ours that ended while they were waited for are the reason, and their logs say why.
+    /// An error if nodes have ended that have to run; it has their last log lines.
     pub async fn dead(&self) -> Result<()> {
         if self.launch.nodes.is_empty() {
             return Ok(());
@@ -537,7 +556,7 @@ impl<'a> Applier<'a> {
             found.is_some_and(|placed| placed.state != RunState::Stopped)
         };
         let waited_for = self.snapshot.nodes.iter().filter(|node| {
-            // Only what is seen of them says who is waited for.
+            // Without expectations, the nodes that were seen are the ones that are waited for.
             self.expected.is_empty() && !node.stranger && !node.is_stopped()
         });
         let waited_for = waited_for.map(|node| &node.name);

@@ -1,5 +1,5 @@
-//! Which runtime a cluster lives on: what was asked for, what is remembered, what is found by
-//! labels, and only then what this host can do.
+//! Chooses the runtime of a cluster: the one that was asked for, else the remembered one, else the
+//! one where its labels are found, else what this host can run.
 
 use super::event::{Event, Listener};
 use super::handle::no_such_cluster;
@@ -17,11 +17,11 @@ use rcluster_runtime::{
     process::{Process, server},
 };
 
-/// A runtime, and why this one.
+/// A runtime, and why it was chosen.
 pub struct Chosen {
     /// The runtime.
     pub runtime: Box<dyn Runtime>,
-    /// Why: shown when it was not asked for by name.
+    /// Why; shown if it was not asked for by name.
     pub reason: String,
 }
 
@@ -107,8 +107,8 @@ async fn open(
     })
 }
 
-/// The engine that answers, unless the cluster lives on another one: there is nothing of it here,
-/// and what is here by its name is another cluster.
+/// The engine that answers. An error if the cluster is on another one: then there is nothing of it
+/// here, and what has its name here is another cluster.
 async fn docker(state: &State, name: &ClusterName) -> Result<Docker> {
     let docker = Docker::connect()
         .await?
@@ -138,7 +138,7 @@ fn elsewhere(name: &ClusterName, home: &Engine, here: &str) -> Error {
     ])
 }
 
-/// The runtime on which nodes of that name exist, whatever the state folder says.
+/// The runtime that has nodes of that cluster, whatever the state folder says.
 async fn found(state: &State, name: &ClusterName) -> Result<Option<Chosen>> {
     let process = Process::new(state.clusters());
     if !process.list(name).await?.is_empty() {
@@ -201,7 +201,7 @@ async fn automatic(state: &State, spec: &Spec, listener: &dyn Listener) -> Resul
     }
 }
 
-/// An endpoint on loopback is this host's: on another host's engine nobody here could dial it.
+/// Refuses an endpoint on loopback for an engine on another host: clients here could not dial it.
 pub fn refuse_loopback_elsewhere(docker: &Docker, spec: &Spec) -> Result<()> {
     if docker.is_local() || spec.access != Access::Host || !spec.listen.is_loopback() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What every operation is given: the cluster, the two edges, and who listens.
+//! What every operation is given: runtime, wire, listener.
 
 use super::event::{Event, Listener};
 use crate::store::audit::Journal;
@@ -15,13 +15,13 @@ use std::{
     time::Duration,
 };
 
-/// The collaborators of one run.
+/// What an operation works with.
 pub struct Context<'a> {
-    /// Where nodes run.
+    /// The runtime: starts and stops nodes.
     pub runtime: &'a dyn Runtime,
-    /// How they are spoken to.
+    /// The wire: speaks to nodes.
     pub wire: &'a dyn Wire,
-    /// Who is told.
+    /// The listener: is told what happens.
     pub listener: &'a dyn Listener,
     /// Where changes are written down; `None` in tests and for clusters without a state folder.
     pub journal: Option<&'a Journal>,
@@ -29,11 +29,11 @@ pub struct Context<'a> {
     pub remember: Option<&'a (dyn Fn() -> Result<()> + Send + Sync)>,
     /// How long any single wait may take.
     pub deadline: Duration,
-    /// For tests: where the run is to end as if it had been killed.
+    /// In tests, ends the run after some step, as if it had been killed.
     pub kill: Option<&'a Kill>,
 }
 
-/// The end of a run after some of its steps, for tests; steps count across all plans of the run.
+/// Ends a run after a number of steps, for tests. Steps are counted across all plans of the run.
 #[derive(Debug)]
 pub struct Kill {
     left: AtomicUsize,
@@ -41,8 +41,9 @@ pub struct Kill {
 }
 
 impl Kill {
-    /// After so many steps; those of a stage are done one at a time, `backwards` the last first
-    /// (in earnest they run in parallel, so either may be what was done).
+    /// Ends it after `steps` steps. The steps of a stage, which otherwise run in parallel, are done
+    /// one at a time; with `backwards` the last one first, since any of them may be done when a run
+    /// is killed.
     pub fn after(steps: usize, backwards: bool) -> Self {
         Kill {
             left: AtomicUsize::new(steps),
@@ -50,12 +51,12 @@ impl Kill {
         }
     }
 
-    /// Whether the steps of a stage are done in the opposite order.
+    /// Whether the steps of a stage are done in reverse order.
     pub fn is_backwards(&self) -> bool {
         self.backwards
     }
 
-    /// Whether one more step may be done.
+    /// Counts a step; `false` if it may not be done any more.
     pub fn spares(&self) -> bool {
         let less = |left: usize| left.checked_sub(1);
         self.left
@@ -65,12 +66,12 @@ impl Kill {
 }
 
 impl Context<'_> {
-    /// Tells something worth a line.
+    /// Tells the user something.
     pub fn note(&self, text: impl Into<String>) {
         self.listener.hear(Event::Note { text: text.into() });
     }
 
-    /// Tells something that should probably be changed.
+    /// Tells the user something that should probably be changed.
     pub fn warn(&self, text: impl Into<String>) {
         self.listener.hear(Event::Warning { text: text.into() });
     }

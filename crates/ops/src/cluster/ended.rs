@@ -1,4 +1,5 @@
-//! Nodes that ended while they were waited for: each is named, with its last lines and the way out.
+//! The error about nodes that ended while they were waited for: it names each, with its last lines
+//! and what to do.
 
 use super::context::Context;
 use rcluster_core::{
@@ -6,11 +7,11 @@ use rcluster_core::{
     hint,
     hint::Verb,
     node::NodeName,
-    snapshot::last_words,
+    snapshot::last_words::{self, FileAt},
     spec::{container, launch::Launch},
 };
 
-/// Log lines shown with a node that died.
+/// How many log lines are shown of a node that died.
 const LOG_LINES: usize = 12;
 
 /// An error that names all of these nodes, if there are any.
@@ -35,14 +36,14 @@ pub(super) async fn refuse(
     Error::all(errors).map_or(Ok(()), Err)
 }
 
-/// Where a file of a node's data lies.
-fn data_file(context: &Context<'_>, launch: &Launch, node: &NodeName, file: &str) -> String {
+/// The path of a file in a node's data folder.
+fn data_file(context: &Context<'_>, launch: &Launch, node: &NodeName, file: &str) -> FileAt {
     match context.runtime.folder(&launch.name, node) {
-        Some(folder) => folder.join("data").join(file).display().to_string(),
-        None => format!(
+        Some(folder) => FileAt::Host(folder.join("data").join(file).display().to_string()),
+        None => FileAt::Elsewhere(format!(
             "{}/{file} (in the volume {})",
             container::DATA,
             container::volume_name(&launch.name, node)
-        ),
+        )),
     }
 }

@@ -1,4 +1,4 @@
-//! What an operation tells while it works. Spinner, plain lines and JSON lines are all listeners.
+//! What an operation tells while it works. Spinner, plain lines and JSON lines are listeners.
 
 use rcluster_core::plan::step::{Plan, Step};
 use serde::Serialize;
@@ -48,13 +48,13 @@ pub enum Event {
         /// How long it took.
         millis: u64,
     },
-    /// An image arrives.
+    /// A part of an image has arrived.
     Pull {
         /// Which one.
         image: String,
         /// Bytes so far.
         done: u64,
-        /// Of how many, as far as known.
+        /// Bytes in all, as far as known.
         total: u64,
     },
 }

@@ -1,5 +1,6 @@
-//! The cluster that a command is about: one of ours, or one behind seeds. It is made once per command
-//! and passed on; who its nodes are, how each is dialled and what its runtime can do is asked of it.
+//! The [`Cluster`] that a command is about: one that rcluster started, or one behind seeds. It is
+//! made once for each command and passed on. It knows which nodes there are, how each is dialled,
+//! and what the runtime can do.
 
 use super::{
     choose::{self, Chosen},
@@ -37,18 +38,19 @@ use std::{
     time::Duration,
 };
 
-/// What a command asks for, resolved from flags, environment and spec.
+/// What a command asks for: flags, environment and spec together.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The state folder.
     pub state: State,
     /// The spec as it was resolved.
     pub spec: Spec,
-    /// Nodes through which a cluster that rcluster did not start is reached; empty: it is ours.
+    /// Nodes through which a cluster is reached that rcluster did not start; empty: rcluster
+    /// started it.
     pub seeds: Vec<Endpoint>,
     /// What is remembered of the cluster of that name.
     pub remembered: Option<Remembered>,
-    /// As whom its nodes are spoken to; the password is the one that was given, or remembered.
+    /// The login for its nodes, with the password that was given or remembered.
     pub login: Login,
     /// What was typed, for the journal and the lock.
     pub argv: Vec<String>,
@@ -56,42 +58,43 @@ pub struct Request {
     pub deadline: Duration,
 }
 
-/// A cluster that can be worked on.
+/// A cluster that an operation can work on.
 pub struct Cluster {
     /// What was asked for.
     pub request: Request,
     /// Where its nodes run.
     pub runtime: Box<dyn Runtime>,
-    /// Why there.
+    /// Why that runtime was chosen.
     pub reason: String,
-    /// The engine on which it is about to be made, where there may be several.
+    /// The engine on which it is about to be made, if there may be several.
     pub engine: Option<Engine>,
-    /// The cluster as it is to be; behind seeds only a name.
+    /// The cluster as it should be; behind seeds only its name.
     pub launch: Launch,
-    /// The cluster as it was last applied to the end.
+    /// The launch that was last applied completely.
     pub before: Option<Launch>,
-    /// How its nodes are spoken to.
+    /// The wire to its nodes.
     pub wire: Box<dyn Wire>,
-    /// For tests: where the run is to end as if it had been killed.
+    /// In tests, ends the run after some step, as if it had been killed.
     pub kill: Option<Kill>,
-    /// Through whom a cluster is asked that is not ours: who answered once becomes a seed too, since
-    /// the first one may die.
+    /// The nodes that are asked about a cluster that rcluster did not start. A node that has
+    /// answered is added, because the first seed may die.
     seeds: Mutex<Vec<Endpoint>>,
     journal: Journal,
     _lock: Option<Lock>,
 }
 
-/// Whether a run changes something.
+/// Why a command needs the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// It only looks.
+    /// To look at it only.
     Look,
-    /// It changes: nobody else may at the same time.
+    /// To change it: no other rcluster may do that at the same time.
     Change,
 }
 
 impl Cluster {
-    /// The cluster that exists: behind the seeds of the request, else ours. Exit 6 if there is none.
+    /// The cluster that exists: behind the seeds of the request, else one that rcluster started.
+    /// Exit 6 if there is none.
     pub async fn reach(request: Request, purpose: Purpose) -> Result<Self> {
         if request.seeds.is_empty() {
             return Cluster::find(request, purpose).await;
@@ -99,7 +102,7 @@ impl Cluster {
         Cluster::behind_seeds(request)
     }
 
-    /// The cluster behind the seeds of the request. Nobody is asked yet.
+    /// The cluster behind the seeds of the request. No node is asked yet.
     pub fn behind_seeds(request: Request) -> Result<Self> {
         let launch = Launch::foreign();
         let runtime = Box::new(External::default());
@@ -112,7 +115,8 @@ impl Cluster {
         ))
     }
 
-    /// For a cluster that is to exist: chooses a runtime and ports where that is left open.
+    /// For a cluster that may not exist yet: chooses the runtime and ports that the request leaves
+    /// open.
     pub async fn create(
         request: Request,
         purpose: Purpose,
@@ -183,8 +187,8 @@ impl Cluster {
         Ok(Cluster::new(request, runtime, reason, launch, lock))
     }
 
-    /// On these edges, whatever the spec says: how tests bring their fakes. `port: auto` is not
-    /// decided.
+    /// With this runtime and wire, whatever the spec says, so that tests can bring fakes. `port:
+    /// auto` is not decided.
     pub fn with(request: Request, runtime: Box<dyn Runtime>, wire: Box<dyn Wire>) -> Self {
         let first = match (request.spec.port, &request.remembered) {
             (PortChoice::First(first), _) => first,
@@ -205,7 +209,7 @@ impl Cluster {
         mut launch: Launch,
         lock: Option<Lock>,
     ) -> Self {
-        // This very runtime knows better than its kind: an engine may be on another host.
+        // The runtime itself knows more than its kind: an engine may be on another host.
         launch.can = runtime.capabilities();
         Cluster {
             wire: Box::new(LiveWire::new(&request.login)),
@@ -228,13 +232,13 @@ impl Cluster {
         }
     }
 
-    /// The collaborators of one operation.
+    /// What an operation works with.
     pub fn context<'a>(&'a self, listener: &'a dyn Listener) -> Context<'a> {
         Context {
             runtime: &*self.runtime,
             wire: &*self.wire,
             listener,
-            // The changes of a cluster that is not ours are in nobody's journal.
+            // There is no journal for a cluster that rcluster did not start.
             journal: self.is_ours().then_some(&self.journal),
             remember: None,
             deadline: self.request.deadline,
@@ -242,13 +246,12 @@ impl Cluster {
         }
     }
 
-    /// Everything that its nodes and its runtime say now, strangers included. Exit 6 if it has no
-    /// nodes.
+    /// The answers of all its nodes and its runtime, strangers included. Exit 6 if it has no nodes.
     pub async fn look(&self) -> Result<Snapshot> {
         self.look_by(&*self.wire).await
     }
 
-    /// The same, on another wire.
+    /// The same, over another wire.
     pub async fn look_by(&self, wire: &dyn Wire) -> Result<Snapshot> {
         if self.is_ours() {
             let placed = self.runtime.list(&self.launch.name).await?;
@@ -271,7 +274,7 @@ impl Cluster {
         Ok(snapshot)
     }
 
-    /// Behind seeds: asks them who is there, so that the runtime lists these nodes from now on.
+    /// Asks the seeds which nodes there are; from then on the runtime lists these.
     pub async fn list_nodes(&mut self) -> Result<()> {
         let snapshot = self.look().await?;
         let mut nodes = Vec::new();
@@ -334,7 +337,8 @@ impl Cluster {
         self.request.seeds.is_empty()
     }
 
-    /// What it is held to: the spec that was last asked for, where it is ours and remembered.
+    /// What the cluster should be: the spec that was last asked for, if rcluster started it and
+    /// remembers it.
     pub fn wanted(&self) -> Wanted<'_> {
         let remembered = self.is_ours() && self.request.remembered.is_some();
         Wanted {
@@ -342,7 +346,7 @@ impl Cluster {
         }
     }
 
-    /// How commands on it are typed, when this is what was seen of it.
+    /// How commands about this cluster are typed.
     pub fn about(&self, snapshot: &Snapshot) -> About {
         About::of(&snapshot.name, snapshot.runtime)
     }
@@ -358,19 +362,19 @@ impl Cluster {
         (self.is_ours() && path.is_file()).then_some(path)
     }
 
-    /// With so long for a node to answer.
+    /// With another deadline for a node's answer.
     #[must_use]
     pub fn patient(mut self, node_deadline: Duration) -> Self {
         self.wire = Box::new(LiveWire::new(&self.request.login).deadline(node_deadline));
         self
     }
 
-    /// A wire of the same user that shares no connection with [`Cluster::wire`].
+    /// Another wire with the same login that shares no connection with [`Cluster::wire`].
     pub fn live(&self) -> Box<dyn Wire> {
         self.wire.another()
     }
 
-    /// Makes further ones, for clients that share no connection with each other either.
+    /// Makes wires that share no connection with each other, for clients.
     pub fn wires(&self) -> impl Fn() -> Box<dyn Wire> + Send + Sync + 'static {
         let wire = self.live();
         move || wire.another()
@@ -387,7 +391,7 @@ impl Cluster {
     }
 }
 
-/// There is neither a node nor a memory of a cluster of that name.
+/// The error if there is neither a node nor a memory of a cluster of that name.
 pub fn no_such_cluster(name: &ClusterName) -> Error {
     Error::new(
         Kind::NoSuchCluster,
@@ -396,7 +400,7 @@ pub fn no_such_cluster(name: &ClusterName) -> Error {
     .hint(hint![Verb::List, " shows those there are"; Verb::Up, " makes one"])
 }
 
-/// The address of a seed: MEET takes IP literals only.
+/// The IP address of a seed, because MEET takes IP literals only.
 pub async fn resolve(seed: &Endpoint) -> Result<IpAddr> {
     let found = tokio::net::lookup_host((seed.host.as_str(), seed.port)).await;
     let mut found = found.map_err(|error| {
@@ -405,7 +409,8 @@ pub async fn resolve(seed: &Endpoint) -> Result<IpAddr> {
             .hint("give an IP address")
     })?;
     let all: Vec<IpAddr> = found.by_ref().map(|address| address.ip()).collect();
-    // The bus of a node that listens on both is dialled by what was announced: prefer IPv4.
+    // IPv4 comes first: a node that listens on both announces one address, and its bus is dialled
+    // there.
     let first = all.iter().find(|ip| ip.is_ipv4()).or(all.first());
     first
         .copied()
@@ -421,7 +426,7 @@ fn lock(request: &Request, purpose: Purpose) -> Result<Option<Lock>> {
     }
 }
 
-/// What clients are told has to be something that they can dial.
+/// Refuses an `access` that clients could not dial.
 async fn refuse_access(spec: &Spec, runtime: &dyn Runtime) -> Result<()> {
     let can = runtime.capabilities();
     if !can.own_network && spec.access == Access::Network {
@@ -436,7 +441,7 @@ async fn refuse_access(spec: &Spec, runtime: &dyn Runtime) -> Result<()> {
     Ok(())
 }
 
-/// A block of ports that nobody has, and that no other cluster of ours will want back.
+/// A block of ports that is free and that no other cluster of this host will need again.
 fn free_ports(request: &Request, can: Capabilities) -> Result<u16> {
     let Request { state, spec, .. } = request;
     let mut reserved = BTreeSet::new();
@@ -446,7 +451,7 @@ fn free_ports(request: &Request, can: Capabilities) -> Result<u16> {
         }
     }
     let (count, step) = if can.own_network && spec.port_step == 0 {
-        // Docker chooses the ports on the host itself where all containers listen on the same one.
+        // If all containers listen on the same port, Docker chooses the ports on the host.
         (1, 1)
     } else {
         (spec.node_count(), spec.port_step.max(1))

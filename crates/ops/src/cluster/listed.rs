@@ -1,9 +1,10 @@
-//! Clients are told of every replica.
+//! Waits until clients are told of every replica.
 //!
-//! CLUSTER SLOTS leaves out a replica until the node that is asked has heard of an offset above 0 from
-//! it (`isReplicaAvailable` in cluster.c). A new replica's offset is 0 until its master writes, and it
-//! says so only with its next ping to each node: 4 s with six nodes, 20 s with a hundred. So the offset
-//! is moved, and the replica meets whoever does not list it: a MEET carries the offset at once.
+//! A node leaves a replica out of CLUSTER SLOTS until it has heard of an offset above 0 from it
+//! (`isReplicaAvailable` in cluster.c). A new replica's offset is 0 until its master writes, and it
+//! announces it only with its next ping to each node: after 4 s with six nodes, 20 s with a
+//! hundred. So the offset is moved without a write, and the replica meets the nodes that do not
+//! list it, because a MEET carries the offset at once.
 
 use super::context::Context;
 use futures_util::future::join_all;
@@ -25,7 +26,7 @@ use std::{
 
 const POLL: Duration = Duration::from_millis(5);
 
-/// How long a MEET may take until another one is sent: it leaves with the next `clusterCron`.
+/// When another MEET is sent: the first one leaves with the next `clusterCron`.
 const AGAIN: Duration = Duration::from_millis(300);
 
 /// The replicas that some node does not list, and the nodes that do not.
@@ -38,7 +39,7 @@ pub(super) async fn listed(context: &Context<'_>, seen: &Snapshot) -> Result<()>
         .filter_map(|(node, report)| Some((&report.view.myself, node.member()?)))
         .collect();
     let shards = topology::shards(&seen.views());
-    // One that is gone and still remembered is the judge's to tell.
+    // A node that is gone and still remembered is reported by the judge.
     let masters: BTreeMap<&NodeId, &NodeId> = shards
         .iter()
         .filter(|shard| !shard.slots.is_empty())
@@ -88,7 +89,7 @@ pub(super) async fn listed(context: &Context<'_>, seen: &Snapshot) -> Result<()>
     })
 }
 
-/// Asks every node at once. Whoever does not answer is the judge's to tell.
+/// Asks every node at once. Nodes that do not answer are reported by the judge.
 async fn unlisted(
     context: &Context<'_>,
     members: &BTreeMap<&NodeId, Member>,
@@ -111,7 +112,7 @@ async fn unlisted(
     unlisted
 }
 
-/// The replica meets those that do not list it.
+/// Makes the replica meet the nodes that do not list it.
 async fn tell(
     context: &Context<'_>,
     members: &BTreeMap<&NodeId, Member>,
@@ -126,12 +127,13 @@ async fn tell(
         .filter(|peer| peer.name != member.name)
         .map(|peer| peer.address)
         .collect();
-    // It is tried again, and at last gossip brings the word.
+    // If this fails it is tried again, and in the end gossip tells them.
     let _ = context.wire.meet(&member.dial, &peers).await;
 }
 
-/// WAIT for more replicas than anybody has asks all of them how far they are (REPLCONF GETACK), which
-/// is part of the stream: the offset moves, and no key is touched. Who may not call it loses nothing.
+/// Sends WAIT for more replicas than there are. The master then asks all replicas for their offset
+/// (REPLCONF GETACK); that request is part of the stream, so the offset moves, and no key is
+/// touched. If the user may not call WAIT, it only takes longer.
 pub(super) async fn move_offset(context: &Context<'_>, master: &Member) {
     let wait = Command::Wait(usize::from(u16::MAX), Duration::from_millis(1));
     let _ = context.wire.batch(&master.dial, &[wait]).await;

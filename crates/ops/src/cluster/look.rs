@@ -1,7 +1,7 @@
-//! Looking at a cluster: every node is asked once, all at the same time.
+//! Looks at a cluster: every node is asked once, all at the same time.
 //!
-//! Nobody delays anybody: each node has its own deadline, and a node that only the views name is
-//! asked as soon as the first view does. The outcome is a [`Snapshot`].
+//! No node delays another: each has its own deadline, and a node that only views name is asked as
+//! soon as the first view names it. The result is a [`Snapshot`].
 
 use super::context::Context;
 use futures_util::{
@@ -31,16 +31,16 @@ use std::{
     time::Duration,
 };
 
-/// How often those are asked again who did not answer.
+/// How often nodes that did not answer are asked again.
 const POLL: Duration = Duration::from_millis(20);
 
-/// The nodes that the runtime lists, and nobody asked yet.
+/// The nodes that the runtime lists; none is asked.
 pub async fn list(context: &Context<'_>, launch: &Launch) -> Result<Snapshot> {
     let placed = context.runtime.list(&launch.name).await?;
     Ok(unasked(placed, launch))
 }
 
-/// These nodes of the runtime, and nobody asked yet.
+/// These nodes of the runtime; none is asked.
 pub fn unasked(placed: Vec<Placed>, launch: &Launch) -> Snapshot {
     let nodes = placed
         .into_iter()
@@ -53,19 +53,19 @@ pub fn unasked(placed: Vec<Placed>, launch: &Launch) -> Snapshot {
     }
 }
 
-/// The nodes that the runtime lists, each asked.
+/// The nodes that the runtime lists, with their answers.
 pub async fn members(context: &Context<'_>, launch: &Launch) -> Result<Snapshot> {
     let listed = list(context, launch).await?;
     Ok(again(context.wire, &listed).await)
 }
 
-/// The nodes that the runtime lists and whoever their views name, each asked.
+/// The nodes that the runtime lists and those that their views name, with their answers.
 pub async fn everybody(context: &Context<'_>, launch: &Launch) -> Result<Snapshot> {
     let listed = list(context, launch).await?;
     Ok(with_strangers(context.wire, listed).await)
 }
 
-/// The same nodes, each asked again.
+/// The same nodes, asked again.
 pub async fn again(wire: &dyn Wire, before: &Snapshot) -> Snapshot {
     let mut after = before.clone();
     let answers = join_all(after.nodes.iter().map(|node| observe(wire, node))).await;
@@ -75,8 +75,8 @@ pub async fn again(wire: &dyn Wire, before: &Snapshot) -> Snapshot {
     after
 }
 
-/// The same nodes, asked again while somebody who may answer yet does not: a node that is busy for
-/// once is no reason to give up. At the deadline it is what was heard last.
+/// The same nodes, asked again until all that may answer have done so: a node that is busy for a
+/// moment is no reason to give up. After the deadline, the result has the last answers.
 pub async fn patiently(context: &Context<'_>, before: &Snapshot) -> Snapshot {
     let outcome = wait_until(POLL, context.deadline, async || {
         let seen = again(context.wire, before).await;
@@ -94,8 +94,8 @@ pub async fn patiently(context: &Context<'_>, before: &Snapshot) -> Snapshot {
     }
 }
 
-/// Every node that the seeds know, of which one has to answer. Of seeds of different clusters the
-/// first that answers decides which one is meant.
+/// Every node that the seeds know; at least one seed has to answer. If the seeds are of different
+/// clusters, the first one that answers decides which cluster is meant.
 pub async fn seeds(wire: &dyn Wire, seeds: &[Endpoint]) -> Result<Snapshot> {
     let nodes = ask(wire, seeds.iter().map(Seen::seed).collect()).await;
     let Some(first) = (0..seeds.len()).find(|i| nodes[*i].report().is_some()) else {
@@ -110,7 +110,7 @@ pub async fn seeds(wire: &dyn Wire, seeds: &[Endpoint]) -> Result<Snapshot> {
         .into_iter()
         .zip(members)
         .partition(|(_, is_member)| *is_member);
-    // Whoever is known only to those is of their cluster, too, and nobody asked about it.
+    // A node that only those seeds know is of their cluster, which is not the one that is meant.
     let apart = others
         .iter()
         .filter(|(node, _)| !node.stranger && node.report().is_some());
@@ -122,15 +122,15 @@ pub async fn seeds(wire: &dyn Wire, seeds: &[Endpoint]) -> Result<Snapshot> {
     })
 }
 
-/// These nodes and whoever their views name, each asked.
+/// These nodes and those that their views name, with their answers.
 pub async fn with_strangers(wire: &dyn Wire, before: Snapshot) -> Snapshot {
     let nodes = ask(wire, before.nodes).await;
     Snapshot { nodes, ..before }
 }
 
-/// Dials the bus ports of nodes that answer and to which somebody has no link, or that know nobody
-/// although there are others. Only where a node is reached at the address that its peers use: from
-/// elsewhere nothing can be said about its bus.
+/// Dials the bus ports of nodes that answer, if some other node has no link to them, or if they
+/// know no other node although there are some. Only done for nodes that are dialled at the address
+/// that their peers use: elsewhere it would say nothing about their bus.
 pub async fn buses(wire: &dyn Wire, nodes: &mut [Seen]) {
     let unlinked: HashSet<NodeId> = nodes
         .iter()
@@ -162,7 +162,7 @@ pub async fn buses(wire: &dyn Wire, nodes: &mut [Seen]) {
     }
 }
 
-/// What a node answers. A frozen node is known not to answer: nobody has to wait for that.
+/// A node's answer. A frozen node is not asked, because it is known not to answer.
 pub async fn observe(wire: &dyn Wire, node: &Seen) -> Answer {
     match &node.dial {
         Some(dial) if !node.is_frozen() => Some(wire.observe(dial).await),
@@ -170,7 +170,7 @@ pub async fn observe(wire: &dyn Wire, node: &Seen) -> Answer {
     }
 }
 
-/// None of these seeds answered as needed.
+/// The error if no seed answered as needed.
 pub fn no_seed(seeds: &[Endpoint], errors: &[WireError]) -> Error {
     let refused = errors
         .iter()
@@ -197,7 +197,7 @@ pub fn no_seed(seeds: &[Endpoint], errors: &[WireError]) -> Error {
     })
 }
 
-/// Asks these nodes, and at once whoever a view names that nobody asked yet.
+/// Asks these nodes, and nodes that a view names as soon as it does.
 async fn ask(wire: &dyn Wire, mut nodes: Vec<Seen>) -> Vec<Seen> {
     let mut open: HashSet<usize> = (0..nodes.len()).collect();
     let mut places = Places::of(&nodes);
@@ -226,7 +226,8 @@ async fn ask(wire: &dyn Wire, mut nodes: Vec<Seen>) -> Vec<Seen> {
                 nodes.push(stranger);
             }
         }
-        // If all who are still waited for answered elsewhere already, a view only had an old address.
+        // If all nodes that are still waited for have answered at another address, a view only had
+        // an old one.
         let is_elsewhere = |id: &NodeId| answered.contains(id);
         let mut left = open.iter().map(|i| &nodes[*i].id);
         if left.all(|id| id.as_ref().is_some_and(is_elsewhere)) {
@@ -238,14 +239,15 @@ async fn ask(wire: &dyn Wire, mut nodes: Vec<Seen>) -> Vec<Seen> {
     nodes
 }
 
-/// Nobody has so many nodes: one of them lies, and the one that names too many is not listened to.
+/// The error for a view with more nodes than a cluster can have: the node lies, and its view is not
+/// used.
 fn too_many(at: &Endpoint) -> WireError {
     let why = format!("with it, more than {MOST_NODES} nodes would have to be asked");
     WireError::unreadable(at, "CLUSTER NODES", &why)
 }
 
-/// Nodes that this view names and that no view named before, unless their place was asked already;
-/// in the order of their endpoints. `named` gains them.
+/// Nodes that this view names and no view named before, in the order of their endpoints, except at
+/// places that were asked already. They are added to `named`.
 fn strangers(places: &Places, named: &mut HashSet<NodeId>, report: &Report) -> Vec<Seen> {
     let lines = report.view.nodes.iter();
     let mut found: Vec<Seen> = lines
@@ -257,8 +259,8 @@ fn strangers(places: &Places, named: &mut HashSet<NodeId>, report: &Report) -> V
     found
 }
 
-/// Keeps one of each node that was asked at several places (a seed has another name for it, or a
-/// view an old address): the first in order that answered.
+/// Keeps one of each node that was asked at several places (because a seed has another name for it,
+/// or a view an old address): the first in order that answered.
 fn once(nodes: Vec<Seen>, answered: &HashSet<NodeId>) -> Vec<Seen> {
     let mut there = HashSet::new();
     nodes
@@ -271,8 +273,8 @@ fn once(nodes: Vec<Seen>, answered: &HashSet<NodeId>) -> Vec<Seen> {
         .collect()
 }
 
-/// Which of these nodes belong to the cluster of the first: those that it knows, those that they
-/// know, and so on. A silent seed belongs to it if one of them names its place.
+/// Which of these nodes belong to the cluster of the node `first`: those that it knows, those that
+/// they know, and so on. A silent seed belongs to it if one of them names its place.
 fn of_cluster(first: usize, nodes: &[Seen]) -> Vec<bool> {
     let named: HashMap<&NodeId, usize> = (0..)
         .zip(nodes)
@@ -283,7 +285,7 @@ fn of_cluster(first: usize, nodes: &[Seen]) -> Vec<bool> {
         .collect();
     let mut members: Vec<bool> = nodes.iter().map(|_| false).collect();
     let mut unread = vec![first];
-    // A line that many views share leads to nobody new.
+    // A line that many views share is followed once.
     let mut read = HashSet::new();
     while let Some(i) = unread.pop() {
         if std::mem::replace(&mut members[i], true) {
@@ -302,7 +304,7 @@ fn of_cluster(first: usize, nodes: &[Seen]) -> Vec<bool> {
     members
 }
 
-/// A node by the name that its peers have for it, whatever a seed was called.
+/// A node under the name that its peers have for it, instead of the seed's.
 fn called(node: Seen) -> Seen {
     let endpoint = node
         .report()
@@ -317,7 +319,7 @@ fn called(node: Seen) -> Seen {
     }
 }
 
-/// Whether every node answers and has its data in memory; else who does not.
+/// Whether every node answers and has its data in memory; else which one does not.
 pub(super) fn answering(seen: &Snapshot) -> std::result::Result<(), String> {
     for node in seen.members() {
         match node.report() {
@@ -350,7 +352,8 @@ mod tests {
         Endpoint::new("127.0.0.1", port)
     }
 
-    /// Nodes that know each other, each dialled at its address; the first is `localhost` too.
+    /// Makes nodes that know each other, each dialled at its address; the first one also as
+    /// `localhost`.
     async fn cluster(wire: &FakeWire, ports: &[u16]) {
         let address = |port: u16| Address {
             ip: [127, 0, 0, 1].into(),
@@ -379,7 +382,7 @@ mod tests {
         }
     }
 
-    /// Who is in it, with `!` for the silent ones, and how long it took.
+    /// The names of the nodes, with `!` for the silent ones, and how long it took.
     async fn ask(wire: &FakeWire, seeds: &[Endpoint]) -> (Vec<String>, Duration) {
         let start = Instant::now();
         let snapshot = super::seeds(wire, seeds).await.expect("a seed answers");
@@ -439,7 +442,8 @@ mod tests {
         let all = ["1", "2", "3"].map(str::to_owned).to_vec();
         let (found, _) = ask(&wire, &[at(2), localhost.clone()]).await;
         assert_eq!(found, all);
-        // Its peers know its address, and it answers there no later: both are waited for at once.
+        // Its peers know its address, at which it answers as late; both are waited for at the same
+        // time.
         wire.delay("1", LATE);
         let (found, took) = ask(&wire, &[at(2), localhost]).await;
         assert_eq!((found, took), (all, LATE));
@@ -455,7 +459,7 @@ mod tests {
         assert_eq!(found, ["1", "2"]);
         let (found, _) = ask(&wire, &[at(12), dead, at(2)]).await;
         assert_eq!(found, ["11", "12"]);
-        // That is said, and not of seeds of the same cluster.
+        // This is reported, but not for seeds of the same cluster.
         let snapshot = super::seeds(&wire, &[at(2), at(12), at(1)]).await;
         let apart = snapshot.expect("a seed answers").apart;
         assert_eq!(apart, [NodeName::new("127.0.0.1:12")]);

@@ -1,5 +1,5 @@
-//! A cluster that is worked on: how it is reached, what its nodes say, how a plan is carried out, and
-//! how the promise is proved.
+//! A cluster that an operation works on: how it is found, what its nodes say, how a plan is carried
+//! out, and how the result is verified.
 
 pub mod apply;
 pub mod choose;
@@ -7,6 +7,7 @@ pub mod context;
 mod ended;
 pub mod event;
 pub mod handle;
+pub mod held;
 mod listed;
 pub mod look;
 pub mod verify;

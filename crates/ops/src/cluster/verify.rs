@@ -1,6 +1,6 @@
-//! Proving promise 1: every node reports ok, all views agree, every replica link is up, one write per
-//! shard is acknowledged and read back through the endpoint that a client would use, and every node
-//! tells clients of every replica.
+//! Proves that a cluster is well: every node reports ok, all views agree, every replica link is up,
+//! one write for each shard is acknowledged and read back through the endpoint that a client would
+//! use, and every node tells clients of every replica.
 
 use super::{apply::Applier, context::Context, listed::listed, look};
 use futures_util::future::join_all;
@@ -18,7 +18,7 @@ use rcluster_core::{
 use rcluster_runtime::wait::{Look, wait_until};
 use std::time::Duration;
 
-/// How long a shard may say CLUSTERDOWN, MOVED or nothing before that is believed.
+/// How long a shard may answer CLUSTERDOWN or MOVED, or not at all, before that counts.
 const SETTLE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(5);
 
@@ -29,8 +29,8 @@ pub struct Proof {
     pub masters: Vec<Endpoint>,
 }
 
-/// Waits until the cluster has converged, writes and reads on every shard, and lets the judge look
-/// for anything else that is not as it is wanted.
+/// Waits until the cluster has converged, writes and reads on every shard, and asks the judge for
+/// anything else that is wrong.
 pub async fn verify(
     context: &Context<'_>,
     applier: &mut Applier<'_>,
@@ -64,7 +64,7 @@ pub async fn verify(
     });
     let proved: Result<Vec<()>> = join_all(probes).await.into_iter().collect();
     if proved.is_err() {
-        // A node that just ended explains more than a write that failed.
+        // If a node has just ended, that explains more than a write that failed.
         applier.dead().await?;
     }
     proved?;
@@ -75,7 +75,7 @@ pub async fn verify(
     })
 }
 
-/// Nothing is wrong, by the same judge that `status` asks, strangers included.
+/// Asks the judge, as `status` does, with strangers included.
 async fn judged(context: &Context<'_>, applier: &Applier<'_>, wanted: Wanted<'_>) -> Result<()> {
     let seen = applier.snapshot();
     let outcome = wait_until(POLL, context.deadline, async || {
@@ -87,7 +87,7 @@ async fn judged(context: &Context<'_>, applier: &Applier<'_>, wanted: Wanted<'_>
         match verdict.passing() {
             _ if verdict.is_ok() => Ok(Look::Ready(())),
             Some(_) => {
-                // One that has ended is started by nobody, however long this waits.
+                // No wait brings back a node that has ended.
                 applier.dead().await?;
                 Ok(Look::Pending(verdict))
             }
@@ -98,7 +98,7 @@ async fn judged(context: &Context<'_>, applier: &Applier<'_>, wanted: Wanted<'_>
     outcome.map_err(|late| unhealthy(&late.last, Kind::Deadline))
 }
 
-/// What is wrong first, as an error.
+/// The first finding, as an error.
 fn unhealthy(verdict: &Verdict, kind: Kind) -> Error {
     let Some(first) = verdict.findings.first() else {
         return Error::new(kind, "the cluster is not healthy");
@@ -154,12 +154,12 @@ fn unreachable_endpoint(asked: &Member, endpoint: &Endpoint, error: &WireError) 
     }
 }
 
-/// A key of ours in one of these slots. The prefix is rcluster's own, so no user's key is touched.
+/// A key of rcluster's own in one of these slots. Its prefix keeps it apart from users' keys.
 pub(crate) fn key_in(slots: &SlotSet) -> Option<String> {
     if slots.is_empty() {
         return None;
     }
-    // With 16384 slots and a set of at least one, 16384 × 20 tries miss with odds below 1e-8.
+    // With at least one of 16384 slots in the set, this many tries miss with odds below 1e-8.
     (0..330_000)
         .map(|i| format!("rcluster:probe:{i}"))
         .find(|key| slots.contains(Slot::of_key(key.as_bytes())))

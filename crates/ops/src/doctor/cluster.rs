@@ -1,4 +1,4 @@
-//! Asking the nodes that run: answers, clocks, and what clients are told to dial.
+//! Asks the nodes that run: answers, clocks, and what they tell clients to dial.
 
 use crate::cluster::verify::key_in;
 use futures_util::future::{join, join_all};
@@ -17,13 +17,13 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// Where a node answers, and what it says.
+/// The endpoint at which a node answers, with its answer.
 pub(super) fn answers(node: &Seen) -> Option<(&Endpoint, &Report)> {
     Some((node.dial.as_ref()?, node.report()?))
 }
 
-/// Nodes that are not where clients are told they are may be where their peers find them: then it
-/// is not the nodes that are wrong.
+/// Nodes that do not answer where clients are told they are may answer where their peers find them.
+/// Then the announcement is wrong, not the nodes.
 pub(super) async fn or_directly(wire: &dyn Wire, mut snapshot: Snapshot) -> Snapshot {
     let names = Names::of(&snapshot);
     let elsewhere: Vec<Option<Endpoint>> = snapshot
@@ -52,7 +52,7 @@ pub(super) async fn or_directly(wire: &dyn Wire, mut snapshot: Snapshot) -> Snap
     snapshot
 }
 
-/// What the nodes use, in all.
+/// The memory that the nodes use, in bytes.
 pub(super) fn memory(seen: Option<&Snapshot>) -> u64 {
     let reports = seen.into_iter().flat_map(Snapshot::said);
     reports
@@ -60,19 +60,19 @@ pub(super) fn memory(seen: Option<&Snapshot>) -> u64 {
         .sum()
 }
 
-/// A host that a node puts where it has no name to tell (`unknown-endpoint` in cluster.c).
+/// The host that a node names if it has none to tell (`unknown-endpoint` in cluster.c).
 const NAMELESS: &str = "?";
 
-/// What clients are told.
+/// The endpoints that clients are told.
 #[derive(Default)]
 pub(super) struct Named {
-    /// Who is meant and what is to be dialled, with the nodes that say so.
+    /// Node and endpoint, with the nodes that tell it.
     pub(super) told: BTreeMap<(NodeId, Endpoint), BTreeSet<NodeName>>,
-    /// Why a node that answers did not tell.
+    /// Why a node that answers did not tell any.
     pub(super) untold: Option<String>,
 }
 
-/// What any node tells clients: by CLUSTER SLOTS, and by MOVED for a key of every other shard.
+/// What nodes tell clients, by CLUSTER SLOTS, and by MOVED for a key of every other shard.
 pub(super) async fn told(wire: &dyn Wire, seen: &Snapshot) -> Named {
     let answering: Vec<(&NodeName, &Endpoint, &Report)> = seen
         .nodes
@@ -133,7 +133,7 @@ pub(super) async fn all(
     ]
 }
 
-/// Dials what clients are told. Of our own nodes that do not run nothing else is to be expected.
+/// Dials what clients are told. Our own nodes that do not run are left out.
 pub(super) async fn dial(wire: &dyn Wire, seen: &Snapshot, named: &Named, ours: bool) -> Vec<Told> {
     let name = |id: &NodeId| {
         let mut said = seen.said();
@@ -158,7 +158,7 @@ pub(super) async fn dial(wire: &dyn Wire, seen: &Snapshot, named: &Named, ours: 
                 told.node
             );
             told.dialled = Dialled::Nobody(why);
-            // Where others do name it, the one that does not is what is wrong.
+            // If other nodes name the node, the one that does not is wrong.
             let elsewhere =
                 |(other, endpoint): &(NodeId, Endpoint)| other == id && endpoint.host != NAMELESS;
             if named.told.keys().any(elsewhere) {
@@ -173,20 +173,20 @@ pub(super) async fn dial(wire: &dyn Wire, seen: &Snapshot, named: &Named, ours: 
                 let stranger = || NodeName::new(format!("another node ({})", other.short()));
                 Dialled::Other(name(other).unwrap_or_else(stranger))
             }
-            // It answers; who it is, it says when it has read its data.
+            // It answers; once it has read its data it can say which node it is.
             Err(WireError::Loading { .. }) => Dialled::Right,
             Err(error) => Dialled::Nobody(error.to_string()),
         };
         Some(told)
     }));
     let mut dialled: Vec<Told> = dialled.await.into_iter().flatten().collect();
-    // A name that leads nowhere says more than one that is not there.
+    // An endpoint that leads nowhere says more than one that is missing.
     dialled.sort_by_key(|told| (told.endpoint.host == NAMELESS, told.node.clone()));
     dialled
 }
 
 async fn skews(wire: &dyn Wire, seen: &Snapshot) -> Vec<Skew> {
-    // One after the other: a queue of our own making would look like a slow clock.
+    // One after the other, since a queue of our own would look like a slow clock.
     let mut skews = Vec::new();
     for node in &seen.nodes {
         let Some((dial, _)) = answers(node) else {

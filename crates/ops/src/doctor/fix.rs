@@ -1,4 +1,4 @@
-//! `--fix`: what can be put right without risk. Everything else stays a command to be typed.
+//! `--fix`: puts right what can be put right without risk. For the rest there is a command to type.
 
 use super::{Wanted, cluster};
 use crate::{
@@ -26,7 +26,7 @@ use std::time::Duration;
 const GOSSIP: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(100);
 
-/// Tries every remedy; says of each what was done, or why nothing was.
+/// Tries every remedy; notes what was done, or why nothing was.
 pub(super) async fn all(
     checks: &[Finding],
     session: Option<&Cluster>,
@@ -54,7 +54,7 @@ pub(super) async fn all(
     outcomes
 }
 
-/// Says of each remedy what it would do, or why it would not be tried.
+/// Notes for each remedy what it would do, or why it would not be tried.
 pub(super) fn say(checks: &mut [Finding], runs: bool, wanted: Wanted) {
     for finding in checks {
         let Some(remedy) = remedy(finding) else {
@@ -67,13 +67,13 @@ pub(super) fn say(checks: &mut [Finding], runs: bool, wanted: Wanted) {
     }
 }
 
-/// What can be done about a check that did not come out well.
+/// The remedy of a check that did not come out well.
 fn remedy(finding: &Finding) -> Option<&Remedy> {
     let wrong = matches!(finding.verdict, Verdict::Warn | Verdict::Fail);
     finding.remedy.as_ref().filter(|_| wrong)
 }
 
-/// Whether a remedy may be tried, and if not, why.
+/// Whether a remedy may be tried; else why not.
 fn may(remedy: &Remedy, runs: bool, wanted: Wanted) -> Result<(), String> {
     let why = match remedy {
         Remedy::Kernel { .. } if !host::is_root() => "only root may change it",
@@ -115,7 +115,7 @@ async fn pull(image: &str, listener: &dyn Listener) -> Result<String> {
     Ok(format!("pulled {image}"))
 }
 
-/// Sets on every node that runs what the spec says clients are to be told, and waits until all
+/// Sets on every running node what the spec says that clients are told, and waits until all nodes
 /// have heard of it.
 async fn announce(session: &Cluster) -> Result<String> {
     let launch = &session.launch;
@@ -125,7 +125,7 @@ async fn announce(session: &Cluster) -> Result<String> {
         .collect();
     let wire = &*session.wire;
     let mut seen = session.look().await?;
-    // Nodes that others added are left alone.
+    // Nodes that are not in the spec are left alone.
     seen.nodes.retain(|node| launch.node(&node.name).is_some());
     let mut set = 0;
     for (dial, _) in seen.nodes.iter().filter_map(cluster::answers) {

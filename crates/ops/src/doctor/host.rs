@@ -1,4 +1,4 @@
-//! Measuring this host and its engine.
+//! Measures this host and its engine.
 
 use crate::cluster::choose;
 use futures_util::future::join;
@@ -37,7 +37,7 @@ struct Engine {
 }
 
 impl Tools {
-    /// Looks for all of it at once.
+    /// Looks for all of them at the same time.
     pub(super) async fn find(spec: &Spec) -> Self {
         let engine = async {
             let docker = Docker::connect().await?;
@@ -64,19 +64,17 @@ impl Tools {
     }
 }
 
-/// What is to run here.
+/// What should run here.
 pub(super) struct Site<'a> {
-    /// The cluster.
     pub(super) launch: &'a Launch,
-    /// Its runtime, if that is settled.
+    /// Its runtime, if that is decided.
     pub(super) kind: Option<RuntimeKind>,
     /// The nodes that do not run.
     pub(super) starting: Vec<NodeName>,
-    /// `port: auto` is decided.
+    /// Whether `port: auto` is decided.
     pub(super) ports_chosen: bool,
-    /// Bytes that its nodes use already.
+    /// Bytes of memory that its nodes use already.
     pub(super) used: u64,
-    /// The cluster's folder.
     pub(super) data: PathBuf,
 }
 
@@ -179,12 +177,12 @@ fn judged(
     }
 }
 
-/// Whether that program is a redis-server, and new enough.
+/// Checks that a program is a redis-server, and new enough.
 pub(super) async fn redis_server(needed: bool, program: &str) -> Finding {
     judged(needed, server::find(program).await.as_ref())
 }
 
-/// Room where the data lies.
+/// Checks the space for the data.
 pub(super) fn disk(folder: &Path, needs: &Needs) -> Finding {
     judge::disk(
         &folder.display().to_string(),
@@ -193,13 +191,13 @@ pub(super) fn disk(folder: &Path, needs: &Needs) -> Finding {
     )
 }
 
-/// The ports on this host that these nodes are about to use, and who has them; `existing`: some of
-/// the nodes exist already.
+/// Checks the ports of this host that these nodes are going to use. `existing`: some of the nodes
+/// exist.
 pub(super) async fn ports(launch: &Launch, starting: &[NodeName], existing: bool) -> Finding {
     let (client, bus) = of(launch, |name| starting.contains(name));
     let all: Vec<u16> = client.iter().chain(&bus).copied().collect();
     let mut taken = ports::taken(launch.listen, &all);
-    // Only the first is named; and Docker's proxy holds ports for a container.
+    // Only the first one is named. If Docker's proxy holds it, the container is looked up.
     if let Some(Taken { port, held }) = taken.first_mut() {
         let docker = match held {
             Held::By(by) => *by == ports::HIDDEN || by.starts_with("docker-proxy"),
@@ -218,7 +216,7 @@ async fn container(port: u16) -> Option<String> {
     Some(format!("container {name}"))
 }
 
-/// Client and bus ports on this host of the nodes that `pick` picks.
+/// The client and bus ports on this host of the nodes that `pick` chooses.
 fn of(launch: &Launch, pick: impl Fn(&NodeName) -> bool) -> (Vec<u16>, Vec<u16>) {
     let nodes = || launch.nodes.iter().filter(|node| pick(&node.name));
     let Capabilities {
@@ -226,7 +224,8 @@ fn of(launch: &Launch, pick: impl Fn(&NodeName) -> bool) -> (Vec<u16>, Vec<u16>)
         own_network,
         ..
     } = launch.can;
-    // In a network of its own a node publishes its client port only, and none if ports repeat.
+    // A node in a network of its own publishes only its client port, and not even that if ports
+    // repeat.
     let client = this_host && (!own_network || launch.ports_differ());
     let bus = this_host && !own_network;
     let ports = |some: bool, port: fn(&NodeLaunch) -> u16| {

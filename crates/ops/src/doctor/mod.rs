@@ -1,5 +1,5 @@
-//! `doctor`: typed checks of this host and of the nodes that run, each measured here and judged in
-//! `plan::doctor`. [`preflight`] is the part of them that `up` makes before it starts nodes.
+//! `doctor`: checks this host and the nodes that run. Measured here, judged in
+//! `rcluster_core::doctor`. [`preflight`] has the checks that `up` makes before it starts nodes.
 
 mod cluster;
 mod fix;
@@ -25,7 +25,7 @@ use serde::Serialize;
 /// Version of the document.
 pub const SCHEMA: u32 = 1;
 
-/// What is asked for besides the ordinary checks.
+/// Which checks are made besides the ordinary ones, and what may be changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// The checklist before production.
@@ -39,12 +39,12 @@ pub struct Wanted {
 /// Whether anything is put right.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Fix {
-    /// It is only looked at.
+    /// Nothing is put right.
     #[default]
     No,
-    /// It is said what would be.
+    /// It is only said what would be put right.
     Say,
-    /// Yes.
+    /// It is put right.
     Do,
 }
 
@@ -55,9 +55,9 @@ pub struct Report {
     pub schema: u32,
     /// What it is about.
     pub cluster: Subject,
-    /// No check failed.
+    /// Whether no check failed.
     pub ok: bool,
-    /// How many came out how.
+    /// How many checks came out how.
     pub summary: Tally,
     /// The checks.
     pub checks: Vec<Finding>,
@@ -107,7 +107,7 @@ pub async fn of_request(
     };
     let ours = match Cluster::find(request.clone(), purpose).await {
         Ok(cluster) => Some(cluster),
-        // No cluster, or no engine to ask: the checks of the host say more.
+        // Without a cluster, or without an engine to ask, the checks of the host say more.
         Err(error) if matches!(error.kind(), Kind::NoSuchCluster | Kind::Missing) => None,
         Err(error) => return Err(error),
     };
@@ -121,7 +121,7 @@ pub async fn of_request(
         Fix::Do => {}
     }
     let outcomes = fix::all(&report.checks, ours.as_ref(), wanted, listener).await;
-    // What was put right is measured again, so that nothing is called right that is not.
+    // What was put right is measured again.
     let mut report = check(&request, ours.as_ref(), wanted).await?;
     for (id, outcome) in outcomes {
         for finding in report.checks.iter_mut().filter(|finding| finding.id == id) {
@@ -201,7 +201,7 @@ async fn check(request: &Request, ours: Option<&Cluster>, wanted: Wanted) -> Res
     Ok(Report::new(cluster, checks))
 }
 
-/// The runtime that is settled already.
+/// The runtime, if it is decided.
 fn asked(request: &Request) -> Option<RuntimeKind> {
     let remembered = request.remembered.as_ref();
     let lives = remembered.map(|remembered| remembered.runtime);
@@ -218,7 +218,8 @@ fn intended(request: &Request, kind: RuntimeKind) -> Launch {
     Launch::new(&request.spec, kind, first)
 }
 
-/// Of a cluster that rcluster did not start: what the wire tells. One seed has to answer.
+/// The report for a cluster that rcluster did not start, by what its nodes say. One seed has to
+/// answer.
 async fn of_seeds(cluster: &Cluster, wanted: Wanted) -> Result<Report> {
     if wanted.fix != Fix::No {
         return Err(
@@ -242,7 +243,7 @@ async fn of_seeds(cluster: &Cluster, wanted: Wanted) -> Result<Report> {
     Ok(Report::new(subject, checks))
 }
 
-/// The first check that an operation cannot go on with; the others are told as they come.
+/// Fails with the first check that rules an operation out; other findings are passed to `warn`.
 fn refuse(findings: &[Finding], warn: impl Fn(String)) -> Result<()> {
     for finding in findings {
         match finding.verdict {

@@ -1,5 +1,4 @@
-//! What can be seen to be wrong before anything is started: the cheap checks of `doctor`, made
-//! only when there is something to start.
+//! The cheap checks of `doctor`, made before nodes are started.
 
 use super::{host, refuse};
 use crate::cluster::{context::Context, look};
@@ -12,7 +11,8 @@ use rcluster_core::{
     spec::launch::Launch,
 };
 
-/// Refuses what cannot work, and warns of what will hurt later; `existing`: some of the nodes exist.
+/// Refuses what cannot work, and warns of what will hurt later. `existing`: some of the nodes
+/// exist.
 pub async fn check(
     context: &Context<'_>,
     launch: &Launch,
@@ -22,13 +22,13 @@ pub async fn check(
     if starting.is_empty() {
         return Ok(());
     }
-    // Boxed: what asks an engine for a culprit is large, and seldom runs.
+    // Boxed: the part that asks an engine who holds a port is large and seldom runs.
     let findings = Box::pin(measure(context, launch, starting, existing)).await;
     refuse(&findings, |text| context.warn(text))
 }
 
-/// Refuses when a node that runs does not accept the password, before others are started with it.
-/// Whoever is silent here is waited for later on.
+/// Refuses if a running node does not accept the password, before others are started with it. Nodes
+/// that are silent here are waited for later.
 pub async fn password(context: &Context<'_>, launch: &Launch, started: &Plan) -> Result<()> {
     if started.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Measuring for the checklist before production: settings, clients, the journal, who lives where.
+//! Measures for the checklist before production: settings, clients, the journal, and hosts.
 
 use super::cluster::{Named, answers};
 use crate::{
@@ -86,7 +86,7 @@ async fn watched(wire: &dyn Wire, seen: &Snapshot) -> Result<usize, String> {
     Ok(watched)
 }
 
-/// Masters with slots, and where they and their replicas live.
+/// The masters with slots, with the hosts of theirs and of their replicas.
 fn spread(seen: &Snapshot) -> Vec<Spread> {
     let lines = || {
         seen.said()
@@ -108,7 +108,7 @@ fn spread(seen: &Snapshot) -> Vec<Spread> {
         .collect()
 }
 
-/// How many days ago that was last done, by the journal.
+/// How many days ago it was last done, by the journal.
 fn days(session: &Cluster, routine: Routine) -> Result<Option<u64>, String> {
     let history = history::history(&session.request.state, &session.launch.name, None);
     let history = history.map_err(|error| error.cause())?;

@@ -1,7 +1,7 @@
-//! Asking everybody: first how fast, then what.
+//! Asks all nodes for a sample: first a PING, then the rest.
 //!
-//! PINGs go out a few at a time and before the long answers, so that what is measured is the node
-//! and not our own reading of the others' answers.
+//! PINGs are sent a few at a time and before the commands with long answers, so that they measure
+//! the node and not the time that it takes to read the others' answers.
 
 use super::roster::Member;
 use crate::cluster::look;
@@ -14,23 +14,22 @@ use rcluster_core::snapshot::{self, answer::WireError};
 use rcluster_wire::Wire;
 use std::time::{Duration, Instant};
 
-/// How many PINGs are under way at a time.
+/// How many PINGs are sent at the same time.
 const PINGS: usize = 8;
 
-/// What a node answered.
 pub(super) struct Answer {
-    /// What it said.
     pub(super) report: snapshot::Answer,
     /// How long a PING took.
     pub(super) ping: Option<Duration>,
-    /// When it answered: a silent node lets the others' answers wait, and rates are by time.
+    /// When it answered. It is noted because a sample waits for silent nodes, and rates depend on
+    /// the time.
     pub(super) at: Instant,
 }
 
 /// Asks all members, in their order.
 pub(super) async fn all(wire: &dyn Wire, members: &[Member]) -> Vec<Answer> {
     let numbered = || members.iter().enumerate();
-    // Who was silent is asked beside the others: waiting for it again would delay them.
+    // Nodes that were silent are asked separately: waiting for them again would delay the others.
     let (lively, doubtful): (Vec<_>, Vec<_>) = numbered().partition(|(_, member)| member.answered);
     let lively = async {
         let pings = stream::iter(lively)
@@ -62,7 +61,7 @@ pub(super) async fn all(wire: &dyn Wire, members: &[Member]) -> Vec<Answer> {
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-/// A node that is loading answers no PING, but has something to say.
+/// A node that is loading its data answers no PING, but has something to say.
 async fn ping(wire: &dyn Wire, member: &Member) -> Result<Option<Duration>, WireError> {
     match &member.node.dial {
         Some(dial) if !member.node.is_frozen() => match wire.ping(dial).await {

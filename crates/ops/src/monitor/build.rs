@@ -1,4 +1,4 @@
-//! From answers to a sample; what has to be remembered for the next one.
+//! Makes a sample from answers, and keeps what the next sample needs.
 
 use super::{
     COMMANDS_PER_SAMPLE,
@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What the last sample leaves behind.
+/// What is kept for the next sample.
 pub(super) struct Memory {
     start: Instant,
     wanted: Option<Launch>,
@@ -41,7 +41,7 @@ struct Said<'a> {
 }
 
 impl Memory {
-    /// Nothing yet; `wanted` is what the cluster is held to, where that is known.
+    /// Before the first sample. `wanted` is what the cluster should be, if known.
     pub(super) fn new(wanted: Option<Launch>) -> Self {
         Memory {
             start: Instant::now(),
@@ -52,7 +52,7 @@ impl Memory {
         }
     }
 
-    /// The sample that these answers make.
+    /// Makes a sample of these answers.
     pub(super) fn sample(
         &mut self,
         roster: &Roster,
@@ -158,7 +158,7 @@ impl Memory {
                 .map(|node| (node.status.name.clone(), facts(node, said)))
                 .collect(),
         };
-        // The epoch of a cluster that does not answer is not zero.
+        // If no node answers, the epoch is unknown, not zero.
         let facts = match &self.facts {
             Some(before) if said.is_empty() => Facts {
                 epoch: before.epoch,
@@ -206,7 +206,7 @@ fn counters(report: &Report, time: Duration) -> Counters {
     }
 }
 
-/// The worst that anybody thinks of each node, where that is anything.
+/// For each node that another one thinks is failing, the worst opinion.
 fn failing(said: &BTreeMap<NodeName, Said<'_>>) -> BTreeMap<NodeId, Failure> {
     let mut worst = BTreeMap::new();
     for line in said.values().flat_map(|said| &said.report.view.nodes) {
@@ -281,7 +281,7 @@ fn skew(nodes: &[NodeSample]) -> Skew {
     Skew {
         memory: of(|node| node.memory_used_bytes),
         keys: of(|node| node.keys),
-        // The heartbeats of replicas are not a load to be uneven about.
+        // The heartbeats of replicas are no load, so their skew means nothing.
         ops: rates::skew(&ops).filter(|_| ops.iter().sum::<f64>() >= 10.0),
     }
 }

@@ -1,4 +1,4 @@
-//! Where samples come from: a cluster or a recording; and where else they go.
+//! The source of samples: a cluster or a recording; and the file that they are recorded to.
 
 use super::{
     Inspector, Monitor,
@@ -56,7 +56,7 @@ impl Feed {
         Ok(sample)
     }
 
-    /// All of them. It ends after the first error.
+    /// All samples. The stream ends after the first error.
     pub fn samples(self) -> impl Stream<Item = Result<Sample>> {
         stream::unfold(Some(self), async |feed| {
             let mut feed = feed?;

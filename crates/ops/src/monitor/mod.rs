@@ -1,12 +1,12 @@
-//! `monitor`: a sample per interval, each with what happened since the one before.
+//! `monitor`: takes a sample in each interval, with what happened since the sample before.
 //!
-//! What it costs a node: four commands a sample (PING, CLUSTER NODES, CLUSTER INFO, INFO) on one
-//! connection that is kept, and three more (INFO, SLOWLOG GET, CLIENT LIST) on the one node that a
-//! person looks into. The runtime is asked again only when a node is silent or every 15 seconds.
+//! Each node gets four commands for a sample (PING, CLUSTER NODES, CLUSTER INFO, INFO) on one
+//! connection that is kept, and the node that a person looks into three more (INFO, SLOWLOG GET,
+//! CLIENT LIST). The runtime is asked only when a node is silent, and every 15 seconds.
 //!
-//! A node that does not answer costs its own deadline and nobody else's: it is asked beside the
-//! others, and the sample is complete when all have answered or had their time. Nodes are
-//! remembered, not seeds: any that answers leads to the others.
+//! Nodes are asked at the same time, so one that does not answer delays the others by no more than
+//! its deadline. All nodes are remembered, not only the seeds: any that answers leads to the
+//! others.
 
 mod ask;
 mod build;
@@ -43,7 +43,7 @@ impl Monitor {
     /// Of a cluster, ours or behind seeds. Exit 6 if there is none, 2 if the password is wrong.
     pub async fn of(cluster: Cluster, every: Duration) -> Result<Self> {
         let cluster = cluster.patient(node_deadline(every));
-        // Says what is wrong, in the same words as `status`, before there is a screen to say it on.
+        // An error shows before there is a screen, in the same words as in `status`.
         let snapshot = cluster.look().await?.let_in()?;
         let wire = Arc::from(cluster.live());
         let wanted = cluster.wanted().launch.cloned();
@@ -80,7 +80,7 @@ impl Monitor {
         self.memory.sample(&self.roster, answers, took, now)
     }
 
-    /// For looking into a node while samples go on.
+    /// Something to look into nodes with, while samples go on.
     pub fn inspector(&self) -> Inspector {
         Inspector {
             wire: self.wire.clone(),
@@ -88,7 +88,8 @@ impl Monitor {
     }
 }
 
-/// A call gets most of an interval, at most a second: a silent node never makes samples pile up.
+/// A call gets most of an interval, but at most a second, so that samples never pile up behind a
+/// silent node.
 fn node_deadline(every: Duration) -> Duration {
     (every * 4 / 5).clamp(Duration::from_millis(250), CALL_DEADLINE)
 }
@@ -100,7 +101,7 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// INFO, slow log and clients of a node, or why not, in a sentence.
+    /// INFO, slow log and clients of a node; or why not, in a sentence.
     pub async fn inspect(
         &self,
         at: Endpoint,

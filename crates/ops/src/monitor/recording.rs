@@ -1,4 +1,4 @@
-//! Samples as JSON lines: written while watching, read back at any speed.
+//! Samples as lines of JSON: written while watching, and read back at any speed.
 
 use super::sample::Sample;
 use rcluster_core::{
@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-/// The longest pause of a replay: nobody wants to wait where the recording did.
+/// The longest pause of a replay, however long the recording paused.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A file that samples are written to.
@@ -23,7 +23,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A new file; one that holds something is never written over.
+    /// Creates a file. One that is not empty is never overwritten.
     pub fn create(path: &Path) -> Result<Self> {
         let failed =
             |error| Error::failed(format!("recording to {}", path.display())).source(error);
@@ -43,8 +43,8 @@ impl Recorder {
         Ok(Recorder { path, file })
     }
 
-    /// Adds a sample. Each is whole on disk before the next: a recording that was cut off reads
-    /// up to the cut.
+    /// Adds a sample. It is on disk before the next one comes, so that a recording that was cut off
+    /// can be read up to the cut.
     pub fn write(&mut self, sample: &Sample) -> Result<()> {
         let failed = || format!("recording to {}", self.path.display());
         let mut line =
@@ -66,7 +66,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// `speed` 2 is twice as fast; 0 is without pauses.
+    /// Opens a recording. `speed` 2 is twice as fast; 0 is without pauses.
     pub fn open(path: &Path, speed: f64) -> Result<Self> {
         let file = File::open(path).map_err(|error| {
             Error::missing(format!("{}", path.display()))

@@ -1,4 +1,4 @@
-//! Who is asked: what the runtime lists, and whoever the answers speak of.
+//! Which nodes are asked: those that the runtime lists, and those that answers name.
 
 use super::ask::Answer;
 use crate::cluster::handle::Cluster;
@@ -19,25 +19,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The runtime is asked again after this while all is well…
+/// How often the runtime is asked while all is well…
 const CALM: Duration = Duration::from_secs(15);
 
-/// …and after this while somebody is silent: it may be stopped, frozen, or elsewhere.
+/// …and while a node is silent: it may be stopped, frozen, or elsewhere.
 const ALERT: Duration = Duration::from_secs(1);
 
-/// A node to be asked.
+/// A node that is asked.
 pub(super) struct Member {
-    /// Where, and what the runtime says of it.
+    /// Its address, and what the runtime says of it.
     pub(super) node: Seen,
     /// Whether it answered last time.
     pub(super) answered: bool,
 }
 
-/// Everybody, in an order that stays.
+/// All nodes that are asked, in an order that does not change.
 pub(super) struct Roster {
     /// What the cluster is called.
     pub(super) name: String,
-    /// Where its nodes run.
     pub(super) runtime: RuntimeKind,
     cluster: Cluster,
     /// When the runtime was asked last who is there.
@@ -66,8 +65,8 @@ impl Roster {
         &self.members
     }
 
-    /// Asks the runtime again, when that is due. A runtime that does not answer changes nothing:
-    /// the nodes may well be there.
+    /// Asks the runtime again, if it is time. If it does not answer, nothing changes: the nodes may
+    /// still be there.
     pub(super) async fn refresh(&mut self) {
         if !self.cluster.is_ours() {
             return;
@@ -96,7 +95,7 @@ impl Roster {
                 .iter_mut()
                 .find(|member| member.node.name == placed.node);
             if let Some(member) = known {
-                // Thawed or started: worth a PING right away.
+                // It was thawed or started, so a PING right away makes sense.
                 let thawed = member.node.is_frozen() && placed.state == RunState::Running;
                 member.answered |= thawed && member.node.dial == dial;
                 member.node.dial = dial;
@@ -111,7 +110,7 @@ impl Roster {
         }
     }
 
-    /// Adds, at the end, whoever the answers speak of and nobody here is; says how many.
+    /// Adds nodes at the end that answers name and that are not here yet; returns how many.
     pub(super) fn learn(&mut self, answers: &[Answer]) -> usize {
         let before = self.members.len();
         for (member, report) in self.members.iter_mut().zip(reports(answers)) {
@@ -127,9 +126,9 @@ impl Roster {
                 continue;
             }
             let mut here = self.members.iter_mut();
-            // A silent node may have got another id; one that answers said what its id is.
+            // A silent node may have got another id; one that answers has said its id.
             if let Some(member) = here.find(|it| it.node.is_at(line)) {
-                // The line may also be of an id that it had before it was reset.
+                // The line may also be of the id that it had before it was reset.
                 if !(member.answered && member.node.id.is_some()) {
                     member.node.id.get_or_insert_with(|| line.id.clone());
                 }
@@ -143,9 +142,9 @@ impl Roster {
         self.members.len() - before
     }
 
-    /// Notes who answered, and takes out nodes of no runtime that are silent and that nobody who
-    /// answers knows: they were forgotten. While nobody answers, everybody stays: any of them may
-    /// be the first to be back.
+    /// Notes which nodes answered, and removes those that are silent, that no runtime lists and
+    /// that no answering node knows: they were forgotten. While no node answers, all stay, since
+    /// any of them may be the first to come back.
     pub(super) fn remember(&mut self, answers: &mut Vec<Answer>) {
         for (member, report) in self.members.iter_mut().zip(reports(answers)) {
             member.answered = report.is_some();

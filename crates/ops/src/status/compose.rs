@@ -1,4 +1,4 @@
-//! From what each node said to the document.
+//! Makes the document of `status` from the nodes' answers.
 
 use super::{ClusterStatus, NodeStatus, SCHEMA, ShardStatus, Status};
 use rcluster_core::{
@@ -128,7 +128,8 @@ fn node_status(node: &Seen, names: &Names<'_>, shard: Option<usize>) -> NodeStat
             _ => None,
         },
         lag_seconds: replication.filter(|_| is_replica).and_then(|replication| {
-            // Without its master's word, when it last heard from it: a ping every 10 s at least.
+            // If the master does not say, it is the time since the replica heard from it: a ping
+            // comes at least every 10 s.
             acknowledged().or(replication.last_io_seconds)
         }),
         uptime_seconds: info.map(|info| info.uptime_seconds),
@@ -194,7 +195,7 @@ fn cluster(
     }
 }
 
-/// When that many seconds ago was.
+/// The time that many seconds ago.
 fn started(seconds: u64) -> Option<jiff::Timestamp> {
     let span = jiff::SignedDuration::from_secs(i64::try_from(seconds).ok()?);
     let then = jiff::Timestamp::now().checked_sub(span).ok()?;

@@ -1,4 +1,4 @@
-//! `status --wait`: until the cluster is healthy, saying meanwhile why it is not.
+//! `status --wait`: waits until the cluster is healthy, and says meanwhile why it is not.
 
 use super::Status;
 use crate::cluster::{
@@ -23,8 +23,8 @@ struct Unwell {
     hint: Hint,
 }
 
-/// Waits until everything is as it should be. Exit 7 if it is not in time; a wrong password or no
-/// such cluster ends the wait at once, as time heals neither.
+/// Waits until the cluster is healthy. Exit 7 if it is not in time. A wrong password, or a cluster
+/// that does not exist, ends the wait at once.
 pub async fn wait(
     cluster: &Cluster,
     deadline: Duration,
@@ -56,7 +56,7 @@ pub async fn wait(
     })
 }
 
-/// A reason is worth a line when it is a new one.
+/// Tells a reason, unless it is the one that was told last.
 fn tell(said: &Mutex<String>, why: &str, listener: &dyn Listener) {
     listener.hear(Event::Waiting {
         title: "wait until healthy".to_owned(),

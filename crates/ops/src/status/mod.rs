@@ -1,6 +1,6 @@
-//! `status`: every node asked at once, the views compared, one verdict.
+//! `status`: asks every node at once, compares the views, gives one verdict.
 //!
-//! The document is the contract of `status --json`; a field is added, never renamed.
+//! The documents are what `status --json` prints. Fields are added, never renamed.
 
 pub(crate) mod compose;
 pub mod healthy;
@@ -19,10 +19,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// Version of the document.
 pub const SCHEMA: u32 = 1;
 
-/// One of a few fixed words. (An alias: serde would take `&'static str` for a borrow of its input.)
+/// One of a few fixed words. (It is an alias, because serde would take `&'static str` for a borrow
+/// of its input.)
 pub type Word = &'static str;
 
-/// Everything there is to say.
+/// What `status --json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Status {
     /// Version of this document.
@@ -44,7 +45,7 @@ pub struct ClusterStatus {
     pub name: String,
     /// Where its nodes run.
     pub runtime: String,
-    /// The verdict.
+    /// The judge's verdict.
     pub state: State,
     /// Slots that have an owner.
     pub slots_assigned: u16,
@@ -60,7 +61,7 @@ pub struct ClusterStatus {
     pub epoch: Epoch,
     /// Whether all views say the same.
     pub views_agree: bool,
-    /// When the node that started last did so: nothing was restarted since.
+    /// When the youngest node started; no node was restarted since.
     pub since: Option<jiff::Timestamp>,
 }
 
@@ -79,16 +80,16 @@ pub struct ShardStatus {
     pub keys: u64,
 }
 
-/// A node. What only a node that answers can say is null for one that does not.
+/// A node. Fields that only the node itself can tell are null if it does not answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeStatus {
     /// Its id.
     pub id: Option<NodeId>,
     /// Its name.
     pub name: NodeName,
-    /// What clients dial.
+    /// The endpoint that clients dial.
     pub endpoint: Endpoint,
-    /// Master or replica, as it says itself, else as the others say.
+    /// Master or replica: what the node says of itself, else what others say.
     pub role: Option<Role>,
     /// The number of its shard.
     pub shard: Option<usize>,
@@ -100,7 +101,7 @@ pub struct NodeStatus {
     /// Of a replica: `up`, `down`, `syncing`.
     #[serde(deserialize_with = "some_word")]
     pub link: Option<Word>,
-    /// What its peers use.
+    /// The address that its peers use.
     pub address: Option<Address>,
     /// Keys it holds.
     pub keys: Option<u64>,
@@ -112,14 +113,14 @@ pub struct NodeStatus {
     pub ops_per_sec: Option<u64>,
     /// `connected_clients`.
     pub clients: Option<u64>,
-    /// Hits of look-ups since it started; null without look-ups.
+    /// Hits over all look-ups since it started; null if there were none.
     pub hit_ratio: Option<f64>,
     /// Its replication offset.
     pub repl_offset: Option<u64>,
     /// Of a replica: how many bytes it is behind its master.
     pub lag_bytes: Option<u64>,
-    /// Of a replica: seconds since its master last heard what it has, else since it last heard from
-    /// its master.
+    /// Of a replica: seconds since its master last got its acknowledgement, else since the replica
+    /// last heard from its master.
     pub lag_seconds: Option<u64>,
     /// Seconds since it started.
     pub uptime_seconds: Option<u64>,
@@ -129,8 +130,8 @@ pub struct NodeStatus {
     pub runtime_id: Option<String>,
 }
 
-/// How many masters and replicas there should be to answer: a master without slots that is gone
-/// was replaced, and is missed by nobody.
+/// How many masters and replicas should answer. A master without slots that does not answer was
+/// replaced, and is not missed.
 pub fn expected(shards: &[ShardStatus]) -> (usize, usize) {
     let serving = shards.iter().filter(|shard| !shard.slots.is_empty());
     serving.fold((0, 0), |(masters, replicas), shard| {
@@ -160,7 +161,7 @@ const WORDS: [Word; 9] = [
     "ok", "fail", "loading", "silent", "paused", "stopped", "up", "down", "syncing",
 ];
 
-/// A recorded word; one that this version does not know reads `unknown`.
+/// Reads a recorded word; one that this version does not know becomes `unknown`.
 fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Word, D::Error> {
     Ok(some_word(deserializer)?.unwrap_or("unknown"))
 }

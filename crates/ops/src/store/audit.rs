@@ -1,4 +1,4 @@
-//! The audit journal: one JSON line per change, in the cluster's folder. Never a secret.
+//! The audit journal: a JSON line for each change, in the cluster's folder. No secret is written.
 
 use super::{
     bounded,
@@ -17,9 +17,9 @@ use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt};
 pub struct Entry {
     /// When.
     pub at: jiff::Timestamp,
-    /// Which process of rcluster wrote it: lines of one run belong together.
+    /// The process of rcluster that wrote it; lines of one run have the same.
     pub pid: u32,
-    /// Who.
+    /// The user.
     pub user: String,
     /// What was typed, without secrets.
     pub argv: Vec<String>,
@@ -72,7 +72,7 @@ impl Journal {
             .append(true)
             .mode(0o600)
             .open(&path)
-            // One write per line: lines of two processes do not mix.
+            // Each line is one write, so that lines of two processes do not mix.
             .and_then(|mut file| file.write_all(&line))
             .map_err(|error| {
                 Error::failed(format!("writing {}", path.display()))
@@ -85,13 +85,13 @@ impl Journal {
 }
 
 impl Journal {
-    /// Appends how a run ended. What does not exist has no journal.
+    /// Appends how a run ended. A cluster that no longer exists has no journal.
     pub fn end<T>(&self, outcome: &Result<T>) -> Result<()> {
         match outcome {
             Ok(_) => self.write("done", json!({ "cluster": self.name })),
             Err(error) if error.kind() == Kind::NoSuchCluster => Ok(()),
             Err(error) => {
-                // The error is what matters; a journal that cannot be written must not hide it.
+                // The run's error matters more: a journal that cannot be written must not hide it.
                 let detail = json!({ "kind": error.kind().word(), "cause": error.cause() });
                 let _ = self.write("failed", detail);
                 Ok(())
@@ -100,18 +100,18 @@ impl Journal {
     }
 }
 
-/// One line of the journal, as it was found.
+/// One line of the journal, as it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Line {
-    /// As it was written.
+    /// A whole line.
     Entry(Entry),
-    /// Cut off or changed; why it cannot be read.
+    /// A line that was cut off or changed, and why it cannot be read.
     Damaged(String),
 }
 
-/// The journal, oldest line first; `None` if nothing is remembered of that cluster.
+/// The journal, the oldest line first; `None` if nothing is remembered of that cluster.
 ///
-/// A damaged line (a full disk, a power cut) hides nothing but itself.
+/// A damaged line (a full disk, a power cut) hides no other line.
 pub fn read(state: &State, name: &ClusterName) -> Result<Option<Vec<Line>>> {
     let folder = state.cluster(name);
     let path = folder.join("audit.jsonl");

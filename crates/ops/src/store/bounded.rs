@@ -1,4 +1,4 @@
-//! Reading files that somebody else may have written: no more of them than they can sensibly have.
+//! Reads files that somebody else may have written, up to a sensible size.
 
 use std::{
     fs::{File, Metadata},
@@ -7,14 +7,14 @@ use std::{
     path::Path,
 };
 
-/// A spec, an `.env`, what is remembered of a cluster.
+/// The most bytes of a spec, an `.env`, or what is remembered of a cluster.
 pub(super) const TEXT: u64 = 1 << 20;
 
-/// A journal: years of changes.
+/// The most bytes of a journal: years of changes.
 pub(super) const JOURNAL: u64 = 256 << 20;
 
-/// The file's bytes, if there are at most so many. A pipe that has a name, a folder or a socket is
-/// no file: to open it could take forever.
+/// The bytes of a file of at most `most`. Named pipes, folders and sockets are refused, because
+/// opening one could take forever.
 pub(super) fn bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let wrong = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     if let Some(kind) = not_a_file(path, &std::fs::metadata(path)?) {
@@ -28,14 +28,14 @@ pub(super) fn bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The same as text.
+/// The text of such a file.
 pub(super) fn text(path: &Path, most: u64) -> io::Result<String> {
     String::from_utf8(bytes(path, most)?)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
 fn not_a_file(path: &Path, metadata: &Metadata) -> Option<&'static str> {
-    // What a shell makes of `<(command)` has somebody at its other end.
+    // What a shell makes of `<(command)` is a pipe too, but one with a writer.
     let of_shell = path.starts_with("/dev/fd") || path.starts_with("/proc");
     let kind = metadata.file_type();
     match () {

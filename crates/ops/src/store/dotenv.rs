@@ -7,7 +7,7 @@ use rcluster_core::{
 };
 use std::{io, os::unix::fs::PermissionsExt, path::Path};
 
-/// The variable, in the environment and in `.env`.
+/// The variable with the password, in the environment and in `.env`.
 pub const VARIABLE: &str = "REDIS_PASSWORD";
 
 /// `REDIS_PASSWORD` of the `.env` in this folder; `None` if there is no file or no such line.
@@ -24,7 +24,7 @@ pub fn password(folder: &Path) -> Result<Option<Secret>> {
                 return parse(&value, &path.display().to_string());
             }
             Ok(_) => {}
-            // The library's message quotes the line, which may hold a secret.
+            // dotenvy's message quotes the line, which may hold a secret.
             Err(_) if text.contains(VARIABLE) => {
                 return Err(Error::usage(format!(
                     "{} has a line that cannot be read",
@@ -60,7 +60,7 @@ pub fn password_file(path: &Path) -> Result<Option<Secret>> {
     parse(first, &path.display().to_string())
 }
 
-/// What is wrong with who may read a password file, if anything is.
+/// What is wrong with the permissions of a password file; `None`: nothing.
 pub fn too_open(path: &Path) -> Option<String> {
     let mode = std::fs::metadata(path).ok()?.permissions().mode();
     (mode & 0o044 != 0).then(|| {
@@ -69,7 +69,7 @@ pub fn too_open(path: &Path) -> Option<String> {
     })
 }
 
-/// A password, with where it came from in the message (never the password itself).
+/// Reads a password. `source` is named in the message, the password never is.
 pub fn parse(text: &str, source: &str) -> Result<Option<Secret>> {
     Secret::parse(text).map_err(|why| Error::usage(format!("{source}: {why}")))
 }

@@ -1,8 +1,8 @@
-//! One change at a time: a lock per cluster that says who holds it and doing what.
+//! One change at a time: each cluster has a lock, whose file says who holds it and for what.
 //!
-//! The kernel releases it when its holder dies, however it dies; the text in the file is only for
-//! the message. The lock is on a file outside the cluster's folder, so that removing the folder
-//! does not remove the lock.
+//! The kernel releases the lock when its holder dies, however it dies; the text in the file is only
+//! for messages. The file is outside the cluster's folder, so that the lock stays when that folder
+//! is removed.
 
 use super::state::{State, create_private};
 use rcluster_core::{
@@ -32,7 +32,7 @@ struct Holder {
 }
 
 impl Lock {
-    /// Takes the lock for `doing` (a command, without secrets), or says who has it.
+    /// Takes the lock for `doing` (a command line without secrets), or says who holds it.
     pub fn take(state: &State, name: &ClusterName, doing: &str) -> Result<Self> {
         let mut file = open(&state.lock_path(name))?;
         match file.try_lock() {
@@ -50,7 +50,7 @@ impl Lock {
             since: jiff::Timestamp::now(),
         };
         let text = serde_json::to_vec(&holder).unwrap_or_default();
-        // Only the message depends on this; the lock is held either way.
+        // Only messages need this text; the lock is held even if writing it fails.
         let _ = file
             .set_len(0)
             .and_then(|()| file.rewind())
@@ -58,7 +58,7 @@ impl Lock {
         Ok(Lock { _file: file })
     }
 
-    /// Takes the lock under which ports are chosen; `None`: somebody else has it, for a moment.
+    /// Takes the lock under which ports are chosen; `None`: another process has it, for a moment.
     pub fn take_ports(state: &State) -> Result<Option<Self>> {
         let file = open(&state.ports_lock_path())?;
         match file.try_lock() {

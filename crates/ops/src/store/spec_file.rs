@@ -1,4 +1,4 @@
-//! Reading `rcluster.yaml`: where it is, what it says, and what is wrong with it, by line and column.
+//! Reads `rcluster.yaml`: finds it, parses it, and reports problems with line and column.
 
 use super::bounded;
 use rcluster_core::{
@@ -15,16 +15,16 @@ use std::{
 /// The file's name.
 pub const NAME: &str = "rcluster.yaml";
 
-/// The nearest spec from `folder` upward.
+/// The nearest spec, from `folder` upward.
 pub fn discover(folder: &Path) -> Option<PathBuf> {
     folder
         .ancestors()
         .map(|folder| folder.join(NAME))
-        // Whatever it is: a link that leads nowhere is an error, not a reason to take another spec.
+        // A link that leads nowhere counts: it is an error, not a reason to take another spec.
         .find(|path| path.symlink_metadata().is_ok())
 }
 
-/// Reads and parses a spec; what it leaves out has its default.
+/// Reads and parses a spec. Keys that it leaves out have their defaults.
 pub fn read(path: &Path) -> Result<Spec> {
     let text = bounded::text(path, bounded::TEXT).map_err(|error| {
         let hint = match error.kind() {
@@ -46,10 +46,10 @@ pub fn read(path: &Path) -> Result<Spec> {
 
 /// Parses a spec. `path` is only named in messages.
 ///
-/// The result has the right shape; whether its values make sense is [`check`]'s question, asked
-/// once flags and environment have had their say.
+/// The result has the right shape; [`check`] looks at its values, once flags and environment are
+/// merged in.
 pub fn parse(text: &str, path: &Path) -> Result<Spec> {
-    // An empty file (or one of comments only) is the default spec, not an error about null.
+    // An empty file, or one with comments only, is the default spec, not an error about null.
     let blank = |line: &str| {
         let line = line.trim();
         line.is_empty() || line.starts_with('#') || line == "---"
@@ -64,7 +64,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Spec> {
     Ok(spec)
 }
 
-/// Refuses a spec whose values do not make sense, naming every problem.
+/// Refuses a spec whose values make no sense, and names every problem.
 pub fn check(spec: &Spec) -> Result<()> {
     let problems = spec.problems();
     let Some(first) = problems.first() else {
@@ -113,7 +113,7 @@ fn explain(error: &serde_yaml::Error, path: &Path) -> Error {
         return Error::usage(format!("{place}: `{variant}` is not known here")).hint(hint);
     }
     let text = inner.to_string();
-    // The place is said once.
+    // The place is in the message already.
     let text = first_line(&text);
     let text = text.split_once(" at line ").map_or(text, |(text, _)| text);
     Error::usage(format!("{place}: {text}"))
@@ -124,7 +124,7 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or(text)
 }
 
-/// The known word that is most like the one that was typed, if it is like it at all.
+/// The known word that is most like the typed one, if one is similar enough.
 pub fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|word| (strsim::jaro_winkler(typed, word), word))

@@ -11,8 +11,8 @@
 //! restore/<host>_<port>.json      settings of foreign nodes that are to be put back
 //! ```
 //!
-//! Files are written whole or not at all, also where the power fails: a draft, which is on the disk
-//! before it gets its name.
+//! A file is there as a whole or not at all, even after a power cut: it is written and synced under
+//! a draft name before it gets its own.
 
 use super::bounded;
 use rcluster_core::{
@@ -48,34 +48,34 @@ pub struct State {
 pub struct Remembered {
     /// Version of this file.
     pub schema: u32,
-    /// Which rcluster wrote it.
+    /// The version of rcluster that wrote it.
     pub written_by: String,
     /// Where its nodes run.
     pub runtime: RuntimeKind,
-    /// Which engine keeps them, where there may be several.
+    /// The engine that has them, if there may be several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
-    /// Its first client port, when `port: auto` has been decided.
+    /// Its first client port, so that `port: auto` is decided once.
     pub first_port: u16,
     /// The spec as it is applied.
     pub spec: Spec,
-    /// While that is not done: the spec that was applied before, by which nodes may still run.
+    /// While the spec is not applied completely: the one before, by which nodes may still run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Box<Spec>>,
-    /// A destruction that was confirmed and begun; the next change finishes it first.
+    /// A destruction that was confirmed and begun. The next change finishes it first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
 }
 
-/// Settings that are to be put back.
+/// Settings of a node that have to be put back.
 #[derive(Debug, Serialize, Deserialize)]
 struct Noted {
-    /// Of which start of which server.
+    /// The `run_id` of the server that had them.
     run_id: String,
     settings: BTreeMap<String, String>,
 }
 
-/// What was begun and has to be finished: half a destruction is neither the old nor the new.
+/// A destruction that has to be finished once it has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pending {
@@ -100,7 +100,7 @@ impl Remembered {
         }
     }
 
-    /// The spec that was last applied to the end.
+    /// The spec that was last applied completely.
     pub fn applied(&self) -> &Spec {
         self.previous.as_deref().unwrap_or(&self.spec)
     }
@@ -112,7 +112,7 @@ impl Remembered {
 }
 
 impl State {
-    /// The folder that `RCLUSTER_STATE_DIR` names, else the one of the XDG specification.
+    /// The state folder: `RCLUSTER_STATE_DIR`, else the one of the XDG specification.
     pub fn locate() -> Result<Self> {
         use etcetera::BaseStrategy;
         if let Some(root) = std::env::var_os("RCLUSTER_STATE_DIR").filter(|root| !root.is_empty()) {
@@ -132,7 +132,8 @@ impl State {
         .refuse_sudo()
     }
 
-    /// What root writes into a user's folder, that user can neither read nor remove any more.
+    /// Refuses to run as root in a user's folder, who could neither read nor remove what root
+    /// writes.
     fn refuse_sudo(self) -> Result<Self> {
         let sudo = std::env::var("SUDO_UID").ok();
         let sudo = sudo.and_then(|uid| uid.parse().ok());
@@ -149,7 +150,7 @@ impl State {
         Ok(self)
     }
 
-    /// A state folder somewhere else.
+    /// A state folder at this path.
     pub fn at(root: PathBuf) -> Self {
         State { root }
     }
@@ -159,12 +160,12 @@ impl State {
         &self.root
     }
 
-    /// Where the evidence of `run` is, one folder each.
+    /// The folder for evidence of `run`, with a folder for each run.
     pub fn runs(&self) -> PathBuf {
         self.root.join("runs")
     }
 
-    /// Where the clusters are, one folder each.
+    /// The folder of all clusters, with a folder for each.
     pub fn clusters(&self) -> PathBuf {
         self.root.join("clusters")
     }
@@ -179,12 +180,12 @@ impl State {
         self.root.join("locks").join(name.as_str())
     }
 
-    /// The file that is locked while ports are chosen; no cluster can have this name.
+    /// The file that is locked while ports are chosen; its name is no cluster's name.
     pub(super) fn ports_lock_path(&self) -> PathBuf {
         self.root.join("locks").join(".ports")
     }
 
-    /// Removes the lock of a cluster whose name will not come again.
+    /// Removes the lock file of a cluster whose name will not be used again.
     pub fn forget_lock(&self, name: &ClusterName) -> Result<()> {
         remove_file(&self.lock_path(name))
     }
@@ -239,7 +240,7 @@ impl State {
         Ok(Some(remembered))
     }
 
-    /// Remembers a cluster.
+    /// Writes down what is to be remembered of a cluster.
     pub fn save(&self, remembered: &Remembered) -> Result<()> {
         let text = serde_json::to_vec_pretty(remembered)
             .map_err(|error| Error::failed("writing cluster.json").source(error))?;
@@ -248,7 +249,7 @@ impl State {
         write_private(&folder.join("cluster.json"), &text)
     }
 
-    /// Where the password is remembered, if there is one.
+    /// The path of the remembered password, if there is one.
     pub fn password_path(&self, name: &ClusterName) -> PathBuf {
         self.cluster(name).join("password")
     }
@@ -263,7 +264,7 @@ impl State {
         }
     }
 
-    /// Remembers the password, or that there is none.
+    /// Stores the password, or that there is none.
     pub fn save_password(&self, name: &ClusterName, password: Option<&Secret>) -> Result<()> {
         let folder = self.cluster(name);
         create_private(&folder)?;
@@ -274,14 +275,14 @@ impl State {
         }
     }
 
-    /// Keeps a rendered file, for people to look at and to compare with later.
+    /// Stores a rendered file, for people to look at and to compare with later.
     pub fn save_rendered(&self, name: &ClusterName, file: &str, text: &str) -> Result<()> {
         let folder = self.cluster(name).join("rendered");
         create_private(&folder)?;
         write_private(&folder.join(file), text.as_bytes())
     }
 
-    /// Forgets a cluster whose nodes are gone.
+    /// Removes all that is remembered of a cluster whose nodes are gone.
     pub fn forget(&self, name: &ClusterName) -> Result<()> {
         let folder = self.cluster(name);
         match fs::remove_dir_all(&folder) {
@@ -292,9 +293,9 @@ impl State {
         }
     }
 
-    /// Settings of a node that nobody rendered a file for, as they were before forming; `None` if
-    /// they were noted of another server there, or before it was started again: what is hurried
-    /// ends with the process.
+    /// The settings of a node behind a seed from before forming changed them. `None` if they were
+    /// noted for another server or before its last start, because such changes end with the
+    /// process.
     pub fn restore(&self, at: &Endpoint, run_id: &str) -> Result<Option<BTreeMap<String, String>>> {
         let path = self.restore_path(at);
         match bounded::bytes(&path, bounded::TEXT) {
@@ -308,7 +309,8 @@ impl State {
         }
     }
 
-    /// Notes settings before they are changed; the first note of a server stays until it is dropped.
+    /// Notes settings before they are changed. The first note for a server stays until it is
+    /// dropped.
     pub fn note_restore(
         &self,
         at: &Endpoint,
@@ -328,7 +330,7 @@ impl State {
         write_private(&self.restore_path(at), &text)
     }
 
-    /// The settings are back: the note is dropped.
+    /// Drops the note, once the settings are back.
     pub fn drop_restore(&self, at: &Endpoint) -> Result<()> {
         remove_file(&self.restore_path(at))
     }
@@ -339,12 +341,12 @@ impl State {
     }
 }
 
-/// Whether a folder is the one of a user who called sudo (uid 0 is root itself).
+/// Whether a folder belongs to the user who called sudo (uid 0 is root itself).
 fn is_users(owner: Option<u32>, sudo: Option<u32>) -> bool {
     sudo.is_some_and(|uid| uid != 0) && owner.is_some_and(|owner| owner != 0)
 }
 
-/// Creates a folder (and those above it) that only this user can enter.
+/// Creates a folder, and those above it, that only this user can enter.
 pub fn create_private(folder: &Path) -> Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -353,12 +355,13 @@ pub fn create_private(folder: &Path) -> Result<()> {
         .map_err(|error| cannot("creating", folder, error))
 }
 
-/// Writes a file that only this user can read, whole or not at all.
+/// Writes a file that only this user can read. After a crash there is the whole new file or the old
+/// one.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     write_whole(path, bytes, 0o600).map_err(|error| cannot("writing", path, error))
 }
 
-/// Writes a file that everybody may read, whole or not at all.
+/// Writes a file that everybody may read, in the same way.
 pub fn write_public(path: &Path, bytes: &[u8]) -> Result<()> {
     write_whole(path, bytes, 0o644).map_err(|error| cannot("writing", path, error))
 }

@@ -1,4 +1,4 @@
-//! Removing every key that the run may have written.
+//! Removes every key that the run may have written.
 
 use super::stage::Stage;
 use futures_util::future::join_all;
@@ -14,10 +14,10 @@ use std::time::Duration;
 /// What is left on a shard.
 pub(super) struct Left {
     shard: String,
-    /// Keys that may still be there, and why.
+    /// How many keys may still be there, and why.
     keys: usize,
     why: Option<String>,
-    /// Nothing was written there.
+    /// Why nothing was written there.
     untouched: Option<String>,
 }
 
@@ -35,12 +35,13 @@ impl Left {
     }
 }
 
-/// Whether nothing is left.
+/// Whether no key is left.
 pub(super) fn all_gone(left: &[Left]) -> bool {
     left.iter().all(|left| left.why.is_none())
 }
 
-/// Removes them on all shards side by side; what is not done within `bound` is left.
+/// Removes the keys on all shards at the same time; what is not removed within `bound` counts as
+/// left.
 pub(super) async fn clean(stage: &Stage, wire: &dyn Wire, bound: Duration) -> Vec<Left> {
     let work = stage.shards.iter().map(async |shard| {
         let (Some(keys), Some(endpoint), None) = (&shard.keys, &shard.endpoint, &shard.blocked)
@@ -71,8 +72,8 @@ pub(super) async fn clean(stage: &Stage, wire: &dyn Wire, bound: Duration) -> Ve
     join_all(work).await
 }
 
-/// UNLINKs one by one, so that keys of several slots may go in one pipeline. Follows MOVED once:
-/// a failover may have happened in between.
+/// Sends an UNLINK for each key, so that keys of several slots fit into one pipeline. Follows MOVED
+/// once, because there may have been a failover.
 async fn unlink(wire: &dyn Wire, at: &Endpoint, keys: &[Vec<u8>]) -> Result<(), (usize, String)> {
     let commands = keys.iter().cloned().map(Command::Unlink);
     let commands: Vec<Command> = commands.collect();

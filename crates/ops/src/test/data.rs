@@ -1,4 +1,4 @@
-//! What a client does: write, read, use several keys at once, and follow MOVED.
+//! What a client does: it writes, reads, uses several keys at once, and follows MOVED.
 
 use super::{
     stage::{Shard, Stage},
@@ -18,14 +18,14 @@ use rcluster_runtime::wait::{Look, wait_until};
 use rcluster_wire::Wire;
 use std::time::Duration;
 
-/// How long after [`SOON`] a key may still be there.
+/// How long a key may still exist after its expiry ([`SOON`]).
 const EXPIRED: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(5);
 
-/// What is written.
+/// The value of every key.
 pub(super) const VALUE: &str = "rcluster test";
 
-/// SET, GET, INCR, EXPIRE and DEL; a key that was let expire is gone.
+/// SET, GET, INCR, EXPIRE and DEL; the key with the expiry has to be gone in the end.
 pub(super) async fn read_write(wire: &dyn Wire, target: &Target<'_>) -> Result<String, Fault> {
     let at = target.endpoint;
     follow(wire, at, &script::read_write(target.keys, VALUE)).await?;
@@ -52,7 +52,7 @@ pub(super) async fn read_write(wire: &dyn Wire, target: &Target<'_>) -> Result<S
     }
 }
 
-/// MSET and MGET of one slot, and a refusal of two.
+/// MSET and MGET of keys in one slot, and the refusal for keys in two.
 pub(super) async fn hash_tags(wire: &dyn Wire, target: &Target<'_>) -> Result<String, Fault> {
     let lines = script::hash_tags(target.keys, VALUE);
     follow(wire, target.endpoint, &lines).await?;
@@ -62,7 +62,7 @@ pub(super) async fn hash_tags(wire: &dyn Wire, target: &Target<'_>) -> Result<St
     })
 }
 
-/// Writes what is read later.
+/// Writes the keys that are read later.
 pub(super) async fn preload(wire: &dyn Wire, target: &Target<'_>) -> Result<String, Fault> {
     follow(wire, target.endpoint, &script::preload(target.keys, VALUE)).await?;
     Ok(String::new())
@@ -81,8 +81,8 @@ fn wanting(error: &WireError) -> Fault {
     Fault::Wanting(error.to_string())
 }
 
-/// Asks every node for a key of every shard that it does not serve. (A replica sends a client to
-/// its master, too, unless it said READONLY.)
+/// Asks every node for a key of every shard that it does not serve. (A replica redirects a client
+/// too, unless it said READONLY.)
 pub(super) async fn moved(stage: &Stage, wire: &dyn Wire) -> Vec<Counted> {
     let work = stage.nodes.iter().map(async |node| {
         let foreign: Vec<&Shard> = stage

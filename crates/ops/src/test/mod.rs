@@ -1,8 +1,8 @@
-//! `test`: proves that a cluster works. It looks at every node, and writes and reads on every shard, through
-//! the endpoints that a client is told; shards are tried side by side.
+//! `test`: proves that a cluster works. It looks at every node, and writes and reads on every shard
+//! through the endpoints that clients are told; all shards are tried at the same time.
 //!
-//! Its keys begin with one prefix ([`rcluster_core::test::keys::PREFIX`]), are removed at the end,
-//! whatever came of the checks, and expire by themselves should even that be cut off.
+//! All its keys begin with [`rcluster_core::test::keys::PREFIX`]. They are removed at the end,
+//! whatever the checks found, and expire even if that is cut off.
 
 mod cleanup;
 mod data;
@@ -36,7 +36,7 @@ pub const SCHEMA: u32 = 1;
 /// How long removing keys may take.
 const CLEANUP: Duration = Duration::from_secs(2);
 
-/// What to hold it to.
+/// What is tested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The thresholds.
@@ -45,7 +45,7 @@ pub struct Options {
     pub checks: BTreeSet<Check>,
 }
 
-/// What came of it. The contract of `test --json`; a field is added, never renamed.
+/// The result, as `test --json` prints it. Fields are added, never renamed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// Version of this document.
@@ -58,11 +58,11 @@ pub struct Report {
     pub verdict: Verdict,
     /// Checks that passed.
     pub passed: usize,
-    /// Checks that were found wanting.
+    /// Checks that failed.
     pub failed: usize,
     /// Checks that could not be measured.
     pub errors: usize,
-    /// Checks that do not apply, or were pointless.
+    /// Checks that do not apply, or had no point.
     pub skipped: usize,
     /// How long it all took.
     pub time_ms: u64,
@@ -107,7 +107,7 @@ impl Report {
     }
 }
 
-/// Runs the suite. `stop` resolves when the user wants it to end: the first time, its keys are
+/// Runs the suite. `stop` resolves when the user wants it to end: the first time, the keys are
 /// removed; the second time, that is cut off too.
 pub async fn run(
     cluster: &Cluster,
@@ -156,7 +156,7 @@ fn interrupted(what: &str) -> Error {
     Error::new(Kind::Interrupted, format!("interrupted: {what}"))
 }
 
-/// Names the keys of this run.
+/// A word for the keys of this run.
 fn run_id() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let nanos = now.map_or(0, |now| now.as_nanos() & 0xffff_ffff_ffff);

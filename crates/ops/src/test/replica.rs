@@ -10,7 +10,7 @@ use rcluster_core::{
 use rcluster_wire::Wire;
 use std::time::{Duration, Instant};
 
-/// Each replica of a shard, and whether it gave back what its master was told.
+/// For each replica of a shard, whether it has what was written to its master.
 pub(super) async fn read_back(
     wire: &dyn Wire,
     shard: &Shard,
@@ -50,7 +50,8 @@ pub(super) async fn read_back(
             Some(endpoint) => read(wire, endpoint, keys).await,
         };
         let result = match result {
-            // WAIT counts replicas and does not name them: those that have the value did get it.
+            // WAIT only counts replicas, so those that have the value are the ones that
+            // acknowledged it.
             Err(Fault::Wanting(why)) if acknowledged < wanted => Err(Fault::Wanting(format!(
                 "{why}; {acknowledged} of {wanted} replicas acknowledged the write within {} ms",
                 within.as_millis()
@@ -74,7 +75,7 @@ fn skip_with(shard: &Shard, why: &str) -> Vec<Counted> {
     shard.replicas.iter().map(part).collect()
 }
 
-/// Writes on the master; how many replicas have it.
+/// Writes to the master; returns how many replicas acknowledged it.
 async fn write(
     wire: &dyn Wire,
     master: &Endpoint,
@@ -98,12 +99,12 @@ async fn write(
     last
 }
 
-/// Reads on the replica itself.
+/// Reads from the replica itself.
 async fn read(wire: &dyn Wire, at: &Endpoint, keys: &Keys) -> Result<(), Fault> {
     let commands = [
         Command::ReadOnly,
         Command::Get(keys.waited.clone().into_bytes()),
-        // The connection is used again: its next reader expects MOVED.
+        // The connection is used again, and the next check expects MOVED.
         Command::ReadWrite,
     ];
     let replies = wire.batch(at, &commands).await;

@@ -1,4 +1,4 @@
-//! What the nodes are set to.
+//! Reads the settings of the nodes.
 
 use super::stage::{Node, Stage};
 use futures_util::future::join_all;
@@ -12,7 +12,7 @@ use rcluster_core::{
 };
 use rcluster_wire::Wire;
 
-/// Every node that answers; the others are skipped.
+/// Asks every node that answers; the others are skipped.
 pub(super) async fn ask(
     stage: &Stage,
     wire: &dyn Wire,
@@ -42,7 +42,7 @@ pub(super) async fn ask(
 async fn live(node: &Node, wire: &dyn Wire) -> Result<Live, Fault> {
     let config = wire.config_get(&node.dial, DIRECTIVES).await;
     let config = config.map_err(|error| match error {
-        // Managed services hide CONFIG, and ACLs may.
+        // Managed services rename CONFIG away, and ACLs may forbid it.
         WireError::Reply { reply, .. } | WireError::Auth { reply, .. } => {
             Fault::Skipped(format!("CONFIG GET is refused: {reply}"))
         }

@@ -22,26 +22,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Everything that was learnt by asking.
+/// What was learnt by asking the nodes.
 pub(super) struct Stage {
     pub(super) cluster: String,
     pub(super) runtime: RuntimeKind,
     /// Every node, in the order of the shards.
     pub(super) seen: Vec<Seen>,
-    /// Nodes that answer.
     pub(super) nodes: Vec<Node>,
     pub(super) shards: Vec<Shard>,
-    /// The shards as they are judged.
+    /// The shards, as the checks need them.
     pub(super) slots: Vec<Slots>,
     pub(super) owned: u16,
     pub(super) served: u16,
-    /// About whom the views differ, and how.
+    /// Which nodes the views differ about, and how.
     pub(super) differences: Vec<(String, String)>,
-    /// How many replicas each master should have, where that is known.
+    /// How many replicas each master should have, if known.
     pub(super) replicas: Option<usize>,
-    /// What the judge says.
     pub(super) verdict: Verdict,
-    /// How long asking took.
     pub(super) took: Duration,
 }
 
@@ -50,7 +47,7 @@ pub(super) struct Node {
     pub(super) name: String,
     /// Where rcluster dials it.
     pub(super) dial: Endpoint,
-    /// What clients dial.
+    /// The endpoint that clients dial.
     pub(super) endpoint: Endpoint,
     pub(super) id: Option<NodeId>,
 }
@@ -60,9 +57,9 @@ pub(super) struct Shard {
     /// `shard 1`
     pub(super) name: String,
     pub(super) master: Option<NodeId>,
-    /// What clients are told to dial for writes.
+    /// The endpoint that clients are told for writes.
     pub(super) endpoint: Option<Endpoint>,
-    /// Keys in slots that are not being moved.
+    /// The keys for this shard, in slots that are not being moved.
     pub(super) keys: Option<Keys>,
     /// Why there is no point in writing.
     pub(super) blocked: Option<String>,
@@ -98,7 +95,7 @@ impl Stage {
         };
         let announced: BTreeMap<NodeId, Endpoint> = match wire.announced(&first.dial).await {
             Ok(rows) => rows.into_iter().map(|row| (row.id, row.master)).collect(),
-            // Then nodes are believed what they say of themselves.
+            // Then the nodes' own statements are used.
             Err(_) => BTreeMap::new(),
         };
         let open: SlotSet = snapshot
@@ -147,7 +144,7 @@ impl Stage {
     }
 }
 
-/// Exit 5.
+/// The error (exit 5) if no node answered.
 fn nobody(snapshot: &Snapshot) -> Error {
     let cluster = &snapshot.name;
     let why = snapshot
@@ -183,7 +180,7 @@ fn seen(node: &NodeStatus, status: &Status, heard: &Snapshot) -> Seen {
             link: node.link,
             lag_bytes: node.lag_bytes,
         }),
-        // A node without a name is called by its endpoint, which the reason names as well.
+        // A node without a name is called by its endpoint, which is in the reason as well.
         None => {
             let why = said.and_then(snapshot::Seen::silence).unwrap_or_default();
             let short = why.strip_prefix(node.name.as_str()).unwrap_or(&why);

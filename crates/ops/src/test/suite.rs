@@ -1,4 +1,4 @@
-//! The order of the checks: what was observed first, then the shards, then what replicas got.
+//! Runs the checks in order: first those that only look, then the shards, then the replicas.
 
 use super::{Options, cleanup::Left, data, millis, replica, settings, stage::Stage, timing};
 use crate::cluster::event::{Event, Listener};
@@ -27,12 +27,12 @@ pub(super) struct Suite<'a> {
     wire: &'a dyn Wire,
     launch: Option<&'a Launch>,
     listener: &'a dyn Listener,
-    /// Per shard: why there is no point in trying.
+    /// For each shard, why there is no point in writing to it.
     blocked: Vec<Option<String>>,
     outcomes: Vec<Outcome>,
 }
 
-/// A shard that can be worked on.
+/// A shard that can be written to.
 pub(super) struct Target<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) keys: &'a Keys,
@@ -61,7 +61,7 @@ impl<'a> Suite<'a> {
         }
     }
 
-    /// Every check but the last.
+    /// Runs every check except the last.
     pub(super) async fn run(&mut self) {
         self.observed();
         self.settings().await;
@@ -70,14 +70,14 @@ impl<'a> Suite<'a> {
         self.replicas().await;
     }
 
-    /// What came of them, in the order in which they are shown.
+    /// The results, in the order in which they are shown.
     pub(super) fn outcomes(mut self) -> Vec<Outcome> {
         self.outcomes.sort_by_key(|outcome| outcome.check);
         own_up(&mut self.outcomes);
         self.outcomes
     }
 
-    /// The last one.
+    /// Adds the last check.
     pub(super) fn cleaned(&mut self, left: Vec<Left>, begun: Instant) {
         let limit = Limit::new(Relation::AtMost, 0.0, "keys");
         let parts = left.into_iter().map(Left::measured).collect();
@@ -144,7 +144,8 @@ impl<'a> Suite<'a> {
                 .await;
             let shards = self.stage.shards.iter().zip(&mut self.blocked);
             for ((_, result), (shard, blocked)) in parts.iter_mut().zip(shards) {
-                // Here a shard that cannot be written to is the finding; later it is a reason.
+                // For this check, a shard that cannot be written to is the finding; for later ones
+                // it is a reason to skip.
                 if let (Some(why), Err(fault)) = (blocked.as_ref(), &mut *result) {
                     if shard.keys.is_some() {
                         *fault = Fault::Wanting(why.clone());
@@ -227,7 +228,7 @@ impl<'a> Suite<'a> {
         self.add(outcome, begun.elapsed());
     }
 
-    /// Works on all shards side by side; where there is no point in trying, says why.
+    /// Works on all shards at the same time; for those where there is no point in trying, says why.
     async fn each_shard<T>(
         &self,
         work: impl AsyncFn(Target<'_>) -> Result<T, Fault>,

@@ -1,4 +1,4 @@
-//! Hits and latency on keys that were written before.
+//! Measures hits and latency on keys that were written before.
 
 use super::{data::VALUE, suite::Target};
 use hdrhistogram::Histogram;
@@ -13,19 +13,19 @@ use rcluster_wire::Wire;
 use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 
-/// Every key is read this often.
+/// How often each key is read.
 const ROUNDS: usize = 10;
 
-/// One sample each; what a tick misses is not made up for.
+/// The pace of samples; a tick that was missed is not made up for.
 const PACE: Duration = Duration::from_millis(1);
 
-/// A shard that is too slow for its samples is judged by those there are after this long.
+/// After this time, a shard that is slow is judged by the samples that there are.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Fewer have no 99th percentile.
+/// With fewer samples, there is no 99th percentile.
 const ENOUGH: u64 = 100;
 
-/// Hits of a hundred look-ups, by what the master counts.
+/// Hits of a hundred look-ups, as the master counts them.
 pub(super) async fn hit_ratio(
     wire: &dyn Wire,
     target: &Target<'_>,
@@ -48,7 +48,7 @@ pub(super) async fn hit_ratio(
     if found == 0 {
         return Err(Fault::Error("no read was answered".to_owned()));
     }
-    // On a cluster in use, others look up keys at the same time.
+    // If the cluster is in use, others look up keys at the same time.
     let text = match all.saturating_sub(own) {
         0 => format!("{} % of {all} look-ups", number(percent)),
         others => format!("{} % of {all} ({others} by others)", number(percent)),
@@ -67,7 +67,8 @@ async fn counters(wire: &dyn Wire, at: &Endpoint) -> Result<(u64, u64), Fault> {
     ))
 }
 
-/// The 99th percentile of SET and GET, in turn, one a millisecond, each from sending to its reply.
+/// The 99th percentile of SET and GET in turn, one a millisecond, each from sending it to its
+/// reply.
 pub(super) async fn latency(
     wire: &dyn Wire,
     target: &Target<'_>,

@@ -1,5 +1,5 @@
-//! How a network's subnet is shared out: the upper half is Docker's to allocate, the lower half
-//! is the nodes', each at an address that follows from its number.
+//! Divides a network's subnet: Docker allocates from the upper half; in the lower half, each node
+//! has the address that its number gives.
 
 use std::{fmt, net::Ipv4Addr, str::FromStr};
 
@@ -11,7 +11,7 @@ pub(super) struct Subnet {
 }
 
 impl Subnet {
-    /// Where the host itself is: the first address, as Docker does it.
+    /// The address of the host in the network: the first one, as Docker does it.
     pub(super) fn gateway(self) -> Ipv4Addr {
         Ipv4Addr::from(self.base + 1)
     }

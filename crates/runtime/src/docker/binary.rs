@@ -1,4 +1,4 @@
-//! Programs of the host and the libraries that they need.
+//! Finds programs of the host and the libraries that they need.
 
 use rcluster_core::error::{Error, Result};
 use std::{
@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-/// A program as it is named (in PATH, or by path), with every link followed.
+/// The file of a program that is named by its name in PATH or by its path, with all links followed.
 pub(super) fn locate(name: &str) -> Option<PathBuf> {
     let executable = |path: &Path| {
         use std::os::unix::fs::PermissionsExt;
@@ -20,7 +20,7 @@ pub(super) fn locate(name: &str) -> Option<PathBuf> {
         return executable(path).then(|| fs::canonicalize(path).ok())?;
     }
     let path = env::var_os("PATH").unwrap_or_default();
-    // What root finds in its PATH is there even if the user's PATH does not say so.
+    // Folders where root finds programs, even if this user's PATH lacks them.
     let more = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     env::split_paths(&path)
         .chain(more)
@@ -29,7 +29,7 @@ pub(super) fn locate(name: &str) -> Option<PathBuf> {
         .and_then(|path| fs::canonicalize(path).ok())
 }
 
-/// Whether it is a program that Linux runs by itself: a script needs more than its own file.
+/// Whether it is a binary, not a script: a script needs more than its own file.
 pub(super) fn is_elf(path: &Path) -> bool {
     let mut magic = [0; 4];
     fs::File::open(path)
@@ -38,7 +38,7 @@ pub(super) fn is_elf(path: &Path) -> bool {
         && magic == *b"\x7fELF"
 }
 
-/// The libraries that `ldd` names, loader included; none for a static program.
+/// The libraries that `ldd` names, with the loader; none for a static program.
 pub(super) fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
     let output = Command::new("ldd")
         .arg(program)
@@ -59,8 +59,8 @@ pub(super) fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
     })
 }
 
-/// `libc.so.6 => /lib/libc.so.6 (0x…)` and `/lib64/ld-linux-x86-64.so.2 (0x…)`; the error is the
-/// name of a library that was not found.
+/// Reads the output of `ldd`: `libc.so.6 => /lib/libc.so.6 (0x…)` and `/lib64/ld-linux-x86-64.so.2
+/// (0x…)`. The error is the name of a library that was not found.
 fn parse(text: &str) -> Result<Vec<PathBuf>, String> {
     let mut all = Vec::new();
     for line in text.lines().map(str::trim) {

@@ -1,4 +1,4 @@
-//! How redis.conf gets into a container: as a tar stream through the API, before it starts.
+//! Puts redis.conf into a container: as a tar stream through the API, before it starts.
 
 use super::{Docker, find::Container};
 use bollard::query_parameters::UploadToContainerOptions;
@@ -9,11 +9,11 @@ use rcluster_core::{
 use std::io;
 use tar::{Builder, EntryType, Header};
 
-/// A folder that every image has; what is below it on the way to [`CONF`] is created.
+/// A folder that every image has; the folders from there to [`CONF`] are created.
 const ROOT: &str = "/usr/local";
 
 impl Docker {
-    /// Puts redis.conf in place, unless compose mounted one: then the file on the host counts.
+    /// Puts redis.conf in place, unless compose has mounted one: then the file on the host counts.
     pub(super) async fn put_conf(&self, container: &Container, conf: &str) -> Result<()> {
         if container.conf_is_mounted() {
             return Ok(());
@@ -36,7 +36,7 @@ impl Docker {
     }
 }
 
-/// It may hold the password: root alone may read it.
+/// Only root may read it, because it may hold the password.
 fn archive(conf: &str) -> io::Result<Vec<u8>> {
     let mut tar = Builder::new(Vec::new());
     let below = CONF.trim_start_matches(ROOT).trim_start_matches('/');

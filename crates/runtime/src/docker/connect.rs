@@ -1,4 +1,4 @@
-//! Which engine: `DOCKER_HOST`, a docker context, or a socket in its usual place.
+//! Finds the engine: by `DOCKER_HOST`, a docker context, or a socket in its usual place.
 
 use super::{
     Docker, Remote,
@@ -15,24 +15,24 @@ use std::{
     time::Duration,
 };
 
-/// An engine that is there answers within milliseconds; one that hangs must not hang us.
+/// How long the engine may take to answer the first call. One that is there takes milliseconds.
 const CONNECT: Duration = Duration::from_millis(1800);
 
-/// The oldest API that has all that is used here (Docker 20.10).
+/// The oldest API that has all that rcluster uses (Docker 20.10).
 const OLDEST_API: (u32, u32) = (1, 41);
 
-/// bollard's own deadline, in seconds; ours are shorter, but for stopping with a long grace.
+/// bollard's own deadline, in seconds. Ours are shorter, except for a stop with a long grace.
 const LONGEST_CALL: u64 = 24 * 3600;
 
-/// Where an engine may be, and why it is looked for there.
+/// A place where an engine may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Candidate {
     host: String,
-    /// The setting that names it, if any does.
+    /// The setting that names this place, if one does.
     named_by: Option<String>,
 }
 
-/// What an engine says about itself when asked first.
+/// What an engine says about itself in its first answer.
 #[derive(Debug, Clone)]
 pub(super) struct Engine {
     /// Go's name of its architecture (`amd64`).
@@ -42,7 +42,8 @@ pub(super) struct Engine {
 }
 
 impl Docker {
-    /// The engine that the docker CLI would use. An error (exit 5) within two seconds if none answers.
+    /// Connects to the engine that the docker CLI would use. An error (exit 5) within two seconds
+    /// if none answers.
     pub async fn connect() -> Result<Docker> {
         let candidates = candidates()?;
         let share = CONNECT / u32::try_from(candidates.len().max(1)).unwrap_or(1);
@@ -83,7 +84,7 @@ impl Docker {
     }
 }
 
-/// Old engines are told apart from absent ones.
+/// Refuses an engine that is too old.
 fn vet(host: &str, version: &SystemVersion) -> Result<Engine> {
     let api = version.api_version.clone().unwrap_or_default();
     let parsed = api
@@ -154,7 +155,7 @@ fn candidates() -> Result<Vec<Candidate>> {
         }])
     };
     if let Some(host) = variable("DOCKER_HOST") {
-        // Nothing but a path or an address: as the docker CLI reads it.
+        // A value without a scheme is a path or an address, as for the docker CLI.
         let host = if host.contains("://") {
             host
         } else {
@@ -175,7 +176,7 @@ fn candidates() -> Result<Vec<Candidate>> {
     Ok(usual_sockets())
 }
 
-/// The usual places; those that do not exist are left out, but for the first.
+/// Sockets in the usual places; those that do not exist are left out, except the first.
 fn usual_sockets() -> Vec<Candidate> {
     let home = home();
     let mut paths = vec![PathBuf::from("/var/run/docker.sock")];
@@ -199,7 +200,7 @@ fn usual_sockets() -> Vec<Candidate> {
         .collect()
 }
 
-/// The context in use, and what says so; `default` is no context.
+/// The docker context in use, and the setting that says so; the context `default` does not count.
 fn context() -> Option<(String, String)> {
     #[derive(Deserialize)]
     struct Config {
@@ -216,7 +217,7 @@ fn context() -> Option<(String, String)> {
     (!name.is_empty() && name != "default").then_some((name, by))
 }
 
-/// The docker CLI keeps a context under the hash of its name.
+/// The host of a context. The docker CLI keeps contexts in folders named by a hash.
 fn context_host(name: &str, by: &str) -> Result<String> {
     #[derive(Deserialize)]
     struct Meta {
@@ -272,7 +273,7 @@ fn with_port(address: &str) -> String {
     }
 }
 
-/// The engine's host, so that ports it publishes can be dialled; `None` if it is this host.
+/// The engine's host, to dial the ports that it publishes; `None` if it is this host.
 async fn remote(address: Option<&str>, deadline: Duration) -> Option<Remote> {
     let found = tokio::time::timeout(deadline, tokio::net::lookup_host(address?)).await;
     let mut all: Vec<SocketAddr> = found

@@ -1,4 +1,4 @@
-//! What a node's container is, as the engine's API wants to hear it.
+//! Describes a node's container to the engine's API, and creates it.
 
 use super::{
     Docker,
@@ -27,12 +27,12 @@ use std::collections::HashMap;
 
 const NANOSECONDS: i64 = 1_000_000_000;
 
-/// What became of creating a container.
+/// The outcome of creating a container.
 #[derive(Debug)]
 pub(super) enum Created {
-    /// It has this id.
+    /// It was created, with this id.
     Yes(String),
-    /// Another task or process of ours was faster.
+    /// Another task or process of ours has created it.
     AlreadyThere,
 }
 
@@ -66,7 +66,7 @@ impl Docker {
         let exposed = format!("{}/tcp", shape.publish.container_port);
         let binding = PortBinding {
             host_ip: Some(shape.publish.listen.to_string()),
-            // Empty: one that Docker chooses.
+            // Empty: Docker chooses the port.
             host_port: Some(
                 shape
                     .publish
@@ -113,8 +113,8 @@ impl Docker {
         }
     }
 
-    /// The node's volume. Docker answers with the existing one if the name is taken, so its labels
-    /// have to say that it is the cluster's.
+    /// Makes sure that the node's volume exists. If the name is taken, Docker answers with the
+    /// existing volume, so its labels are checked.
     async fn ensure_volume(
         &self,
         launch: &Launch,
@@ -145,7 +145,7 @@ impl Docker {
         self.own(&launch.name, Some(&volume.labels))
     }
 
-    /// Fine if the container of that name is the cluster's own.
+    /// Fine if the container that has the name is the cluster's own; else an error.
     async fn name_taken(&self, cluster: &ClusterName, name: &str) -> Result<()> {
         let seen = bounded(
             self.api
@@ -153,7 +153,7 @@ impl Docker {
         );
         let seen = found(seen.await)
             .map_err(|fault| self.fault(format!("looking at container {name}"), &fault))?;
-        // Gone again meanwhile: the next attempt finds the name free.
+        // It is gone again: the next attempt finds the name free.
         let Some(seen) = seen else {
             return Ok(());
         };

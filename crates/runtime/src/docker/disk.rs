@@ -1,4 +1,4 @@
-//! What the volume of a node holds that does not run.
+//! What is in the volume of a node that does not run.
 
 use super::{
     Docker,
@@ -20,12 +20,12 @@ use std::io::Read;
 
 const NODES_CONF: &str = "nodes.conf";
 
-/// What Redis keeps beside its nodes.conf, by the names that it has unless the spec says otherwise.
+/// The data that Redis keeps beside nodes.conf, by the default names.
 const DATA_FILES: [&str; 2] = ["appendonlydir", "dump.rdb"];
 
 impl Docker {
-    /// See [`crate::Runtime::disk`]. The files of a container that does not run can be looked at; of a
-    /// node without a container only whether it has a volume.
+    /// See [`crate::Runtime::disk`]. The files of a stopped container can be read; for a node
+    /// without a container, only whether its volume exists is known.
     pub(super) async fn disk_of(&self, cluster: &ClusterName, node: &NodeName) -> Result<Disk> {
         let Some(container) = self.node(cluster, node).await? else {
             let volume = container::volume_name(cluster, node);
@@ -47,7 +47,7 @@ impl Docker {
         Ok(Disk::Empty)
     }
 
-    /// A file in its data as text; `None`: it cannot be read.
+    /// The text of a file in the data folder; `None`: it cannot be read.
     async fn read(&self, container: &Container, name: &str) -> Option<String> {
         let options = DownloadFromContainerOptions {
             path: format!("{DATA}/{name}"),
@@ -67,7 +67,7 @@ impl Docker {
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The size of a file in its data; `None`: there is none.
+    /// The size of a file in the data folder; `None`: there is none.
     async fn size(&self, container: &Container, name: &str) -> Result<Option<i64>> {
         let options = ContainerArchiveInfoOptions {
             path: format!("{DATA}/{name}"),

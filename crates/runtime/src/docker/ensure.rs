@@ -1,4 +1,4 @@
-//! Making a node run, and telling why it does not.
+//! Makes a node run, and says why if it does not.
 
 use super::{
     Docker,
@@ -14,7 +14,7 @@ use bollard::{
 use rcluster_core::{
     error::{Error, Result},
     node::NodeName,
-    snapshot::last_words,
+    snapshot::last_words::{self, FileAt},
     spec::{
         ClusterName,
         container::DATA,
@@ -23,10 +23,10 @@ use rcluster_core::{
 };
 use std::time::Duration;
 
-/// How often a node is looked for again when others create or remove it meanwhile.
+/// How often a node is looked for again if others create or remove it at the same time.
 const ATTEMPTS: u32 = 20;
 
-/// Between two attempts.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How many lines of a dead node's log are shown.
@@ -103,8 +103,8 @@ impl Docker {
         }
     }
 
-    /// Starts a container; one that never ran is removed if it cannot be. False: another attempt may
-    /// succeed.
+    /// Starts a container. If a container that never ran cannot be started, it is removed. `false`:
+    /// another attempt may succeed.
     async fn run_or_forget(&self, launch: &Launch, node: &NodeLaunch, id: &str) -> Result<bool> {
         let port = Some(node.port);
         let (error, torn) = match bounded(self.api.start_container(id, None)).await {
@@ -125,7 +125,7 @@ impl Docker {
         Ok(false)
     }
 
-    /// Thaws a container; one that is not frozen is fine.
+    /// Thaws a container. `false`: it was not frozen.
     pub(super) async fn unpause(&self, found: &Container) -> Result<bool> {
         match bounded(self.api.unpause_container(&found.id)).await {
             Ok(()) => Ok(true),
@@ -134,7 +134,7 @@ impl Docker {
         }
     }
 
-    /// Starts a container and sees whether it stays up.
+    /// Starts a container and watches whether it stays up.
     async fn run(&self, id: &str, node: &NodeName, port: Option<u16>) -> Result<()> {
         if let Err(fault) = bounded(self.api.start_container(id, None)).await {
             return Err(self.not_started(node, port, &fault).await);
@@ -142,7 +142,7 @@ impl Docker {
         self.stays_up(id, node).await
     }
 
-    /// Sees whether a container that was just started stays up.
+    /// Watches whether a container that was just started stays up.
     async fn stays_up(&self, id: &str, node: &NodeName) -> Result<()> {
         let since = self.look(id, node).await?.0.started_at.unwrap_or_default();
         self.watch_start(id, &since).await;
@@ -150,7 +150,7 @@ impl Docker {
         if state.running == Some(true) && state.restarting != Some(true) && restarts == 0 {
             return Ok(());
         }
-        // Or its restart policy would have it die again and again.
+        // Otherwise its restart policy would start it again and again.
         self.halt(id).await;
         let lines = self.tail(id, LAST_LINES).await.unwrap_or_default();
         let why = if state.oom_killed == Some(true) {
@@ -159,7 +159,7 @@ impl Docker {
             format!("exit code {}", state.exit_code.unwrap_or_default())
         };
         let hint = last_words::hint(&lines, |file| {
-            format!("{DATA}/{file} (in the volume of {node})")
+            FileAt::Elsewhere(format!("{DATA}/{file} (in the volume of {node})"))
         });
         let error = Error::failed(format!("the container of {node} died at its start ({why})"));
         let error = match hint {
@@ -171,7 +171,8 @@ impl Docker {
         Err(error.log(node.as_str(), lines))
     }
 
-    /// Its state, and how often its restart policy has brought it back since it was started.
+    /// The container's state, and how often its restart policy has restarted it since it was
+    /// started.
     async fn look(&self, id: &str, node: &NodeName) -> Result<(ContainerState, i64)> {
         let options = None::<InspectContainerOptions>;
         let what = format!("looking at {node}");
@@ -213,7 +214,7 @@ impl Docker {
         error
     }
 
-    /// A container that never ran holds nothing; without it, other ports can be tried.
+    /// Removes a container that never ran, and so holds nothing, so that other ports can be tried.
     async fn forget_unstarted(&self, id: &str) {
         let seen = bounded(
             self.api
@@ -228,7 +229,8 @@ impl Docker {
         }
     }
 
-    /// Best effort: whoever needs it gone looks again.
+    /// Removes a container whose removal has begun; an error is ignored, because the caller looks
+    /// again.
     async fn finish_removal(&self, id: &str) {
         let options = RemoveContainerOptions {
             force: true,
@@ -237,7 +239,7 @@ impl Docker {
         let _ = bounded(self.api.remove_container(id, Some(options))).await;
     }
 
-    /// Ends a container that dies and comes back, best effort.
+    /// Stops a container that dies and comes back; an error is ignored.
     async fn halt(&self, id: &str) {
         let now = StopContainerOptions {
             t: Some(0),
@@ -247,8 +249,8 @@ impl Docker {
     }
 }
 
-/// Whether a container could not be started because there are two networks of the cluster's name,
-/// or because the one that it was created for has just been removed for that reason.
+/// Whether a container could not be started because the cluster has two networks of one name, or
+/// because the one that it was created for has just been removed for that reason.
 fn is_torn(fault: &Fault) -> bool {
     let reason = reason(fault).to_lowercase();
     reason.contains("is ambiguous")

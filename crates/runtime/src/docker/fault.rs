@@ -1,4 +1,4 @@
-//! What the engine answers, said in rcluster's words.
+//! Turns errors of the engine into rcluster's.
 
 use super::Docker;
 use bollard::errors::Error as Fault;
@@ -55,12 +55,12 @@ fn innermost(fault: &Fault) -> String {
     text
 }
 
-/// `call`, with a deadline.
+/// Makes a call with the deadline [`CALL`].
 pub(super) async fn bounded<T>(call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     within(CALL, call).await
 }
 
-/// `call`, with a deadline of its own.
+/// Makes a call with this deadline.
 pub(super) async fn within<T>(
     deadline: Duration,
     call: impl Future<Output = Result<T, Fault>>,
@@ -71,7 +71,7 @@ pub(super) async fn within<T>(
     }
 }
 
-/// `None` where the engine says that there is no such thing.
+/// Turns the engine's "no such thing" into `None`.
 pub(super) fn found<T>(answer: Result<T, Fault>) -> Result<Option<T>, Fault> {
     match answer {
         Ok(value) => Ok(Some(value)),
@@ -81,7 +81,7 @@ pub(super) fn found<T>(answer: Result<T, Fault>) -> Result<Option<T>, Fault> {
 }
 
 impl Docker {
-    /// `what` (as in "starting container x") went wrong.
+    /// The error for `what` (for example "starting container x") that went wrong.
     pub(super) fn fault(&self, what: impl AsRef<str>, fault: &Fault) -> Error {
         let what = what.as_ref();
         let reason = reason(fault);
@@ -95,7 +95,7 @@ impl Docker {
         .hint("look at it with `docker info`, then run the same command again")
     }
 
-    /// `call` with a deadline; `what` names it if it goes wrong.
+    /// Makes a call with the deadline [`CALL`]; `what` names it in the error.
     pub(super) async fn call<T>(
         &self,
         what: impl AsRef<str>,

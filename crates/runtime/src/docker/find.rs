@@ -1,4 +1,4 @@
-//! What exists: found by label, in one call.
+//! Finds containers and clusters by their labels.
 
 use super::{
     Docker,
@@ -27,33 +27,29 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
-/// How many containers are looked at in the same moment.
+/// How many containers are inspected at the same time.
 const AT_ONCE: usize = 16;
 
-/// How often a container has to have been brought back to count as one that does not stay up.
+/// A container that was restarted so often by its restart policy does not stay up.
 const LOOP: i64 = 2;
 
-/// For how many seconds after its start that is asked.
+/// For how many seconds after a container's start its restarts are counted.
 const YOUNG: u64 = 15;
 
-/// A node's container.
 #[derive(Debug, Clone)]
 pub(super) struct Container {
-    /// Its id.
     pub(super) id: String,
-    /// Which node it is.
     pub(super) node: NodeName,
-    /// Whether it runs.
     pub(super) phase: Phase,
     summary: ContainerSummary,
 }
 
-/// Whether a container runs, with what [`RunState`] does not tell apart.
+/// A container's state, with two states that [`RunState`] does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Running,
     Paused,
-    /// It dies and is started again and again.
+    /// It dies and is started again, over and over.
     Restarting,
     Stopped,
     /// Its removal has begun.
@@ -81,7 +77,7 @@ impl Container {
         })
     }
 
-    /// Whether it came up within the last few seconds, as the engine words it: `Up 3 seconds`.
+    /// Whether it has been up for seconds only, by the engine's words: `Up 3 seconds`.
     fn has_just_started(&self) -> bool {
         let up = self.summary.status.as_deref().unwrap_or_default();
         let seconds = match up.strip_prefix("Up ") {
@@ -94,7 +90,6 @@ impl Container {
         self.phase == Phase::Running && seconds.is_some_and(|seconds| seconds <= YOUNG)
     }
 
-    /// Its labels.
     pub(super) fn labels(&self) -> Option<&Labels> {
         self.summary.labels.as_ref()
     }
@@ -104,19 +99,19 @@ impl Container {
         name(&self.summary)
     }
 
-    /// Whether something of the host is mounted over redis.conf, as compose does it.
+    /// Whether a file of the host is mounted over redis.conf, as compose does it.
     pub(super) fn conf_is_mounted(&self) -> bool {
         self.mounted_at(container::CONF).is_some()
     }
 
-    /// Whether its data is in the volume that goes with it.
+    /// Whether its data is in the volume that has the node's name.
     pub(super) fn has_own_volume(&self, cluster: &ClusterName) -> bool {
         let volume = container::volume_name(cluster, &self.node);
         self.mounted_at(container::DATA)
             .is_some_and(|name| name == volume)
     }
 
-    /// The name of what is mounted at `path` or above it (empty for a bind mount).
+    /// The name of the volume that is mounted at `path` or above it; empty for a bind mount.
     fn mounted_at(&self, path: &str) -> Option<&str> {
         let mounts = self.summary.mounts.as_ref()?;
         let mount = mounts.iter().find(|mount| {
@@ -127,15 +122,15 @@ impl Container {
         Some(mount.name.as_deref().unwrap_or_default())
     }
 
-    /// Whether it is in the network of that name; a stopped container stays in its networks.
+    /// Whether it is in the network of that name. A stopped container stays in its networks.
     pub(super) fn is_in(&self, network: &str) -> bool {
         let settings = self.summary.network_settings.as_ref();
         let networks = settings.and_then(|settings| settings.networks.as_ref());
         networks.is_some_and(|networks| networks.contains_key(network))
     }
 
-    /// Whether it is in the cluster's network, or will be at its start: until then Docker may know
-    /// the network by its id only.
+    /// Whether it is in the cluster's network, or will be once it starts: until then, Docker may
+    /// know the network by its id only.
     pub(super) fn is_connected(&self) -> bool {
         let settings = self.summary.network_settings.as_ref();
         let networks = settings.and_then(|settings| settings.networks.as_ref());
@@ -156,7 +151,7 @@ impl Container {
         self.summary.ports.as_deref().unwrap_or_default()
     }
 
-    /// Its address in the cluster's network, or in the one that it is in.
+    /// Its address in the cluster's network, or in another one if it is not in that.
     fn ip(&self) -> Option<IpAddr> {
         let networks = self.summary.network_settings.as_ref()?.networks.as_ref()?;
         let cluster = cluster_of(self.labels())?;
@@ -176,7 +171,7 @@ fn name(summary: &ContainerSummary) -> String {
     first.trim_start_matches('/').to_owned()
 }
 
-/// Docker writes a time of the year 1 for what has not happened.
+/// How a container ended. For what has not happened, Docker has a time in the year 1.
 fn exit_of(state: ContainerState) -> Option<Exit> {
     let at = state
         .finished_at
@@ -190,7 +185,7 @@ fn exit_of(state: ContainerState) -> Option<Exit> {
     })
 }
 
-/// `node-2` before `node-10`.
+/// A sort key that puts `node-2` before `node-10`.
 fn natural(name: &str) -> Vec<(u64, String)> {
     let mut key = Vec::new();
     let mut rest = name;
@@ -208,7 +203,7 @@ fn natural(name: &str) -> Vec<(u64, String)> {
 }
 
 impl Docker {
-    /// The nodes of a cluster that exist, in natural order.
+    /// The nodes of a cluster that have a container, in natural order.
     pub(super) async fn nodes(&self, cluster: &ClusterName) -> Result<Vec<Container>> {
         let labels = [(label::CLUSTER, cluster.as_str())];
         self.containers(&labels, &format!("listing the nodes of '{cluster}'"))
@@ -231,7 +226,7 @@ impl Docker {
         Ok(all.into_iter().next())
     }
 
-    /// One node, or exit 6.
+    /// One node, or an error (exit 6) if it does not exist.
     pub(super) async fn node_or_none_such(
         &self,
         cluster: &ClusterName,
@@ -256,7 +251,8 @@ impl Docker {
             .call(what, self.api.list_containers(Some(options)))
             .await?;
         let mut all: Vec<Container> = summaries.into_iter().filter_map(Container::of).collect();
-        // Two of one node (somebody copied our labels): the one with the right name comes first.
+        // If two containers claim to be one node (somebody copied our labels), the one with the
+        // right name comes first.
         all.sort_by_cached_key(|found| {
             let right = cluster_of(found.labels())
                 .map(|cluster| container::container_name(&cluster, &found.node));
@@ -278,15 +274,15 @@ impl Docker {
         Ok(all)
     }
 
-    /// Whether its restart policy has brought a container back again and again since it was last
-    /// started by somebody: whatever it is in this instant, it does not stay up.
+    /// Whether the restart policy has restarted a container again and again since somebody last
+    /// started it. Even if it runs right now, it will not stay up.
     async fn loops(&self, id: &str) -> bool {
         let options = None::<InspectContainerOptions>;
         let seen = bounded(self.api.inspect_container(id, options)).await;
         seen.is_ok_and(|seen| seen.restart_count.unwrap_or_default() >= LOOP)
     }
 
-    /// The nodes of a cluster as the runtime's users see them.
+    /// The nodes of a cluster, in the form that [`crate::Runtime::list`] returns.
     pub(super) async fn all_placed(&self, cluster: &ClusterName) -> Result<Vec<Placed>> {
         let nodes = self.nodes(cluster).await?;
         let mut all: Vec<Placed> = nodes.iter().map(|found| self.placed(found)).collect();
@@ -301,7 +297,7 @@ impl Docker {
         Ok(all)
     }
 
-    /// How a container ended; `None` if it never ran, or is gone meanwhile.
+    /// How a container ended; `None` if it never ran, or is gone.
     async fn exit(&self, id: &str) -> Option<Exit> {
         let options = None::<InspectContainerOptions>;
         let seen = bounded(self.api.inspect_container(id, options))
@@ -310,7 +306,7 @@ impl Docker {
         exit_of(seen.state?)
     }
 
-    /// The node as the runtime's users see it, without how it ended.
+    /// A node in the form that [`crate::Runtime::list`] returns, without how it ended.
     pub(super) fn placed(&self, found: &Container) -> Placed {
         let state = match found.phase {
             Phase::Running => RunState::Running,
@@ -354,7 +350,7 @@ impl Docker {
         }
     }
 
-    /// The machine that the engine runs on.
+    /// The name of the machine that the engine runs on.
     fn machine(&self) -> String {
         let Some(remote) = self.remote else {
             return THIS_HOST.to_owned();
@@ -367,7 +363,7 @@ impl Docker {
         }
     }
 
-    /// Where a published port is reached from here.
+    /// The address at which a published port is reached from here.
     fn dial(&self, ports: &[PortSummary], port: u16) -> Option<SocketAddr> {
         let published = ports
             .iter()
@@ -441,7 +437,7 @@ impl Docker {
         Ok(clusters.into_values().collect())
     }
 
-    /// Which container publishes a port of the host, if one does.
+    /// The container that publishes this port of the host, if there is one.
     pub async fn culprit(&self, port: u16) -> Option<String> {
         let running = bounded(
             self.api

@@ -1,4 +1,4 @@
-//! What a container wrote and goes on to write, restarts included.
+//! Reads a container's log and follows it across restarts.
 
 use super::{
     Docker,
@@ -16,7 +16,7 @@ use rcluster_core::{error::Result, node::NodeName, spec::ClusterName};
 use std::{collections::VecDeque, time::Duration};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// How often a container that ended is looked at: it may be started, or made, again.
+/// How often a container that ended is looked at, to see whether it was started or made again.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// A container's log that is being read.
@@ -25,14 +25,14 @@ struct Reader<'a> {
     cluster: ClusterName,
     node: NodeName,
     chunks: Option<BoxStream<'a, Result<LogOutput, Fault>>>,
-    /// The end of what was read, not yet a whole line.
+    /// What was read after the last line break.
     rest: Vec<u8>,
     lines: VecDeque<LogLine>,
     /// The time of the last line.
     last: Option<Timestamp>,
-    /// Up to here a connection that was made again repeats itself.
+    /// Lines up to this time were read before the connection was made again; they are skipped.
     seen: Option<Timestamp>,
-    /// Only when following.
+    /// Ticks when it is time to look again; `None` if the log is not followed.
     again: Option<Interval>,
 }
 
@@ -87,7 +87,7 @@ impl Docker {
 }
 
 impl Reader<'_> {
-    /// One line further.
+    /// The next line, and the reader for the one after it.
     async fn step(mut self) -> Result<Option<(LogLine, Self)>> {
         let line = self.next().await?;
         Ok(line.map(|line| (line, self)))
@@ -117,13 +117,13 @@ impl Reader<'_> {
             return Ok(None);
         };
         let chunk = match &self.again {
-            // Nothing to say is not a fault of a node that is followed.
+            // A followed node may have nothing to say for any length of time.
             Some(_) => chunks.next().await.transpose(),
             None => bounded(async { chunks.next().await.transpose() }).await,
         };
         match chunk {
             Ok(chunk) => Ok(chunk.map(|chunk| chunk.into_bytes().to_vec())),
-            // The connection broke; looking again says whether the engine is still there.
+            // The connection broke; the next look says whether the engine is still there.
             Err(_) if self.again.is_some() => Ok(None),
             Err(fault) => Err(self
                 .docker
@@ -143,7 +143,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Waits until the node runs again; `false`: it is gone, or nobody follows.
+    /// Waits until the node runs again. `false`: it is gone, or its log is not followed.
     async fn reopen(&mut self) -> Result<bool> {
         let Some(again) = &mut self.again else {
             return Ok(false);

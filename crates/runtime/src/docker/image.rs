@@ -1,4 +1,4 @@
-//! Is the image there, and if not, can it be pulled?
+//! Looks for images and pulls them.
 
 use super::{
     Docker,
@@ -19,7 +19,7 @@ use std::{collections::HashMap, time::Duration};
 /// How long a registry may take for its first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(20);
 
-/// How long it may be silent between two pieces of an image.
+/// How long the registry may be silent while an image is pulled.
 const SILENCE: Duration = Duration::from_secs(60);
 
 impl Docker {
@@ -30,7 +30,7 @@ impl Docker {
             .map_err(|fault| self.fault(format!("looking for image {image}"), &fault))
     }
 
-    /// Pulls the image if it is not there; says whether it did.
+    /// Pulls the image if the engine does not have it. `true`: it was pulled.
     pub async fn ensure_image(&self, image: &str, progress: OnProgress<'_>) -> Result<bool> {
         if self.image_present(image).await? {
             return Ok(false);
@@ -73,7 +73,7 @@ impl Docker {
     }
 }
 
-/// Without a tag, the API would pull every tag there is.
+/// The image with a tag: without one, the API would pull every tag.
 fn tagged(image: &str) -> String {
     let last = image.rsplit('/').next().unwrap_or(image);
     if last.contains(':') || last.contains('@') {
@@ -83,7 +83,7 @@ fn tagged(image: &str) -> String {
     }
 }
 
-/// An image that vanished after it was seen.
+/// The error for an image that vanished after it was seen.
 pub(super) fn absent(image: &str) -> Error {
     with_hint(
         image,
@@ -108,12 +108,12 @@ fn with_hint(image: &str, error: Error) -> Error {
     ])
 }
 
-/// How much of each layer has arrived.
+/// How many bytes of each layer have arrived, and of how many.
 #[derive(Debug, Default)]
 struct Layers(HashMap<String, (u64, u64)>);
 
 impl Layers {
-    /// Takes an event in; the new sums, if it says something about bytes.
+    /// Takes in an event; returns the new sums if it was about bytes.
     fn note(&mut self, event: CreateImageInfo) -> Option<(u64, u64)> {
         let id = event.id?;
         let status = event.status.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What is in an image: whether nodes can be made of it.
+//! Looks into an image: whether nodes can be made of it.
 
 use super::{
     Docker,
@@ -28,18 +28,18 @@ const NEEDED: &[&str] = &[
     "chown",
 ];
 
-/// How long the look into an image may take.
+/// How long looking into an image may take.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// A throw-away container older than this was left by a run that was killed.
+/// A throw-away container older than this many seconds was left by a run that was killed.
 const LEFT_OVER: u64 = 300;
 
-/// What was seen of an image.
+/// What was found in an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImageCheck {
     /// Its name, as asked for.
     pub image: String,
-    /// Whether the engine has it; all else is empty if not.
+    /// Whether the engine has it; if not, the other fields are empty.
     pub present: bool,
     /// Its id.
     pub id: String,
@@ -84,7 +84,7 @@ impl ImageCheck {
 }
 
 impl Docker {
-    /// Looks into an image, by a throw-away container that has no network and is always removed.
+    /// Looks into an image with a throw-away container that has no network and is always removed.
     pub async fn image_check(&self, image: &str) -> Result<ImageCheck> {
         let what = format!("looking for image {image}");
         let seen = found(bounded(self.api.inspect_image(image)).await)
@@ -115,7 +115,7 @@ impl Docker {
                     .map(|&tool| tool.to_owned())
                     .collect();
             }
-            // Nothing can be asked of an image without a shell, and no node can run in it.
+            // Without a shell, nothing can be asked of the image, and no node can run in it.
             Err(fault) if reason(&fault).contains("executable file not found") => {
                 check.lacks = vec!["sh".to_owned()];
             }
@@ -124,7 +124,7 @@ impl Docker {
         Ok(check)
     }
 
-    /// What `script` prints in a container of the image.
+    /// Runs `script` in a container of the image and returns what it prints.
     async fn ask(&self, image: &str, script: &str) -> Result<String, Fault> {
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
@@ -164,7 +164,7 @@ impl Docker {
         ran.map(|()| lines.join("\n"))
     }
 
-    /// Removes what a look that was killed left behind, best effort.
+    /// Removes containers that a killed look left behind; errors are ignored.
     async fn sweep(&self) {
         let options = ListContainersOptions {
             all: true,
@@ -189,7 +189,7 @@ impl Docker {
     }
 }
 
-/// A container that goes, also when the task that made it is cancelled.
+/// A container that is removed when this is dropped, also if its task is cancelled.
 struct Throwaway {
     api: Option<bollard::Docker>,
     id: String,
@@ -229,7 +229,7 @@ fn script() -> String {
     )
 }
 
-/// `Redis server v=7.0.15 sha=…`
+/// The version in `Redis server v=7.0.15 sha=…`.
 pub(super) fn version(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("v=")?;
     let version = rest.split_whitespace().next()?;

@@ -1,4 +1,5 @@
-//! Labels: how things are found, whose they are, and what docker compose wants to see on them.
+//! The labels on everything that rcluster makes: how things are found, whose they are, and what
+//! docker compose wants to see.
 
 use super::{Docker, address::Subnet};
 use rcluster_core::{
@@ -12,23 +13,23 @@ use rcluster_core::{
 };
 use std::{collections::HashMap, path::Path};
 
-/// A network whose subnet is only being asked for; see `network`.
+/// On a network that was created only to learn a free subnet; see `network`.
 pub(super) const DRAFT: &str = "rcluster.draft";
-/// On a volume: the subnet in which its node had its address; see `network`.
+/// On a volume: the subnet of the address that its node had; see `network`.
 pub(super) const SUBNET: &str = "rcluster.subnet";
-/// An image that rcluster packed.
+/// On an image that rcluster packed.
 pub(super) const STANDIN: &str = "rcluster.standin";
-/// A container that only looks into an image.
+/// On a container that only looks into an image.
 pub(super) const CHECK: &str = "rcluster.check";
-/// `True` on what `docker-compose run` started: it has a node's labels, and is none.
+/// `True` on what `docker-compose run` started: it has the labels of a node but is none.
 pub(super) const ONEOFF: &str = "com.docker.compose.oneoff";
 
 const PROJECT: &str = "com.docker.compose.project";
 
-/// As a label set of the API.
+/// Labels, as the API has them.
 pub(super) type Labels = HashMap<String, String>;
 
-/// The user that objects are labelled with: by name, for that is what a person recognizes.
+/// The user for the owner's label: the name, because people recognize that.
 pub(super) fn current_owner() -> String {
     let uid = nix::unistd::getuid();
     match nix::unistd::User::from_uid(uid) {
@@ -37,7 +38,7 @@ pub(super) fn current_owner() -> String {
     }
 }
 
-/// The filter that finds what carries all of these labels; values match as a whole.
+/// The filter for everything that has all these labels; values have to be equal.
 pub(super) fn filter(labels: &[(&str, &str)]) -> HashMap<String, Vec<String>> {
     let all = labels
         .iter()
@@ -46,7 +47,7 @@ pub(super) fn filter(labels: &[(&str, &str)]) -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), all)])
 }
 
-/// The filter that finds everything of rcluster's.
+/// The filter for everything that rcluster made.
 pub(super) fn filter_all() -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), vec![label::CLUSTER.to_owned()])])
 }
@@ -89,8 +90,8 @@ impl Docker {
         labels
     }
 
-    /// Labels of the network: those of the rendered compose file, or docker-compose 1.29 says at
-    /// each `up` that it may need to be recreated.
+    /// Labels of the network. They equal those of the rendered compose file; else docker-compose
+    /// 1.29 says at each `up` that the network may have to be recreated.
     pub(super) fn network_labels(launch: &Launch) -> Labels {
         let mut labels = Self::common(launch, None);
         labels.insert(
@@ -111,7 +112,7 @@ impl Docker {
         if let Some(subnet) = subnet {
             labels.insert(SUBNET.to_owned(), subnet.to_string());
         }
-        // Data outlives its container, and stays its owner's.
+        // Data outlives its container, but stays its owner's.
         labels.insert(label::OWNER.to_owned(), self.owner.clone());
         labels.insert(
             "com.docker.compose.volume".to_owned(),
@@ -129,13 +130,14 @@ impl Docker {
         labels
     }
 
-    /// Who else these labels name as the owner. What compose started names nobody, and is ours.
+    /// The owner that the labels name, if that is another user. What compose started names none,
+    /// and counts as ours.
     pub(super) fn foreign_owner(&self, labels: Option<&Labels>) -> Option<String> {
         let owner = labels?.get(label::OWNER)?;
         (*owner != self.owner).then(|| owner.clone())
     }
 
-    /// Refuses to touch what is another user's.
+    /// Refuses to touch what belongs to another user.
     pub(super) fn own(&self, cluster: &ClusterName, labels: Option<&Labels>) -> Result<()> {
         match self.foreign_owner(labels) {
             None => Ok(()),

@@ -1,4 +1,4 @@
-//! Stopping, freezing and removing: what `down`, `stop` and drills do.
+//! Stops, freezes and removes containers and what they share.
 
 use super::{
     Docker,
@@ -24,13 +24,13 @@ use rcluster_core::{
 };
 use std::time::{Duration, Instant};
 
-/// For Redis to save, before a container is removed and its data stays.
+/// How long Redis may take to save before a container is removed whose data stays.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What the engine may take beyond the grace.
+/// How much longer than the grace the engine may take to stop a container.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// How long a removal that others began may take.
+/// How long a removal that somebody else began may take.
 const REMOVAL: Duration = Duration::from_secs(20);
 
 impl Docker {
@@ -79,7 +79,7 @@ impl Docker {
         let container = self.node(cluster, node).await?;
         if let Some(found) = &container {
             self.own(cluster, found.labels())?;
-            // What is not kept need not be saved.
+            // A node whose data is removed with it need not save.
             if !(volumes && found.has_own_volume(cluster)) {
                 self.stop_found(found, GRACE).await?;
             }
@@ -99,7 +99,7 @@ impl Docker {
     async fn remove_container(&self, found: &Container) -> Result<()> {
         let options = RemoveContainerOptions {
             force: true,
-            // Anonymous ones only; named ones are another matter.
+            // This is about anonymous volumes only; named ones stay.
             v: true,
             ..RemoveContainerOptions::default()
         };
@@ -159,16 +159,24 @@ impl Docker {
         Ok(changed)
     }
 
-    async fn remove_volumes(&self, cluster: &ClusterName, labels: &[(&str, &str)]) -> Result<bool> {
+    /// The volumes of a cluster that have these labels.
+    pub(super) async fn volumes(
+        &self,
+        cluster: &ClusterName,
+        labels: &[(&str, &str)],
+    ) -> Result<Vec<Volume>> {
         let options = ListVolumesOptions {
             filters: Some(filter(labels)),
         };
         let what = format!("looking for the volumes of '{cluster}'");
-        let volumes = self
+        let found = self
             .call(what, self.api.list_volumes(Some(options)))
-            .await?
-            .volumes
-            .unwrap_or_default();
+            .await?;
+        Ok(found.volumes.unwrap_or_default())
+    }
+
+    async fn remove_volumes(&self, cluster: &ClusterName, labels: &[(&str, &str)]) -> Result<bool> {
+        let volumes = self.volumes(cluster, labels).await?;
         for volume in &volumes {
             self.own(cluster, Some(&volume.labels))?;
         }

@@ -1,4 +1,4 @@
-//! What a container wrote.
+//! Reads what a container has written.
 
 use super::{Docker, fault::bounded};
 use bollard::{errors::Error as Fault, query_parameters::LogsOptions};
@@ -6,15 +6,15 @@ use futures_util::TryStreamExt;
 use rcluster_core::error::Result;
 use std::time::Duration;
 
-/// What redis-server says once it serves ("Ready to accept connections", networking started).
+/// The line that redis-server writes once it serves.
 const READY: &str = "Ready to accept connections";
 
-/// How long a start is watched. It dies within this of a wrong redis.conf; a node with much data
-/// to load is left to it.
+/// How long a start is watched. With a wrong redis.conf, the node dies within this time; a node
+/// that loads much data is not waited for.
 const WATCH: Duration = Duration::from_millis(400);
 
 impl Docker {
-    /// Its last lines, oldest first.
+    /// The last lines, the oldest first.
     pub(super) async fn tail(&self, id: &str, lines: usize) -> Result<Vec<String>> {
         bounded(self.read_tail(id, lines))
             .await
@@ -54,8 +54,8 @@ impl Docker {
     }
 }
 
-/// Whether a line with a timestamp says so, and is not of an earlier run. Both times are RFC 3339
-/// in UTC with up to nine decimals, which sort as text once the `Z` is off.
+/// Whether a line with a timestamp says that the server is ready, and is not of an earlier run.
+/// Both times are RFC 3339 in UTC with up to nine decimals; without the `Z` they sort as text.
 fn serves(line: &str, since: &str) -> bool {
     let at = line.split(' ').next().unwrap_or_default();
     at.trim_end_matches('Z') >= since.trim_end_matches('Z') && line.contains(READY)

@@ -59,15 +59,15 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 #[derive(Debug)]
 pub struct Docker {
     api: bollard::Docker,
-    /// Where it is, for messages.
+    /// Where it is (`unix:///var/run/docker.sock`), for messages.
     place: String,
-    /// The engine's host as seen from here; `None` for the one that we are on.
+    /// The engine's host as seen from here; `None` if it is this host.
     remote: Option<Remote>,
-    /// Whether containers can be dialled at their own addresses.
+    /// Whether this host can dial containers at their own addresses.
     reaches_containers: bool,
-    /// Go's name of its architecture.
+    /// Go's name of the engine's architecture.
     arch: String,
-    /// Who we are on the labels.
+    /// The user whom labels name as the owner.
     owner: String,
     /// The folder of the rendered compose file.
     project_dir: Option<PathBuf>,
@@ -88,7 +88,8 @@ impl Docker {
         remote: Option<Remote>,
         engine: connect::Engine,
     ) -> Self {
-        // In a virtual machine, or without root, containers live in a network that is not ours.
+        // In a virtual machine, or without root, containers are in a network that this host is not
+        // in.
         let walled = engine.desktop || place.contains("/run/user/") || place.contains("/.docker/");
         Docker {
             reaches_containers: remote.is_none() && cfg!(target_os = "linux") && !walled,
@@ -102,7 +103,7 @@ impl Docker {
         }
     }
 
-    /// Says where the rendered `docker-compose.yml` lies, for the labels that compose reads.
+    /// Sets the folder of the rendered `docker-compose.yml`, for the labels that compose reads.
     #[must_use]
     pub fn with_project_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.project_dir = Some(dir.into());
@@ -114,7 +115,7 @@ impl Docker {
         &self.place
     }
 
-    /// Whether what it publishes on loopback is on this host's loopback.
+    /// Whether ports that it publishes on loopback are on this host's loopback.
     pub fn is_local(&self) -> bool {
         self.remote.is_none()
     }
@@ -167,7 +168,8 @@ impl Runtime for Docker {
         if !complete {
             self.refuse_taken_names(launch).await?;
         }
-        // Containers keep their image, even when it has lost its name.
+        // Containers keep their image even when it has lost its name, so a complete cluster needs
+        // no pull.
         let pulled = !complete && self.ensure_image(&launch.image, progress).await?;
         let (_, created) = self.ensure_network(launch).await?;
         Ok(pulled || created)

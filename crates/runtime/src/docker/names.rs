@@ -1,4 +1,4 @@
-//! Names that a cluster needs and that something else has already: found before anything is made.
+//! Refuses a cluster whose names something else on the engine has, before anything is made.
 
 use super::{
     Docker,
@@ -12,11 +12,11 @@ use rcluster_core::{
 };
 use std::collections::HashMap;
 
-/// What helps whatever it is.
+/// The hint that fits every case.
 const OTHERWISE: &str = "name the cluster otherwise: `name:` in rcluster.yaml, or `-c NAME`";
 
 impl Docker {
-    /// Refuses a cluster whose network or containers have names that something else has.
+    /// Refuses a cluster if something else has the name of its network or of one of its containers.
     pub(super) async fn refuse_taken_names(&self, launch: &Launch) -> Result<()> {
         let cluster = &launch.name;
         let network = container::network_name(cluster);
@@ -35,7 +35,7 @@ impl Docker {
         )
         .await;
         for found in networks? {
-            // The engine's filter finds names that only contain this one, too.
+            // The engine's filter also finds names that only contain this one.
             if found.name.as_deref() == Some(&network) && !is_of(cluster, found.labels.as_ref()) {
                 return Err(Error::refused(format!(
                     "there is a network {network} already, and it is not rcluster's"
@@ -61,8 +61,8 @@ impl Docker {
     }
 }
 
-/// A container has the name that a node needs; `of`: it is a node of another cluster, and nobody is
-/// told to remove that.
+/// The error for a container that has the name that a node needs. If `of` is set, it is a node of
+/// that cluster, and the hint does not say to remove it.
 pub(super) fn taken_by(name: &str, of: Option<&ClusterName>) -> Error {
     match of {
         Some(other) => Error::refused(format!(

@@ -1,13 +1,14 @@
 //! A cluster's network, and the fixed address that each node has in it.
 //!
-//! Docker takes `--ip` only on a network whose subnet was named, but naming one means guessing
-//! what is free. So Docker is asked first: a draft network is created, its subnet read, the draft
-//! removed and the network created again with that subnet named.
+//! Docker takes `--ip` only in a network that was created with a named subnet, and naming one would
+//! mean to guess which is free. So a draft network is created without one, its subnet is read, the
+//! draft is removed, and the network is created again with that subnet named.
 //!
-//! A network goes with `down`, and the nodes' data stays: it says who its peers are by address. So
-//! each volume remembers the subnet, which is asked for first when the network is made again: nodes
-//! that find each other where they were need no introductions, and are back 2 s after their start.
-//! Measured, six nodes: 11 s with other addresses, which takes a second start of all.
+//! `down` removes the network but keeps the nodes' data, in which nodes know each other by address.
+//! So each volume has a label with the subnet, and a new network asks for that subnet first: nodes
+//! that find each other at the old addresses need no introductions and are back 2 s after their
+//! start. (Measured with six nodes; with other addresses, which need a second start of all, it is
+//! 11 s.)
 
 use super::{
     Docker,
@@ -17,7 +18,7 @@ use super::{
 };
 use bollard::{
     models::{Ipam, IpamConfig, Network as Summary, NetworkCreateRequest},
-    query_parameters::{InspectNetworkOptions, ListNetworksOptions, ListVolumesOptions},
+    query_parameters::{InspectNetworkOptions, ListNetworksOptions},
 };
 use rcluster_core::{
     error::{Error, Result},
@@ -29,20 +30,20 @@ use rcluster_core::{
 };
 use std::{collections::HashMap, net::Ipv4Addr};
 
-/// Others may create networks between our two steps; each attempt asks for another subnet.
+/// How many subnets are tried: others may create a network between our two steps.
 const ATTEMPTS: usize = 8;
 
 /// A network that containers can be attached to.
 #[derive(Debug, Clone)]
 pub(super) struct Network {
-    /// Names may be shared by networks, ids are not.
+    /// Its id: networks can share a name.
     pub(super) id: String,
-    /// Its subnet, where nodes have fixed addresses.
+    /// Its subnet, if nodes have fixed addresses in it.
     fixed: Option<Subnet>,
 }
 
 impl Network {
-    /// The address of a node of that number; `None`: whichever Docker gives it.
+    /// The fixed address of the node with this number; `None`: Docker chooses one.
     pub(super) fn address(&self, number: u16) -> Option<Ipv4Addr> {
         self.fixed?.node(number)
     }
@@ -60,7 +61,8 @@ impl Network {
     }
 }
 
-/// Only a network that was shared out as we do it takes fixed addresses.
+/// The subnet, if the network was divided as `address` does it; only then nodes get fixed
+/// addresses.
 fn fixed(summary: &Summary) -> Option<Subnet> {
     let config = ipam(summary)?;
     let subnet: Subnet = config.subnet.as_deref()?.parse().ok()?;
@@ -82,9 +84,9 @@ fn is_draft(summary: &Summary) -> bool {
 }
 
 impl Docker {
-    /// The cluster's network, made if it is not there, and whether it was made.
+    /// The cluster's network, created if it does not exist, and whether it was created.
     pub(super) async fn ensure_network(&self, launch: &Launch) -> Result<(Network, bool)> {
-        // Docker allows two networks of one name, so two tasks of ours must not both see none.
+        // Docker allows two networks of one name, so two of our tasks must not both see none.
         let _alone = self.making_network.lock().await;
         let networks = self.networks(&launch.name).await?;
         for network in &networks {
@@ -101,8 +103,9 @@ impl Docker {
         Ok((self.create_network(launch).await?, true))
     }
 
-    /// Leaves one network of a cluster. Docker allows several of one name, and a run of ours that was
-    /// killed may have left the engine creating another; no container starts while there are two.
+    /// Removes all networks of a cluster but one. Docker allows several of one name, and a run of
+    /// ours that was killed may have left the engine creating another; no container starts while
+    /// there are two.
     pub(super) async fn single_out(&self, cluster: &ClusterName) -> Result<()> {
         let _alone = self.making_network.lock().await;
         let networks = self.networks(cluster).await?;
@@ -123,7 +126,7 @@ impl Docker {
         Ok(())
     }
 
-    /// The networks of a cluster; those with fixed addresses first, and always in the same order.
+    /// The networks of a cluster in a fixed order, those with fixed addresses first.
     pub(super) async fn networks(&self, cluster: &ClusterName) -> Result<Vec<Summary>> {
         let options = ListNetworksOptions {
             filters: Some(filter(&[(label::CLUSTER, cluster.as_str())])),
@@ -148,7 +151,8 @@ impl Docker {
                         fixed: Some(subnet),
                     });
                 }
-                // Somebody else has it now: the nodes will have to be introduced again.
+                // Another network has this subnet now: nodes will get new addresses and have to be
+                // introduced again.
                 Err(fault) if is_taken(&reason(&fault)) => {}
                 Err(fault) => return Err(self.no_network(&name, &fault)),
             }
@@ -178,7 +182,7 @@ impl Docker {
                 .unwrap_or_default()
                 .into_iter()
                 .find_map(|config| config.subnet?.parse::<Subnet>().ok());
-            // Too small for the nodes, or no IPv4 at all: Docker gives the addresses.
+            // Too small for all nodes, or no IPv4: Docker chooses the addresses.
             let last = launch.nodes.iter().map(|node| node.number).max();
             let subnet = subnet.filter(|subnet| subnet.node(last.unwrap_or(1)).is_some());
             let wanted = request(&name, std::mem::take(&mut labels), subnet);
@@ -201,17 +205,10 @@ impl Docker {
         .hint("other networks are being created right now; run the same command again"))
     }
 
-    /// The subnet that the cluster's data was last used in, if all of it says the same.
+    /// The subnet that the labels of the cluster's volumes name, if all name the same.
     async fn remembered_subnet(&self, cluster: &ClusterName) -> Result<Option<Subnet>> {
-        let options = ListVolumesOptions {
-            filters: Some(filter(&[(label::CLUSTER, cluster.as_str())])),
-        };
-        let what = format!("looking for the volumes of '{cluster}'");
-        let volumes = self
-            .call(what, self.api.list_volumes(Some(options)))
-            .await?
-            .volumes
-            .unwrap_or_default();
+        let labels = [(label::CLUSTER, cluster.as_str())];
+        let volumes = self.volumes(cluster, &labels).await?;
         let mut subnets = volumes
             .iter()
             .filter_map(|volume| volume.labels.get(SUBNET)?.parse::<Subnet>().ok());
@@ -228,7 +225,7 @@ impl Docker {
         error
     }
 
-    /// Removes a network, or names who still is in it.
+    /// Removes a network, or says which containers are still in it.
     pub(super) async fn remove_network(&self, network: &Summary) -> Result<bool> {
         let name = network.name.clone().unwrap_or_default();
         let Some(id) = &network.id else {
@@ -291,8 +288,8 @@ fn request(
     }
 }
 
-/// Whether somebody else has the subnet. Where it is the very same one, the engine shares its pool and
-/// finds only the gateway's address in use.
+/// Whether the error means that another network has the subnet. If that network has exactly the
+/// same subnet, the engine shares it and complains of the gateway's address only.
 fn is_taken(reason: &str) -> bool {
     let reason = reason.to_lowercase();
     reason.contains("overlap") || reason.contains("failed to allocate gateway")

@@ -1,4 +1,4 @@
-//! Cutting a node off from the others while it runs on, and a client that stays on its side.
+//! Cuts a node off from all others while it runs on, and runs a client on its side.
 
 use super::{Docker, container::endpoint, fault::bounded, find::Container, network::Network};
 use crate::Beside;
@@ -47,7 +47,8 @@ impl Docker {
         if found.is_in(&container::network_name(cluster)) {
             return Ok(false);
         }
-        let network = self.network_of(cluster).await?;
+        // Made again, if somebody removed it.
+        let (network, _) = self.ensure_network(launch).await?;
         let wanted = launch
             .node(node)
             .ok_or_else(|| Error::usage(format!("the spec has no node {node}")))?;
@@ -108,7 +109,7 @@ impl Docker {
                     }
                 }
             }
-            // The program ends with its input.
+            // Closing its input ends the program.
             let _ = input.shutdown().await;
         });
         Ok(Beside { say, lines })

@@ -13,20 +13,20 @@ use tar::{Builder, EntryType, Header};
 /// uid and gid of `redis` in the official image.
 const REDIS: u64 = 999;
 
-/// What the entrypoint, a node's command and its health check call.
+/// Programs that the entrypoint, a node's command and its health check call.
 const NEEDED: &[&str] = &["sh", "cp", "chown", "find", "id"];
 
-/// What people expect when they look into a container.
+/// Programs that people expect when they look into a container.
 const HANDY: &[&str] = &[
     "cat", "cut", "dd", "du", "getent", "ln", "sed", "sort", "timeout", "touch", "tr", "uname",
     "chmod", "date", "df", "echo", "env", "false", "grep", "head", "ls", "mkdir", "mv", "ps", "rm",
     "sleep", "stat", "tail", "test", "true", "wc",
 ];
 
-/// Files that may exist on the host and go along: where libraries are, time zones left out.
+/// Files that go along if the host has them.
 const ALONG: &[&str] = &["/etc/ld.so.cache"];
 
-/// Folders, with modes and owners that differ from 0755 root.
+/// Folders that the image has in any case, with mode and owner. All others are 0755 root.
 const FOLDERS: &[(&str, u32, u64)] = &[
     ("data", 0o755, REDIS),
     ("tmp", 0o1777, 0),
@@ -36,7 +36,8 @@ const FOLDERS: &[(&str, u32, u64)] = &[
     ("usr/local/etc", 0o755, 0),
 ];
 
-/// Drops root for good: what the official image uses, or what does the same.
+/// Programs that give up root for good: the one that the official image uses, and others that do
+/// the same.
 const DROPPERS: &[(&str, &str)] = &[
     (
         "setpriv",
@@ -55,12 +56,12 @@ pub(super) struct RootFs {
     links: BTreeMap<PathBuf, PathBuf>,
     /// Path in the image → text and mode.
     texts: BTreeMap<PathBuf, (String, u32)>,
-    /// File of the host → where it went first: busybox has one file for all its names.
+    /// File of the host → where it was put first, since busybox has one file for all its names.
     placed: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl RootFs {
-    /// A file system with these two programs and what they need.
+    /// The file system with these two programs and all that they need.
     pub(super) fn of(redis_server: &Path, redis_cli: &Path) -> Result<RootFs> {
         let mut root = RootFs::default();
         root.program(redis_server, "/usr/local/bin/redis-server")?;
@@ -111,7 +112,7 @@ impl RootFs {
         self.placed.insert(from.to_owned(), to.clone());
         self.files.insert(to, from.to_owned());
         for library in libraries(from)? {
-            // Before glibc 2.34, looking up a user takes a library that nothing names.
+            // Before glibc 2.34, looking up a user takes a library that no program names.
             let names = library.with_file_name("libnss_files.so.2");
             if library.file_name().is_some_and(|name| name == "libc.so.6") && names.exists() {
                 self.files.insert(names.clone(), names);
@@ -125,7 +126,7 @@ impl RootFs {
         self.texts.insert(path.into(), (text, mode));
     }
 
-    /// All of it as a tar stream; the same files give the same bytes.
+    /// The file system as a tar stream. The same files always give the same bytes.
     pub(super) fn tar(&self) -> Result<Vec<u8>> {
         self.write()
             .map_err(|error| Error::failed("packing the image's files").source(error))
@@ -159,7 +160,7 @@ impl RootFs {
         tar.into_inner()
     }
 
-    /// Every folder on the way to a file, parents first.
+    /// All folders above the files, parents first.
     fn folders(&self) -> BTreeMap<PathBuf, (u32, u64)> {
         let paths: BTreeSet<&PathBuf> = self
             .files
@@ -207,7 +208,7 @@ fn header(kind: EntryType, mode: u32, owner: u64, size: u64) -> Header {
     header
 }
 
-/// busybox has a setpriv too, which cannot change users.
+/// The program that gives up root. busybox's setpriv cannot change users and does not count.
 fn dropper() -> Result<(PathBuf, &'static str, &'static str)> {
     let able = |name: &str, path: &Path| {
         name != "setpriv"
@@ -228,8 +229,8 @@ fn dropper() -> Result<(PathBuf, &'static str, &'static str)> {
         })
 }
 
-/// Behaves as the official image's: options alone mean redis-server, which as root gives its data
-/// to the user `redis` and becomes that user.
+/// The script that starts a container, like the official image's: arguments that are only options
+/// mean redis-server; as root it gives the data to the user `redis` and becomes that user.
 fn entrypoint(drop_root: &str) -> String {
     format!(
         r#"#!/bin/sh

@@ -1,6 +1,6 @@
-//! An image packed from the host's own redis-server, for machines without a registry.
+//! Packs an image from the host's own redis-server, for machines without a registry.
 //!
-//! It behaves as the official one does, so that a cluster can move to that without noticing.
+//! The image behaves as the official one does, so that a cluster can move to that one later.
 
 use super::{
     Docker,
@@ -26,10 +26,10 @@ use std::{
     time::Duration,
 };
 
-/// Label with the version of the redis-server that was packed.
+/// The label with the version of the packed redis-server.
 const VERSION: &str = "rcluster.redis-version";
 
-/// How long the engine may take to unpack some 20 MB.
+/// How long the engine may take to unpack the image of some 20 MB.
 const IMPORT: Duration = Duration::from_secs(120);
 
 /// What to pack, and under which name.
@@ -41,7 +41,7 @@ pub struct StandIn {
     pub redis_server: String,
     /// The client: a name in PATH or a path.
     pub redis_cli: String,
-    /// Whether an image of that name which is no stand-in may be replaced.
+    /// Whether an image of that name may be replaced that is no stand-in.
     pub force: bool,
 }
 
@@ -109,7 +109,7 @@ impl Docker {
                 self.api.inspect_image(&wanted.tag),
             )
             .await?;
-        // Its predecessor has no name any more; containers that run it keep it.
+        // The image that it replaces has no name any more. Containers that run it keep it.
         if let Some(old) = replaced.filter(|old| Some(old) != made.id.as_ref()) {
             let options = None::<RemoveImageOptions>;
             let _ = bounded(self.api.remove_image(&old, options, None)).await;
@@ -122,7 +122,7 @@ impl Docker {
         })
     }
 
-    /// Programs of this host run on an engine of its kind only.
+    /// Refuses an engine with another architecture, where this host's programs do not run.
     fn same_architecture(&self) -> Result<()> {
         if !cfg!(target_os = "linux") {
             return Err(Error::missing(
@@ -147,7 +147,7 @@ impl Docker {
         .hint("build the image on a host of the engine's architecture"))
     }
 
-    /// The id of the stand-in that goes, if there is one.
+    /// The id of the stand-in that will be replaced, if there is one.
     async fn may_replace(&self, wanted: &StandIn) -> Result<Option<String>> {
         let tag = &wanted.tag;
         let seen = found(bounded(self.api.inspect_image(tag)).await)
@@ -173,7 +173,7 @@ impl Docker {
     }
 }
 
-/// What a Dockerfile of it would say.
+/// The image's settings, as lines of a Dockerfile.
 fn changes(redis_version: &str) -> Vec<String> {
     vec![
         "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
@@ -209,9 +209,10 @@ fn program(name: &str) -> Result<PathBuf> {
     })
 }
 
-/// Only what forms clusters as rcluster does is packed.
+/// The version of the server; an error if it is older than rcluster needs.
 fn version_of(shown: &str, server: &Path) -> Result<String> {
-    // Debian's redis-server is a link to redis-check-rdb, which looks at the name it was called by.
+    // Debian's redis-server is a link to redis-check-rdb, which decides by the name that it is
+    // called by.
     let output = Command::new(server)
         .arg0("redis-server")
         .arg("--version")

@@ -1,8 +1,8 @@
-//! One node's folder: `redis.conf`, `pid`, `redis.log`, `node.json`, `data/`.
+//! The folder of one node: `redis.conf`, `pid`, `redis.log`, `node.json`, `data/`.
 //!
-//! `node.json` is what labels are to a container: it says what the node is. Where it is lost or
-//! damaged, `redis.conf` says so too. A node exists while one of the two does; data without them is
-//! data of a node that was removed.
+//! `node.json` says what the node is, as labels do for a container. If it is lost or damaged,
+//! `redis.conf` is read instead. The node exists while one of the two files does; data without
+//! either is what a removed node left.
 
 use rcluster_core::{
     error::{Error, Result},
@@ -19,10 +19,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// How much of the end of a log is looked at for its last lines.
+/// How many bytes at the end of a log are searched for its last lines.
 const LOG_WINDOW: u64 = 256 * 1024;
 
-/// What `node.json` says.
+/// The content of `node.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Card {
     pub(super) schema: u32,
@@ -55,12 +55,11 @@ impl Card {
     }
 }
 
-/// A node's folder.
 #[derive(Debug, Clone)]
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    /// The folder of a node of the cluster whose nodes live in `nodes`.
+    /// The folder of `node`; `nodes` is the folder of all nodes of its cluster.
     pub(super) fn of(nodes: &Path, node: &NodeName) -> Self {
         Folder(nodes.join(node.as_str()))
     }
@@ -81,7 +80,7 @@ impl Folder {
         self.0.join("redis.log")
     }
 
-    /// Whether it holds anything that a node could still save.
+    /// Whether it has a data folder: without one, its node has nothing to save into.
     pub(super) fn has_data(&self) -> bool {
         self.0.join("data").is_dir()
     }
@@ -91,7 +90,7 @@ impl Folder {
         let data = self.0.join("data");
         let is_full =
             |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() > 0);
-        // What is there and cannot be read is for redis-server to complain of.
+        // A file that is there and cannot be read is left for redis-server to complain of.
         let conf = data.join("nodes.conf");
         match fs::read(&conf) {
             Ok(text) if !is_member(&String::from_utf8_lossy(&text)) => {}
@@ -103,7 +102,7 @@ impl Folder {
             let mut paths = entries.map(|entry| entry.path());
             paths.any(|path| path != conf && is_full(&path))
         };
-        // Its append only files are in a folder below.
+        // Append-only files are in a folder of their own.
         let below = fs::read_dir(&data).into_iter().flatten().flatten();
         if holds(&data) || below.map(|entry| entry.path()).any(|path| holds(&path)) {
             Disk::Nameless
@@ -116,12 +115,12 @@ impl Folder {
         self.0.join("node.json")
     }
 
-    /// Makes the folder and its data folder, for this user only.
+    /// Makes the folder and its data folder, readable by this user only.
     pub(super) fn create(&self) -> Result<()> {
         create_private(&self.0.join("data"))
     }
 
-    /// Writes redis.conf; it may hold the password.
+    /// Writes redis.conf, which may hold the password.
     pub(super) fn write_conf(&self, text: &str) -> Result<()> {
         write_private(&self.conf(), text.as_bytes())
     }
@@ -136,10 +135,10 @@ impl Folder {
         write_private(&path, &text)
     }
 
-    /// The card, or `None` if the node does not exist.
+    /// Reads `node.json`; `None` if the node does not exist.
     ///
-    /// One that cannot be read is made up for by redis.conf: a damaged file must hide neither its
-    /// node, which may run, nor the others.
+    /// If the file cannot be read, the card is made from redis.conf: a damaged file must hide
+    /// neither its node, which may run, nor the other nodes.
     pub(super) fn card(&self) -> Result<Option<Card>> {
         let path = self.card_path();
         match fs::read(&path) {
@@ -181,13 +180,13 @@ impl Folder {
             listen: word("bind")?.parse().ok()?,
             port,
             bus_port: bus_port.unwrap_or(port.saturating_add(BUS_OFFSET)),
-            // The one in PATH, until `up` writes the card anew.
+            // The redis-server in PATH, until `up` writes the card again.
             server: PathBuf::from("redis-server"),
         })
     }
 
-    /// Forgets the node; with `data`, its data as well. The card goes last but one, so that a
-    /// removal that was killed is seen as a node that still exists.
+    /// Removes the node's files and, with `data`, its data. `node.json` goes last but one, so that
+    /// after a kill in between the node still counts as existing.
     pub(super) fn remove(&self, data: bool) -> Result<()> {
         if data {
             gone(&self.0.join("data"), |path| fs::remove_dir_all(path))?;
@@ -232,7 +231,7 @@ impl Folder {
     }
 }
 
-/// Makes a folder, and those above it, for this user only.
+/// Makes a folder and those above it, readable by this user only.
 pub(super) fn create_private(folder: &Path) -> Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -241,7 +240,8 @@ pub(super) fn create_private(folder: &Path) -> Result<()> {
         .map_err(|error| cannot("creating", folder, error))
 }
 
-/// Writes a file that only its owner can read, whole or not at all.
+/// Writes a file that only its owner can read. After a crash there is the whole new file or the old
+/// one.
 fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let draft = path.with_extension("new");
     let write = || -> io::Result<()> {
@@ -252,7 +252,7 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
             .mode(0o600)
             .open(&draft)?;
         file.write_all(bytes)?;
-        // Or after a power cut the name may lead to an empty file.
+        // Without this, a power cut may leave an empty file under the new name.
         file.sync_all()?;
         fs::rename(&draft, path)
     };
@@ -268,7 +268,7 @@ fn gone(path: &Path, remove: impl FnOnce(&Path) -> io::Result<()>) -> Result<()>
     }
 }
 
-/// A file-system failure, with the path and what usually helps.
+/// An error about a file or folder, with its path and what usually helps.
 pub(super) fn cannot(doing: &str, path: &Path, error: io::Error) -> Error {
     Error::failed(format!("{doing} {}", path.display()))
         .source(error)

@@ -8,7 +8,7 @@ use rcluster_core::{
     hint,
     hint::Verb,
     node::NodeName,
-    snapshot::last_words,
+    snapshot::last_words::{self, FileAt},
 };
 use std::{
     collections::VecDeque,
@@ -20,20 +20,22 @@ use std::{
 };
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// How often a file that is followed is looked at.
+/// How often a followed file is looked at.
 const POLL: Duration = Duration::from_millis(100);
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const CHUNK: usize = 64 * 1024;
 
 /// Log lines shown with a node that died at start.
 const LAST_WORDS: usize = 12;
 
-/// A node that died at start, with its last words.
+/// The error for a node that died at its start, with its last log lines.
 pub(super) fn died(folder: &Folder, node: &NodeName, how: &str) -> Error {
     let lines = folder.last_lines(LAST_WORDS).unwrap_or_default();
     let data = folder.path().join("data");
-    let hint = last_words::hint(&lines, |file| data.join(file).display().to_string());
+    let hint = last_words::hint(&lines, |file| {
+        FileAt::Host(data.join(file).display().to_string())
+    });
     Error::failed(format!("{node} did not start ({how})"))
         .log(node.as_str(), lines)
         .hint(hint.unwrap_or_else(
@@ -46,14 +48,14 @@ struct Reader {
     folder: Folder,
     path: PathBuf,
     file: Option<File>,
-    /// The end of what was read, not yet a whole line.
+    /// What was read after the last line break.
     rest: Vec<u8>,
     lines: VecDeque<String>,
-    /// Only when following.
+    /// Ticks when it is time to look again; `None` if the file is not followed.
     again: Option<Interval>,
 }
 
-/// The last `tail` lines (`None`: all), then, with `follow`, what comes until the node is gone.
+/// The last `tail` lines (`None`: all) and, with `follow`, all that come until the node is gone.
 pub(super) fn lines(
     folder: Folder,
     tail: Option<usize>,
@@ -123,7 +125,7 @@ fn start_of_tail(file: &mut File, tail: usize) -> io::Result<u64> {
 }
 
 impl Reader {
-    /// One line further.
+    /// The next line, and the reader for the one after it.
     async fn step(mut self) -> Result<Option<(LogLine, Self)>> {
         let line = self.next().await?;
         Ok(line.map(|line| (line, self)))
@@ -139,7 +141,7 @@ impl Reader {
                 continue;
             }
             let Some(again) = &mut self.again else {
-                // What a node was about to write when it was killed.
+                // A line without a break: the node was killed while it wrote it.
                 let rest = std::mem::take(&mut self.rest);
                 let rest = (!rest.is_empty()).then(|| text(&rest));
                 return Ok(rest.map(LogLine::of_redis));
@@ -152,7 +154,7 @@ impl Reader {
         }
     }
 
-    /// Reads on; `false`: there is no more for now.
+    /// Reads a chunk. `false`: there is nothing more for now.
     fn read(&mut self) -> io::Result<bool> {
         let Some(file) = &mut self.file else {
             return Ok(false);
@@ -169,7 +171,8 @@ impl Reader {
         Ok(length > 0)
     }
 
-    /// Opens the file anew if another has taken its place or it was emptied. `false`: the node is gone.
+    /// Opens the file again if another one has taken its place or it was emptied. `false`: the node
+    /// is gone.
     fn turned(&mut self) -> io::Result<bool> {
         let there = match fs::metadata(&self.path) {
             Ok(there) => there,
@@ -218,7 +221,7 @@ mod tests {
     async fn the_tail_is_found_from_the_end() {
         let (_root, folder) = folder();
         assert!(all(&folder, None).await.is_empty());
-        // More than one chunk, and no break at the end.
+        // This is more than one chunk, and has no break at its end.
         let long: Vec<String> = (0..20_000).map(|i| format!("line {i}")).collect();
         fs::write(folder.log(), long.join("\n")).expect("written");
         assert_eq!(all(&folder, None).await, long);

@@ -1,8 +1,8 @@
-//! redis-server processes on this host, one detached process a node.
+//! Nodes as redis-server processes of this host, one detached process for each.
 //!
-//! Everything a node has lies in its folder under the state folder; the process is recognised by
-//! the lock on its pidfile (see `pidfile`). Nothing is kept running beside the nodes, so after a
-//! reboot somebody has to say `rcluster up`.
+//! All files of a node are in its folder below the state folder, and its process is known by the
+//! lock on its pidfile (see `pidfile`). Nothing else keeps running, so after a reboot somebody has
+//! to type `rcluster up`.
 
 mod folder;
 mod logs;
@@ -46,35 +46,36 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a killed process may take to be gone.
+/// How long it may take until a killed process is gone.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long a process that was asked to end is left to itself before it is asked again.
+/// How long after SIGTERM it is sent again.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 
-/// How long a process may take to end once its pidfile is gone.
+/// How long a process may take to end after its pidfile is gone.
 const MOMENT: Duration = Duration::from_millis(500);
 
 /// How often a process that has not written its pid yet is looked at.
 const STARTING: Duration = Duration::from_millis(20);
 
-/// How often a start or an end is looked for.
+/// How often is looked whether a process has started or ended.
 const POLL: Duration = Duration::from_millis(2);
 
-/// For each so many nodes that start at once, each is looked at one POLL less often: a hundred
-/// nodes at 2 ms would be 50 000 looks a second, on the processors that they need to start.
+/// With each further eight nodes that start at once, the pause between two looks at a node grows by
+/// one [`POLL`]: a hundred nodes at 2 ms would be 50 000 looks a second, on the processors that
+/// they need to start.
 const PER_POLL: usize = 8;
 
 /// The process runtime.
 pub struct Process {
     clusters: PathBuf,
-    /// The redis-server that was found last. Asking one for its version costs as much as starting
-    /// one, so a run of rcluster asks once and not once a node.
+    /// The redis-server that was found last. Asking it for its version takes as long as starting
+    /// one, so a run of rcluster asks once, not once for each node.
     server: tokio::sync::Mutex<Option<(String, Server)>>,
 }
 
 impl Process {
-    /// Keeps its clusters under `clusters`, one folder each.
+    /// A runtime that keeps each cluster in a folder below `clusters`.
     pub fn new(clusters: PathBuf) -> Self {
         Process {
             clusters,
@@ -113,8 +114,8 @@ impl Process {
         }
     }
 
-    /// The node's process: by its pidfile, or, where that is lost or says nothing, by the process
-    /// itself.
+    /// The node's process: found by its pidfile, or by looking at all processes if the pidfile is
+    /// lost or empty.
     async fn holder(&self, cluster: &ClusterName, node: &NodeName, seen: &Seen) -> Result<Holder> {
         let holder = pidfile::holder(&self.at(cluster, node).pidfile())?;
         if matches!(holder, Holder::Process(Some(_))) {
@@ -123,7 +124,8 @@ impl Process {
         let Some(found) = seen.node(&self.clusters, cluster, node) else {
             return Ok(holder);
         };
-        // Redis removes its pidfile an instant before it ends: such a node is as good as stopped.
+        // Redis removes its pidfile an instant before it ends, so such a node is as good as
+        // stopped.
         if self.await_end(cluster, node, found.pid, MOMENT).await? {
             return Ok(Holder::Nobody);
         }
@@ -147,7 +149,7 @@ impl Process {
             host: THIS_HOST.to_owned(),
             connected: true,
             loops: false,
-            // Nobody waits for a process that has outlived the rcluster that started it.
+            // The exit code is unknown: the process's parent, an earlier rcluster, has ended.
             exit: None,
             dial: alive.then_some(SocketAddr::new(ip, card.port)),
             address: alive.then_some(Address {
@@ -161,8 +163,8 @@ impl Process {
         })
     }
 
-    /// Redis refuses SIGTERM for as long as it writes its first append-only file, which a replica
-    /// does after each full synchronisation: so it is asked until it ends.
+    /// Sends SIGTERM until the process ends: Redis refuses it while it writes its first append-only
+    /// file, which a replica does after each full synchronization.
     async fn ask_to_end(
         &self,
         cluster: &ClusterName,
@@ -173,7 +175,7 @@ impl Process {
         let start = Instant::now();
         loop {
             send(pid, Unix::SIGTERM)?;
-            // A frozen process takes SIGTERM only once it is thawed.
+            // A frozen process gets the SIGTERM only once it is thawed.
             send(pid, Unix::SIGCONT)?;
             let left = grace.saturating_sub(start.elapsed());
             if self
@@ -188,8 +190,8 @@ impl Process {
         }
     }
 
-    /// Whether this process of a node ends in time. It has ended when nobody holds its pidfile, and
-    /// no process says that it is the node: the file may be gone before the process is.
+    /// Waits until this process of a node has ended: nobody holds the pidfile, and no process says
+    /// that it is the node, because the file may be gone before the process is.
     async fn await_end(
         &self,
         cluster: &ClusterName,
@@ -213,7 +215,8 @@ impl Process {
         Ok(ended.is_ok())
     }
 
-    /// The pid of a running node; waits out the instant in which it has not written it yet.
+    /// The pid of a node that runs. A process that has just started and has not written its pid yet
+    /// is waited for.
     async fn pid(&self, cluster: &ClusterName, node: &NodeName) -> Result<Option<i32>> {
         let found = wait_until(STARTING, START_DEADLINE, async || {
             let holder = self.holder(cluster, node, &Seen::default()).await?;
@@ -234,7 +237,7 @@ impl Process {
         })
     }
 
-    /// The nodes of a cluster whose files are there, and those of which nothing but a process is.
+    /// The nodes of a cluster that have files, and those that have only a process.
     async fn listed(&self, cluster: &ClusterName, seen: &Seen) -> Result<Vec<Placed>> {
         let nodes = self.nodes(cluster);
         let entries = match fs::read_dir(&nodes) {
@@ -267,12 +270,13 @@ impl Process {
     }
 }
 
-/// Made anew at each look from what `node.json` says, so it needs no version.
+/// The shape of a node. It is computed from `node.json` at each look and stored nowhere, so it
+/// needs no version.
 fn shape(listen: IpAddr, port: u16, bus_port: u16) -> String {
     format!("{listen}:{port}:{bus_port}")
 }
 
-/// Where this host reaches a server that listens there.
+/// The address at which this host reaches a server that listens on `listen`.
 pub(super) fn reachable(listen: IpAddr) -> IpAddr {
     match listen {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -358,7 +362,7 @@ impl Runtime for Process {
         let Some(pid) = self.pid(cluster, node).await? else {
             return Ok(false);
         };
-        // Without its folder there is nothing left that it could save.
+        // Without its folder, the node has nothing left to save to.
         let saves = self.at(cluster, node).has_data();
         if saves && self.ask_to_end(cluster, node, pid, grace).await? {
             return Ok(true);
@@ -424,7 +428,7 @@ impl Runtime for Process {
         let me = Uid::current().as_raw();
         let mut found = Vec::new();
         for name in names {
-            // One that cannot be read must not hide the others; whose it is may be the reason.
+            // A cluster that cannot be read (it may be another user's) must not hide the others.
             let nodes = self.listed(&name, &seen).await;
             if nodes.as_ref().is_ok_and(Vec::is_empty) {
                 continue;

@@ -1,8 +1,8 @@
 //! A pidfile that is locked for as long as its process lives.
 //!
-//! The lock (flock(2)) belongs to the open file description, which the process inherits as its
-//! standard input and keeps until it dies, however it dies. So "locked" means "alive and ours";
-//! a recycled pid is never taken for our process, and no daemon of ours has to watch.
+//! The lock (flock(2)) belongs to the open file description. The process inherits that as its
+//! standard input and keeps it until it dies, however it dies. So a locked pidfile means a process
+//! of ours that is alive: a recycled pid is never taken for it, and no daemon of ours has to watch.
 
 use rcluster_core::error::{Error, Result};
 use std::{
@@ -12,16 +12,16 @@ use std::{
     path::Path,
 };
 
-/// What a pidfile says.
+/// Which process holds a pidfile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holder {
-    /// Nobody: the process does not run.
+    /// None: the node's process does not run.
     Nobody,
     /// A process of ours; `None` while it has not written its pid yet.
     Process(Option<i32>),
 }
 
-/// Who holds the pidfile.
+/// Finds out which process holds the pidfile.
 pub(super) fn holder(path: &Path) -> Result<Holder> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -40,10 +40,10 @@ pub(super) fn holder(path: &Path) -> Result<Holder> {
     }
 }
 
-/// Takes the pidfile for a process that is about to start; `None` if one runs already.
+/// Locks the pidfile for a process that is about to start; `None` if one runs already.
 pub(super) fn claim(path: &Path) -> Result<Option<File>> {
-    // Redis unlinks its pidfile when it ends, so the file that was opened may not be the one that
-    // is there now; and `holder` holds the lock for an instant. Both pass by looking again.
+    // Look again in two cases that pass: Redis has just removed its pidfile at its end, so that the
+    // open file is not the one in the folder; or `holder` has the lock for an instant.
     for _ in 0..100 {
         let file = OpenOptions::new()
             .read(true)

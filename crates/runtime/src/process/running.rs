@@ -1,9 +1,9 @@
-//! What runs, as the processes themselves say it: for nodes whose files were lost under them.
+//! Nodes that run although their files are lost, found by looking at the processes themselves.
 //!
-//! A node's standard input is the pidfile it was started with (see `pidfile`), which the kernel
-//! names even after it is gone, and its title carries cluster, node and port
-//! (`proc-title-template`). Both have to fit, so that no other process is ever taken for one.
-//! Linux only: elsewhere there is no /proc, and a node without its pidfile has to be ended by hand.
+//! The standard input of a node's process is the pidfile that it was started with (see `pidfile`);
+//! the kernel still names it after the file is gone. The process's title has cluster, node and port
+//! (`proc-title-template`). Both have to fit, so that no other process is taken for a node. This
+//! needs /proc: on other systems than Linux, a node whose pidfile is lost has to be ended by hand.
 
 use super::{reachable, signal::is_frozen};
 use crate::{Placed, RunState};
@@ -21,7 +21,7 @@ use std::{
     sync::OnceLock,
 };
 
-/// A node's process.
+/// The process of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Running {
     pub(super) cluster: ClusterName,
@@ -31,12 +31,12 @@ pub(super) struct Running {
     pub(super) listen: SocketAddr,
 }
 
-/// Every node that runs, looked up when it is first asked for.
+/// All nodes that run, looked up at the first question.
 #[derive(Debug, Default)]
 pub(super) struct Seen(OnceLock<Vec<Running>>);
 
 impl Seen {
-    /// All of this user that were started from below `clusters`.
+    /// Every node of this user that was started from a folder below `clusters`.
     pub(super) fn all(&self, clusters: &Path) -> &[Running] {
         self.0.get_or_init(|| all(clusters))
     }
@@ -54,7 +54,7 @@ impl Seen {
 }
 
 impl Running {
-    /// The node as the runtime lists it, when nothing but its process is left.
+    /// What `list` says of a node that has nothing but its process left.
     pub(super) fn placed(&self) -> Placed {
         let ip = reachable(self.listen.ip());
         let port = self.listen.port();
@@ -75,7 +75,7 @@ impl Running {
             dial: Some(SocketAddr::new(ip, port)),
             address: Some(Address { ip, port, bus_port }),
             runtime_id: self.pid.to_string(),
-            // Fits no spec: its files are gone, so it can only be removed and made anew.
+            // This fits no spec: a node without files can only be removed and made anew.
             shape: Some("without files".to_owned()),
         }
     }
@@ -94,10 +94,10 @@ fn all(clusters: &Path) -> Vec<Running> {
         .collect()
 }
 
-/// The node that this process is, if it is one.
+/// The node that runs as this process, if the process is a node.
 pub(super) fn of(clusters: &Path, pid: i32) -> Option<Running> {
     let input = fs::read_link(format!("/proc/{pid}/fd/0")).ok()?;
-    // The kernel names the file without links on the way.
+    // The kernel names the file with all links resolved.
     let (cluster, node) = owner(clusters, &input).or_else(|| {
         let is_pidfile = input
             .to_str()?
@@ -118,7 +118,7 @@ pub(super) fn of(clusters: &Path, pid: i32) -> Option<Running> {
     })
 }
 
-/// `<clusters>/<cluster>/nodes/<node>/pid`, with ` (deleted)` or without → cluster and node.
+/// Cluster and node of `<clusters>/<cluster>/nodes/<node>/pid`, with or without ` (deleted)`.
 fn owner(clusters: &Path, input: &Path) -> Option<(ClusterName, NodeName)> {
     let path = input.to_str()?;
     let path = PathBuf::from(path.strip_suffix(" (deleted)").unwrap_or(path));
@@ -139,7 +139,7 @@ fn owner(clusters: &Path, input: &Path) -> Option<(ClusterName, NodeName)> {
     }
 }
 
-/// The address in `redis-server 127.0.0.1:7000 [cluster] rcluster=<cluster>/<node>`.
+/// The address in a title: `redis-server 127.0.0.1:7000 [cluster] rcluster=<cluster>/<node>`.
 fn listens(title: &str, cluster: &ClusterName, node: &NodeName) -> Option<SocketAddr> {
     let title = title.replace('\0', " ");
     let mut words = title.split_whitespace();

@@ -1,4 +1,4 @@
-//! Finding a redis-server that is new enough.
+//! Finds a redis-server that is new enough.
 
 use rcluster_core::error::{Error, Result};
 use std::{

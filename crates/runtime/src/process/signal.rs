@@ -1,4 +1,4 @@
-//! Signals to processes, and what they make of them.
+//! Signals to processes.
 
 use super::POLL;
 use crate::wait::{Look, wait_until};
@@ -9,18 +9,19 @@ use nix::{
 use rcluster_core::error::{Error, Result};
 use std::{fs, future::ready, time::Duration};
 
-/// How long a process may take to be frozen or thawed.
+/// How long it may take until a process is frozen or thawed.
 const FREEZE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Whether the process is stopped by a signal (`T` in the third field of /proc/PID/stat; the
-/// second is the name in parentheses and may hold anything). Elsewhere than on Linux: not known.
+/// Whether the process is stopped by a signal: `T` in the third field of /proc/PID/stat, after the
+/// name in parentheses, which may hold anything. `false` on systems other than Linux.
 pub(super) fn is_frozen(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ")
         .is_some_and(|(_, rest)| rest.starts_with('T'))
 }
 
-/// The kernel delivers a signal at its leisure: who looks next shall see what it did.
+/// Waits until the process is frozen (`wanted`) or thawed: the kernel delivers a signal when it
+/// likes, and whoever looks next has to see its effect.
 pub(super) async fn await_frozen(pid: i32, wanted: bool) -> Result<()> {
     if !cfg!(target_os = "linux") {
         return Ok(());
@@ -39,10 +40,10 @@ pub(super) async fn await_frozen(pid: i32, wanted: bool) -> Result<()> {
     })
 }
 
-/// Sends a signal; a process that is gone is fine.
+/// Sends a signal; a process that has ended already is no error.
 pub(super) fn send(pid: i32, signal: Signal) -> Result<()> {
     match kill(Pid::from_raw(pid), signal) {
-        // It ended between the look and the signal: what was wanted of it is moot.
+        // The process ended between the look and the signal.
         Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
         Err(error) => Err(Error::failed(format!("signalling process {pid}")).source(error)),
     }

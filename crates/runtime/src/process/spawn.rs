@@ -19,10 +19,10 @@ use std::{
     time::Duration,
 };
 
-/// How long a process may take from its start to its pidfile (written once it listens).
+/// How long it may take from a process's start to its pidfile, which it writes once it listens.
 pub(super) const START_DEADLINE: Duration = Duration::from_secs(20);
 
-/// Starts a node's process, and waits until it listens. `false`: one runs already.
+/// Starts the node's process and waits until it listens. `false`: it runs already.
 pub(super) async fn launch(
     folder: &Folder,
     server: &Path,
@@ -44,13 +44,13 @@ pub(super) async fn launch(
     let mut child = Command::new(server)
         .arg(folder.conf())
         .current_dir(folder.path())
-        // The locked pidfile: see `pidfile`.
+        // The locked pidfile, see `pidfile`.
         .stdin(Stdio::from(pid))
         .stdout(Stdio::from(out))
         .stderr(Stdio::from(log))
-        // A group of its own: Ctrl-C at the terminal is not for it.
+        // A process group of its own: Ctrl-C at the terminal does not reach it.
         .process_group(0)
-        // What it needs is in its file; what is secret must not show in its environment.
+        // The password is in the node's configuration file, and must not show in its environment.
         .env_remove("REDIS_PASSWORD")
         .env_remove("REDISCLI_AUTH")
         .spawn()
@@ -63,7 +63,8 @@ pub(super) async fn launch(
     Ok(true)
 }
 
-/// Redis writes its pidfile once it listens on both ports (`initServer`, then `createPidFile`).
+/// Waits for the pidfile, which Redis writes once it listens on both ports (`initServer`, then
+/// `createPidFile`).
 async fn await_pidfile(
     folder: &Folder,
     child: &mut Child,
@@ -87,7 +88,7 @@ async fn await_pidfile(
         Ok(None) => Ok(()),
         Ok(Some(status)) => Err(died(folder, node, &format!("{status}"))),
         Err(_) => {
-            // A guard: what did not start must not linger half-started.
+            // A process that did not come up in time must not linger.
             let _ = child.kill();
             let _ = child.wait();
             Err(died(

@@ -1,4 +1,4 @@
-//! The simulated cluster bus: who hears what from whom.
+//! The simulated cluster bus: which node hears what from which.
 //!
 //! A round delivers one ping of every node over every link; handshakes take a round of their own.
 //! Time does not pass by itself: the node timeout, with its failure reports and elections, is an
@@ -6,6 +6,7 @@
 
 use super::node::{Node, Peer, State, union};
 use rcluster_core::{
+    form::held,
     node::{Address, Epoch, NodeId, Role},
     slot::SlotSet,
     snapshot::nodes_text::Failure,
@@ -15,27 +16,28 @@ use std::{
     sync::Arc,
 };
 
-/// Rounds that a replica's link takes with the default `repl-diskless-sync-delay` (5 s in Redis).
+/// Rounds until a replica's link is up with the default `repl-diskless-sync-delay` (5 s in Redis).
 const SLOW_SYNC: u8 = 20;
 
-/// How many others a ping tells of (3 in Redis, or a tenth of all).
+/// How many other nodes a ping tells of (3 in Redis, or a tenth of all).
 const GOSSIP: usize = 3;
 
-/// All nodes, by what their disks are called.
+/// All nodes, by the names of their disks.
 #[derive(Clone, Default)]
 pub(super) struct Bus {
     pub nodes: BTreeMap<String, Node>,
-    /// Who was told to meet which address, and was not yet answered.
+    /// CLUSTER MEETs that were not answered yet: the disk of the node that was told, and the
+    /// address.
     pub meets: Vec<(String, Address)>,
     ids: u32,
     rounds: usize,
 }
 
-/// Who answers where.
+/// Which node is at which address.
 struct Places(BTreeMap<Address, (NodeId, String)>);
 
 impl Places {
-    /// Whether `from` reaches the node that it knows by this id where it believes it to be.
+    /// Whether `from` finds the node with this id at the address that it has for it.
     fn linked(&self, from: &Node, to: &NodeId) -> bool {
         let address = from.view.get(to).and_then(|peer| peer.address);
         let there = address.and_then(|address| self.0.get(&address));
@@ -43,18 +45,18 @@ impl Places {
     }
 }
 
-/// What a ping carries.
 struct Ping {
     disk: String,
     id: NodeId,
     me: Peer,
     current_epoch: Epoch,
-    /// Some of those it knows, as it sees them, and whether it is connected to them.
+    /// Some of the nodes that the sender knows, as it sees them, and whether it is connected to
+    /// them.
     gossip: Vec<(NodeId, Peer, bool)>,
 }
 
 impl Bus {
-    /// An id that nobody has; their order says nothing about the order of creation.
+    /// An id that no node has. The order of ids says nothing about the order of creation.
     pub(super) fn fresh_id(&mut self) -> NodeId {
         self.ids += 1;
         let text = format!(
@@ -80,7 +82,7 @@ impl Bus {
         Places(self.awake().map(place).collect())
     }
 
-    /// Whom a node is connected to.
+    /// The nodes that a node is connected to.
     pub(super) fn links(&self, from: &Node) -> BTreeSet<NodeId> {
         let places = self.places();
         let ids = from.view.keys();
@@ -129,7 +131,8 @@ impl Bus {
         }
     }
 
-    /// Both learn of each other, and where; an address that is known already is put right.
+    /// Both nodes learn of each other and of their addresses; an address that was known wrong is
+    /// corrected.
     fn shake_hands(&mut self, places: &Places, disk: &str, address: Address) {
         let Some((_, other)) = places.0.get(&address) else {
             return;
@@ -152,7 +155,7 @@ impl Bus {
         }
     }
 
-    /// A ping (or pong) over whichever link exists; from strangers it is not believed.
+    /// Delivers a ping (or pong). A receiver does not believe a sender that it does not know.
     fn deliver(&mut self, places: &Places, ping: &Ping, to: &str) {
         let (Some(sender), Some(receiver)) = (self.nodes.get(&ping.disk), self.nodes.get(to))
         else {
@@ -188,8 +191,8 @@ impl Bus {
         self.gossip(places, ping, to);
     }
 
-    /// `clusterProcessGossipSection`: who is unknown is added as the sender sees it; of a node that
-    /// seems to fail another address is believed.
+    /// `clusterProcessGossipSection`: a node that the receiver does not know is added as the sender
+    /// sees it; a new address of a node is believed only if the receiver thinks that it fails.
     fn gossip(&mut self, places: &Places, ping: &Ping, to: &str) {
         let Some(node) = self.nodes.get_mut(to) else {
             return;
@@ -216,7 +219,7 @@ impl Bus {
         }
     }
 
-    /// Who finds somebody else at a node's address no longer knows where that node is.
+    /// A node that finds another one at a peer's address no longer knows where that peer is.
     fn lose_addresses(&mut self, places: &Places) {
         for node in self
             .nodes
@@ -241,6 +244,9 @@ impl Bus {
                 .map(|(_, node)| node)
                 .find(|other| other.id == *master);
             let source = source.filter(|_| places.linked(node, master));
+            // A node that is held lets its replicas wait; they keep what they have.
+            let source = source
+                .filter(|source| node.link_up || !held::is_held(source.setting(held::SYNC_DELAY)));
             let fast = source.map(|source| source.setting("repl-diskless-sync-delay") == "0");
             let kept = source.map(|source| (source.keys, Arc::clone(&source.data)));
             Some((disk.clone(), kept, fast))
@@ -266,8 +272,8 @@ impl Bus {
         }
     }
 
-    /// The node timeout passes: whoever cannot be reached is marked, and failed over if a replica
-    /// and a majority of masters can see to it.
+    /// The node timeout passes: nodes that cannot be reached are marked as failing, and failed over
+    /// if they have a replica and a majority of masters agrees.
     pub(super) fn outlast_timeout(&mut self) {
         for _ in 0..3 {
             self.round();
@@ -297,7 +303,7 @@ impl Bus {
         self.round();
     }
 
-    /// The masters with slots that this node reaches and that fulfil `what`, itself included.
+    /// How many masters with slots this node reaches that fulfil `what`, itself included.
     fn voters(&self, places: &Places, node: &Node, what: impl Fn(&Node) -> bool) -> usize {
         let reached = |other: &Node| other.id == node.id || places.linked(node, &other.id);
         let voters = self
@@ -312,7 +318,7 @@ impl Bus {
             return Failure::None;
         }
         if peer.address.is_none() {
-            // Without an address it is not pinged, so nobody notices.
+            // A node without an address is not pinged, so nobody notices that it fails.
             return peer.failure;
         }
         let size = node.view.values().filter(|peer| peer.votes()).count();
@@ -340,7 +346,7 @@ impl Bus {
     }
 }
 
-/// A replica that won an election, or was told to act as if it had.
+/// A replica becomes master, by an election or by CLUSTER FAILOVER TAKEOVER.
 pub(super) fn take_over(node: &mut Node) {
     node.current_epoch.0 += 1;
     let epoch = node.current_epoch;
@@ -355,8 +361,8 @@ pub(super) fn take_over(node: &mut Node) {
     node.link_up = false;
 }
 
-/// `clusterUpdateSlotsConfigWith`: a master's word about its slots. Slots that somebody with a
-/// greater epoch owns stay there; that owner is returned for the sender to be told.
+/// `clusterUpdateSlotsConfigWith`: a master claims slots. Slots whose owner has a greater epoch
+/// stay with it; that owner is returned, so that the sender can be told of it.
 fn claim(node: &mut Node, sender: &NodeId, claims: &SlotSet) -> Option<(NodeId, Epoch, SlotSet)> {
     let known = &node.view[sender];
     if known.slots == *claims {
@@ -389,7 +395,7 @@ fn claim(node: &mut Node, sender: &NodeId, claims: &SlotSet) -> Option<(NodeId, 
     outdated
 }
 
-/// An UPDATE message: what somebody else has had for longer than the receiver knew.
+/// An UPDATE message: the receiver learns of slots that an owner with a greater epoch has.
 fn update(node: &mut Node, owner: &NodeId, epoch: Epoch, slots: &SlotSet) {
     let Some(peer) = node.view.get_mut(owner).filter(|_| *owner != node.id) else {
         return;
@@ -400,7 +406,8 @@ fn update(node: &mut Node, owner: &NodeId, epoch: Epoch, slots: &SlotSet) {
     claim(node, owner, slots);
 }
 
-/// `clusterHandleConfigEpochCollision`: of two masters with one epoch the lower id takes a new one.
+/// `clusterHandleConfigEpochCollision`: if two masters have the same epoch, the one with the lower
+/// id takes a new one.
 fn settle_collision(node: &mut Node, ping: &Ping) {
     let me = node.me();
     if me.role == Role::Master && me.epoch == ping.me.epoch && node.id < ping.id {

@@ -16,6 +16,13 @@ impl Changes for FakeWire {
         self.on_node(at, "CLUSTER ADDSLOTSRANGE", |node| node.add_slots(slots))
     }
 
+    async fn reclaim_slots(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<()> {
+        self.on_node(at, "CLUSTER SETSLOT", |node| {
+            node.own(slots);
+            Ok(())
+        })
+    }
+
     async fn set_epoch(&self, at: &Endpoint, epoch: Epoch) -> WireResult<()> {
         self.on_node(at, "CLUSTER SET-CONFIG-EPOCH", |node| node.set_epoch(epoch))
     }

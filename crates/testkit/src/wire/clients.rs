@@ -1,7 +1,7 @@
-//! What clients say, and what only drills do.
+//! Commands of clients, and what only drills call.
 //!
-//! No time passes here: what is to expire within a second is gone at once, and a failover that has
-//! begun is over when the replica has answered.
+//! No time passes here: a key that is to expire within a second is gone at once, and a failover
+//! that has begun is over when the replica has answered.
 
 use super::{FakeWire, Inner, bus::Bus, node::Node};
 use async_trait::async_trait;
@@ -138,7 +138,7 @@ fn class(error: &WireError) -> Class {
     }
 }
 
-/// How many replicas have what this node has.
+/// How many replicas are connected to this node.
 fn attached(bus: &Bus, disk: &str) -> usize {
     let id = &bus.nodes[disk].id;
     let follows = |node: &&Node| node.link_up && node.me().master.as_ref() == Some(id);
@@ -146,7 +146,7 @@ fn attached(bus: &Bus, disk: &str) -> usize {
 }
 
 impl Bus {
-    /// `CLUSTER FAILOVER`: of a planned one the master has waited until the replica had everything.
+    /// CLUSTER FAILOVER. In a planned one, the replica has all that the master has.
     fn failover(&mut self, disk: &str, manner: Manner) -> Result<(), String> {
         let node = &self.nodes[disk];
         let Some(master) = node.me().master.clone() else {
@@ -171,7 +171,7 @@ impl Bus {
 }
 
 impl Node {
-    /// Whether it serves the slot of a key, or where it sends the client.
+    /// `Ok` if the node serves the slot of the key, else the redirection.
     pub(super) fn serves(&self, at: &Endpoint, key: &[u8]) -> WireResult<()> {
         let slot = Slot::of_key(key);
         let at = at.clone();

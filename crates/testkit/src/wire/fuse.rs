@@ -1,19 +1,19 @@
-//! Failure injection: the user of a wire is gone after some of its commands, as if it had been
+//! Failure injection: after a number of commands the user of a wire is gone, as if it had been
 //! killed or its host had lost the network.
 
 use rcluster_core::{node::Endpoint, snapshot::answer::WireError};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// What becomes of the answer to the last command that is sent.
+/// What happens to the last command that is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// It comes; the next command is not sent.
+    /// It is answered; the next command is not sent.
     Heard,
-    /// The command is carried out, and nobody hears of it.
+    /// It is carried out, but its answer is lost.
     Lost,
 }
 
-/// What becomes of a command.
+/// What happens to a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It is sent and answered.
@@ -44,7 +44,7 @@ impl Fuse {
         self.blown.load(Ordering::Relaxed)
     }
 
-    /// One more command is about to be sent.
+    /// Called before each command: what happens to it.
     pub(super) fn burn(&self) -> Fate {
         let less = |left: usize| left.checked_sub(1);
         let before = self
@@ -62,7 +62,7 @@ impl Fuse {
     }
 }
 
-/// What the user would see if it were still there: nothing that is worth another try.
+/// The error that every later call returns. It is not transient, so that nothing tries again.
 pub(super) fn cut(at: &Endpoint) -> WireError {
     WireError::refused(at, "anything", "ERR whoever asks is gone")
 }

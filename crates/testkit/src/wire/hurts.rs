@@ -1,35 +1,44 @@
-//! What can be done to nodes behind rcluster's back, by people, disks and clients.
+//! What people, disks and clients can do to nodes behind rcluster's back.
 
 use super::{
     FakeWire,
-    node::{Node, Peer, union},
+    node::{Node, Peer},
 };
 use rcluster_core::{node::Address, slot::SlotSet, snapshot::nodes_text::Failure};
 use std::net::Ipv4Addr;
 
-/// Where nobody ever is.
+/// A port on which no node ever listens.
 const NOWHERE: u16 = 1;
 
 impl FakeWire {
-    /// A master takes slots for its own without a new epoch (SETSLOT NODE on one node only).
+    /// A master takes slots without a new epoch (SETSLOT NODE on this node only).
     pub fn claim_slots(&self, disk: &str, slots: &SlotSet) {
         self.hurt(disk, |node| {
             if node.me().votes() {
-                for peer in node.view.values_mut() {
-                    peer.slots = peer.slots.minus(slots);
-                }
-                let me = node.me_mut();
-                me.slots = union(&me.slots, slots);
+                node.own(slots);
             }
         });
     }
 
-    /// A node's disk is full: its last snapshot failed.
+    /// A master no longer believes these slots to be its own.
+    pub fn forget_slots(&self, disk: &str, slots: &SlotSet) {
+        self.hurt(disk, |node| {
+            let me = node.me_mut();
+            me.slots = me.slots.minus(slots);
+        });
+    }
+
+    /// So many keys are left of what a stopped node has on disk.
+    pub fn cut_data(&self, disk: &str, left: u64) {
+        self.hurt(disk, |node| node.keys = left);
+    }
+
+    /// The node's disk is full: its last snapshot failed.
     pub fn cannot_save(&self, disk: &str) {
         self.hurt(disk, |node| node.cannot_save = true);
     }
 
-    /// A node's memory is full, and nothing may be evicted.
+    /// The node's memory is full, and it may evict nothing.
     pub fn fill_memory(&self, disk: &str) {
         self.hurt(disk, |node| {
             let policy = "noeviction".to_owned();
@@ -38,7 +47,7 @@ impl FakeWire {
         });
     }
 
-    /// A node accepts another password until it is started again.
+    /// The node accepts another password until it is started again.
     pub fn change_password(&self, disk: &str, password: &str) {
         let password = password.to_owned();
         self.hurt(disk, |node| {
@@ -46,12 +55,12 @@ impl FakeWire {
         });
     }
 
-    /// A node has as many clients as it takes, until it is started again.
+    /// The node has as many clients as it takes, until it is started again.
     pub fn fill_clients(&self, disk: &str) {
         self.hurt(disk, |node| node.full = true);
     }
 
-    /// A node once met another one, which is gone.
+    /// The node remembers a peer that no longer exists.
     pub fn haunt(&self, disk: &str) {
         let id = self.lock().bus.fresh_id();
         let nowhere = Peer::stranger(Address {

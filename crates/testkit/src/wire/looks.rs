@@ -1,10 +1,11 @@
-//! What only looks.
+//! The calls that change nothing.
 
 use super::{FakeWire, Inner, node::State};
 use async_trait::async_trait;
 use rcluster_core::{
     monitor::told::Details,
     node::{Endpoint, NodeId, Role},
+    slot::SlotSet,
     snapshot::{
         answer::{WireError, WireResult},
         capability::Capabilities,
@@ -38,7 +39,7 @@ impl Looks for FakeWire {
         self.call(at, |inner, _| Ok(Capabilities::all_but(&inner.lacking)))
     }
 
-    /// The fields that anybody asks for by name.
+    /// Only the fields that rcluster asks for by name.
     async fn info(&self, at: &Endpoint, _: &str) -> WireResult<Fields> {
         self.call(at, |inner, disk| {
             let role = match inner.bus.nodes[disk].me().role {
@@ -64,7 +65,7 @@ impl Looks for FakeWire {
         })
     }
 
-    /// Who runs listens on its bus.
+    /// Every node that runs listens on its bus port.
     async fn dial_bus(&self, bus: SocketAddr) -> WireResult<()> {
         let inner = self.lock();
         let mut nodes = inner.bus.nodes.values();
@@ -102,6 +103,17 @@ impl Looks for FakeWire {
             Err(WireError::Moved { to, .. }) => Ok(Some(to)),
             Err(error) => Err(error),
         }
+    }
+
+    /// All keys are in the first of the slots.
+    async fn keys_by_slot(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<Vec<u64>> {
+        self.call(at, |inner, disk| {
+            let mut counts = vec![0; usize::from(slots.count())];
+            if let Some(first) = counts.first_mut() {
+                *first = inner.bus.nodes[disk].keys;
+            }
+            Ok(counts)
+        })
     }
 
     async fn time(&self, at: &Endpoint) -> WireResult<Duration> {

@@ -35,7 +35,7 @@ use std::{
     time::Duration,
 };
 
-/// The wire. A clone is a handle to the same nodes.
+/// The simulated wire. A clone is a handle to the same nodes.
 #[derive(Clone, Default)]
 pub struct FakeWire {
     password: Option<String>,
@@ -52,7 +52,7 @@ struct Inner {
 }
 
 impl FakeWire {
-    /// A handle to the same nodes that gives another password.
+    /// A handle to the same nodes that logs in with another password.
     #[must_use]
     pub fn with_password(&self, password: Option<&str>) -> Self {
         FakeWire {
@@ -61,8 +61,8 @@ impl FakeWire {
         }
     }
 
-    /// A handle to the same nodes whose user is gone after so many commands that change something:
-    /// every call after them fails. `last` is what becomes of the answer to the last one.
+    /// A handle to the same nodes whose user is gone after `commands` commands that change
+    /// something: every later call fails. `last` is what happens to the last of them.
     #[must_use]
     pub fn cut_after(&self, commands: usize, last: Answer) -> Self {
         FakeWire {
@@ -76,7 +76,7 @@ impl FakeWire {
         self.fuse.as_ref().is_some_and(|fuse| fuse.is_blown())
     }
 
-    /// Other nodes, like these in everything.
+    /// A copy of all nodes.
     #[must_use]
     pub fn fork(&self) -> Self {
         FakeWire {
@@ -86,7 +86,7 @@ impl FakeWire {
         }
     }
 
-    /// Starts a node with what is on its disk, which is new if nothing is.
+    /// Starts a node with the data on its disk; without data it is a new node.
     pub fn boot(&self, disk: &str, dial: Endpoint, address: Address, conf: &str) {
         let Inner { bus, .. } = &mut *self.lock();
         if !bus.nodes.contains_key(disk) {
@@ -108,12 +108,12 @@ impl FakeWire {
         self.set(disk, State::Frozen);
     }
 
-    /// From now on a node says how it is only after so long.
+    /// From now on, the node answers a look only after `by`.
     pub fn delay(&self, disk: &str, by: Duration) {
         self.lock().late.insert(disk.to_owned(), by);
     }
 
-    /// From now on no node can do this.
+    /// From now on, no node has this capability.
     pub fn lack(&self, capability: Capability) {
         self.lock().lacking.push(capability);
     }
@@ -128,8 +128,8 @@ impl FakeWire {
         self.lock().bus.nodes.remove(disk);
     }
 
-    /// A node that is off loses who it is and keeps its keys: when it starts it owns the first few of
-    /// the slots that it had, as those in which it finds keys.
+    /// A node that is off loses its nodes.conf and keeps its keys: when it starts, it has a new id
+    /// and owns the first few of its slots, as Redis does with slots in which it finds keys.
     pub fn unname(&self, disk: &str) {
         let Inner { bus, .. } = &mut *self.lock();
         let id = bus.fresh_id();
@@ -146,7 +146,7 @@ impl FakeWire {
         }
     }
 
-    /// The node timeout passes: failures are agreed upon, and elections held.
+    /// The node timeout passes: nodes agree on failures and hold elections.
     pub fn outlast_timeout(&self) {
         self.lock().bus.outlast_timeout();
     }
@@ -156,6 +156,12 @@ impl FakeWire {
         if let Some(node) = self.lock().bus.nodes.get_mut(disk) {
             node.keys += keys;
         }
+    }
+
+    /// How many keys a node has that clients of the wire wrote, drills' canaries among them.
+    pub fn written(&self, disk: &str) -> usize {
+        let inner = self.lock();
+        inner.bus.nodes.get(disk).map_or(0, |node| node.data.len())
     }
 
     /// A node loses its slots (DELSLOTS on every node).
@@ -193,14 +199,14 @@ impl FakeWire {
         }
     }
 
-    /// What CONFIG GET of a node would answer; it is not asked.
+    /// What CONFIG GET of the node would answer, without asking it.
     pub fn setting(&self, disk: &str, name: &str) -> String {
         let inner = self.lock();
         let node = inner.bus.nodes.get(disk);
         node.map_or_else(String::new, |node| node.setting(name).to_owned())
     }
 
-    /// The commands that changed something, or tried to, in order: `127.0.0.1:7000 CLUSTER MEET`.
+    /// All commands that changed something or tried to, in order: `127.0.0.1:7000 CLUSTER MEET`.
     pub fn commands(&self) -> Vec<String> {
         self.lock().commands.clone()
     }
@@ -212,11 +218,13 @@ impl FakeWire {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A failed assertion of another thread is that thread's.
+        // If another thread's assertion failed while it held the lock, that test fails, not this
+        // one.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reaches the node at an endpoint, if it answers this password; then a round passes.
+    /// Finds the node at an endpoint and checks the password; after the call a round of gossip
+    /// passes.
     fn call<T>(
         &self,
         at: &Endpoint,
@@ -242,7 +250,7 @@ impl FakeWire {
         answer
     }
 
-    /// How long the node at an endpoint keeps a look waiting.
+    /// How long a look at the node at this endpoint takes.
     fn late(&self, at: &Endpoint) -> Duration {
         let inner = self.lock();
         let mut nodes = inner.bus.nodes.iter();

@@ -17,7 +17,7 @@ use std::{
     sync::Arc,
 };
 
-/// Calls and rounds of gossip after its start during which a master reports `fail` (2 s in Redis).
+/// Calls and rounds for which a master reports `fail` after its start (2 s in Redis).
 const NOT_WRITABLE: u8 = 8;
 
 /// What CONFIG GET answers where redis.conf is silent (config.c of 7.0).
@@ -34,6 +34,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("maxclients", "10000"),
     ("maxmemory", "0"),
     ("maxmemory-policy", "noeviction"),
+    ("min-replicas-max-lag", "10"),
+    ("min-replicas-to-write", "0"),
     ("notify-keyspace-events", ""),
     ("repl-diskless-sync-delay", "5"),
     ("requirepass", ""),
@@ -50,7 +52,7 @@ pub(super) enum State {
     Frozen,
 }
 
-/// What a node knows of a node.
+/// What a node knows of another one.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
     pub address: Option<Address>,
@@ -63,7 +65,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Somebody of whom nothing is known yet.
+    /// A node of which only the address is known yet.
     pub(super) fn stranger(address: Address) -> Self {
         Peer {
             address: Some(address),
@@ -76,13 +78,14 @@ impl Peer {
         }
     }
 
-    /// Whether it counts as one of the masters that vote.
+    /// Whether it is one of the masters that vote.
     pub(super) fn votes(&self) -> bool {
         self.role == Role::Master && !self.slots.is_empty()
     }
 }
 
-/// A node. The first half is nodes.conf and the data, the second lasts as long as it runs.
+/// A simulated node. The first fields are its nodes.conf and its data; the others last as long as
+/// it runs.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent states of a node; any combination is possible"
@@ -90,11 +93,11 @@ impl Peer {
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub id: NodeId,
-    /// Everybody it knows, itself included.
+    /// Every node that it knows, itself included.
     pub view: BTreeMap<NodeId, Peer>,
     pub current_epoch: Epoch,
     pub keys: u64,
-    /// What clients of the wire wrote; not counted among the keys.
+    /// What clients wrote through the wire. These are not counted as keys.
     pub data: Arc<BTreeMap<Vec<u8>, Vec<u8>>>,
     /// Slots that are being moved.
     pub open: Vec<OpenSlot>,
@@ -108,12 +111,12 @@ pub(super) struct Node {
     pub uptime: u64,
     pub loading: u8,
     pub not_writable: u8,
-    /// Of a replica: rounds until its link is up.
+    /// On a replica: rounds until its link is up.
     pub syncing: u8,
     pub link_up: bool,
-    /// It uses as much memory as it may.
+    /// It uses all the memory that it may.
     pub memory_full: bool,
-    /// It takes no more clients.
+    /// It accepts no more clients.
     pub full: bool,
     /// Ids that gossip may not bring back.
     pub forgotten: BTreeSet<NodeId>,
@@ -123,7 +126,7 @@ pub(super) struct Node {
 pub(super) type Refusal = String;
 
 impl Node {
-    /// A disk with nothing on it.
+    /// A node with an empty disk.
     pub(super) fn blank(id: NodeId, dial: Endpoint, address: Address) -> Self {
         Node {
             view: BTreeMap::from([(id.clone(), Peer::stranger(address))]),
@@ -148,7 +151,7 @@ impl Node {
         }
     }
 
-    /// Starts with what is on disk.
+    /// Starts the node with what is on its disk.
     pub(super) fn boot(&mut self, dial: Endpoint, address: Address, conf: &str) {
         self.config = config(conf);
         self.state = State::On;
@@ -205,6 +208,15 @@ impl Node {
         let me = self.me_mut();
         me.slots = union(&me.slots, slots);
         Ok(())
+    }
+
+    /// It believes these slots to be its own.
+    pub(super) fn own(&mut self, slots: &SlotSet) {
+        for peer in self.view.values_mut() {
+            peer.slots = peer.slots.minus(slots);
+        }
+        let me = self.me_mut();
+        me.slots = union(&me.slots, slots);
     }
 
     pub(super) fn set_epoch(&mut self, epoch: Epoch) -> Result<(), Refusal> {
@@ -283,7 +295,7 @@ impl Node {
         if self.me().master.as_ref() == Some(gone) {
             return Err("Can't forget my master!".to_owned());
         }
-        // A node that is forgotten already is fine, as on the real wire.
+        // To forget a node that is unknown is no error, as on the real wire.
         self.view.remove(gone);
         self.forgotten.insert(gone.clone());
         Ok(())
@@ -315,7 +327,7 @@ impl Node {
     /// CLUSTER NODES, CLUSTER INFO and INFO; `linked` says whom it is connected to.
     pub(super) fn report(&self, handshakes: usize, linked: &BTreeSet<NodeId>) -> Report {
         let line = |(id, peer): (&NodeId, &Peer)| {
-            // Alone, a node has not been told yet at which address it was reached.
+            // A node that is alone does not know its own address yet: nobody has told it.
             let known = *id != self.id || self.view.len() > 1;
             ViewLine {
                 id: id.clone(),
@@ -397,7 +409,7 @@ impl Node {
         rows
     }
 
-    /// What this node tells clients to dial for that one.
+    /// The endpoint of node `id` that this node tells clients to dial.
     pub(super) fn endpoint(&self, id: &NodeId) -> Endpoint {
         let peer = &self.view[id];
         let address = peer.address.unwrap_or(self.address);
@@ -448,7 +460,7 @@ fn unquoted(text: &str) -> String {
     })
 }
 
-/// As config.c spells a value: memory in bytes.
+/// A value as CONFIG GET spells it: memory in bytes.
 fn canonical(value: &str) -> String {
     directive::bytes(value).map_or(value.to_owned(), |bytes| bytes.to_string())
 }

@@ -36,31 +36,33 @@ pub const CALL_DEADLINE: Duration = Duration::from_secs(1);
 /// FLUSHALL and CLUSTER RESET free everything before they answer.
 pub(super) const HEAVY_DEADLINE: Duration = Duration::from_secs(60);
 
-/// How many views are under way at a time, and how many connections are kept for later: a thousand
-/// nodes answer with 100 KB each, and a connection keeps room for what it once received.
+/// How many views are read at the same time, and how many connections are kept for later. It is
+/// bounded because each of a thousand nodes answers with 100 KB, and a connection keeps the buffer
+/// that it once needed.
 const AT_ONCE: usize = 128;
 
-/// The real thing.
+/// The wire that speaks to real nodes.
 pub struct LiveWire {
     login: Login,
     deadline: Duration,
     connections: Mutex<HashMap<Endpoint, Connection>>,
-    /// What the nodes said about each other.
+    /// The lines of CLUSTER NODES that were read, so that equal lines share memory.
     lines: Mutex<Lines>,
     turns: Semaphore,
 }
 
-/// A connection that stands. It ends with its last clone.
+/// An open connection. It is closed when its last clone is dropped.
 #[derive(Clone)]
 pub(super) struct Connection {
     redis: MultiplexedConnection,
     first: Arc<First>,
-    /// Of the server at its other end; another one, after a restart, has another connection.
+    /// What the server at the other end can do. It is kept with the connection, because a server
+    /// that was restarted may be another one, and has a new connection.
     capabilities: Arc<OnceLock<Capabilities>>,
     _driver: Arc<Driver>,
 }
 
-/// The task that writes and reads.
+/// The task that writes to and reads from the socket; it ends when this is dropped.
 struct Driver(AbortHandle);
 
 impl Drop for Driver {
@@ -69,14 +71,14 @@ impl Drop for Driver {
     }
 }
 
-/// The replies of a pipeline, an error reply in its place; taken one after the other.
+/// The replies of a pipeline in the order of its commands; an error reply is one of them.
 pub(super) struct Replies {
     at: Endpoint,
     values: vec::IntoIter<Value>,
 }
 
 impl Replies {
-    /// The next one, as the type that the command answers.
+    /// The next reply, as the type that `command` answers.
     pub(super) fn take<T: FromRedisValue>(&mut self, command: &str) -> WireResult<T> {
         let unreadable = |why: &str| WireError::unreadable(&self.at, command, why);
         let value = self.values.next().ok_or_else(|| unreadable("no reply"))?;
@@ -87,20 +89,20 @@ impl Replies {
 }
 
 impl Connection {
-    /// Sends a pipeline. An error means that nobody knows what was carried out.
+    /// Sends a pipeline. An error means that nobody knows which commands were carried out.
     pub(super) async fn send(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, RedisError> {
         let count = pipeline.len();
         self.redis.send_packed_commands(pipeline, 0, count).await
     }
 
-    /// Why the node wanted none of it, if it said so before it hung up.
+    /// The error that the node sent before it hung up, if it refused this client altogether.
     pub(super) fn turned_away(&self) -> Option<&str> {
         self.first.turned_away()
     }
 }
 
 impl LiveWire {
-    /// Calls with this login.
+    /// A wire that logs in so.
     pub fn new(login: &Login) -> Self {
         LiveWire {
             login: login.clone(),
@@ -111,7 +113,7 @@ impl LiveWire {
         }
     }
 
-    /// With another deadline for ordinary calls.
+    /// Sets the deadline for ordinary calls.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -124,7 +126,7 @@ impl LiveWire {
         self.turns.acquire().await.ok()
     }
 
-    /// Reads a view, sharing what views say alike.
+    /// Parses a view. Lines that are equal to lines of earlier views share their memory.
     pub(super) fn read(&self, view: &str) -> Result<View, String> {
         let lines = self.lines.lock();
         lines.unwrap_or_else(PoisonError::into_inner).parse(view)
@@ -144,7 +146,7 @@ impl LiveWire {
         }
     }
 
-    /// Connects; with a password, that is one more round trip.
+    /// Connects and logs in; a password costs one more round trip.
     pub(super) async fn connect(&self, at: &Endpoint) -> WireResult<Connection> {
         self.open(at, true).await
     }
@@ -183,7 +185,7 @@ impl LiveWire {
         self.send_within(at, pipeline, self.deadline).await
     }
 
-    /// The same, with this much more time than an ordinary call has.
+    /// Sends a pipeline; the ordinary deadline is extended by `patience`.
     pub(super) async fn send_patiently(
         &self,
         at: &Endpoint,
@@ -194,7 +196,7 @@ impl LiveWire {
         self.send_within(at, pipeline, deadline).await
     }
 
-    /// Sends a pipeline; a broken cached connection is replaced once.
+    /// Sends a pipeline. If a cached connection turns out to be broken, a new one is tried once.
     pub(super) async fn send_within(
         &self,
         at: &Endpoint,
@@ -220,8 +222,9 @@ impl LiveWire {
         self.within(at, deadline, work).await
     }
 
-    /// The same for what only reads: the first time it goes out together with the password, so
-    /// that a node far away is not asked twice. It is answered only where the password is accepted.
+    /// Sends a pipeline that only reads. On a new connection it goes out together with the
+    /// password, which saves a round trip to a node far away; it is answered only if the password
+    /// is accepted.
     pub(super) async fn look(&self, at: &Endpoint, pipeline: &Pipeline) -> WireResult<Replies> {
         let secret = self.login.secret.as_ref();
         let Some(secret) = secret.filter(|_| !self.is_connected(at)) else {
@@ -243,7 +246,7 @@ impl LiveWire {
             let mut values = values.map_err(|error| connection_failed(at, first, &error))?;
             if let Err(error) = values.remove(0).extract_error() {
                 return Err(match typed(at, "AUTH", &error) {
-                    // Whatever it is that it does not like about the password.
+                    // The node refused the AUTH, whatever its reason.
                     WireError::Reply { at, reply, .. } => WireError::Auth { at, reply },
                     error => error,
                 });
@@ -253,7 +256,7 @@ impl LiveWire {
         self.within(at, self.deadline, work).await
     }
 
-    /// Waits so long; who fails or is too late is not remembered.
+    /// Gives up after `deadline`. A connection that failed or was too late is not used again.
     async fn within(
         &self,
         at: &Endpoint,
@@ -308,7 +311,7 @@ impl LiveWire {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<Endpoint, Connection>> {
-        // A panic while holding it cannot leave the map half-changed.
+        // A thread that panics while it holds the lock cannot leave the map half-changed.
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -321,7 +324,8 @@ impl Wire for LiveWire {
     }
 }
 
-/// The command's words without its arguments: `CLUSTER MEET`, `CONFIG SET`; a value never shows.
+/// The words of a command without its arguments (`CLUSTER MEET`, `CONFIG SET`), so that no value
+/// shows in an error.
 fn name_of(command: &Cmd) -> String {
     let words = command.args_iter().filter_map(|arg| match arg {
         redis::Arg::Simple(bytes) => std::str::from_utf8(bytes).ok(),

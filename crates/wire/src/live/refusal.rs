@@ -1,5 +1,5 @@
-//! What the redis crate reports, as [`WireError`]. Every text that a node sent passes through
-//! [`WireError::refused`] or [`WireError::unreadable`], which bound it.
+//! Turns errors of the redis crate into [`WireError`]s. Every text that a node sent passes through
+//! [`WireError::refused`] or [`WireError::unreadable`], which limit its length.
 
 use super::stream::First;
 use rcluster_core::{
@@ -8,10 +8,11 @@ use rcluster_core::{
 };
 use redis::{ErrorKind, RedisError};
 
-/// The name of a command in errors where there is none yet.
+/// Stands for the command in errors that happen before any command is sent.
 const CONNECTING: &str = "connecting";
 
-/// A connection failed, or broke. What the node said before it hung up is the better reason.
+/// The error for a connection that failed or broke. If the node said why before it hung up, that is
+/// the reason given.
 pub(super) fn connection_failed(at: &Endpoint, first: &First, error: &RedisError) -> WireError {
     match first.turned_away() {
         Some(reply) => WireError::refused(at, CONNECTING, reply),
@@ -19,10 +20,10 @@ pub(super) fn connection_failed(at: &Endpoint, first: &First, error: &RedisError
     }
 }
 
-/// An error reply to a command, or what became of its connection.
+/// The error for a command that got an error reply, or whose connection broke.
 pub(super) fn typed(at: &Endpoint, command: &str, error: &RedisError) -> WireError {
     match error.kind() {
-        // The client keeps what the node said to itself.
+        // The redis crate does not hand on what the node said about the login.
         ErrorKind::AuthenticationFailed => WireError::Auth {
             at: at.clone(),
             reply: "wrong, or there is no such user".to_owned(),
@@ -35,7 +36,7 @@ pub(super) fn typed(at: &Endpoint, command: &str, error: &RedisError) -> WireErr
     }
 }
 
-/// What the connection said, without "(os error 111)".
+/// The error's text, without "(os error 111)".
 fn plain(error: &RedisError) -> String {
     let text =
         std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
@@ -43,7 +44,7 @@ fn plain(error: &RedisError) -> String {
     quoted(&text.to_lowercase())
 }
 
-/// What the node said, in its own words.
+/// The node's error reply, in its own words.
 fn reply_of(error: &RedisError) -> String {
     match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),

@@ -1,13 +1,12 @@
-//! A TCP connection that is watched in two ways that the redis crate does not know.
+//! A TCP connection that does two things that the redis crate does not.
 //!
-//! A node that turns a client away (`maxclients`, protected mode) says so unasked and hangs up:
-//! the client, which was about to write, sees only a broken pipe. So the first line that comes is
-//! remembered if it is an error.
+//! It remembers the first line that arrives, if that is an error. A node that turns a client away
+//! (`maxclients`, protected mode) sends its reason unasked and hangs up; without this, the client,
+//! which is about to write, sees only a broken pipe.
 //!
-//! A node may answer without end. What it sends between two requests is bounded here; the redis
-//! crate itself knows no bound for a reply, keeps all of it in memory before anybody sees it, and
-//! does not tell which part of the stream belongs to which reply, so a bound by reply is not to be
-//! had from outside of it.
+//! It limits how much a node may send between two requests. The redis crate has no limit: it keeps
+//! a whole reply in memory before anybody sees it, and does not tell which bytes belong to which
+//! reply, so a limit for each reply is not possible here.
 
 use redis::RedisError;
 use std::{
@@ -27,15 +26,15 @@ use tokio::{
 /// LIST of ten thousand clients 4 MiB.
 const MOST: usize = 64 << 20;
 
-/// How much of its first line is looked at.
+/// How many bytes of the first line are kept.
 const LINE: usize = 512;
 
-/// What a node said first on a connection, if that was an error.
+/// The first line that a node sent on a connection, if that was an error.
 #[derive(Debug, Default)]
 pub(super) struct First(OnceLock<Option<String>>);
 
 impl First {
-    /// Why the node does not want this client. Other errors were answers to something.
+    /// Why the node refuses this client; `None` if the error was the answer to a command.
     pub(super) fn turned_away(&self) -> Option<&str> {
         let line = self.0.get()?.as_deref()?;
         let unasked = ["ERR max number of clients", "DENIED "];
@@ -60,11 +59,10 @@ impl First {
     }
 }
 
-/// The connection.
 pub(super) struct Watched {
     tcp: TcpStream,
     first: Arc<First>,
-    /// What came since the last request.
+    /// How many bytes have arrived since the last request.
     heard: usize,
 }
 
@@ -85,8 +83,8 @@ impl Watched {
         })
     }
 
-    /// What the node had said before it hung up is still to be read after a write has failed, but
-    /// not through tokio, which may not have noticed yet that there is something.
+    /// Reads what the node sent before it hung up, after a write has failed. It asks the socket
+    /// itself, because tokio may not have noticed yet that there is something to read.
     fn last_words(&self) {
         let mut words = [0; LINE];
         if let Ok(same) = self.tcp.as_fd().try_clone_to_owned()
