@@ -59,6 +59,7 @@ pub fn up(
         "elapsed_ms": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         "masters": outcome.masters,
         "endpoints": outcome.endpoints,
+        "formed": outcome.formed,
         "phases": progress.phases(),
     });
     let mut text = match (verb, outcome.changes) {
@@ -66,7 +67,7 @@ pub fn up(
         _ => format!(
             "{} {}: {} of {} in {}\n",
             style(&launch.name).bold(),
-            style(past(verb)).green(),
+            style(past(verb, outcome.formed)).green(),
             count(usize::from(launch.shards), "shard"),
             count(usize::from(launch.replicas) + 1, "node"),
             seconds(elapsed),
@@ -84,8 +85,9 @@ pub fn up(
     show(screen, &text, &document)
 }
 
-fn past(verb: &str) -> &'static str {
+fn past(verb: &str, formed: bool) -> &'static str {
     match verb {
+        "start" if formed => "started",
         "start" => "started, not formed",
         "init" => "formed",
         "restart" => "restarted",
@@ -114,7 +116,8 @@ fn joined(endpoints: &[Endpoint]) -> String {
 fn next(launch: &Launch, outcome: &Outcome, verb: &str) -> String {
     let name = named(launch);
     if verb == "start" {
-        return format!("\nnext: rcluster init{name}\n");
+        let next = if outcome.formed { "status" } else { "init" };
+        return format!("\nnext: rcluster {next}{name}\n");
     }
     let mut text = "\nnext:\n".to_owned();
     if let Some(first) = reach(launch, outcome).first() {

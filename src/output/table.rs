@@ -162,7 +162,8 @@ pub fn list(listing: &Listing) -> String {
             cluster.runtime.to_string(),
             match &cluster.elsewhere {
                 Some(engine) => format!("? (engine at {engine})"),
-                None if cluster.nodes == 0 => "0 (data kept)".to_owned(),
+                None if cluster.nodes == 0 && cluster.kept => "0 (data kept)".to_owned(),
+                None if cluster.nodes == 0 => "0 (no data)".to_owned(),
                 None => cluster.nodes.to_string(),
             },
             cluster.running.to_string(),

@@ -66,7 +66,7 @@ const EDGES: &[(&str, &str)] = &[
     ("env", "status"),
     ("evidence", "status"),
     ("key", "status"),
-    ("lifecycle", "down reset restart rolling stop up"),
+    ("lifecycle", "down list reset restart rolling stop up"),
     ("monitor", "status"),
     ("reset", "doctor start"),
     ("restart", "start stop up"),

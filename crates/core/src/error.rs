@@ -4,7 +4,10 @@
 //! cause that names the object, a hint that can be typed, and, where a node failed to start, its
 //! last log lines. Lower layers build it directly; nobody parses messages.
 
-use crate::hint::{About, Hint};
+use crate::{
+    hint::{About, Hint},
+    snapshot::refusal::quoted,
+};
 use std::fmt;
 
 /// Shorthand for every fallible function of the crate.
@@ -76,6 +79,9 @@ pub struct LogTail {
     pub lines: Vec<String>,
 }
 
+/// How many lines of a node an error carries; each is cut where it is long.
+const LINES: usize = 20;
+
 impl Error {
     /// A new error of `kind`; `message` says what happened, and to which object.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
@@ -139,6 +145,9 @@ impl Error {
     pub fn log(mut self, node: impl Into<String>, lines: Vec<String>) -> Self {
         if !lines.is_empty() {
             let node = node.into();
+            let first = lines.len().saturating_sub(LINES);
+            let lines = lines.into_iter().skip(first);
+            let lines = lines.map(|line| quoted(&line)).collect();
             self.0.logs.push(LogTail { node, lines });
         }
         self
@@ -242,6 +251,18 @@ mod tests {
         assert_eq!(error.cause(), "a ended; b ended; c ended; d ended");
         assert_eq!(error.log_tails().len(), 3);
         assert!(Error::all([]).is_none());
+    }
+
+    #[test]
+    fn what_a_node_wrote_last_is_bounded_and_steers_no_terminal() {
+        let lines = (0..1000).map(|i| format!("{i}\u{1b}[31m{}", "x".repeat(10_000)));
+        let error = Error::failed("ended").log("node-1", lines.collect());
+        let lines = &error.log_tail().expect("its last lines").lines;
+        assert_eq!(lines.len(), LINES);
+        assert!(lines[LINES - 1].starts_with("999"), "{}", lines[LINES - 1]);
+        let bytes: usize = lines.iter().map(String::len).sum();
+        assert!(bytes < 10_000, "{bytes}");
+        assert!(!lines.iter().any(|line| line.contains(char::is_control)));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! that the next run can go on if this one is killed.
 
 use super::{
-    down, reset, restart, rolling, stop,
+    down, list, reset, restart, rolling, stop,
     up::{self, Extent, Outcome},
 };
 use crate::cluster::handle::no_such_cluster;
@@ -15,7 +15,11 @@ use crate::{
     failover::{give_back, ground::Ground, mend},
 };
 use rcluster_core::{
-    error::Result, failover::outline::Restored, node::NodeName, plan::start, render,
+    error::{Error, Kind, Result},
+    failover::outline::Restored,
+    node::NodeName,
+    plan::start,
+    render,
     spec::launch::Launch,
 };
 
@@ -26,11 +30,15 @@ pub async fn up(session: &Cluster, listener: &dyn Listener, extent: Extent) -> R
         Extent::Form | Extent::All => End::Settled,
     };
     let whole = extent == Extent::All;
-    resumed(session, listener, end, whole, async |context| {
+    let outcome = resumed(session, listener, end, whole, async |context| {
         let (launch, password) = (&session.launch, session.password());
         up::up(&context, launch, before(session), password, extent).await
-    })
-    .await
+    });
+    let outcome = outcome.await;
+    if let Err(error) = &outcome {
+        forget_nothing(session, error).await;
+    }
+    outcome
 }
 
 /// A change, after whatever a killed run left has been finished. With `whole`, the masters from
@@ -315,6 +323,25 @@ async fn part<T>(
         remember(session, None, end == End::Settled)?;
     }
     Ok(outcome)
+}
+
+/// A cluster of which nothing was made is not remembered, nor is its empty network left: there would be
+/// nothing to bring back. What this cannot do `down --volumes` does.
+async fn forget_nothing(session: &Cluster, error: &Error) {
+    let (runtime, launch) = (&*session.runtime, &session.launch);
+    let new = session.request.remembered.is_none() && error.kind() != Kind::Interrupted;
+    if !new
+        || !runtime
+            .list(&launch.name)
+            .await
+            .is_ok_and(|placed| placed.is_empty())
+    {
+        return;
+    }
+    let kept = list::has_data(runtime, launch).await;
+    if kept.is_ok_and(|kept| !kept) && runtime.retire(&launch.name, false).await.is_ok() {
+        let _ = session.request.state.forget(&launch.name);
+    }
 }
 
 async fn journaled<T>(session: &Cluster, work: impl Future<Output = Result<T>>) -> Result<T> {

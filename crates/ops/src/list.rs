@@ -1,11 +1,12 @@
 //! `list`: every cluster that this host or its engine has, by labels and pidfiles. The state folder
 //! only adds clusters whose nodes were removed and whose data was kept.
 
-use crate::store::state::State;
+use crate::store::state::{Remembered, State};
+use futures_util::future::try_join_all;
 use rcluster_core::{
     error::Result,
-    snapshot::place::Engine,
-    spec::{ClusterName, RuntimeKind},
+    snapshot::place::{Disk, Engine},
+    spec::{ClusterName, RuntimeKind, launch::Launch},
 };
 use rcluster_runtime::{Found, Runtime, docker::Docker, process::Process};
 use serde::Serialize;
@@ -25,6 +26,8 @@ pub struct Listed {
     pub first_port: Option<u16>,
     /// The user who started it; `None`: the current user.
     pub owner: Option<String>,
+    /// Of one without nodes: whether their data is kept.
+    pub kept: bool,
     /// The engine that has it, if that is not the one that was asked.
     pub elsewhere: Option<String>,
 }
@@ -48,11 +51,11 @@ pub async fn list(state: &State) -> Result<Listing> {
         .into_iter()
         .map(|found| listed(found, process.kind()))
         .collect();
-    let mut here = None;
+    let (mut here, mut engine) = (None, None);
     let docker = match docker {
-        Ok((engine, found)) => {
+        Ok((docker, id, found)) => {
             clusters.extend(found);
-            here = engine;
+            (here, engine) = (id, Some(docker));
             None
         }
         Err(error) => Some(error.cause()),
@@ -65,6 +68,11 @@ pub async fn list(state: &State) -> Result<Listing> {
         }
         match state.load(&name) {
             Ok(Some(remembered)) => clusters.push(Listed {
+                kept: match (remembered.runtime, &engine) {
+                    (RuntimeKind::Docker, Some(docker)) => kept(docker, &remembered).await,
+                    (RuntimeKind::Process, _) => kept(&process, &remembered).await,
+                    _ => true,
+                },
                 name,
                 runtime: remembered.runtime,
                 nodes: 0,
@@ -89,11 +97,28 @@ pub async fn list(state: &State) -> Result<Listing> {
     })
 }
 
-async fn containers() -> Result<(Option<Engine>, Vec<Listed>)> {
+/// Whether any node has data, though none exists.
+pub async fn has_data(runtime: &dyn Runtime, launch: &Launch) -> Result<bool> {
+    let nodes = launch.nodes.iter();
+    let disks = nodes.map(|node| runtime.disk(&launch.name, &node.name));
+    let disks = try_join_all(disks).await?;
+    Ok(disks.into_iter().any(|disk| disk != Disk::Empty))
+}
+
+/// The same; where that cannot be seen, it may be.
+async fn kept(runtime: &dyn Runtime, remembered: &Remembered) -> bool {
+    has_data(runtime, &remembered.launch())
+        .await
+        .unwrap_or(true)
+}
+
+async fn containers() -> Result<(Docker, Option<Engine>, Vec<Listed>)> {
     let docker = Docker::connect().await?;
     let (engine, found) = tokio::join!(docker.engine(), docker.clusters());
-    let found = found?.into_iter().map(|found| listed(found, docker.kind()));
-    Ok((engine.ok().flatten(), found.collect()))
+    let kind = docker.kind();
+    let found = found?.into_iter().map(|found| listed(found, kind));
+    let found = found.collect();
+    Ok((docker, engine.ok().flatten(), found))
 }
 
 fn listed(found: Found, runtime: RuntimeKind) -> Listed {
@@ -104,6 +129,7 @@ fn listed(found: Found, runtime: RuntimeKind) -> Listed {
         running: found.running,
         first_port: found.first_port,
         owner: found.foreign_owner,
+        kept: true,
         elsewhere: None,
     }
 }

@@ -229,7 +229,11 @@ impl Run {
             } else {
                 None
             };
-            lifecycle::down(&self.session, listener, true).await?;
+            match lifecycle::down(&self.session, listener, true).await {
+                // Nothing was made of it.
+                Err(error) if error.kind() == Kind::NoSuchCluster => {}
+                removed => drop(removed?),
+            }
             self.session.request.state.forget_lock(&name)?;
             Ok(kept)
         };

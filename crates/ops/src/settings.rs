@@ -1,6 +1,6 @@
 //! Brings the settings of running nodes to those of the spec.
 
-use crate::cluster::context::Context;
+use crate::cluster::{context::Context, look};
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
@@ -8,11 +8,11 @@ use rcluster_core::{
     hint,
     hint::Verb,
     plan::{
-        settings::{self, Running},
-        step::Plan,
+        settings::{self, Drift, Running},
+        step::{Goal, Plan, Step},
     },
     secret::Secret,
-    snapshot::{Member, Snapshot},
+    snapshot::{Member, Seen, Snapshot},
     spec::{
         directive::{Directives, Value},
         launch::{Launch, NodeLaunch},
@@ -74,6 +74,32 @@ fn fewer_clients(
     (lowered && has.saturating_add(RESERVED + STEP) >= limit).then_some(has)
 }
 
+/// Who has another `masterauth` than the cluster's password gets the right one: until then its master
+/// lets it in no more, and no link comes up. Who does not tell is left alone.
+pub async fn let_in(
+    context: &Context<'_>,
+    launch: &Launch,
+    password: Option<&Secret>,
+    seen: &Snapshot,
+) -> Plan {
+    let wanted = password.map(Secret::reveal).unwrap_or_default();
+    let members = seen.members().filter_map(Seen::member);
+    let ours = members.filter(|member| launch.node(&member.name).is_some());
+    let asked = ours.map(async |member| {
+        let live = context
+            .wire
+            .config_get(&member.dial, &["masterauth"])
+            .await
+            .ok()?;
+        let differs = live.get("masterauth").is_some_and(|has| has != wanted);
+        differs.then_some(Step::MasterAuth { node: member.name })
+    });
+    let steps = join_all(asked).await.into_iter().flatten().collect();
+    let mut plan = Plan::default();
+    plan.stage("let replicas in to their masters", steps, Goal::None);
+    plan
+}
+
 /// Compares every running node with the spec. `before` is the launch that was applied last.
 pub async fn difference(
     context: &Context<'_>,
@@ -81,7 +107,7 @@ pub async fn difference(
     before: Option<&Launch>,
     password: Option<&Secret>,
     seen: &Snapshot,
-) -> Result<Plan> {
+) -> Result<Drift> {
     let own = own(launch);
     let nodes: Vec<(&NodeLaunch, Member)> = seen
         .members()
@@ -90,11 +116,12 @@ pub async fn difference(
     let asked = nodes.iter().map(|(node, member)| {
         let mut names = settings::names(node, &own);
         names.push("requirepass");
-        async move { context.wire.config_get(&member.dial, &names).await }
+        async move { look::config(context, member, &names).await }
     });
+    let wanted = password.map(Secret::reveal).unwrap_or_default();
     let mut lives = Vec::new();
     for (answer, (node, _)) in join_all(asked).await.into_iter().zip(&nodes) {
-        let mut live = answer.map_err(|error| error.failure(&node.name))?;
+        let mut live = answer?;
         if let Some(fewer) = fewer_clients(launch, node, &live) {
             context.warn(format!(
                 "{} serves {fewer} clients at most, the spec asks for more: the limit of open files is too low (`ulimit -n`)",
@@ -103,7 +130,7 @@ pub async fn difference(
             live.remove("maxclients");
         }
         let has = live.remove("requirepass").unwrap_or_default();
-        if has != password.map(Secret::reveal).unwrap_or_default() {
+        if has != wanted {
             return Err(Error::refused(format!(
                 "{} has another password than the spec asks for",
                 node.name

@@ -8,9 +8,13 @@ use tokio::{
     time::Instant,
 };
 
-/// A signal that repeats within this time counts as one: `timeout` sends it to the process and to
-/// its group; when a terminal is closed, it comes from the kernel and from the shell.
-const TOGETHER: Duration = Duration::from_millis(500);
+/// Within this a second signal of a kind is the first one again: `timeout` sends it to the process
+/// and to its group, a closed terminal comes from the kernel and from the shell. On a busy host there
+/// is more than a second between the two, and no program asks a second time so soon.
+const TOGETHER: Duration = Duration::from_secs(4);
+
+/// The same for what a person types.
+const TYPED: Duration = Duration::from_millis(500);
 
 /// Listens for SIGINT, SIGTERM, SIGHUP and SIGQUIT. If rcluster was started with SIGHUP ignored
 /// (`nohup`), it stays ignored.
@@ -42,7 +46,11 @@ impl Signals {
     pub async fn next(&mut self) -> Ask {
         loop {
             let ask = self.any().await;
-            let again = |(last, at): (Ask, Instant)| last == ask && at.elapsed() < TOGETHER;
+            let together = match ask {
+                Ask::Interrupt | Ask::Quit => TYPED,
+                _ => TOGETHER,
+            };
+            let again = |(last, at): (Ask, Instant)| last == ask && at.elapsed() < together;
             if !self.last.is_some_and(again) {
                 self.last = Some((ask, Instant::now()));
                 return ask;

@@ -2,7 +2,10 @@
 //! describes.
 
 use super::{doctor::preflight, settings, start};
-use crate::cluster::{apply::Applier, context::Context, held, look, verify};
+use crate::{
+    cluster::{apply::Applier, context::Context, held, look, verify},
+    failover::{ground::Ground, turns},
+};
 use rcluster_core::{
     error::{Error, Kind, Result},
     form,
@@ -24,6 +27,8 @@ pub struct Outcome {
     pub masters: Vec<Endpoint>,
     /// The endpoints that clients on this host can start from.
     pub endpoints: Vec<Endpoint>,
+    /// Whether the nodes are a cluster: those that `start` started may never have met.
+    pub formed: bool,
 }
 
 impl Outcome {
@@ -126,6 +131,8 @@ async fn attempt(
         together(context, launch, applier).await?;
         seen = look::patiently(context, applier.snapshot()).await;
     }
+    let let_in = settings::let_in(context, launch, password, &seen).await;
+    applier.apply(&let_in).await?;
     let formed = form::form(
         &seen.seats()?,
         usize::from(launch.replicas),
@@ -133,14 +140,30 @@ async fn attempt(
     )?;
     applier.apply(&formed).await?;
     let drift = settings::difference(context, launch, before, password, &seen).await?;
-    applier.apply(&drift).await?;
+    applier.apply(&drift.plan).await?;
+    let rolled = roll(context, applier, &drift.restarts).await?;
     applier.apply(&forget_ghosts(context, &seen).await?).await?;
 
     let wanted = Wanted {
         launch: Some(launch),
     };
     let proof = verify::verify(context, applier, wanted).await?;
-    Ok(outcome(applier, proof.masters))
+    Ok(outcome(applier, proof.masters).after(rolled))
+}
+
+/// Restarts these nodes as `restart --rolling` does, and looks anew who is there.
+async fn roll(
+    context: &Context<'_>,
+    applier: &mut Applier<'_>,
+    nodes: &[NodeName],
+) -> Result<usize> {
+    let (launch, password) = (applier.launch(), applier.password());
+    let steps = turns::restart_only(&Ground::new(context, launch, password), nodes).await?;
+    if steps > 0 {
+        let title = "wait for the nodes that were restarted";
+        applier.reach(Goal::Answering, title).await?;
+    }
+    Ok(steps)
 }
 
 /// Makes the nodes run: looks, plans, checks, applies. In the end all that are wanted answer.
@@ -230,10 +253,15 @@ pub async fn dry_run(
             &settings::afterwards(launch),
         )?;
         let drift = settings::difference(context, launch, before, password, &seen).await?;
+        plan = settings::let_in(context, launch, password, &seen).await;
         plan.stages.extend(formed.stages);
         form::explain(&mut plan);
-        plan.stages.extend(drift.stages);
-        plan.notes.extend(drift.notes);
+        let ground = Ground::new(context, launch, password);
+        let rolled = turns::plan_only(&ground, &drift.restarts).await?;
+        for part in [drift.plan, rolled] {
+            plan.stages.extend(part.stages);
+            plan.notes.extend(part.notes);
+        }
         plan.stages
             .extend(forget_ghosts(context, &seen).await?.stages);
     } else if listed.members().next().is_none() && start::creates_all(launch, &plan) {
@@ -316,5 +344,9 @@ fn outcome(applier: &Applier<'_>, masters: Vec<Endpoint>) -> Outcome {
             .members()
             .filter_map(|node| node.dial.clone())
             .collect(),
+        formed: applier
+            .snapshot()
+            .said()
+            .any(|(_, report)| !report.view.is_alone()),
     }
 }

@@ -148,6 +148,13 @@ pub trait Runtime: Send + Sync {
     /// Every cluster this runtime knows of.
     async fn clusters(&self) -> Result<Vec<Found>>;
 
+    /// Whether a node that runs answers where it runs, however it can be reached from here; `None`:
+    /// it runs on this host, in no network of its own.
+    async fn answers_there(&self, cluster: &ClusterName, node: &NodeName) -> Result<Option<bool>> {
+        let _ = (cluster, node);
+        Ok(None)
+    }
+
     /// The last `tail` lines a node wrote.
     async fn logs(
         &self,

@@ -95,6 +95,8 @@ struct Inner {
     disks: BTreeSet<(ClusterName, NodeName)>,
     /// The disks whose nodes.conf is lost.
     nameless: BTreeSet<(ClusterName, NodeName)>,
+    /// Why what nodes share cannot be made.
+    unprepared: Option<String>,
     doomed: BTreeSet<NodeName>,
     /// Nodes that the next look still finds running; after it they have ended.
     ending: BTreeSet<NodeName>,
@@ -137,6 +139,11 @@ impl FakeRuntime {
     /// How many calls changed something.
     pub fn changes(&self) -> usize {
         self.lock().changes
+    }
+
+    /// What nodes share cannot be made from now on: an image is missing, say.
+    pub fn cannot_prepare(&self, why: &str) {
+        self.lock().unprepared = Some(why.to_owned());
     }
 
     /// From now on, the node dies whenever it is started.
@@ -361,7 +368,10 @@ impl Runtime for FakeRuntime {
         let mut inner = self.lock();
         let new = inner.prepared.insert(launch.name.clone());
         inner.changes += usize::from(new);
-        Ok(new)
+        match &inner.unprepared {
+            Some(why) => Err(Error::missing(why.clone())),
+            None => Ok(new),
+        }
     }
 
     async fn ensure(&self, launch: &Launch, node: &NodeLaunch, conf: &str) -> Result<bool> {

@@ -1,6 +1,9 @@
 //! What forms, mends and empties a cluster.
 
-use super::{LiveWire, live::HEAVY_DEADLINE};
+use super::{
+    LiveWire,
+    live::{CHANGE_DEADLINE, HEAVY_DEADLINE},
+};
 use async_trait::async_trait;
 use rcluster_core::{
     node::{Address, BUS_OFFSET, Endpoint, Epoch, NodeId},
@@ -55,7 +58,7 @@ impl Changes for LiveWire {
         for range in slots.ranges() {
             command.arg(range.from().number()).arg(range.to().number());
         }
-        self.call(at, command).await
+        self.call_within(at, command, CHANGE_DEADLINE).await
     }
 
     async fn reclaim_slots(&self, at: &Endpoint, slots: &SlotSet) -> WireResult<()> {
@@ -75,7 +78,7 @@ impl Changes for LiveWire {
     async fn set_epoch(&self, at: &Endpoint, epoch: Epoch) -> WireResult<()> {
         let mut command = cmd("CLUSTER");
         command.arg("SET-CONFIG-EPOCH").arg(epoch.0);
-        self.call(at, command).await
+        self.call_within(at, command, CHANGE_DEADLINE).await
     }
 
     async fn meet(&self, at: &Endpoint, peers: &[Address]) -> WireResult<()> {
@@ -91,20 +94,20 @@ impl Changes for LiveWire {
                 command.arg(peer.bus_port);
             }
         }
-        let mut replies = self.send(at, &pipeline).await?;
+        let mut replies = self.send_within(at, &pipeline, CHANGE_DEADLINE).await?;
         peers.iter().try_for_each(|_| replies.take("CLUSTER MEET"))
     }
 
     async fn replicate(&self, at: &Endpoint, master: &NodeId) -> WireResult<()> {
         let mut command = cmd("CLUSTER");
         command.arg("REPLICATE").arg(master.as_str());
-        self.call(at, command).await
+        self.call_within(at, command, CHANGE_DEADLINE).await
     }
 
     async fn take_over(&self, at: &Endpoint) -> WireResult<()> {
         let mut command = cmd("CLUSTER");
         command.arg("FAILOVER").arg("TAKEOVER");
-        match self.call(at, command).await {
+        match self.call_within(at, command, CHANGE_DEADLINE).await {
             Err(WireError::Reply {
                 refusal: Refusal::NotAReplica,
                 ..
@@ -126,7 +129,7 @@ impl Changes for LiveWire {
     async fn forget(&self, at: &Endpoint, gone: &NodeId) -> WireResult<()> {
         let mut command = cmd("CLUSTER");
         command.arg("FORGET").arg(gone.as_str());
-        match self.call(at, command).await {
+        match self.call_within(at, command, CHANGE_DEADLINE).await {
             Err(WireError::UnknownNode { .. }) => Ok(()),
             result => result,
         }
@@ -138,6 +141,6 @@ impl Changes for LiveWire {
         for (name, value) in settings {
             command.arg(name).arg(value);
         }
-        self.call(at, command).await
+        self.call_within(at, command, CHANGE_DEADLINE).await
     }
 }

@@ -2,7 +2,7 @@
 //! within a deadline of the caller's, and send a client's command exactly once, without the retries
 //! of other calls.
 
-use super::{LiveWire, Looks, replies};
+use super::{LiveWire, Looks, live::CHANGE_DEADLINE, replies};
 use async_trait::async_trait;
 use rcluster_core::{
     failover::words::{Class, Glance, Heard, Manner, Outcome, PastElections, Syncs},
@@ -74,7 +74,7 @@ impl Drill for LiveWire {
         if let Some(word) = manner.argument() {
             command.arg(word);
         }
-        self.call(at, command).await
+        self.call_within(at, command, CHANGE_DEADLINE).await
     }
 
     async fn glance(&self, at: &Endpoint, within: Duration) -> WireResult<Glance> {

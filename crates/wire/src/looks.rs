@@ -3,7 +3,7 @@
 use super::{LiveWire, replies};
 use async_trait::async_trait;
 use rcluster_core::{
-    monitor::told::Details,
+    monitor::told::{Details, Traffic},
     node::{Endpoint, NodeId},
     slot::{Slot, SlotSet},
     snapshot::{
@@ -75,6 +75,9 @@ pub trait Looks: Send + Sync {
 
     /// How long a PING takes there and back on an open connection.
     async fn ping(&self, at: &Endpoint) -> WireResult<Duration>;
+
+    /// All that was said to the node and heard from it so far.
+    fn traffic(&self, at: &Endpoint) -> Traffic;
 
     /// INFO, SLOWLOG GET and CLIENT LIST in one round trip. What the user may not call is left
     /// empty.
@@ -230,6 +233,10 @@ impl Looks for LiveWire {
         let took = start.elapsed();
         replies.take::<Value>("PING")?;
         Ok(took)
+    }
+
+    fn traffic(&self, at: &Endpoint) -> Traffic {
+        self.said(at)
     }
 
     async fn details(&self, at: &Endpoint) -> WireResult<Details> {

@@ -10,6 +10,7 @@ mod docker;
 mod doctor;
 mod drill;
 mod drill_ended;
+mod elsewhere;
 mod failover;
 mod look;
 mod many_nodes;

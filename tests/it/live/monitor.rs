@@ -168,6 +168,10 @@ fn it_measures_survives_and_remembers() {
     assert_eq!(nodes.len(), 6);
     for node in nodes {
         assert!(node["rates"]["ops_per_sec"].is_number(), "{node}");
+        // What it asks is no load: only heartbeats are left, of some ten bytes a second.
+        for rate in ["net_in_bytes_per_sec", "net_out_bytes_per_sec"] {
+            assert!(node["rates"][rate].as_f64().unwrap() < 1000.0, "{node}");
+        }
         assert!(node["probe"]["p99_us"].is_number(), "{node}");
     }
     let plain = cluster.run(&["monitor", "--count", "2", "--interval", "200ms"]);

@@ -96,6 +96,18 @@ struct Seen {
     keys: u64,
 }
 
+/// The same where masters were failed over and lead again: under another epoch.
+fn regardless_of_epochs(nodes: &BTreeMap<NodeName, Seen>) -> BTreeMap<NodeName, Seen> {
+    let same = |seen: &Seen| Seen {
+        epoch: Epoch(0),
+        ..seen.clone()
+    };
+    let nodes = nodes.iter();
+    nodes
+        .map(|(name, seen)| (name.clone(), same(seen)))
+        .collect()
+}
+
 impl World {
     /// A world in which no node runs yet. Nodes will have addresses of their own, as containers
     /// have.

@@ -166,6 +166,39 @@ async fn a_wrong_password_is_a_usage_error_that_starts_nothing() {
     }
 }
 
+/// What does not pass by itself is not waited for until the deadline.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_takes_no_more_clients_is_named_at_once() {
+    let mut world = World::default().formed().await;
+    world.deadline = std::time::Duration::from_secs(3600);
+    world.wire.fill_clients(&world.disk(2));
+    let start = tokio::time::Instant::now();
+    let error = world.run(Verb::Up).await.expect_err("it is full");
+    assert_eq!(error.kind(), Kind::Failed);
+    assert!(
+        error.cause().contains("node-2") && error.cause().contains("takes no more clients"),
+        "{error}"
+    );
+    assert!(start.elapsed() < world.deadline / 100, "it waited");
+}
+
+/// Of a first `up` that made nothing, nothing is remembered.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_of_which_nothing_was_made_is_not_remembered() {
+    let world = World::default();
+    world.runtime.cannot_prepare("there is no image");
+    let fork = world.fork();
+    refused(fork.run(Verb::Up).await, Kind::Missing, "no image");
+    assert_eq!(fork.state().load(&fork.spec.name).unwrap(), None);
+    assert!(!fork.runtime.has_traces(&fork.spec.name));
+    // One that had been made before is remembered, whatever fails.
+    let world = World::default().formed().await;
+    world.run(Verb::Down).await.unwrap();
+    world.runtime.cannot_prepare("there is no image");
+    refused(world.run(Verb::Up).await, Kind::Missing, "no image");
+    assert!(world.state().load(&world.spec.name).unwrap().is_some());
+}
+
 impl World {
     async fn formed_with_password(self) -> Self {
         self.run(Verb::Up).await.unwrap();
@@ -280,6 +313,7 @@ mod seeds {
             wire: &world.wire,
             listener: &Silence,
             journal: None,
+            state: None,
             remember: None,
             deadline: world.deadline,
             kill: None,
@@ -318,6 +352,7 @@ mod seeds {
                 wire: &world.wire,
                 listener: &Silence,
                 journal: None,
+                state: None,
                 remember: None,
                 deadline: world.deadline,
                 kill: Some(&kill),

@@ -406,9 +406,11 @@ pub fn hosts(shards: &[Spread], vague: bool) -> Finding {
         .why("when that host is lost, master and replica are lost together")
         .fix(
             next![
-                "run the nodes on several hosts, and name them under `nodes:` in the spec (`host:`)"
+                "one spec runs its nodes on one host: start each redis-server on a host of its own, and ",
+                Verb::Init.with("--seed HOST:PORT …"),
+                " forms them with replicas on other hosts than their masters"
             ]
-            .ours(),
+            .elsewhere("start a replica on another host than its master: CLUSTER MEET and CLUSTER REPLICATE there"),
         )
         .nodes(together.iter().map(|shard| shard.master.clone()).collect())
 }

@@ -4,7 +4,7 @@ use crate::monitor::told::{Counters, Rates};
 
 /// What the node did between two readings; `None` if it was restarted in between (its counters
 /// began anew) or both readings have the same time. `own` is how many of the commands were the
-/// monitor's.
+/// monitor's; its bytes are in the readings.
 pub fn rates(before: &Counters, after: &Counters, own: u64) -> Option<Rates> {
     let micros = u64::try_from(after.at_micros.checked_sub(before.at_micros)?).ok()?;
     if micros == 0 || before.run_id != after.run_id {
@@ -17,18 +17,29 @@ pub fn rates(before: &Counters, after: &Counters, own: u64) -> Option<Rates> {
     let commands = delta(before.commands, after.commands)?;
     let hits = delta(before.hits, after.hits)?;
     let misses = delta(before.misses, after.misses)?;
+    let (own_then, own_now) = (before.own, after.own);
+    let bytes = |then: u64, now: u64, own_then: u64, own_now: u64| {
+        let others = delta(then, now)?.saturating_sub(own_now.saturating_sub(own_then));
+        Some(rounded(float(others) / seconds))
+    };
     Some(Rates {
         seconds,
         ops_per_sec: rounded(float(commands.saturating_sub(own)) / seconds),
         hits,
         misses,
         hit_ratio: ratio(hits, misses),
-        net_in_bytes_per_sec: rounded(
-            float(delta(before.net_in_bytes, after.net_in_bytes)?) / seconds,
-        ),
-        net_out_bytes_per_sec: rounded(
-            float(delta(before.net_out_bytes, after.net_out_bytes)?) / seconds,
-        ),
+        net_in_bytes_per_sec: bytes(
+            before.net_in_bytes,
+            after.net_in_bytes,
+            own_then.sent,
+            own_now.sent,
+        )?,
+        net_out_bytes_per_sec: bytes(
+            before.net_out_bytes,
+            after.net_out_bytes,
+            own_then.received,
+            own_now.received,
+        )?,
         evicted: delta(before.evicted, after.evicted)?,
     })
 }
@@ -81,6 +92,7 @@ fn float(number: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::monitor::told::Traffic;
 
     fn counters(at_millis: i64, commands: u64, hits: u64, misses: u64) -> Counters {
         Counters {
@@ -92,6 +104,7 @@ mod tests {
             net_in_bytes: commands * 10,
             net_out_bytes: commands * 100,
             evicted: 0,
+            own: Traffic::default(),
         }
     }
 
@@ -103,6 +116,38 @@ mod tests {
         assert!((rates.ops_per_sec - 500.0).abs() < 1e-9);
         assert_eq!(rates.hit_ratio, Some(0.0));
         assert!((rates.net_in_bytes_per_sec - 5_020.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_the_monitor_itself_says_and_hears_is_nobodys_load() {
+        let traffic = |sent, received| Traffic { sent, received };
+        let mut before = counters(0, 1_000, 0, 0);
+        before.own = traffic(400, 40_000);
+        // Four commands, all of them ours, with as many bytes as were counted.
+        let mut after = counters(1_000, 1_004, 0, 0);
+        after.own = traffic(440, 40_400);
+        let idle = rates(&before, &after, 4).expect("two readings");
+        let seen = [
+            idle.ops_per_sec,
+            idle.net_in_bytes_per_sec,
+            idle.net_out_bytes_per_sec,
+        ];
+        assert!(seen.iter().all(|rate| rate.abs() < 1e-9), "{seen:?}");
+        // Others beside us.
+        let mut after = counters(1_000, 1_104, 0, 0);
+        after.own = traffic(440, 40_400);
+        let busy = rates(&before, &after, 4).expect("two readings");
+        let seen = [
+            busy.ops_per_sec,
+            busy.net_in_bytes_per_sec,
+            busy.net_out_bytes_per_sec,
+        ];
+        let wanted = [100.0, 1_000.0, 10_000.0];
+        let mut both = seen.iter().zip(wanted);
+        assert!(
+            both.all(|(seen, wanted)| (seen - wanted).abs() < 1e-9),
+            "{seen:?}"
+        );
     }
 
     #[test]

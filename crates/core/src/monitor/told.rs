@@ -108,6 +108,17 @@ pub struct Counters {
     pub net_out_bytes: u64,
     /// `evicted_keys`.
     pub evicted: u64,
+    /// What of these bytes was the monitor's own.
+    pub own: Traffic,
+}
+
+/// What was said on all our connections to a node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes that were sent to it.
+    pub sent: u64,
+    /// Bytes that came from it.
+    pub received: u64,
 }
 
 /// What a node did between two looks.
@@ -123,9 +134,9 @@ pub struct Rates {
     pub misses: u64,
     /// Hits of these look-ups; null without look-ups.
     pub hit_ratio: Option<f64>,
-    /// Bytes received per second.
+    /// Bytes received per second, less what the monitor itself sent.
     pub net_in_bytes_per_sec: f64,
-    /// Bytes sent per second.
+    /// Bytes sent per second, less what the monitor itself was sent.
     pub net_out_bytes_per_sec: f64,
     /// Keys evicted for lack of memory.
     pub evicted: u64,

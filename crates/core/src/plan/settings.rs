@@ -1,5 +1,5 @@
-//! Compares the settings of running nodes with those that the spec wants, and plans the CONFIG SETs
-//! and restarts that make up the difference.
+//! Compares the settings of running nodes with those that the spec wants: the CONFIG SETs that make up
+//! the difference, and who has to be restarted for what CONFIG SET cannot change.
 
 use super::step::{Goal, Plan, Step};
 use crate::{
@@ -54,11 +54,21 @@ pub fn settled(node: &NodeLaunch) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Plans CONFIG SETs, and restarts, one node after another, for what CONFIG SET cannot change.
-pub fn difference(nodes: &[Running<'_>]) -> Plan {
+/// How running nodes come to have what the spec wants.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Drift {
+    /// Their files, and the CONFIG SETs.
+    pub plan: Plan,
+    /// Whose difference cannot be set: they are restarted after the plan, one after another.
+    pub restarts: Vec<NodeName>,
+}
+
+/// Compares.
+pub fn difference(nodes: &[Running<'_>]) -> Drift {
     let mut writes = Vec::new();
     let mut sets = Vec::new();
-    let mut restarts: Vec<(NodeName, u16, Vec<String>)> = Vec::new();
+    let mut restarts = Vec::new();
+    let mut plan = Plan::default();
     for Running {
         node,
         own,
@@ -112,28 +122,18 @@ pub fn difference(nodes: &[Running<'_>]) -> Plan {
                 settings,
             });
         } else if !stubborn.is_empty() {
-            restarts.push((node.name.clone(), node.port, stubborn));
+            plan.notes.push(format!(
+                "{} has to be restarted for {}",
+                node.name,
+                stubborn.join(", ")
+            ));
+            restarts.push(node.name.clone());
         }
     }
-    let mut plan = Plan::default();
     // The file is written first, so that after a kill in between the difference can still be seen.
     plan.stage("write configuration", writes, Goal::None);
     plan.stage("apply settings", sets, Goal::None);
-    for (node, port, names) in restarts {
-        plan.notes.push(format!(
-            "{node} has to be restarted for {}",
-            names.join(", ")
-        ));
-        let title = format!("restart {node}");
-        plan.stage(&title, vec![Step::Stop { node: node.clone() }], Goal::None);
-        let change = super::step::Change::Start;
-        plan.stage(
-            &title,
-            vec![Step::Ensure { node, port, change }],
-            Goal::Converged,
-        );
-    }
-    plan
+    Drift { plan, restarts }
 }
 
 #[cfg(test)]
@@ -166,7 +166,7 @@ mod tests {
         live
     }
 
-    fn plan(redis: &[(&str, &str)], live: &BTreeMap<String, String>) -> Plan {
+    fn plan(redis: &[(&str, &str)], live: &BTreeMap<String, String>) -> Drift {
         let mut launch = Launch::new(&Spec::default(), RuntimeKind::Process, 7000);
         let given = launch.nodes[0].redis.clone();
         for (name, value) in redis {
@@ -182,8 +182,9 @@ mod tests {
         }])
     }
 
-    fn texts(plan: &Plan) -> Vec<String> {
-        plan.stages
+    fn texts(drift: &Drift) -> Vec<String> {
+        let stages = &drift.plan.stages;
+        stages
             .iter()
             .flat_map(|stage| &stage.steps)
             .map(Step::to_string)
@@ -192,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_defaults_on_a_fresh_node_differ_in_nothing() {
-        assert!(plan(&[], &live(&[])).is_empty());
+        assert_eq!(plan(&[], &live(&[])), Drift::default());
     }
 
     #[test]
@@ -225,14 +226,11 @@ mod tests {
     #[test]
     fn what_cannot_be_set_restarts_the_node_and_says_so() {
         let plan = plan(&[("io-threads", "4")], &live(&[]));
+        assert_eq!(texts(&plan), ["write redis.conf of node-1"]);
+        assert_eq!(plan.restarts, [NodeName::new("node-1")]);
         assert_eq!(
-            texts(&plan),
-            [
-                "write redis.conf of node-1",
-                "stop node-1",
-                "start node-1 on port 7000"
-            ]
+            plan.plan.notes,
+            ["node-1 has to be restarted for io-threads"]
         );
-        assert_eq!(plan.notes, ["node-1 has to be restarted for io-threads"]);
     }
 }

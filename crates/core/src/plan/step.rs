@@ -86,6 +86,11 @@ pub enum Step {
         /// Directives and values.
         settings: Vec<(String, String)>,
     },
+    /// CONFIG SET masterauth to the cluster's password, which no plan contains.
+    MasterAuth {
+        /// Which node.
+        node: NodeName,
+    },
     /// FLUSHALL.
     Flush {
         /// Which node.
@@ -259,6 +264,9 @@ impl fmt::Display for Step {
                 settings
                     .iter()
                     .try_for_each(|(name, value)| write!(f, " {name} {value:?}"))
+            }
+            Step::MasterAuth { node } => {
+                write!(f, "{node}: CONFIG SET masterauth (the cluster's password)")
             }
             Step::Flush { node } => write!(f, "{node}: FLUSHALL"),
             Step::Reset { node } => write!(f, "{node}: CLUSTER RESET HARD"),

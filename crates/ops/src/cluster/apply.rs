@@ -1,7 +1,7 @@
 //! Carrying out a plan. Apply decides nothing: it does the steps of each stage in parallel, waits
 //! for the stage's goal, tells about it and writes it down.
 
-use super::{context::Context, ended, event::Event, listed, look};
+use super::{context::Context, elsewhere, ended, event::Event, listed, look, look::Patience};
 use futures_util::future::join_all;
 use rcluster_core::snapshot::place::{Placed, RunState};
 use rcluster_core::{
@@ -41,6 +41,9 @@ const TELL: Duration = Duration::from_millis(500);
 
 /// How often a wait for a silent node looks whether the node still runs.
 const CHECK: Duration = Duration::from_millis(100);
+
+/// How long nodes may be silent before it is looked whether they answer where they run.
+const ELSEWHERE: Duration = Duration::from_secs(2);
 
 /// How long Redis may take to save and end before it is killed.
 pub const GRACE: Duration = Duration::from_secs(20);
@@ -273,6 +276,14 @@ impl<'a> Applier<'a> {
                     .await
                     .map_err(|error| error.failure(node))
             }
+            Step::MasterAuth { node } => {
+                let password = self.password.map(Secret::reveal).unwrap_or_default();
+                let setting = ("masterauth".to_owned(), password.to_owned());
+                let member = self.member(node)?;
+                wire.config_set(&member.dial, &[setting])
+                    .await
+                    .map_err(|error| error.failure(node))
+            }
             Step::Flush { node } => {
                 let member = self.member(node)?;
                 wire.flush(&member.dial)
@@ -354,12 +365,13 @@ impl<'a> Applier<'a> {
         let wire = self.context.wire;
         let dial = &self.member(node)?.dial;
         let of = self.member(master)?;
-        let id = match wire.observe(&of.dial).await {
-            Ok(report) => report.view.myself,
-            Err(error) => return Err(error.failure(master)),
-        };
         let what = format!("making {node} a replica of {master}");
         self.until(&what, async || {
+            let id = match wire.observe(&of.dial).await {
+                Ok(report) => report.view.myself,
+                Err(error) if error.is_transient() => return Ok(Look::Pending(error.to_string())),
+                Err(error) => return Err(error.failure(master)),
+            };
             match wire.replicate(dial, &id).await {
                 Ok(()) => Ok(Look::Ready(())),
                 Err(error @ WireError::UnknownNode { .. }) => Ok(Look::Pending(error.to_string())),
@@ -441,7 +453,9 @@ impl<'a> Applier<'a> {
             let placed: Vec<Placed> = placed.filter_map(|node| node.placed.clone()).collect();
             self.refuse_ended(&placed).await?;
         }
-        let told = Cell::new(Instant::now());
+        let began = Instant::now();
+        let told = Cell::new(began);
+        let patience = Patience::default();
         let checked = Cell::new(None);
         let laggard = RefCell::new(None);
         let outcome = wait_until(POLL, self.context.deadline, async || {
@@ -449,6 +463,7 @@ impl<'a> Applier<'a> {
                 (snapshot, Ok(())) => return Ok(Look::Ready(snapshot)),
                 (snapshot, Err(last)) => (snapshot, last),
             };
+            patience.with(&snapshot)?;
             // A node may be silent because it has ended.
             let is_due = |at: Option<Instant>| at.is_none_or(|at| at.elapsed() > CHECK);
             if !snapshot.is_complete() && is_due(checked.get()) {
@@ -458,6 +473,9 @@ impl<'a> Applier<'a> {
             if told.get().elapsed() > TELL {
                 told.set(Instant::now());
                 self.dead().await?;
+                if goal == Goal::Answering && began.elapsed() > ELSEWHERE {
+                    elsewhere::refuse(self.context, self.launch, &snapshot).await?;
+                }
                 self.context.listener.hear(Event::Waiting {
                     title: title.to_owned(),
                     last: last.clone(),

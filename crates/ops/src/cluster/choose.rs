@@ -1,6 +1,7 @@
 //! Chooses the runtime of a cluster: the one that was asked for, else the remembered one, else the
 //! one where its labels are found, else what this host can run.
 
+use super::elsewhere;
 use super::event::{Event, Listener};
 use super::handle::no_such_cluster;
 use crate::store::state::{Remembered, State};
@@ -211,5 +212,5 @@ pub fn refuse_loopback_elsewhere(docker: &Docker, spec: &Spec) -> Result<()> {
         docker.place(),
         spec.listen
     ))
-    .hint("publish on an address of that host and tell clients its name: `listen: ADDRESS` and `access: HOSTNAME`"))
+    .hint(elsewhere::PUBLISH))
 }

@@ -1,7 +1,7 @@
 //! What every operation is given: runtime, wire, listener.
 
 use super::event::{Event, Listener};
-use crate::store::audit::Journal;
+use crate::store::{audit::Journal, state::State};
 use rcluster_core::{
     error::Result,
     render::{self, Place},
@@ -16,6 +16,7 @@ use std::{
 };
 
 /// What an operation works with.
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// The runtime: starts and stops nodes.
     pub runtime: &'a dyn Runtime,
@@ -25,6 +26,8 @@ pub struct Context<'a> {
     pub listener: &'a dyn Listener,
     /// Where changes are written down; `None` in tests and for clusters without a state folder.
     pub journal: Option<&'a Journal>,
+    /// Where what has to be put back is noted; `None` behind seeds.
+    pub state: Option<&'a State>,
     /// Called once, after everything was checked and before anything is changed.
     pub remember: Option<&'a (dyn Fn() -> Result<()> + Send + Sync)>,
     /// How long any single wait may take.

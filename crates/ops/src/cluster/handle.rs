@@ -240,6 +240,7 @@ impl Cluster {
             listener,
             // There is no journal for a cluster that rcluster did not start.
             journal: self.is_ours().then_some(&self.journal),
+            state: self.is_ours().then_some(&self.request.state),
             remember: None,
             deadline: self.request.deadline,
             kill: self.kill.as_ref(),

@@ -12,7 +12,7 @@ use rcluster_core::{
     error::{Error, Kind, Result},
     node::{Endpoint, NodeId},
     snapshot::{
-        Answer, Seen, Snapshot,
+        Answer, Member, Seen, Snapshot,
         answer::{FULL, LOOKING, WireError},
         nodes_text::MOST_NODES,
         place::Placed,
@@ -24,12 +24,42 @@ use rcluster_core::{
 use rcluster_runtime::wait::{Look, wait_until};
 use rcluster_wire::Wire;
 use std::{
-    collections::{HashMap, HashSet},
+    cell::Cell,
+    collections::{BTreeMap, HashMap, HashSet},
     convert::Infallible,
     net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
+use tokio::time::Instant;
+
+/// How long a node may turn everybody away: clients that leave by themselves have left by then.
+const TURNED_AWAY: Duration = Duration::from_secs(3);
+
+/// Waits no longer for what does not pass by itself: a node that has as many clients as it takes.
+#[derive(Debug, Default)]
+pub struct Patience(Cell<Option<Instant>>);
+
+impl Patience {
+    /// An error once that is seen for too long.
+    pub fn with(&self, seen: &Snapshot) -> Result<()> {
+        let mut refusals = seen
+            .members()
+            .filter_map(|node| Some((&node.name, node.refusal()?)));
+        let full = refusals.find(|(_, refusal)| matches!(refusal, WireError::Full { .. }));
+        let Some((node, refusal)) = full else {
+            self.0.set(None);
+            return Ok(());
+        };
+        let since = self.0.get().unwrap_or_else(Instant::now);
+        self.0.set(Some(since));
+        if since.elapsed() < TURNED_AWAY {
+            Ok(())
+        } else {
+            Err(refusal.failure(node))
+        }
+    }
+}
 
 /// How often nodes that did not answer are asked again.
 const POLL: Duration = Duration::from_millis(20);
@@ -78,9 +108,10 @@ pub async fn again(wire: &dyn Wire, before: &Snapshot) -> Snapshot {
 /// The same nodes, asked again until all that may answer have done so: a node that is busy for a
 /// moment is no reason to give up. After the deadline, the result has the last answers.
 pub async fn patiently(context: &Context<'_>, before: &Snapshot) -> Snapshot {
+    let patience = Patience::default();
     let outcome = wait_until(POLL, context.deadline, async || {
         let seen = again(context.wire, before).await;
-        let done = seen.is_complete() || seen.hopeless().is_some();
+        let done = seen.is_complete() || seen.hopeless().is_some() || patience.with(&seen).is_err();
         Ok::<_, Infallible>(if done {
             Look::Ready(seen)
         } else {
@@ -92,6 +123,23 @@ pub async fn patiently(context: &Context<'_>, before: &Snapshot) -> Snapshot {
         Ok(Err(late)) => late.last,
         Err(never) => match never {},
     }
+}
+
+/// CONFIG GET of a node that answered before: it is asked again while it is only too busy.
+pub async fn config(
+    context: &Context<'_>,
+    member: &Member,
+    names: &[&str],
+) -> Result<BTreeMap<String, String>> {
+    let outcome = wait_until(POLL, context.deadline, async || {
+        match context.wire.config_get(&member.dial, names).await {
+            Ok(live) => Ok(Look::Ready(live)),
+            Err(error) if error.is_transient() => Ok(Look::Pending(error)),
+            Err(error) => Err(error.failure(&member.name)),
+        }
+    })
+    .await?;
+    outcome.map_err(|late| late.last.failure(&member.name))
 }
 
 /// Every node that the seeds know; at least one seed has to answer. If the seeds are of different
@@ -343,7 +391,6 @@ mod tests {
     use rcluster_testkit::wire::FakeWire;
     use rcluster_wire::Changes;
     use std::time::Duration;
-    use tokio::time::Instant;
 
     const LATE: Duration = Duration::from_millis(500);
     const DEADLINE: Duration = Duration::from_secs(1);

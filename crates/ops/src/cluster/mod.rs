@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod choose;
 pub mod context;
+mod elsewhere;
 mod ended;
 pub mod event;
 pub mod handle;

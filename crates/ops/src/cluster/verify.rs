@@ -43,11 +43,16 @@ pub async fn verify(
     let Some(any) = &any else {
         return Err(Error::failed("there is no node to ask"));
     };
-    let announced = context
-        .wire
-        .announced(&any.dial)
-        .await
-        .map_err(|error| error.failure(&any.name))?;
+    let announced = wait_until(POLL, SETTLE, async || {
+        match context.wire.announced(&any.dial).await {
+            Ok(announced) => Ok(Look::Ready(announced)),
+            Err(error) if error.is_transient() => Ok(Look::Pending(error)),
+            Err(error) => Err(error.failure(&any.name)),
+        }
+    });
+    let announced = announced
+        .await?
+        .map_err(|late| late.last.failure(&any.name))?;
     let mut masters: Vec<(Endpoint, Vec<SlotRange>)> = Vec::new();
     for row in announced {
         match masters
@@ -130,6 +135,7 @@ async fn probe(
             Err(
                 error @ (WireError::ClusterDown { .. }
                 | WireError::Loading { .. }
+                | WireError::Silent { .. }
                 | WireError::Moved { .. }),
             ) => Ok(Look::Pending(error)),
             Err(error) => Err(unreachable_endpoint(asked, &endpoint, &error)),

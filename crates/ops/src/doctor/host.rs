@@ -197,6 +197,11 @@ pub(super) async fn ports(launch: &Launch, starting: &[NodeName], existing: bool
     let (client, bus) = of(launch, |name| starting.contains(name));
     let all: Vec<u16> = client.iter().chain(&bus).copied().collect();
     let mut taken = ports::taken(launch.listen, &all);
+    if launch.can.containers {
+        // The engine listens, as another user and maybe on another host: what this user may not
+        // bind here says nothing.
+        taken.retain(|it| !matches!(it.held, Held::Refused(_)));
+    }
     // Only the first one is named. If Docker's proxy holds it, the container is looked up.
     if let Some(Taken { port, held }) = taken.first_mut() {
         let docker = match held {

@@ -12,7 +12,7 @@ use rcluster_core::{
         production::{DIRECTIVES, Settings, Spread},
     },
     node::{Endpoint, NodeId, Role},
-    snapshot::Snapshot,
+    snapshot::{Seen, Snapshot},
 };
 use rcluster_wire::Wire;
 use std::collections::BTreeSet;
@@ -98,14 +98,20 @@ fn spread(seen: &Snapshot) -> Vec<Spread> {
             let mine = |other: Option<&NodeId>| other == Some(&line.id);
             Spread {
                 master: master.name.clone(),
-                host: master.host.clone(),
+                host: host(master),
                 replicas: lines()
                     .filter(|(_, other)| mine(other.master.as_ref()))
-                    .map(|(replica, _)| replica.host.clone())
+                    .map(|(replica, _)| host(replica))
                     .collect(),
             }
         })
         .collect()
+}
+
+/// Where a node really runs: `host:` in a spec only names where it is to be.
+fn host(node: &Seen) -> String {
+    let placed = node.placed.as_ref();
+    placed.map_or_else(|| node.host.clone(), |placed| placed.host.clone())
 }
 
 /// How many days ago it was last done, by the journal.

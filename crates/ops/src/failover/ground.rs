@@ -1,9 +1,6 @@
 //! What failovers need to know about a cluster: one of ours, or one that is reached through seeds.
 
-use crate::{
-    cluster::{context::Context, event::Listener, handle::Cluster},
-    store::state::State,
-};
+use crate::cluster::{context::Context, event::Listener, handle::Cluster};
 use rcluster_core::{
     secret::Secret,
     spec::{ClusterName, launch::Launch},
@@ -18,18 +15,21 @@ pub struct Ground<'a> {
     pub launch: &'a Launch,
     /// The password that its nodes are configured with.
     pub password: Option<&'a Secret>,
-    /// Where what has to be put back is noted; `None` behind seeds.
-    pub state: Option<&'a State>,
 }
 
 impl<'a> Ground<'a> {
     /// The ground of a cluster, ours or behind seeds.
     pub fn of(session: &'a Cluster, listener: &'a dyn Listener) -> Self {
+        let context = session.context(listener);
+        Ground::new(&context, &session.launch, session.password())
+    }
+
+    /// The cluster that an operation works on.
+    pub fn new(context: &Context<'a>, launch: &'a Launch, password: Option<&'a Secret>) -> Self {
         Ground {
-            context: session.context(listener),
-            launch: &session.launch,
-            password: session.password(),
-            state: session.is_ours().then_some(&session.request.state),
+            context: *context,
+            launch,
+            password,
         }
     }
 

@@ -1,13 +1,19 @@
-//! Holds replicas in their shards while others take over.
+//! Settings that are held while nodes take over from each other, or restart.
 //!
-//! After a failover, a node that has not heard yet who follows the new master takes it for a master
-//! without replicas. A replica of a shard with several may then move to it
+//! Replicas stay in their shards. After a failover, a node that has not heard yet who follows the new
+//! master takes it for a master without replicas. A replica of a shard with several may then move to it
 //! (`clusterHandleSlaveMigration`). A high `cluster-migration-barrier` prevents that.
 //! `cluster-allow-replica-migration` would too, but also decides what becomes of a master that loses
-//! its slots. The old values are noted on disk first: after a kill `up`, or the next failover, puts
-//! them back. Behind seeds nothing can be noted, so nothing is changed there.
+//! its slots.
+//!
+//! A node that restarts is synchronized at once: a master waits 5 s for other replicas that may want the
+//! same (`repl-diskless-sync-delay`), which would be most of each turn.
+//!
+//! The old values are noted on disk first: after a kill `up`, or the next failover, puts them back.
+//! Behind seeds nothing can be noted, so nothing is changed there.
 
 use super::{ground::Ground, mend::change, scene::Scene};
+use crate::cluster::look;
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
@@ -16,29 +22,37 @@ use rcluster_core::{
 };
 
 const BARRIER: &str = "cluster-migration-barrier";
+const SYNC_DELAY: &str = "repl-diskless-sync-delay";
 
-/// A barrier that no shard has replicas enough for.
-const HIGH: &str = "1000000";
+/// What each is held at; no shard has so many replicas.
+const HELD: [(&str, &str); 2] = [(BARRIER, "1000000"), (SYNC_DELAY, "0")];
 
 /// Holds replicas in their shards until [`release`]. If no shard has a second replica, none can move,
 /// and nothing is changed.
 pub async fn hold(ground: &Ground<'_>, scene: &Scene) -> Result<()> {
-    let Some(state) = ground.state else {
+    let several = scene.seats.iter().any(|seats| seats.replicas.len() > 1);
+    hold_these(ground, scene, if several { &[BARRIER] } else { &[] }).await
+}
+
+/// The same while nodes restart, which are synchronized at once.
+pub async fn hold_for_restarts(ground: &Ground<'_>, scene: &Scene) -> Result<()> {
+    hold_these(ground, scene, &[BARRIER, SYNC_DELAY]).await
+}
+
+async fn hold_these(ground: &Ground<'_>, scene: &Scene, names: &[&str]) -> Result<()> {
+    let Some(state) = ground.context.state.filter(|_| !names.is_empty()) else {
         return Ok(());
     };
-    if scene.seats.iter().all(|seats| seats.replicas.len() < 2) {
-        return Ok(());
-    }
     if state.drill(ground.name())?.is_none() {
         let held = Restored {
-            settings: now(ground, scene).await?,
+            settings: now(ground, scene, names).await?,
             ..Restored::default()
         };
         state.note_drill(ground.name(), Some(&held))?;
     }
     ground
         .context
-        .note("replica migration is held off meanwhile");
+        .note(format!("held meanwhile: {}", names.join(", ")));
     renew(ground, scene, &[]).await
 }
 
@@ -50,7 +64,14 @@ pub async fn renew(ground: &Ground<'_>, scene: &Scene, restarted: &[NodeName]) -
     };
     let of = |node: &NodeName| restarted.is_empty() || restarted.contains(node);
     let high = held.settings.into_iter().filter(|(node, _)| of(node));
-    let high = high.map(|(node, _)| (node, vec![(BARRIER.to_owned(), HIGH.to_owned())]));
+    let high = high.map(|(node, settings)| {
+        let names = settings.into_iter().map(|(name, _)| name);
+        let held = names.filter_map(|name| {
+            let (_, value) = HELD.iter().find(|(held, _)| *held == name)?;
+            Some((name, (*value).to_owned()))
+        });
+        (node, held.collect())
+    });
     change(ground, scene, &high.collect::<Vec<_>>()).await
 }
 
@@ -62,7 +83,7 @@ pub async fn release<T>(ground: &Ground<'_>, outcome: Result<T>) -> Result<T> {
         (Err(error), Ok(())) => Err(error),
         (Err(error), Err(back)) => {
             let cause = back.cause();
-            let what = format!("replica migration is still held off ({cause}): `up` lets it go");
+            let what = format!("settings are still held ({cause}): `up` puts them back");
             ground.context.warn(what);
             Err(error)
         }
@@ -71,7 +92,7 @@ pub async fn release<T>(ground: &Ground<'_>, outcome: Result<T>) -> Result<T> {
 
 /// Puts the barriers back, if they are held.
 pub async fn put_back(ground: &Ground<'_>) -> Result<()> {
-    let (Some(held), Some(state)) = (held(ground)?, ground.state) else {
+    let (Some(held), Some(state)) = (held(ground)?, ground.context.state) else {
         return Ok(());
     };
     let scene = Scene::look(ground).await?;
@@ -79,20 +100,19 @@ pub async fn put_back(ground: &Ground<'_>) -> Result<()> {
     state.note_drill(ground.name(), None)
 }
 
-/// The old values, if barriers are held. A drill has a note in the same place, which does not count.
+/// The old values, if anything is held. A drill has a note in the same place, which does not count.
 fn held(ground: &Ground<'_>) -> Result<Option<Restored>> {
-    let Some(state) = ground.state else {
+    let Some(state) = ground.context.state else {
         return Ok(None);
     };
     let noted = state.drill(ground.name())?;
     Ok(noted.filter(Restored::only_settings))
 }
 
-async fn now(ground: &Ground<'_>, scene: &Scene) -> Result<Settings> {
+async fn now(ground: &Ground<'_>, scene: &Scene, names: &[&str]) -> Result<Settings> {
     let members = scene.members();
     let asked = members.iter().map(async |member| {
-        let config = ground.context.wire.config_get(&member.dial, &[BARRIER]);
-        let config = config.await.map_err(|error| error.failure(&member.name))?;
+        let config = look::config(&ground.context, member, names).await?;
         Ok::<_, Error>((member.name.clone(), config.into_iter().collect()))
     });
     join_all(asked).await.into_iter().collect()

@@ -55,7 +55,8 @@ pub async fn lead(
 ) -> Result<Took> {
     let mut scene = Scene::look(ground).await?;
     refuse_drift(&scene, from, to)?;
-    let wire = ground.live();
+    // No further connection: a full node would evict keys for what it costs.
+    let wire = ground.context.wire;
     let leads = |scene: &Scene| scene.shard_of(to).is_some_and(|seats| seats.master == *to);
     if manner != Manner::Takeover && !leads(&scene) {
         super::rest::rest(ground, &scene, to).await?;

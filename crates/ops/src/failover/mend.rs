@@ -102,10 +102,11 @@ pub async fn change(
     scene: &Scene,
     settings: &[(NodeName, Vec<(String, String)>)],
 ) -> Result<()> {
-    for (node, settings) in settings {
+    let all = settings.iter().map(async |(node, settings)| {
         let dial = &scene.member(node)?.dial;
         let set = ground.context.wire.config_set(dial, settings).await;
-        set.map_err(|error| error.failure(node))?;
-    }
-    Ok(())
+        set.map_err(|error| error.failure(node))
+    });
+    let failed = join_all(all).await.into_iter().filter_map(Result::err);
+    Error::all(failed).map_or(Ok(()), Err)
 }

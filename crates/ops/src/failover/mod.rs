@@ -5,6 +5,7 @@
 //! - `carry_out`: carries out a plan in which replicas take over; `lead`: lets one take over; `rest`: how
 //!   long one that stood for election has to wait before; `hold`: keeps replicas in their shards meanwhile
 //! - `give_back`: the way back to a topology; `mend`: nodes and settings that a drill changed
+//! - `turns`: one node after another is restarted
 //! - `canary`: clients that write and read meanwhile; `planned`: failovers without a fault
 
 pub mod canary;
@@ -18,3 +19,4 @@ pub mod pick;
 pub mod planned;
 pub mod rest;
 pub mod scene;
+pub mod turns;

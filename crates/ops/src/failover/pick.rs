@@ -36,12 +36,14 @@ pub fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
         }
         Pick::Number(number) => {
             let mut seats = scene.seats.iter();
-            seats.find(|seats| seats.shard == *number).ok_or_else(|| {
-                Error::usage(format!("there is no shard {number}")).hint(format!(
-                    "the shards are numbered from 1 to {}",
-                    scene.seats.len()
-                ))
-            })
+            seats
+                .find(|seats| seats.shard == *number)
+                .ok_or_else(|| match scene.seats.len() {
+                    0 => Error::refused("no node that answers owns a slot")
+                        .hint(hint![Verb::Status, " shows what each node says"]),
+                    most => Error::usage(format!("there is no shard {number}"))
+                        .hint(format!("the shards are numbered from 1 to {most}")),
+                })
         }
         Pick::Node(name) => scene
             .shard_of(name)

@@ -172,6 +172,11 @@ async fn balance(
     let found = found.collect::<Result<Vec<_>>>()?;
     let mut balance = Balance::default();
     let mut evicted = evicted.until(&Scene::look(ground).await?);
+    for (shard, keys) in evicted.iter().filter(|(_, keys)| **keys > 0) {
+        ground.context.note(format!(
+            "shard {shard} evicted {keys} keys meanwhile: its memory is full, and each connection takes some of it"
+        ));
+    }
     for (lane, found) in lanes.iter().zip(&found) {
         balance.add(lane, &[], found, evicted.entry(lane.shard).or_default());
     }

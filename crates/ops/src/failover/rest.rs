@@ -21,7 +21,12 @@ const ROUNDING: Duration = Duration::from_secs(1);
 pub async fn left(ground: &Ground<'_>, scene: &Scene, node: &NodeName) -> Result<Duration> {
     let dial = &scene.member(node)?.dial;
     let failed = |error: WireError| error.failure(node);
-    let past = ground.live().past_elections(dial).await.map_err(failed)?;
+    let past = ground
+        .context
+        .wire
+        .past_elections(dial)
+        .await
+        .map_err(failed)?;
     if past.requests == 0 {
         return Ok(Duration::ZERO);
     }

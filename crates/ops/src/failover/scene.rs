@@ -1,7 +1,7 @@
 //! The cluster at one moment, by the names of its nodes and shards.
 
 use super::ground::Ground;
-use crate::cluster::look;
+use crate::cluster::{look, look::Patience};
 use rcluster_core::{
     error::{Error, Result},
     failover::{seats, words::Seats},
@@ -87,8 +87,10 @@ impl Scene {
 
     /// Waits until the cluster is well; `what` says what for, if it is not in time.
     pub async fn settled(ground: &Ground<'_>, what: &str) -> Result<Self> {
+        let patience = Patience::default();
         let outcome = wait_until(POLL, ground.context.deadline, async || {
             let scene = Scene::look(ground).await?;
+            patience.with(&scene.snapshot)?;
             Ok::<_, Error>(match scene.well() {
                 Ok(()) => Look::Ready(scene),
                 Err(why) => Look::Pending(why),

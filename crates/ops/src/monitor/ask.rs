@@ -10,7 +10,10 @@ use futures_util::{
     future::{join, join_all},
     stream,
 };
-use rcluster_core::snapshot::{self, answer::WireError};
+use rcluster_core::{
+    monitor::told::Traffic,
+    snapshot::{self, answer::WireError},
+};
 use rcluster_wire::Wire;
 use std::time::{Duration, Instant};
 
@@ -24,6 +27,8 @@ pub(super) struct Answer {
     /// When it answered. It is noted because a sample waits for silent nodes, and rates depend on
     /// the time.
     pub(super) at: Instant,
+    /// What of the node's traffic was ours when it counted its own.
+    pub(super) own: Traffic,
 }
 
 /// Asks all members, in their order.
@@ -45,6 +50,7 @@ pub(super) async fn all(wire: &dyn Wire, members: &[Member]) -> Vec<Answer> {
                     report: Some(Err(error)),
                     ping: None,
                     at: Instant::now(),
+                    own: Traffic::default(),
                 },
             ),
         }))
@@ -74,9 +80,19 @@ async fn ping(wire: &dyn Wire, member: &Member) -> Result<Option<Duration>, Wire
 }
 
 async fn observe(wire: &dyn Wire, member: &Member, ping: Option<Duration>) -> Answer {
+    let traffic = || {
+        let dial = member.node.dial.as_ref();
+        dial.map(|dial| wire.traffic(dial)).unwrap_or_default()
+    };
+    // A node has counted a question when it answers it, and an answer once it has left.
+    let received = traffic().received;
+    let report = look::observe(wire, &member.node).await;
+    let at = Instant::now();
+    let sent = traffic().sent;
     Answer {
-        report: look::observe(wire, &member.node).await,
+        report,
         ping,
-        at: Instant::now(),
+        at,
+        own: Traffic { sent, received },
     }
 }

@@ -14,7 +14,7 @@ use rcluster_core::{
         facts::{Facts, NodeFacts},
         latency::{self, Window},
         rates,
-        told::{Counters, Rates, Skew},
+        told::{Counters, Rates, Skew, Traffic},
     },
     node::{NodeId, NodeName, Role},
     snapshot::{Snapshot, nodes_text::Failure, report::Report},
@@ -69,9 +69,9 @@ impl Memory {
                 probes.or_default().push(micros);
             }
         }
-        let times: Vec<Duration> = answers
+        let times: Vec<(Duration, Traffic)> = answers
             .iter()
-            .map(|answer| answer.at.duration_since(self.start))
+            .map(|answer| (answer.at.duration_since(self.start), answer.own))
             .collect();
         let members = roster.members().iter().zip(answers);
         let snapshot = Snapshot {
@@ -91,9 +91,9 @@ impl Memory {
         };
         let status = compose::compose(&snapshot, wanted);
         let mut said = BTreeMap::new();
-        for (node, time) in snapshot.nodes.iter().zip(&times) {
+        for (node, (time, own)) in snapshot.nodes.iter().zip(&times) {
             if let Some(report) = node.report() {
-                let now = counters(report, *time);
+                let now = counters(report, *time, *own);
                 let rates = self
                     .counters
                     .get(&node.name)
@@ -192,7 +192,7 @@ impl Memory {
     }
 }
 
-fn counters(report: &Report, time: Duration) -> Counters {
+fn counters(report: &Report, time: Duration, own: Traffic) -> Counters {
     let info = &report.info;
     Counters {
         at_micros: i64::try_from(time.as_micros()).unwrap_or(i64::MAX),
@@ -203,6 +203,7 @@ fn counters(report: &Report, time: Duration) -> Counters {
         net_in_bytes: info.net_in_bytes,
         net_out_bytes: info.net_out_bytes,
         evicted: info.evicted,
+        own,
     }
 }
 

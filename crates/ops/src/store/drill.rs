@@ -23,6 +23,9 @@ pub struct Rolling {
     pub masters: Vec<NodeName>,
     /// The nodes that were restarted so far.
     pub done: Vec<NodeName>,
+    /// Whether `up` restarts those that start with other settings now: who is left is seen on the nodes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_up: bool,
 }
 
 impl State {

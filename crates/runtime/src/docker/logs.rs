@@ -13,6 +13,9 @@ const READY: &str = "Ready to accept connections";
 /// that loads much data is not waited for.
 const WATCH: Duration = Duration::from_millis(400);
 
+/// How much of the end of a log is kept.
+const WINDOW: usize = 64 * 1024;
+
 impl Docker {
     /// The last lines, the oldest first.
     pub(super) async fn tail(&self, id: &str, lines: usize) -> Result<Vec<String>> {
@@ -26,6 +29,9 @@ impl Docker {
         let mut chunks = std::pin::pin!(self.api.logs(id, Some(options(lines, false))));
         while let Some(chunk) = chunks.try_next().await? {
             text.extend_from_slice(&chunk.into_bytes());
+            // A line may be as long as the node likes.
+            let old = text.len().saturating_sub(WINDOW);
+            text.drain(..old);
         }
         let text = String::from_utf8_lossy(&text);
         let all: Vec<&str> = text.lines().collect();

@@ -7,6 +7,7 @@
 //! - `container`: what a node's container is; `ensure`: makes it run; `lifecycle`: all other verbs
 //! - `partition`: a node cut off from the others, and a client on its side
 //! - `disk`: what a volume holds
+//! - `inside`: whether a node answers within its container
 //! - `about`: the engine itself; `find`: what exists; `logs`, `follow`: what a node wrote and
 //!   writes; `conf`: how redis.conf gets in
 //! - `image`: is it there, can it be pulled; `inspect_image`: what is in it
@@ -24,6 +25,7 @@ mod fault;
 mod find;
 mod follow;
 mod image;
+mod inside;
 mod inspect_image;
 mod labels;
 mod lifecycle;
@@ -207,6 +209,11 @@ impl Runtime for Docker {
 
     async fn disk(&self, cluster: &ClusterName, node: &NodeName) -> Result<Disk> {
         self.disk_of(cluster, node).await
+    }
+
+    async fn answers_there(&self, cluster: &ClusterName, node: &NodeName) -> Result<Option<bool>> {
+        let found = self.node_or_none_such(cluster, node).await?;
+        self.answers_inside(&found).await.map(Some)
     }
 
     async fn clusters(&self) -> Result<Vec<Found>> {

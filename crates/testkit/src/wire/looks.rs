@@ -3,7 +3,7 @@
 use super::{FakeWire, Inner, node::State};
 use async_trait::async_trait;
 use rcluster_core::{
-    monitor::told::Details,
+    monitor::told::{Details, Traffic},
     node::{Endpoint, NodeId, Role},
     slot::SlotSet,
     snapshot::{
@@ -127,6 +127,10 @@ impl Looks for FakeWire {
 
     async fn ping(&self, at: &Endpoint) -> WireResult<Duration> {
         self.call(at, |_, _| Ok(PING))
+    }
+
+    fn traffic(&self, _: &Endpoint) -> Traffic {
+        Traffic::default()
     }
 
     async fn details(&self, at: &Endpoint) -> WireResult<Details> {

@@ -31,6 +31,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("cluster-require-full-coverage", "yes"),
     ("hz", "10"),
     ("io-threads", "1"),
+    ("masterauth", ""),
     ("maxclients", "10000"),
     ("maxmemory", "0"),
     ("maxmemory-policy", "noeviction"),

@@ -6,6 +6,7 @@ mod stream;
 use super::Wire;
 use rcluster_core::{
     login::{Login, Tls},
+    monitor::told::Traffic,
     node::Endpoint,
     snapshot::{
         answer::{WireError, WireResult},
@@ -24,7 +25,7 @@ use std::{
     time::Duration,
     vec,
 };
-use stream::{First, Watched};
+use stream::{First, Tally, Watched};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     task::AbortHandle,
@@ -32,6 +33,10 @@ use tokio::{
 
 /// How long a connection and an ordinary call may take, unless said otherwise.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Whoever was asked to change something answered just before. Of a hundred nodes on two cores one may
+/// be busy for longer than an ordinary call may take, and nobody would know what it carried out.
+pub(super) const CHANGE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// FLUSHALL and CLUSTER RESET free everything before they answer.
 pub(super) const HEAVY_DEADLINE: Duration = Duration::from_secs(60);
@@ -49,6 +54,8 @@ pub struct LiveWire {
     /// The lines of CLUSTER NODES that were read, so that equal lines share memory.
     lines: Mutex<Lines>,
     turns: Semaphore,
+    /// What was said, over all connections to a node.
+    tallies: Mutex<HashMap<Endpoint, Arc<Tally>>>,
 }
 
 /// An open connection. It is closed when its last clone is dropped.
@@ -110,6 +117,7 @@ impl LiveWire {
             connections: Mutex::default(),
             lines: Mutex::default(),
             turns: Semaphore::new(AT_ONCE),
+            tallies: Mutex::default(),
         }
     }
 
@@ -130,6 +138,17 @@ impl LiveWire {
     pub(super) fn read(&self, view: &str) -> Result<View, String> {
         let lines = self.lines.lock();
         lines.unwrap_or_else(PoisonError::into_inner).parse(view)
+    }
+
+    /// What was said to a node and heard from it so far.
+    pub(super) fn said(&self, at: &Endpoint) -> Traffic {
+        self.tally(at).traffic()
+    }
+
+    fn tally(&self, at: &Endpoint) -> Arc<Tally> {
+        let tallies = self.tallies.lock();
+        let mut tallies = tallies.unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(tallies.entry(at.clone()).or_default())
     }
 
     pub(super) fn is_connected(&self, at: &Endpoint) -> bool {
@@ -165,7 +184,8 @@ impl LiveWire {
             .set_response_timeout(None);
         let first = Arc::<First>::default();
         let open = async {
-            let stream = Watched::dial(&at.host, at.port, Arc::clone(&first)).await?;
+            let tally = self.tally(at);
+            let stream = Watched::dial(&at.host, at.port, Arc::clone(&first), tally).await?;
             MultiplexedConnection::new_with_config(&settings, stream, config).await
         };
         let (redis, driver) = open

@@ -1,4 +1,4 @@
-//! A TCP connection that does two things that the redis crate does not.
+//! A TCP connection that does three things that the redis crate does not.
 //!
 //! It remembers the first line that arrives, if that is an error. A node that turns a client away
 //! (`maxclients`, protected mode) sends its reason unasked and hangs up; without this, the client,
@@ -7,13 +7,19 @@
 //! It limits how much a node may send between two requests. The redis crate has no limit: it keeps
 //! a whole reply in memory before anybody sees it, and does not tell which bytes belong to which
 //! reply, so a limit for each reply is not possible here.
+//!
+//! It counts what it carries, for a monitor that must not take its own questions for load.
 
+use rcluster_core::monitor::told::Traffic;
 use redis::RedisError;
 use std::{
     io::{self, Read},
     os::fd::AsFd,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 use tokio::{
@@ -59,16 +65,43 @@ impl First {
     }
 }
 
+/// Bytes that were sent and received.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    sent: AtomicU64,
+    received: AtomicU64,
+}
+
+impl Tally {
+    pub(super) fn traffic(&self) -> Traffic {
+        Traffic {
+            sent: self.sent.load(Ordering::Relaxed),
+            received: self.received.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn count(tally: &AtomicU64, bytes: usize) {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    tally.fetch_add(bytes, Ordering::Relaxed);
+}
+
 pub(super) struct Watched {
     tcp: TcpStream,
     first: Arc<First>,
     /// How many bytes have arrived since the last request.
     heard: usize,
+    tally: Arc<Tally>,
 }
 
 impl Watched {
     /// Connects to whichever address of the host answers first.
-    pub(super) async fn dial(host: &str, port: u16, first: Arc<First>) -> Result<Self, RedisError> {
+    pub(super) async fn dial(
+        host: &str,
+        port: u16,
+        first: Arc<First>,
+        tally: Arc<Tally>,
+    ) -> Result<Self, RedisError> {
         let mut addresses = lookup_host((host, port)).await?.peekable();
         let only = addresses.next();
         let tcp = match (only, addresses.peek()) {
@@ -80,6 +113,7 @@ impl Watched {
             tcp,
             first,
             heard: 0,
+            tally,
         })
     }
 
@@ -120,7 +154,9 @@ impl AsyncRead for Watched {
         ready!(Pin::new(&mut self.tcp).poll_read(context, buffer))?;
         let fresh = &buffer.filled()[before..];
         self.first.hear(fresh);
-        self.heard = self.heard.saturating_add(fresh.len());
+        let fresh = fresh.len();
+        count(&self.tally.received, fresh);
+        self.heard = self.heard.saturating_add(fresh);
         Poll::Ready(if self.heard > MOST {
             Err(io::Error::other(format!(
                 "it answers with more than {} MiB",
@@ -140,7 +176,10 @@ impl AsyncWrite for Watched {
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.tcp).poll_write(context, bytes));
         match &written {
-            Ok(_) => self.heard = 0,
+            Ok(sent) => {
+                count(&self.tally.sent, *sent);
+                self.heard = 0;
+            }
             Err(_) => self.last_words(),
         }
         Poll::Ready(written)
