@@ -7,7 +7,7 @@ use super::{
     weigh::weigh,
 };
 use crate::{
-    cluster::{apply::Applier, verify},
+    cluster::{apply::Applier, look, verify},
     failover::{ground::Ground, hold, scene::Scene},
     store::moves::{Of, Undertaking},
     store::state::State,
@@ -20,7 +20,7 @@ use rcluster_core::{
     node::{NodeId, NodeName},
     plan::step::Step,
     reshape::{
-        huge::Huge,
+        huge::{self, Huge},
         moves::Move,
         outline::{self, Contents, Done, Outline, SCHEMA, Share},
         wish::{self, Wish},
@@ -74,6 +74,9 @@ pub async fn reshape(
     halt: Arc<AtomicBool>,
 ) -> Result<Done> {
     let started = Instant::now();
+    // What an earlier run held and was killed before it could put back.
+    hold::put_back(ground).await?;
+    refuse_after_drill(ground)?;
     let scene = Scene::settled(ground, "waiting for a healthy cluster").await?;
     let intended = intend(ground, scene, request).await?;
     let outline = told(ground, &intended);
@@ -98,8 +101,19 @@ pub async fn reshape(
             .flat_map(|one| one.slots.ranges().to_vec())
             .collect();
         let pace = Pace::new(ground, &intended.scene, &moving, request.bounds);
-        let road = Road::new(ground, request.limits, whole, pace, halt);
-        let outcome = match hold::hold(ground, &intended.scene).await {
+        let longest = intended
+            .huge
+            .iter()
+            .map(Huge::takes)
+            .max()
+            .unwrap_or_default();
+        let limits = Limits {
+            patience: request.limits.patience.max(longest * 3),
+            ..request.limits
+        };
+        let road = Road::new(ground, limits, whole, pace, halt);
+        let raised = raised(ground, &intended).await?;
+        let outcome = match hold::hold_for_moves(ground, &intended.scene, raised).await {
             Ok(()) => carry_out(&road, &intended, &outline).await,
             Err(error) => Err(error),
         };
@@ -124,6 +138,30 @@ pub async fn reshape(
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         after: outline::shares(&after.seats, &without_slots(&after), &contents),
     })
+}
+
+/// What a killed drill broke is mended first.
+fn refuse_after_drill(ground: &Ground<'_>) -> Result<()> {
+    let state = ground.context.state;
+    let noted = state.map(|state| state.drill(ground.name())).transpose()?;
+    match noted.flatten() {
+        None => Ok(()),
+        Some(_) => Err(
+            Error::refused("a drill was interrupted, and what it broke is not mended")
+                .hint(hint![Verb::Up, " mends it"]),
+        ),
+    }
+}
+
+/// The node timeout that lets huge keys move without a failover, if the present one does not.
+async fn raised(ground: &Ground<'_>, intended: &Intended) -> Result<Option<u64>> {
+    let members = intended.scene.members();
+    let (Some(any), false) = (members.first(), intended.huge.is_empty()) else {
+        return Ok(None);
+    };
+    let config = look::config(&ground.context, any, &["cluster-node-timeout"]).await?;
+    let now = config.values().next().and_then(|value| value.parse().ok());
+    Ok(huge::node_timeout(&intended.huge, now.unwrap_or(15_000)))
 }
 
 /// An error in the middle leaves slots open, and the same command a way on.
