@@ -16,7 +16,6 @@ use rcluster_core::{
     error::{Error, Result},
     hint,
     hint::Verb,
-    judge::Wanted,
     node::{NodeId, NodeName},
     plan::step::Step,
     reshape::{
@@ -196,9 +195,8 @@ async fn carry_out(road: &Road<'_>, intended: &Intended, outline: &Outline) -> R
     if road.is_halted() {
         return Ok(());
     }
-    verify::verify(&ground.context, &mut applier, Wanted::default())
-        .await
-        .map(drop)
+    let proof = verify::serves(&ground.context, &mut applier).await;
+    proof.map(drop)
 }
 
 async fn intend(ground: &Ground<'_>, scene: Scene, request: &Request<'_>) -> Result<Intended> {
