@@ -15,7 +15,8 @@ use crate::{
 use rcluster_core::{
     error::{Error, Result},
     hint,
-    hint::Verb,
+    hint::{Command, Verb},
+    next,
     node::{NodeId, NodeName},
     plan::step::Step,
     reshape::{
@@ -165,14 +166,11 @@ async fn raised(ground: &Ground<'_>, intended: &Intended) -> Result<Option<u64>>
 
 /// An error in the middle leaves slots open, and the same command a way on.
 fn to_go_on(error: Error, request: &Request<'_>) -> Error {
-    let hint = error.hint_text().unwrap_or_default();
-    let again = format!("then the same command goes on: {}", request.command);
-    let hint = if hint.is_empty() {
-        again
-    } else {
-        format!("{hint}; {again}")
-    };
-    error.hint(hint)
+    let first = error.hints().clone();
+    error.hint(first.or(next![
+        "then the same command goes on: ",
+        typed(&request.command)
+    ]))
 }
 
 async fn carry_out(road: &Road<'_>, intended: &Intended, outline: &Outline) -> Result<()> {
@@ -228,7 +226,17 @@ async fn intend(ground: &Ground<'_>, scene: Scene, request: &Request<'_>) -> Res
 
 fn refuse_another(begun: &Undertaking) -> Error {
     Error::refused(format!("`{}` was begun and has not ended", begun.command))
-        .hint(format!("finish it first: `rcluster {}`", begun.command))
+        .hint(hint!["finish it first: ", typed(&begun.command)])
+}
+
+/// `reshard --to node-2 --slots 100`, or a `rebalance`, as a command of a hint.
+fn typed(command: &str) -> Command {
+    let (verb, args) = command.split_once(' ').unwrap_or((command, ""));
+    let verb = match verb {
+        "rebalance" => Verb::Rebalance,
+        _ => Verb::Reshard,
+    };
+    verb.with(args.to_owned())
 }
 
 /// Slots that are open for another reason than these moves are somebody else's.
