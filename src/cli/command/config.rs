@@ -57,7 +57,7 @@ enum ConfigCommand {
         /// The directive
         name: String,
         /// Its value; several words are joined
-        #[arg(value_name = "VALUE", required = true, allow_hyphen_values = true)]
+        #[arg(value_name = "VALUE", required = true, allow_negative_numbers = true)]
         value: Vec<String>,
     },
     /// What differs between nodes, and from the spec (exit 4 if something does)

@@ -25,6 +25,7 @@ fn least(verb: Verb) -> &'static [&'static str] {
         Verb::Call => &["PING"],
         Verb::Config => &["get", "maxmemory"],
         Verb::Key => &["foo"],
+        Verb::Reshard => &["--to", "node-1", "--slots", "1"],
         Verb::Render => &["-o", "out"],
         Verb::Image => &["check", "redis:7"],
         Verb::Man => &["-o", "man"],
