@@ -100,18 +100,17 @@ impl<'a> Call<'a> {
 
     async fn one(&self, node: &Seen) -> Answer {
         let deadline: Duration = self.cluster.request.deadline;
+        // Whoever did not answer just now is not sent anything that it may do later.
         let value = match (&node.dial, node.silence()) {
-            (Some(_), Some(why)) if node.is_stopped() || node.is_frozen() => Outcome::Silent(why),
-            (None, why) => Outcome::Silent(why.unwrap_or_else(|| "it has no address".to_owned())),
-            (Some(at), _) => match self
-                .cluster
-                .wire
-                .say(at, self.words.bytes(), deadline)
-                .await
-            {
-                Ok(reply) => Outcome::Answered(self.words.censored(reply)),
-                Err(error) => Outcome::Silent(error.to_string()),
-            },
+            (_, Some(why)) => Outcome::Silent(why),
+            (None, None) => Outcome::Silent("it has no address".to_owned()),
+            (Some(at), None) => {
+                let words = self.words.bytes();
+                match self.cluster.wire.say(at, words, deadline).await {
+                    Ok(reply) => Outcome::Answered(self.words.censored(reply)),
+                    Err(error) => Outcome::Silent(error.to_string()),
+                }
+            }
         };
         Answer {
             node: node.name.clone(),

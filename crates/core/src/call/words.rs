@@ -93,6 +93,16 @@ impl Words {
                 pairs.sort_by_cached_key(|pair| pair.first().map(Reply::text));
                 Reply::List(pairs.into_iter().flatten().collect())
             }
+            // Redis repeats what it does not understand.
+            Reply::Error(error) => {
+                let secrets = self
+                    .hidden()
+                    .into_iter()
+                    .filter_map(|place| self.0.get(place));
+                let secrets = secrets.map(|word| String::from_utf8_lossy(word));
+                let secrets = secrets.filter(|word| !word.is_empty());
+                Reply::Error(secrets.fold(error, |text, word| text.replace(&*word, MASK)))
+            }
             reply => reply,
         }
     }
@@ -157,5 +167,8 @@ mod tests {
             "{text}"
         );
         assert_eq!(words("LRANGE a 0 -1").censored(answer.clone()), answer);
+        let error = Reply::Error("ERR in modifier '<>pw'".to_owned());
+        let censored = words("ACL SETUSER ann <>pw").censored(error);
+        assert_eq!(censored, Reply::Error(format!("ERR in modifier '{MASK}'")));
     }
 }

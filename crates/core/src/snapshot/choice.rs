@@ -23,22 +23,19 @@ pub enum Choice {
 }
 
 impl Snapshot {
-    /// The nodes that are meant, those that do not run included: only a node that answers is known to
-    /// be a master or a replica. Nodes that only views of a cluster of ours name are not among them.
+    /// The nodes that are meant, those that do not run included. A node of which nobody says whether
+    /// it is a master counts as both. Nodes that only views of a cluster of ours name are not meant.
     pub fn chosen(&self, choice: &Choice) -> Result<Vec<&Seen>> {
         let foreign = self.runtime == crate::spec::RuntimeKind::External;
         let all = || self.nodes.iter().filter(|node| foreign || !node.stranger);
-        let role = |wanted: Role| {
-            let is = |node: &&Seen| {
-                let me = node.report().and_then(|report| report.view.me());
-                me.is_none_or(|me| me.role == wanted)
-            };
+        let of_role = |wanted: Role| {
+            let is = |node: &&Seen| self.role(node).is_none_or(|role| role == wanted);
             all().filter(is).collect()
         };
         match choice {
             Choice::All => Ok(all().collect()),
-            Choice::Masters => Ok(role(Role::Master)),
-            Choice::Replicas => Ok(role(Role::Replica)),
+            Choice::Masters => Ok(of_role(Role::Master)),
+            Choice::Replicas => Ok(of_role(Role::Replica)),
             Choice::Named(names) => {
                 let mut chosen: Vec<&Seen> = Vec::new();
                 for name in names {
@@ -53,5 +50,15 @@ impl Snapshot {
                 Ok(chosen)
             }
         }
+    }
+
+    /// The role of a node as it says itself, else as another one says.
+    fn role(&self, node: &Seen) -> Option<Role> {
+        if let Some(report) = node.report() {
+            return report.view.me().map(|me| me.role);
+        }
+        let lines = self.said().flat_map(|(_, report)| &report.view.nodes);
+        let mut lines = lines.filter(|line| node.is_at(line));
+        lines.next().map(|line| line.role)
     }
 }

@@ -50,7 +50,7 @@ pub struct Outcome {
     /// What was asked for.
     pub value: String,
     /// Each node, before and after.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<Changed>,
     /// How many nodes had another value before.
     pub changes: usize,
     /// Where it is remembered.
@@ -61,7 +61,7 @@ pub struct Outcome {
 
 /// A node of which a directive was set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Node {
+pub struct Changed {
     /// Which node.
     pub node: NodeName,
     /// Its value before.
@@ -260,7 +260,7 @@ impl<'a> Work<'a> {
             name: name.clone(),
             value: value.clone(),
             nodes: nodes
-                .map(|(member, (before, after))| Node {
+                .map(|(member, (before, after))| Changed {
                     node: member.name.clone(),
                     before: shown(name, before),
                     after: shown(name, &after),
