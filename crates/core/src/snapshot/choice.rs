@@ -26,7 +26,8 @@ impl Snapshot {
     /// The nodes that are meant, those that do not run included. A node of which nobody says whether
     /// it is a master counts as both. Nodes that only views of a cluster of ours name are not meant.
     pub fn chosen(&self, choice: &Choice) -> Result<Vec<&Seen>> {
-        let foreign = self.runtime == crate::spec::RuntimeKind::External;
+        // Behind seeds no runtime places any of them, and views are how they are found.
+        let foreign = self.nodes.iter().all(|node| node.placed.is_none());
         let all = || self.nodes.iter().filter(|node| foreign || !node.stranger);
         let of_role = |wanted: Role| {
             let is = |node: &&Seen| self.role(node).is_none_or(|role| role == wanted);
