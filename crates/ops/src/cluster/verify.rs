@@ -13,7 +13,7 @@ use rcluster_core::{
     node::Endpoint,
     plan::step::Goal,
     slot::{Slot, SlotRange, SlotSet},
-    snapshot::{Member, Seen, answer::WireError},
+    snapshot::{Member, Seen, Snapshot, answer::WireError},
 };
 use rcluster_runtime::wait::{Look, wait_until};
 use std::time::Duration;
@@ -68,11 +68,20 @@ pub async fn verify(
         probe(context, any, endpoint.clone(), slots)
     });
     let proved: Result<Vec<()>> = join_all(probes).await.into_iter().collect();
-    if proved.is_err() {
-        // If a node has just ended, that explains more than a write that failed.
+    if let Err(error) = proved {
+        // A node that has just ended, or what the judge finds, explains more than a write that failed.
         applier.dead().await?;
+        let verdict = judge::judge(&everything(context, applier, wanted).await?, wanted);
+        let lasting = verdict
+            .findings
+            .iter()
+            .any(|finding| !finding.id.may_pass());
+        return Err(if lasting {
+            unhealthy(&verdict, Kind::Unhealthy)
+        } else {
+            error
+        });
     }
-    proved?;
     listed(context, applier.snapshot()).await?;
     judged(context, applier, wanted).await?;
     Ok(Proof {
@@ -82,13 +91,8 @@ pub async fn verify(
 
 /// Asks the judge, as `status` does, with strangers included.
 async fn judged(context: &Context<'_>, applier: &Applier<'_>, wanted: Wanted<'_>) -> Result<()> {
-    let seen = applier.snapshot();
     let outcome = wait_until(POLL, context.deadline, async || {
-        let snapshot = match wanted.launch {
-            Some(launch) => look::everybody(context, launch).await?,
-            None => look::with_strangers(context.wire, seen.clone()).await,
-        };
-        let verdict = judge::judge(&snapshot, wanted);
+        let verdict = judge::judge(&everything(context, applier, wanted).await?, wanted);
         match verdict.passing() {
             _ if verdict.is_ok() => Ok(Look::Ready(())),
             Some(_) => {
@@ -101,6 +105,18 @@ async fn judged(context: &Context<'_>, applier: &Applier<'_>, wanted: Wanted<'_>
     })
     .await?;
     outcome.map_err(|late| unhealthy(&late.last, Kind::Deadline))
+}
+
+/// What every node says now, and every node that one of them names.
+async fn everything(
+    context: &Context<'_>,
+    applier: &Applier<'_>,
+    wanted: Wanted<'_>,
+) -> Result<Snapshot> {
+    match wanted.launch {
+        Some(launch) => look::everybody(context, launch).await,
+        None => Ok(look::with_strangers(context.wire, applier.snapshot().clone()).await),
+    }
 }
 
 /// The first finding, as an error.
