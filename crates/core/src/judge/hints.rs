@@ -7,7 +7,7 @@ use super::{
 use crate::{
     node::Role,
     snapshot::{Seen, nodes_text},
-    spec::launch::Launch,
+    spec::{directive::Value, launch::Launch},
 };
 
 fn first(verdict: &Verdict, id: Id) -> &Finding {
