@@ -34,6 +34,21 @@ pub enum Command {
     Mget(Vec<Vec<u8>>),
     /// WAIT: until that many replicas have what this connection wrote, but no longer than that.
     Wait(usize, Duration),
+    /// ASKING: the next command is carried out although the slot is only being imported.
+    Asking,
+    /// DUMP.
+    Dump(Vec<u8>),
+    /// RESTORE of what DUMP said, with the expiry that PTTL said.
+    Restore {
+        /// The key.
+        key: Vec<u8>,
+        /// What DUMP said.
+        payload: Vec<u8>,
+        /// After which it goes by itself; `None`: never.
+        expire: Option<Duration>,
+        /// What is there under this key is overwritten; else that is an error.
+        replace: bool,
+    },
     /// READONLY: the replica answers reads itself, until READWRITE.
     ReadOnly,
     /// READWRITE.

@@ -49,7 +49,16 @@ pub fn hash_tag(key: &[u8]) -> &[u8] {
 
 /// A run of slots, both ends included. Serialized as `[from, to]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "(u16, u16)")]
 pub struct SlotRange(Slot, Slot);
+
+impl TryFrom<(u16, u16)> for SlotRange {
+    type Error = String;
+
+    fn try_from((from, to): (u16, u16)) -> Result<Self, Self::Error> {
+        SlotRange::new(from, to).ok_or_else(|| format!("{from}-{to} is no range of slots"))
+    }
+}
 
 impl SlotRange {
     /// `from..=to`, if both are slots and in order.
@@ -87,8 +96,8 @@ impl fmt::Display for SlotRange {
 }
 
 /// A set of slots as sorted ranges that neither touch nor overlap, so that equal sets are equal values.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "Vec<SlotRange>", into = "Vec<SlotRange>")]
 pub struct SlotSet(Vec<SlotRange>);
 
 impl SlotSet {
@@ -143,11 +152,34 @@ impl SlotSet {
         SlotSet(left)
     }
 
+    /// The slots of both sets.
+    #[must_use]
+    pub fn plus(&self, other: &SlotSet) -> SlotSet {
+        self.0.iter().chain(&other.0).copied().collect()
+    }
+
+    /// Every slot there is.
+    pub fn all() -> SlotSet {
+        SlotSet(vec![SlotRange(Slot(0), Slot(SLOTS - 1))])
+    }
+
     /// Every slot, in order.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         self.0
             .iter()
             .flat_map(|range| (range.from().0..=range.to().0).map(Slot))
+    }
+}
+
+impl From<Vec<SlotRange>> for SlotSet {
+    fn from(ranges: Vec<SlotRange>) -> Self {
+        ranges.into_iter().collect()
+    }
+}
+
+impl From<SlotSet> for Vec<SlotRange> {
+    fn from(set: SlotSet) -> Self {
+        set.0
     }
 }
 

@@ -19,6 +19,7 @@ pub mod list;
 pub mod logs;
 pub mod monitor;
 pub mod reset;
+pub mod reshape;
 pub mod restart;
 pub mod rolling;
 pub mod run;

@@ -77,8 +77,22 @@ fn spoken(command: &Command) -> Cmd {
         | Command::Incr(key)
         | Command::Del(key)
         | Command::Unlink(key)
-        | Command::Pttl(key) => {
+        | Command::Pttl(key)
+        | Command::Dump(key) => {
             spoken.arg(key);
+        }
+        Command::Restore {
+            key,
+            payload,
+            expire,
+            replace,
+        } => {
+            // 0 means that it never expires.
+            let expire = expire.map_or(0, |after| millis(after).max(1));
+            spoken.arg(key).arg(expire).arg(payload);
+            if *replace {
+                spoken.arg("REPLACE");
+            }
         }
         Command::Expire(key, after) if after.subsec_millis() == 0 => {
             spoken.arg(key).arg(after.as_secs());
@@ -97,7 +111,7 @@ fn spoken(command: &Command) -> Cmd {
         Command::Wait(replicas, within) => {
             spoken.arg(*replicas).arg(millis(*within));
         }
-        Command::ReadOnly | Command::ReadWrite => {}
+        Command::Asking | Command::ReadOnly | Command::ReadWrite => {}
     }
     spoken
 }
@@ -109,10 +123,13 @@ fn millis(duration: Duration) -> u64 {
 fn reply(command: &Command, replies: &mut Replies) -> WireResult<Reply> {
     let word = command.word();
     match command {
-        Command::Set { .. } | Command::Mset(_) | Command::ReadOnly | Command::ReadWrite => {
-            replies.take::<()>(word).map(|()| Reply::Done)
-        }
-        Command::Get(_) => replies.take(word).map(Reply::Value),
+        Command::Set { .. }
+        | Command::Mset(_)
+        | Command::Restore { .. }
+        | Command::Asking
+        | Command::ReadOnly
+        | Command::ReadWrite => replies.take::<()>(word).map(|()| Reply::Done),
+        Command::Get(_) | Command::Dump(_) => replies.take(word).map(Reply::Value),
         Command::Mget(_) => replies.take(word).map(Reply::Values),
         Command::Incr(_)
         | Command::Del(_)

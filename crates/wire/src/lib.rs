@@ -10,16 +10,18 @@ mod drill;
 mod live;
 mod looks;
 mod replies;
+mod slots;
 
 pub use changes::Changes;
 pub use data::Data;
 pub use drill::{Attempt, Drill};
 pub use live::{CALL_DEADLINE, LiveWire};
 pub use looks::Looks;
+pub use slots::{Parcel, Slots, all_done};
 
 /// Everything that rcluster says to a node. Operations know this trait only: in the product it is a
 /// [`LiveWire`], in tests a wire that simulates nodes.
-pub trait Wire: Looks + Changes + Data + Drill {
+pub trait Wire: Looks + Changes + Data + Drill + Slots {
     /// A wire with the same login and deadlines that shares no connection with this one.
     fn another(&self) -> Box<dyn Wire>;
 }

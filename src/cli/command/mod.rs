@@ -16,8 +16,10 @@ mod logs;
 mod man;
 mod monitor;
 mod new;
+mod rebalance;
 mod render;
 mod reset;
+mod reshard;
 mod restart;
 mod run;
 mod schema;
@@ -128,6 +130,7 @@ commands! {
     "Make": new::New, render::Render, schema::Schema, image::Image, completions::Completions, man::Man;
     "Look": status::Status, monitor::Monitor, logs::Logs, env::Env, key::Key, doctor::Doctor, history::History;
     "Prove": test::Test, failover::Failover, run::Run;
+    "Change": reshard::Reshard, rebalance::Rebalance;
 }
 
 impl Command {

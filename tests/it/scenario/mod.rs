@@ -8,6 +8,7 @@ mod law;
 mod lost;
 mod refusals;
 mod repairs;
+mod reshape;
 mod takeover;
 
 use rcluster_core::{

@@ -42,6 +42,8 @@ pub enum Verb {
     Test,
     Failover,
     Run,
+    Reshard,
+    Rebalance,
 }
 
 /// The nodes that a command can be about.
@@ -87,7 +89,9 @@ impl Verb {
             | Verb::Key
             | Verb::Doctor
             | Verb::Test
-            | Verb::Failover => Target::Any,
+            | Verb::Failover
+            | Verb::Reshard
+            | Verb::Rebalance => Target::Any,
         }
     }
 

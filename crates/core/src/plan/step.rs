@@ -106,6 +106,15 @@ pub enum Step {
         /// Which slots.
         slots: SlotSet,
     },
+    /// Slots and their keys go from one master to another.
+    MoveSlots {
+        /// Who owns them.
+        from: NodeName,
+        /// Who is to own them.
+        to: NodeName,
+        /// Which slots.
+        slots: SlotSet,
+    },
     /// CLUSTER SETSLOT NODE, to itself.
     Reclaim {
         /// Which node.

@@ -35,6 +35,10 @@ impl fmt::Display for Step {
             Step::Flush { node } => write!(f, "{node}: FLUSHALL"),
             Step::Reset { node } => write!(f, "{node}: CLUSTER RESET HARD"),
             Step::AddSlots { node, slots } => write!(f, "{node}: CLUSTER ADDSLOTSRANGE {slots}"),
+            Step::MoveSlots { from, to, slots } => {
+                let many = count(usize::from(slots.count()), "slot");
+                write!(f, "{from} → {to}: {many} ({slots})")
+            }
             Step::Reclaim { node, slots } => {
                 write!(f, "{node}: CLUSTER SETSLOT NODE itself (slots {slots})")
             }

@@ -27,6 +27,18 @@ pub enum Refusal {
     ReadOnly,
     /// CROSSSLOT: the keys of a command are in different slots.
     CrossSlot,
+    /// MIGRATE: the target has the key already (BUSYKEY).
+    KeyExists,
+    /// MIGRATE: the source could not talk to the target (IOERR).
+    TargetUnreachable,
+    /// CLUSTER SETSLOT NODE: the node still has keys of the slot that it is to give away.
+    StillHoldsKeys,
+    /// CLUSTER SETSLOT MIGRATING: the slot is not this node's.
+    NotTheOwner,
+    /// CLUSTER SETSLOT IMPORTING: the slot is this node's already.
+    OwnerAlready,
+    /// CLUSTER SETSLOT: the node is a replica.
+    NotAMasterItself,
     /// Anything else.
     Other,
 }
@@ -37,6 +49,8 @@ const BEGINNINGS: &[(&str, Refusal)] = &[
     ("OOM", Refusal::OutOfMemory),
     ("READONLY", Refusal::ReadOnly),
     ("CROSSSLOT", Refusal::CrossSlot),
+    ("BUSYKEY", Refusal::KeyExists),
+    ("IOERR", Refusal::TargetUnreachable),
     ("ERR unknown command", Refusal::NoSuchCommand),
     ("ERR unknown subcommand", Refusal::NoSuchCommand),
     // The wording for unknown subcommands until 7.0.
@@ -49,6 +63,17 @@ const WORDS: &[(&str, Refusal)] = &[
     ("only replicate a master", Refusal::NotAMaster),
     ("forget my master", Refusal::MyMaster),
     ("send CLUSTER FAILOVER to a replica", Refusal::NotAReplica),
+    // `migrateCommand` passes on what the target said.
+    ("replied with error: BUSYKEY", Refusal::KeyExists),
+    ("replied with error: OOM", Refusal::OutOfMemory),
+    ("replied with error: MISCONF", Refusal::CannotSave),
+    (
+        "still hold keys for this hash slot",
+        Refusal::StillHoldsKeys,
+    ),
+    ("not the owner of hash slot", Refusal::NotTheOwner),
+    ("already the owner of hash slot", Refusal::OwnerAlready),
+    ("use SETSLOT only with masters", Refusal::NotAMasterItself),
 ];
 
 impl Refusal {

@@ -48,6 +48,25 @@ pub enum Event {
         /// How long it took.
         millis: u64,
     },
+    /// Slots and keys have moved.
+    Moved {
+        /// Slots that were handed over so far.
+        slots: u64,
+        /// Of how many.
+        of_slots: u64,
+        /// Keys that were sent so far.
+        keys: u64,
+        /// Of how many, as far as was counted.
+        of_keys: u64,
+        /// About how many bytes those keys were.
+        bytes: u64,
+        /// Of about how many.
+        of_bytes: u64,
+        /// Keys a second since the first.
+        keys_per_second: u64,
+        /// About how many seconds are left, at that rate.
+        left_seconds: Option<u64>,
+    },
     /// A part of an image has arrived.
     Pull {
         /// Which one.

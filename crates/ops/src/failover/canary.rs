@@ -81,8 +81,19 @@ impl Canaries {
     /// Sends out a writer per shard, and a reader; the shards in `close` are watched closely. Returns
     /// the shards that have no room for any.
     pub fn start(&mut self, scene: &Scene, close: &[usize], pace: Pace) -> Vec<usize> {
+        self.start_on(scene, &scene.seats, close, pace)
+    }
+
+    /// The same on these shards only, in these of their slots.
+    pub fn start_on(
+        &mut self,
+        scene: &Scene,
+        shards: &[Seats],
+        close: &[usize],
+        pace: Pace,
+    ) -> Vec<usize> {
         let mut full = Vec::new();
-        for seats in &scene.seats {
+        for seats in shards {
             let Some(keys) = room(scene, seats) else {
                 full.push(seats.shard);
                 continue;

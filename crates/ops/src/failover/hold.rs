@@ -3,8 +3,9 @@
 //! Replicas stay in their shards. After a failover, a node that has not heard yet who follows the new
 //! master takes it for a master without replicas. A replica of a shard with several may then move to it
 //! (`clusterHandleSlaveMigration`). A high `cluster-migration-barrier` prevents that.
-//! `cluster-allow-replica-migration` would too, but also decides what becomes of a master that loses
-//! its slots.
+//!
+//! While slots move, a master that gives its last one stays a master (`cluster-allow-replica-migration`),
+//! and where a key is so large that moving it could pass for a failure, `cluster-node-timeout` is raised.
 //!
 //! A node that restarts is synchronized at once: a master waits 5 s for other replicas that may want the
 //! same (`repl-diskless-sync-delay`), which would be most of each turn.
@@ -24,8 +25,15 @@ use rcluster_core::{
 const BARRIER: &str = "cluster-migration-barrier";
 const SYNC_DELAY: &str = "repl-diskless-sync-delay";
 
+const ALLOW_MIGRATION: &str = "cluster-allow-replica-migration";
+const NODE_TIMEOUT: &str = "cluster-node-timeout";
+
 /// What each is held at; no shard has so many replicas.
-const HELD: [(&str, &str); 2] = [(BARRIER, "1000000"), (SYNC_DELAY, "0")];
+const HELD: [(&str, &str); 3] = [
+    (BARRIER, "1000000"),
+    (SYNC_DELAY, "0"),
+    (ALLOW_MIGRATION, "no"),
+];
 
 /// Holds replicas in their shards until [`release`]. If no shard has a second replica, none can move,
 /// and nothing is changed.
@@ -37,6 +45,22 @@ pub async fn hold(ground: &Ground<'_>, scene: &Scene) -> Result<()> {
 /// The same while nodes restart, which are synchronized at once.
 pub async fn hold_for_restarts(ground: &Ground<'_>, scene: &Scene) -> Result<()> {
     hold_these(ground, scene, &[BARRIER, SYNC_DELAY]).await
+}
+
+/// The same while slots move; `node_timeout`: in milliseconds, if it has to be raised.
+pub async fn hold_for_moves(
+    ground: &Ground<'_>,
+    scene: &Scene,
+    node_timeout: Option<u64>,
+) -> Result<()> {
+    let Some(raised) = node_timeout.filter(|_| ground.context.state.is_some()) else {
+        return hold_these(ground, scene, &[BARRIER, ALLOW_MIGRATION]).await;
+    };
+    hold_these(ground, scene, &[BARRIER, ALLOW_MIGRATION, NODE_TIMEOUT]).await?;
+    let raised = vec![(NODE_TIMEOUT.to_owned(), raised.to_string())];
+    let nodes = scene.members().into_iter();
+    let all: Settings = nodes.map(|member| (member.name, raised.clone())).collect();
+    change(ground, scene, &all).await
 }
 
 async fn hold_these(ground: &Ground<'_>, scene: &Scene, names: &[&str]) -> Result<()> {

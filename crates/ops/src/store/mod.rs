@@ -6,5 +6,6 @@ mod bounded;
 pub mod dotenv;
 pub mod drill;
 pub mod lock;
+pub mod moves;
 pub mod spec_file;
 pub mod state;

@@ -4,7 +4,7 @@
 //! Time does not pass by itself: the node timeout, with its failure reports and elections, is an
 //! event that a test calls for ([`Bus::outlast_timeout`]).
 
-use super::node::{Node, Peer, State, union};
+use super::node::{Node, Peer, State};
 use rcluster_core::{
     form::held,
     node::{Address, Epoch, NodeId, Role},
@@ -387,7 +387,7 @@ fn claim(node: &mut Node, sender: &NodeId, claims: &SlotSet) -> Option<(NodeId, 
         }
     }
     if let Some(peer) = node.view.get_mut(sender) {
-        peer.slots = union(&peer.slots, &fresh);
+        peer.slots = peer.slots.plus(&fresh);
     }
     if lost && *sender != node.id {
         node.follow(sender.clone());

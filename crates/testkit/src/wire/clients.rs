@@ -202,10 +202,14 @@ impl Node {
             | Command::Del(key)
             | Command::Unlink(key)
             | Command::Expire(key, _)
-            | Command::Pttl(key) => vec![key],
+            | Command::Pttl(key)
+            | Command::Dump(key)
+            | Command::Restore { key, .. } => vec![key],
             Command::Mset(pairs) => pairs.iter().map(|(key, _)| key).collect(),
             Command::Mget(keys) => keys.iter().collect(),
-            Command::Wait(..) | Command::ReadOnly | Command::ReadWrite => return Ok(Reply::Done),
+            Command::Wait(..) | Command::Asking | Command::ReadOnly | Command::ReadWrite => {
+                return Ok(Reply::Done);
+            }
         };
         let slot = |key: &&Vec<u8>| Slot::of_key(key);
         if keys.iter().any(|key| slot(key) != slot(&keys[0])) {
@@ -242,7 +246,24 @@ impl Node {
             Command::Mget(keys) => {
                 Reply::Values(keys.iter().map(|key| data.get(key).cloned()).collect())
             }
-            Command::Wait(..) | Command::ReadOnly | Command::ReadWrite => Reply::Done,
+            // A value is its own dump.
+            Command::Dump(key) => Reply::Value(data.get(key).cloned()),
+            Command::Restore {
+                key,
+                payload,
+                replace,
+                ..
+            } => {
+                if data.contains_key(key) && !replace {
+                    let reply = "BUSYKEY Target key name already exists.";
+                    return Err(WireError::refused(at, command.word(), reply));
+                }
+                data.insert(key.clone(), payload.clone());
+                Reply::Done
+            }
+            Command::Wait(..) | Command::Asking | Command::ReadOnly | Command::ReadWrite => {
+                Reply::Done
+            }
         })
     }
 }

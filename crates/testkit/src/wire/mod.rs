@@ -4,7 +4,8 @@
 //! and repairing depend on: who refuses which command, how knowledge spreads, who loses slots to
 //! whom, when a node reports `ok`. It knows no clock: whatever takes Redis seconds takes rounds of
 //! gossip here, one after every call, and the node timeout passes when [`FakeWire::outlast_timeout`]
-//! is called. Left out: keys (only counted), open slots (only told), and the wait of a master that got its
+//! is called. Left out:
+//! what clients do with slots that are open, and the wait of a master that got its
 //! first slots late.
 
 mod bus;
@@ -14,6 +15,7 @@ mod fuse;
 mod hurts;
 mod looks;
 mod node;
+mod slots;
 
 use bus::Bus;
 pub use fuse::Answer;

@@ -24,6 +24,7 @@ const NOT_WRITABLE: u8 = 8;
 const DEFAULTS: &[(&str, &str)] = &[
     ("appendfsync", "everysec"),
     ("appendonly", "no"),
+    ("cluster-allow-replica-migration", "yes"),
     ("cluster-announce-hostname", ""),
     ("cluster-migration-barrier", "1"),
     ("cluster-node-timeout", "15000"),
@@ -100,6 +101,8 @@ pub(super) struct Node {
     pub keys: u64,
     /// What clients wrote through the wire. These are not counted as keys.
     pub data: Arc<BTreeMap<Vec<u8>, Vec<u8>>>,
+    /// Its libraries of functions.
+    pub functions: Vec<u8>,
     /// Slots that are being moved.
     pub open: Vec<OpenSlot>,
     /// Its disk is full.
@@ -135,6 +138,7 @@ impl Node {
             current_epoch: Epoch(0),
             keys: 0,
             data: Arc::default(),
+            functions: Vec::new(),
             open: Vec::new(),
             cannot_save: false,
             state: State::Off,
@@ -181,6 +185,10 @@ impl Node {
             .or_insert_with(|| Peer::stranger(address))
     }
 
+    pub(super) fn is_on(&self) -> bool {
+        self.state == State::On
+    }
+
     pub(super) fn setting(&self, name: &str) -> &str {
         self.config.get(name).map_or("", String::as_str)
     }
@@ -207,7 +215,7 @@ impl Node {
             return Err(format!("Slot {slot} is already busy"));
         }
         let me = self.me_mut();
-        me.slots = union(&me.slots, slots);
+        me.slots = me.slots.plus(slots);
         Ok(())
     }
 
@@ -217,7 +225,7 @@ impl Node {
             peer.slots = peer.slots.minus(slots);
         }
         let me = self.me_mut();
-        me.slots = union(&me.slots, slots);
+        me.slots = me.slots.plus(slots);
     }
 
     pub(super) fn set_epoch(&mut self, epoch: Epoch) -> Result<(), Refusal> {
@@ -421,11 +429,6 @@ impl Node {
             Endpoint::new(address.ip.to_string(), address.port)
         }
     }
-}
-
-/// The slots of both.
-pub(super) fn union(a: &SlotSet, b: &SlotSet) -> SlotSet {
-    a.ranges().iter().chain(b.ranges()).copied().collect()
 }
 
 /// What CONFIG GET answers after a start with this redis.conf.

@@ -140,6 +140,10 @@ impl LiveWire {
         lines.unwrap_or_else(PoisonError::into_inner).parse(view)
     }
 
+    pub(super) fn login(&self) -> &Login {
+        &self.login
+    }
+
     /// What was said to a node and heard from it so far.
     pub(super) fn said(&self, at: &Endpoint) -> Traffic {
         self.tally(at).traffic()

@@ -299,7 +299,8 @@ impl<'a> Applier<'a> {
                 Ok(())
             }
             Step::Forget { node, gone } => self.forget(node, gone).await,
-            Step::FailOver { .. }
+            Step::MoveSlots { .. }
+            | Step::FailOver { .. }
             | Step::Canaries { .. }
             | Step::StayWith { .. }
             | Step::Strike { .. }
@@ -307,7 +308,7 @@ impl<'a> Applier<'a> {
             | Step::Stutter { .. }
             | Step::BringBack { .. }
             | Step::LookForData => Err(Error::failed(format!(
-                "{step}: only a failover or a drill can do that"
+                "{step}: not for this operation to do"
             ))),
         }
     }
