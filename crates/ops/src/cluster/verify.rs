@@ -36,7 +36,7 @@ pub async fn verify(
     applier: &mut Applier<'_>,
     wanted: Wanted<'_>,
 ) -> Result<Proof> {
-    let proof = serves(context, applier).await?;
+    let proof = prove(context, applier, Some(wanted)).await?;
     judged(context, applier, wanted).await?;
     Ok(proof)
 }
@@ -44,6 +44,15 @@ pub async fn verify(
 /// The same without the judge: for a shape that is meant, and that the judge would have another word
 /// about (a master that was asked to give all its slots).
 pub async fn serves(context: &Context<'_>, applier: &mut Applier<'_>) -> Result<Proof> {
+    prove(context, applier, None).await
+}
+
+/// Converged, writable, and every replica told. The judge of `wanted` explains a write that failed.
+async fn prove(
+    context: &Context<'_>,
+    applier: &mut Applier<'_>,
+    wanted: Option<Wanted<'_>>,
+) -> Result<Proof> {
     applier
         .reach(Goal::Converged, "wait for every node to agree")
         .await?;
@@ -79,15 +88,14 @@ pub async fn serves(context: &Context<'_>, applier: &mut Applier<'_>) -> Result<
     if let Err(error) = proved {
         // A node that has just ended, or what the judge finds, explains more than a write that failed.
         applier.dead().await?;
+        let Some(wanted) = wanted else {
+            return Err(error);
+        };
         let verdict = judge::judge(&everything(context, applier, wanted).await?, wanted);
-        let lasting = verdict
-            .findings
-            .iter()
-            .any(|finding| !finding.id.may_pass());
-        return Err(if lasting {
-            unhealthy(&verdict, Kind::Unhealthy)
-        } else {
-            error
+        let mut findings = verdict.findings.iter();
+        return Err(match findings.any(|finding| !finding.id.may_pass()) {
+            true => unhealthy(&verdict, Kind::Unhealthy),
+            false => error,
         });
     }
     listed(context, applier.snapshot()).await?;
