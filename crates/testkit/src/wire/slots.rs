@@ -39,6 +39,16 @@ impl Slots for FakeWire {
         })
     }
 
+    async fn claim_slots(
+        &self,
+        at: &Endpoint,
+        slots: &[Slot],
+        myself: &NodeId,
+    ) -> WireResult<Vec<WireResult<()>>> {
+        let owned = SlotState::Owned(myself.clone());
+        self.set_slots(at, slots, &owned).await
+    }
+
     async fn count_keys(&self, at: &Endpoint, slots: &[Slot]) -> WireResult<Vec<u64>> {
         self.call(at, |inner, disk| {
             let node = &inner.bus.nodes[disk];
