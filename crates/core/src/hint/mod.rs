@@ -44,6 +44,8 @@ pub enum Verb {
     Run,
     Reshard,
     Rebalance,
+    Check,
+    Fix,
 }
 
 /// The nodes that a command can be about.
@@ -91,7 +93,9 @@ impl Verb {
             | Verb::Test
             | Verb::Failover
             | Verb::Reshard
-            | Verb::Rebalance => Target::Any,
+            | Verb::Rebalance
+            | Verb::Check
+            | Verb::Fix => Target::Any,
         }
     }
 

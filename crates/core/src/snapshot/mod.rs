@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod capability;
+pub mod deep;
 pub mod info;
 pub mod last_words;
 pub mod names;
@@ -24,6 +25,7 @@ use crate::{
     spec::{RuntimeKind, launch::Launch},
 };
 use answer::{WireError, WireResult};
+use deep::Deep;
 use nodes_text::{View, ViewLine};
 use place::{Placed, RunState};
 use report::Report;
@@ -70,6 +72,8 @@ pub struct Seen {
     pub bus: Option<String>,
     /// Its answer.
     pub answer: Answer,
+    /// What a closer look showed, if there was one; only of masters.
+    pub deep: Option<Deep>,
 }
 
 /// A node that can be dialled.
@@ -111,6 +115,7 @@ impl Seen {
             placed: Some(placed),
             stranger: false,
             answer: None,
+            deep: None,
             bus: None,
         }
     }
@@ -128,6 +133,7 @@ impl Seen {
             placed: None,
             stranger: false,
             answer: None,
+            deep: None,
             bus: None,
         }
     }
@@ -148,6 +154,7 @@ impl Seen {
     /// Stores its answer, and with it its id and, if the runtime knew none, its address.
     pub fn hear(&mut self, answer: Answer) {
         self.answer = answer;
+        self.deep = None;
         let Some(report) = self.report() else {
             return;
         };
