@@ -2,11 +2,13 @@
 //! operation, show its result. A new command is a file here, a line in [`commands!`] and a
 //! [`Verb`].
 
+mod check;
 mod completions;
 mod doctor;
 mod down;
 mod env;
 mod failover;
+mod fix;
 mod history;
 mod image;
 mod init;
@@ -130,7 +132,7 @@ commands! {
     "Make": new::New, render::Render, schema::Schema, image::Image, completions::Completions, man::Man;
     "Look": status::Status, monitor::Monitor, logs::Logs, env::Env, key::Key, doctor::Doctor, history::History;
     "Prove": test::Test, failover::Failover, run::Run;
-    "Change": reshard::Reshard, rebalance::Rebalance;
+    "Change": check::Check, fix::Fix, reshard::Reshard, rebalance::Rebalance;
 }
 
 impl Command {

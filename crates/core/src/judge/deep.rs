@@ -124,12 +124,21 @@ fn losses<'a>(
     what: &str,
     place: impl Fn(&'a Seen) -> Option<&'a String>,
 ) -> Vec<Finding> {
-    let all: BTreeSet<&String> = scene.snapshot.said().filter_map(|(node, _)| place(node)).collect();
+    let all: BTreeSet<&String> = scene
+        .snapshot
+        .said()
+        .filter_map(|(node, _)| place(node))
+        .collect();
     if all.len() < 2 {
         return Vec::new();
     }
     let serving = || scene.shards.iter().filter(|shard| !shard.slots.is_empty());
-    let node = |id| scene.names.node(id).filter(|node: &&Seen| node.report().is_some());
+    let node = |id| {
+        scene
+            .names
+            .node(id)
+            .filter(|node: &&Seen| node.report().is_some())
+    };
     let mut found = Vec::new();
     for here in all {
         let is_here = |node: &'a Seen| place(node) == Some(here);
@@ -137,13 +146,21 @@ fn losses<'a>(
         let mut masters: Vec<&NodeName> = Vec::new();
         for shard in serving() {
             let master = shard.master.as_ref().and_then(node);
-            let nodes: Vec<&Seen> = shard.replicas.iter().filter_map(node).chain(master).collect();
+            let nodes: Vec<&Seen> = shard
+                .replicas
+                .iter()
+                .filter_map(node)
+                .chain(master)
+                .collect();
             if !nodes.is_empty() && nodes.iter().all(|node| is_here(node)) {
                 slots.push(shard.slots.clone());
             }
             masters.extend(master.filter(|node| is_here(node)).map(|node| &node.name));
         }
-        let slots: SlotSet = slots.iter().flat_map(|slots| slots.ranges().to_vec()).collect();
+        let slots: SlotSet = slots
+            .iter()
+            .flat_map(|slots| slots.ranges().to_vec())
+            .collect();
         let majority = masters.len() * 2 >= serving().count();
         let (costs, why) = match (slots.is_empty(), majority) {
             (true, false) => continue,
@@ -168,7 +185,12 @@ fn losses<'a>(
             (Id::LossCosts, Warning),
             costs,
             why,
-            hint![Verb::Failover, format!(" makes a replica elsewhere the master; a replica on another {what} keeps the slots")],
+            hint![
+                Verb::Failover,
+                format!(
+                    " makes a replica elsewhere the master; a replica on another {what} keeps the slots"
+                )
+            ],
         );
         found.push(finding.because(Because::AnyAbsent));
     }

@@ -65,8 +65,9 @@ pub fn repair(snapshot: &Snapshot, wanted: Wanted<'_>, only: &[Id]) -> Result<Re
     let findings = picture.verdict.findings.clone();
     let lost = findings.iter().find(|one| one.id == Id::MajorityLost);
     if let Some(lost) = lost {
-        return Err(Error::refused(format!("{} ({})", lost.headline(), lost.why))
-            .hint(lost.hint.clone()));
+        return Err(
+            Error::refused(format!("{} ({})", lost.headline(), lost.why)).hint(lost.hint.clone()),
+        );
     }
     let mut work = Work::default();
     let all = fates(&picture);
@@ -82,7 +83,11 @@ pub fn repair(snapshot: &Snapshot, wanted: Wanted<'_>, only: &[Id]) -> Result<Re
     }
     let mut plan = work.plan(&picture);
     if wants(Id::Ghost) {
-        plan.stage("forget nodes that are gone", forget(&picture, snapshot), Goal::None);
+        plan.stage(
+            "forget nodes that are gone",
+            forget(&picture, snapshot),
+            Goal::None,
+        );
     }
     if wants(Id::FunctionsDiffer) {
         plan.stage("copy functions", copies(&picture), Goal::None);
@@ -116,7 +121,11 @@ impl Work {
                     self.send(slot, sick, (from, to, Keep::Source));
                 }
                 self.handed.entry((from, to)).or_default().push(slot);
-                for open in sick.open.iter().filter(|open| ![from, to].contains(&open.at)) {
+                for open in sick
+                    .open
+                    .iter()
+                    .filter(|open| ![from, to].contains(&open.at))
+                {
                     self.closes.entry(open.at).or_default().push(slot);
                 }
             }
@@ -148,7 +157,10 @@ impl Work {
             }
         }
         for at in sick.keys.keys().filter(|at| **at != owner) {
-            let imports = sick.open.iter().any(|open| open.at == *at && !open.migrating);
+            let imports = sick
+                .open
+                .iter()
+                .any(|open| open.at == *at && !open.migrating);
             if !imports {
                 self.imports.entry((*at, owner)).or_default().push(slot);
             }
@@ -171,9 +183,16 @@ impl Work {
             node: name(at),
             slots: set(slots),
         });
-        plan.stage("let go of slots that another node keeps", drops.collect(), Goal::None);
+        plan.stage(
+            "let go of slots that another node keeps",
+            drops.collect(),
+            Goal::None,
+        );
         // One after another: two that take a new epoch at once take the same.
-        let bumps = self.bumps.iter().map(|at| Step::BumpEpoch { node: name(at) });
+        let bumps = self
+            .bumps
+            .iter()
+            .map(|at| Step::BumpEpoch { node: name(at) });
         in_order(&mut plan, "take newer epochs", bumps.collect());
         let claims = self.claims.iter().map(|(at, slots)| Step::Reclaim {
             node: name(at),
@@ -189,19 +208,29 @@ impl Work {
             .collect()
         };
         plan.stage("close slots", closes(&self.closes), Goal::None);
-        let imports = self.imports.iter().map(|((at, owner), slots)| Step::OpenSlots {
-            node: name(at),
-            slots: set(slots),
-            from: name(owner),
-        });
-        plan.stage("let keys be reached that are astray", imports.collect(), Goal::None);
-        let moves = self.moves.iter().map(|((from, to, keep), (slots, keys))| Step::MoveKeys {
-            from: name(from),
-            to: name(to),
-            slots: set(slots),
-            keys: *keys,
-            keep: *keep,
-        });
+        let imports = self
+            .imports
+            .iter()
+            .map(|((at, owner), slots)| Step::OpenSlots {
+                node: name(at),
+                slots: set(slots),
+                from: name(owner),
+            });
+        plan.stage(
+            "let keys be reached that are astray",
+            imports.collect(),
+            Goal::None,
+        );
+        let moves = self
+            .moves
+            .iter()
+            .map(|((from, to, keep), (slots, keys))| Step::MoveKeys {
+                from: name(from),
+                to: name(to),
+                slots: set(slots),
+                keys: *keys,
+                keep: *keep,
+            });
         in_order(&mut plan, "move keys", moves.collect());
         let handed = self.handed.iter().flat_map(|((from, to), slots)| {
             // Who gets it first: from then on it has the newer claim.
@@ -212,7 +241,11 @@ impl Work {
             })
         });
         in_order(&mut plan, "hand slots over", handed.collect());
-        plan.stage("close slots whose keys have moved", closes(&self.ends), Goal::None);
+        plan.stage(
+            "close slots whose keys have moved",
+            closes(&self.ends),
+            Goal::None,
+        );
         plan
     }
 }
@@ -262,7 +295,10 @@ fn forget(picture: &Picture<'_>, snapshot: &Snapshot) -> Vec<Step> {
 /// The functions of those that have some, for those that have none. Where two have different ones,
 /// nothing here decides.
 fn copies(picture: &Picture<'_>) -> Vec<Step> {
-    let with_slots = picture.masters.iter().filter(|master| !master.me.slots.is_empty());
+    let with_slots = picture
+        .masters
+        .iter()
+        .filter(|master| !master.me.slots.is_empty());
     let said: Vec<(&NodeName, &Functions)> = with_slots
         .filter_map(|master| Some((master.name, master.deep.functions.as_ref()?)))
         .collect();

@@ -324,6 +324,13 @@ impl<'a> Applier<'a> {
             }
             Step::Forget { node, gone } => self.forget(node, gone).await,
             Step::MoveSlots { .. }
+            | Step::DropSlots { .. }
+            | Step::CloseSlots { .. }
+            | Step::OpenSlots { .. }
+            | Step::AssignSlots { .. }
+            | Step::BumpEpoch { .. }
+            | Step::MoveKeys { .. }
+            | Step::CopyFunctions { .. }
             | Step::FailOver { .. }
             | Step::Canaries { .. }
             | Step::StayWith { .. }
