@@ -2,6 +2,7 @@
 //! killed after any step is finished by the next one.
 
 mod drill;
+mod fix;
 mod forming;
 mod killed;
 mod law;

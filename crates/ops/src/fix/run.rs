@@ -28,6 +28,15 @@ const POLL: Duration = Duration::from_millis(100);
 /// How long what may pass by itself is given to do so, before anything is planned.
 const PASSING: Duration = Duration::from_secs(2);
 
+/// What nodes settle among themselves.
+const GOSSIPED: [Id; 5] = [
+    Id::ViewsDiffer,
+    Id::SlotsClaimedTwice,
+    Id::EpochCollision,
+    Id::StateFail,
+    Id::NodeLoading,
+];
+
 /// How often it is planned anew at most: after a failover or a command of somebody else.
 const ROUNDS: usize = 8;
 
@@ -169,9 +178,11 @@ async fn apply(
 async fn observe(cluster: &Cluster) -> Result<Snapshot> {
     let outcome = wait_until(POLL, PASSING, async || {
         let snapshot = cluster.look().await?.let_in()?;
-        let calm = judge::judge(&snapshot, cluster.wanted())
-            .passing()
-            .is_none();
+        let verdict = judge::judge(&snapshot, cluster.wanted());
+        let calm = !verdict
+            .findings
+            .iter()
+            .any(|one| GOSSIPED.contains(&one.id));
         Ok::<_, Error>(if calm {
             Look::Ready(snapshot)
         } else {
