@@ -198,4 +198,4 @@ pub fn converged(snapshot: &Snapshot) -> Result<(), String> {
 #[cfg(test)]
 mod hints;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,7 +4,12 @@ use crate::{
     judge::{self, Id, Verdict, Wanted},
     node::{Epoch, NodeId, NodeName, Role},
     slot::{SLOTS, Slot, SlotSet},
-    snapshot::{Seen, Snapshot, deep::Deep, names::Names, nodes_text::ViewLine},
+    snapshot::{
+        Seen, Snapshot,
+        deep::Deep,
+        names::Names,
+        nodes_text::{View, ViewLine},
+    },
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Master<'a> {
     pub name: &'a NodeName,
     pub me: &'a ViewLine,
+    pub view: &'a View,
     pub deep: &'a Deep,
     /// Whether it may be given slots that nobody owns.
     pub belongs: bool,
@@ -56,15 +62,21 @@ pub(super) struct Picture<'a> {
     pub ghosts: Vec<NodeId>,
     /// Slots that cannot be judged, because of a node that does not answer.
     pub waits: BTreeMap<String, SlotSet>,
+    /// Slots that nodes of different clusters claim.
+    pub rivals: SlotSet,
 }
 
 impl<'a> Picture<'a> {
     /// With `abandon`, slots whose owner does not answer, and no replica of it either, are slots
     /// without owner.
     pub(super) fn of(snapshot: &'a Snapshot, wanted: Wanted<'_>, abandon: bool) -> Self {
-        let masters: Vec<Master<'a>> = snapshot
+        let several = snapshot.said().count() > 1;
+        // Who knows no other node is introduced first.
+        let known = snapshot
             .said()
-            .filter_map(|(node, _)| master(node, wanted))
+            .filter(|(_, report)| !(several && report.view.is_alone()));
+        let masters: Vec<Master<'a>> = known
+            .filter_map(|(node, report)| master(node, &report.view, wanted))
             .collect();
         let mut picture = Picture {
             names: Names::of(snapshot),
@@ -73,6 +85,7 @@ impl<'a> Picture<'a> {
             masters,
             sick: BTreeMap::new(),
             waits: BTreeMap::new(),
+            rivals: SlotSet::default(),
         };
         picture.claims(&picture.absent(abandon));
         picture.opened();
@@ -80,6 +93,7 @@ impl<'a> Picture<'a> {
         picture.disputed(snapshot);
         picture.complete(snapshot);
         picture.set_aside();
+        picture.rivals();
         picture
     }
 
@@ -92,7 +106,8 @@ impl<'a> Picture<'a> {
         let silent = self.verdict.shards.iter().filter(|shard| {
             let owner = shard.master.as_ref();
             let lives = shard.replicas.iter().any(|id| self.names.answers(id));
-            owner.is_none_or(|id| self.place(id).is_none()) && (lives || !abandon)
+            let answers = owner.is_some_and(|id| self.names.answers(id));
+            owner.is_none_or(|id| self.place(id).is_none()) && (answers || lives || !abandon)
         });
         silent
             .flat_map(|shard| shard.slots.ranges().to_vec())
@@ -212,6 +227,23 @@ impl<'a> Picture<'a> {
         }
     }
 
+    /// Slots that are claimed by nodes of other clusters, or by nodes that do not know each other: which
+    /// of them is kept is not decided here.
+    fn rivals(&mut self) {
+        let masters = &self.masters;
+        let is_rival = |sick: &Sick<'_>| {
+            let claimants = || sick.claimants.iter().map(|at| &masters[*at]);
+            sick.claimants.len() > 1
+                && claimants().any(|one| {
+                    !one.belongs || claimants().any(|two| one.view.line(&two.me.id).is_none())
+                })
+        };
+        let rivals = self.sick.iter().filter(|(_, sick)| is_rival(sick));
+        let rivals: Vec<Slot> = rivals.map(|(slot, _)| *slot).collect();
+        self.sick.retain(|slot, _| !rivals.contains(slot));
+        self.rivals = rivals.into_iter().collect();
+    }
+
     /// A slot is left as it is while a node does not answer that may hold keys of it.
     fn set_aside(&mut self) {
         let mut waits: BTreeMap<String, Vec<Slot>> = BTreeMap::new();
@@ -252,12 +284,13 @@ impl<'a> Picture<'a> {
     }
 }
 
-fn master<'a>(node: &'a Seen, wanted: Wanted<'_>) -> Option<Master<'a>> {
-    let me = node.report()?.view.me()?;
+fn master<'a>(node: &'a Seen, view: &'a View, wanted: Wanted<'_>) -> Option<Master<'a>> {
+    let me = view.me()?;
     (me.role == Role::Master).then_some(())?;
     Some(Master {
         name: &node.name,
         me,
+        view,
         deep: node.deep.as_ref()?,
         belongs: !(node.stranger && wanted.launch.is_some()),
     })

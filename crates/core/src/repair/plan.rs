@@ -95,6 +95,12 @@ pub fn repair(snapshot: &Snapshot, wanted: Wanted<'_>, only: &[Id]) -> Result<Re
     plan.notes.extend(picture.waits.iter().map(|(node, slots)| {
         format!("slots {slots} are left as they are until {node} answers: it may hold keys of them")
     }));
+    if !picture.rivals.is_empty() {
+        plan.notes.push(format!(
+            "slots {} are left as they are: nodes claim them that are of different clusters",
+            picture.rivals
+        ));
+    }
     Ok(Repair {
         loss: loss(&work.risked),
         plan,
