@@ -1,6 +1,10 @@
 //! What `check` and `fix` show.
 
-use super::{result::show, screen::Screen, table};
+use super::{
+    result::show,
+    screen::{Screen, tell},
+    table,
+};
 use rcluster_core::{error::Result, plan::step::Plan, text::count::count};
 use rcluster_ops::{
     fix::run::{Done, Outline},
@@ -23,10 +27,20 @@ pub fn check(status: &Status) -> String {
 /// What would be done.
 pub fn outline(screen: Screen, outline: &Outline) -> Result<()> {
     let mut text = plan(&outline.plan);
+    for note in &outline.plan.notes {
+        let _ = writeln!(text, "{note}");
+    }
     if let Some(loss) = &outline.loss {
         let _ = writeln!(text, "asks first: {loss}");
     }
     show(screen, &text, outline)
+}
+
+/// What is about to be done.
+pub fn announce(screen: Screen, outline: &Outline) {
+    if !screen.quiet && !screen.json && !outline.plan.is_empty() {
+        tell(plan(&outline.plan).trim_end());
+    }
 }
 
 fn plan(plan: &Plan) -> String {
@@ -39,9 +53,6 @@ fn plan(plan: &Plan) -> String {
         for step in &stage.steps {
             let _ = writeln!(text, "  {step}");
         }
-    }
-    for note in &plan.notes {
-        let _ = writeln!(text, "{note}");
     }
     text
 }

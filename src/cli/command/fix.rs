@@ -80,6 +80,7 @@ impl Execute for Fix {
         if global.purpose() == Purpose::Look {
             return show::outline(screen, &outline).map(|()| Verdict::Fine);
         }
+        show::announce(screen, &outline);
         if let Some(loss) = outline.loss.as_ref().filter(|_| !self.accept_loss) {
             let hint = hint![
                 "if a node with their keys may come back, start it first; ",

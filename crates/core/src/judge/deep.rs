@@ -162,15 +162,20 @@ fn losses<'a>(
             .flat_map(|slots| slots.ranges().to_vec())
             .collect();
         let majority = masters.len() * 2 >= serving().count();
-        let (costs, why) = match (slots.is_empty(), majority) {
+        let finding = match (slots.is_empty(), majority) {
             (true, false) => continue,
-            (false, _) => (
+            (false, _) => Finding::new(
+                (Id::LossCosts, Warning),
                 format!("losing {what} {here} loses slots {slots}"),
                 format!("every node that has them is on {what} {here}"),
+                hint![format!(
+                    "give these slots a replica on another {what}: `CLUSTER REPLICATE` on a node there"
+                )],
             ),
             (true, true) => {
                 let names: Vec<&str> = masters.iter().map(|name| name.as_str()).collect();
-                (
+                Finding::new(
+                    (Id::LossCosts, Warning),
                     format!("losing {what} {here} leaves no majority to elect replicas"),
                     format!(
                         "{} of {} are on it: {}",
@@ -178,20 +183,13 @@ fn losses<'a>(
                         count(serving().count(), "master"),
                         names.join(", ")
                     ),
+                    hint![
+                        Verb::Failover.with("--to NODE"),
+                        format!(" makes a replica on another {what} the master")
+                    ],
                 )
             }
         };
-        let finding = Finding::new(
-            (Id::LossCosts, Warning),
-            costs,
-            why,
-            hint![
-                Verb::Failover,
-                format!(
-                    " makes a replica elsewhere the master; a replica on another {what} keeps the slots"
-                )
-            ],
-        );
         found.push(finding.because(Because::AnyAbsent));
     }
     found

@@ -199,7 +199,9 @@ fn views_differ(scene: &Scene<'_>, about: &[&Disagreement], explained: bool) -> 
         hint![
             "gossip settles this within seconds: ",
             Verb::Status,
-            " again; if not, look at the links of the node"
+            " again; if not, ",
+            Verb::Fix,
+            " settles whose the slots are, or look at the links of the node"
         ]
     };
     let finding = Finding::new(

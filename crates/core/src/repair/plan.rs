@@ -151,15 +151,16 @@ impl Work {
         if !claims && sick.believed != Some(owner) {
             self.risked.push(slot);
         }
-        if !claims || sick.claimants.len() > 1 || sick.ids.contains(&Id::ViewsDiffer) {
+        let known = sick.claimants[..] == [owner] && !sick.ids.contains(&Id::ViewsDiffer);
+        if !known {
             self.bumps.insert(owner);
         }
+        let mut closed = BTreeSet::new();
         for open in &sick.open {
-            if open.at == owner || sick.keys_at(open.at) == 0 {
-                let slots = self.closes.entry(open.at).or_default();
-                if !slots.contains(&slot) {
-                    slots.push(slot);
-                }
+            // While it imports a slot, a node does not hear who owns it.
+            let stays = known && open.at != owner && sick.keys_at(open.at) > 0;
+            if !stays && closed.insert(open.at) {
+                self.closes.entry(open.at).or_default().push(slot);
             }
         }
         for at in sick.keys.keys().filter(|at| **at != owner) {
@@ -167,7 +168,7 @@ impl Work {
                 .open
                 .iter()
                 .any(|open| open.at == *at && !open.migrating);
-            if !imports {
+            if !imports || closed.contains(at) {
                 self.imports.entry((*at, owner)).or_default().push(slot);
             }
             self.send(slot, sick, (*at, owner, Keep::Target));

@@ -57,10 +57,7 @@ impl<'a> Hand<'a> {
         let outcome = match step {
             Step::DropSlots { node, slots } => self.drop_slots(node, slots).await,
             Step::CloseSlots { node, slots } => self.set(node, slots, &SlotState::Stable).await,
-            Step::OpenSlots { node, slots, from } => match self.id(from) {
-                Ok(from) => self.set(node, slots, &SlotState::Importing(from)).await,
-                Err(error) => Err(error),
-            },
+            Step::OpenSlots { node, slots, from } => self.open(node, slots, from).await,
             Step::AssignSlots { node, slots, owner } => match self.id(owner) {
                 Ok(owner) => self.set(node, slots, &SlotState::Owned(owner)).await,
                 Err(error) => Err(error),
@@ -101,6 +98,30 @@ impl<'a> Hand<'a> {
             .await;
         let told = told.and_then(rcluster_wire::all_done);
         told.map_err(|error| error.failure(node))
+    }
+
+    /// A node that imports a slot does not hear any more who owns it, so it has to know that before.
+    async fn open(&self, node: &NodeName, slots: &SlotSet, from: &NodeName) -> Result<()> {
+        let owner = self.id(from)?;
+        let member = self.member(node)?;
+        let wire = self.context.wire;
+        let knows = wait_until(POLL, self.context.deadline, async || {
+            let report = wire.observe(&member.dial).await;
+            let knows = report.is_ok_and(|report| {
+                let line = report.view.line(&owner);
+                line.is_some_and(|line| slots.minus(&line.slots).is_empty())
+            });
+            Ok::<_, Error>(if knows {
+                Look::Ready(())
+            } else {
+                Look::Pending(())
+            })
+        });
+        knows.await?.map_err(|_| {
+            Error::deadline(format!("{node} does not hear that {from} owns {slots}"))
+                .hint(hint![Verb::Status, " shows what each node says"])
+        })?;
+        self.set(node, slots, &SlotState::Importing(owner)).await
     }
 
     /// Only what the node still believes to own: DELSLOTS refuses what nobody owns.
