@@ -56,7 +56,9 @@ impl Functions {
         let digest = digest.finalize();
         Functions {
             libraries: libraries.len(),
-            digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            digest: digest
+                .iter()
+                .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")),
         }
     }
 }

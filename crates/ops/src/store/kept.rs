@@ -11,7 +11,7 @@ use rcluster_core::{
 };
 use serde::Serialize;
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::Write,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -80,7 +80,11 @@ impl Keep {
             .open(&self.0)
             .and_then(|mut file| {
                 file.write_all(&text)?;
-                file.sync_all()
+                file.sync_all()?;
+                match self.0.parent() {
+                    Some(folder) => fs::File::open(folder)?.sync_all(),
+                    None => Ok(()),
+                }
             })
             .map_err(|error| {
                 Error::failed(format!("writing {}; no value was removed", self.0.display()))
@@ -112,7 +116,7 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{fs, os::unix::fs::PermissionsExt};
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn base64_is_that_of_the_rfc() {
