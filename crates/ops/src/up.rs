@@ -1,9 +1,9 @@
 //! `up`: turns whatever is there into the running, formed, verified cluster that the spec
 //! describes.
 
-use super::{doctor::preflight, settings, start};
+use super::{doctor::preflight, start};
 use crate::{
-    cluster::{apply::Applier, context::Context, held, look, verify},
+    cluster::{apply::Applier, context::Context, held, look, settings, verify},
     failover::{ground::Ground, turns},
 };
 use rcluster_core::{

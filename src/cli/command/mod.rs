@@ -2,8 +2,10 @@
 //! operation, show its result. A new command is a file here, a line in [`commands!`] and a
 //! [`Verb`].
 
+mod call;
 mod check;
 mod completions;
+mod config;
 mod doctor;
 mod down;
 mod env;
@@ -132,7 +134,7 @@ commands! {
     "Make": new::New, render::Render, schema::Schema, image::Image, completions::Completions, man::Man;
     "Look": status::Status, monitor::Monitor, logs::Logs, env::Env, key::Key, doctor::Doctor, history::History;
     "Prove": test::Test, failover::Failover, run::Run;
-    "Change": check::Check, fix::Fix, reshard::Reshard, rebalance::Rebalance;
+    "Change": check::Check, fix::Fix, reshard::Reshard, rebalance::Rebalance, config::Config, call::Call;
 }
 
 impl Command {

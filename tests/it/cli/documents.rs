@@ -22,6 +22,8 @@ fn commands() -> impl Iterator<Item = Facts> {
 /// The least arguments with which the command prints a document, without a cluster.
 fn least(verb: Verb) -> &'static [&'static str] {
     match verb {
+        Verb::Call => &["PING"],
+        Verb::Config => &["get", "maxmemory"],
         Verb::Key => &["foo"],
         Verb::Reshard => &["--to", "node-1", "--slots", "1"],
         Verb::Render => &["-o", "out"],

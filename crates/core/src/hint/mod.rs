@@ -46,6 +46,8 @@ pub enum Verb {
     Rebalance,
     Check,
     Fix,
+    Config,
+    Call,
 }
 
 /// The nodes that a command can be about.
@@ -95,7 +97,9 @@ impl Verb {
             | Verb::Reshard
             | Verb::Rebalance
             | Verb::Check
-            | Verb::Fix => Target::Any,
+            | Verb::Fix
+            | Verb::Config
+            | Verb::Call => Target::Any,
         }
     }
 
