@@ -175,8 +175,13 @@ fn refuse_seeds(global: &Global, verb: Verb) -> Result<()> {
         return Ok(());
     }
     let verb = verb.word();
+    let all = GROUPS.iter().flat_map(|(_, commands)| *commands);
+    let able = all.filter(|facts| facts.verb.target() == Target::Any);
+    let able: Vec<String> = able
+        .map(|facts| format!("`{}`", facts.verb.word()))
+        .collect();
     Err(Error::refused(format!(
         "`{verb}` is for clusters that rcluster started, not for seeds"
     ))
-    .hint("leave --seed out; `status`, `test` and `init` take seeds"))
+    .hint(format!("leave --seed out; {} take seeds", able.join(", "))))
 }

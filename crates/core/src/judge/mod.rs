@@ -196,6 +196,6 @@ pub fn converged(snapshot: &Snapshot) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod hints;
+mod hint_tests;
 #[cfg(test)]
 pub(crate) mod tests;

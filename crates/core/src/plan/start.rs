@@ -48,7 +48,12 @@ pub fn start(launch: &Launch, existing: &[Existing], blank: &[NodeName]) -> Resu
             extra.node,
             launch.nodes.len()
         ))
-        .hint(hint!["changing the number of nodes of a running cluster is not supported yet: put the spec back, or ", Verb::Down, " and ", Verb::Up]));
+        .hint(hint![
+            "nodes of a running cluster cannot be removed yet: put the spec back, or ",
+            Verb::Down,
+            " and ",
+            Verb::Up
+        ]));
     }
     let mut steps = Vec::new();
     let mut reshaped = Vec::new();
@@ -107,7 +112,7 @@ pub fn start(launch: &Launch, existing: &[Existing], blank: &[NodeName]) -> Resu
     if !last.is_empty() {
         let names: Vec<NodeName> = last.iter().filter_map(starts).cloned().collect();
         plan.notes.push(format!(
-            "{} last, without a nodes.conf: a replica of what it was leads, unless that has less",
+            "{} last, for want of a nodes.conf: where one of them was a master, its replica leads first, unless the replica has less data",
             names_start(&names)
         ));
     }

@@ -146,6 +146,11 @@ fn explain(error: &serde_yaml::Error, path: &Path) -> Error {
     // The place is in the message already.
     let text = first_line(&text);
     let text = text.split_once(" at line ").map_or(text, |(text, _)| text);
+    let text = match text {
+        "expected mapping start" => "here belong keys with values: `key: value`",
+        "expected sequence start" => "here belongs a list",
+        text => text,
+    };
     Error::usage(format!("{place}: {text}"))
         .hint(hint![Verb::Schema, " prints what is allowed"; Verb::New, " writes an example"])
 }
@@ -297,6 +302,7 @@ mod tests {
                 "a directive is a word, a number, yes or no, null, or a list of words",
             ),
             ("listen: here\n", "IP address"),
+            ("redis: [a]\n", "here belong keys with values"),
         ] {
             let (cause, _) = wrong(text);
             assert!(cause.contains(wanted), "{text:?}: {cause}");
