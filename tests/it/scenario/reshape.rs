@@ -29,7 +29,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-const KEYS: usize = 60;
+pub(super) const KEYS: usize = 60;
 
 /// Thirty slots of node-1, some with keys, go to node-2.
 fn thirty() -> Wish {
@@ -43,7 +43,7 @@ fn thirty() -> Wish {
     }
 }
 
-fn key(i: usize) -> Vec<u8> {
+pub(super) fn key(i: usize) -> Vec<u8> {
     // Not text: nothing on the way may take it for that.
     let mut key = format!("key:{i}").into_bytes();
     key.extend([0, b'\n', 0xff]);
@@ -52,7 +52,7 @@ fn key(i: usize) -> Vec<u8> {
 
 impl World {
     /// Clients write keys, which the fakes know one by one.
-    async fn with_keys(self) -> Self {
+    pub(super) async fn with_keys(self) -> Self {
         for i in 0..KEYS {
             let set = Command::Set {
                 key: key(i),
@@ -66,7 +66,7 @@ impl World {
         self
     }
 
-    async fn owner(&self, slot: Slot) -> Endpoint {
+    pub(super) async fn owner(&self, slot: Slot) -> Endpoint {
         let seen = self.seen().await;
         let mut masters = seen.iter().filter(|(_, node)| node.role == Role::Master);
         let (name, _) = masters
@@ -79,7 +79,7 @@ impl World {
         self.dialled(number)
     }
 
-    fn dialled(&self, number: u16) -> Endpoint {
+    pub(super) fn dialled(&self, number: u16) -> Endpoint {
         let rcluster_core::spec::PortChoice::First(first) = self.spec.port else {
             panic!("a port")
         };
@@ -105,7 +105,7 @@ impl World {
 
     /// Every key is at the owner of its slot and nowhere else, with its value; nothing is open, held
     /// or noted.
-    async fn assert_whole(&self, what: &str) {
+    pub(super) async fn assert_whole(&self, what: &str) {
         let mut there = BTreeMap::new();
         for number in 1..=self.spec.shards {
             let at = self.dialled(number);

@@ -44,6 +44,8 @@ pub enum Verb {
     Run,
     Reshard,
     Rebalance,
+    Check,
+    Fix,
     Config,
     Call,
 }
@@ -94,6 +96,8 @@ impl Verb {
             | Verb::Failover
             | Verb::Reshard
             | Verb::Rebalance
+            | Verb::Check
+            | Verb::Fix
             | Verb::Config
             | Verb::Call => Target::Any,
         }
