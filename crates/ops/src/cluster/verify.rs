@@ -93,9 +93,10 @@ async fn prove(
         };
         let verdict = judge::judge(&everything(context, applier, wanted).await?, wanted);
         let mut findings = verdict.findings.iter();
-        return Err(match findings.any(|finding| !finding.id.may_pass()) {
-            true => unhealthy(&verdict, Kind::Unhealthy),
-            false => error,
+        return Err(if findings.any(|finding| !finding.id.may_pass()) {
+            unhealthy(&verdict, Kind::Unhealthy)
+        } else {
+            error
         });
     }
     listed(context, applier.snapshot()).await?;
