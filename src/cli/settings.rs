@@ -158,16 +158,29 @@ fn base(global: &Global, state: &State) -> Result<Base> {
     })
 }
 
-/// The spec file that is named, else the nearest one from here upward, with its folder.
-fn found(global: &Global) -> Result<Option<(Spec, PathBuf)>> {
-    let found = match &global.file {
+/// The spec file that is about the cluster that was asked for.
+pub(super) fn spec_path(global: &Global) -> Result<Option<PathBuf>> {
+    let Some(path) = path(global) else {
+        return Ok(None);
+    };
+    let name = spec_file::read(&path)?.name;
+    let is_meant = global.cluster.as_ref().is_none_or(|asked| *asked == name);
+    Ok(is_meant.then_some(path))
+}
+
+fn path(global: &Global) -> Option<PathBuf> {
+    match &global.file {
         Some(path) => Some(path.clone()),
         None => std::env::current_dir()
             .ok()
             .and_then(|folder| spec_file::discover(&folder)),
-    };
-    match &found {
-        Some(path) => Ok(Some((spec_file::read(path)?, folder_of(path)))),
+    }
+}
+
+/// The spec file that is named, else the nearest one from here upward, with its folder.
+fn found(global: &Global) -> Result<Option<(Spec, PathBuf)>> {
+    match path(global) {
+        Some(path) => Ok(Some((spec_file::read(&path)?, folder_of(&path)))),
         None => Ok(None),
     }
 }

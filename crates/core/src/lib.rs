@@ -19,6 +19,7 @@ pub mod node;
 pub mod plan;
 pub mod render;
 pub mod reshape;
+pub mod resize;
 pub mod secret;
 pub mod slot;
 pub mod snapshot;

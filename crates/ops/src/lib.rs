@@ -20,6 +20,7 @@ pub mod logs;
 pub mod monitor;
 pub mod reset;
 pub mod reshape;
+pub mod resize;
 pub mod restart;
 pub mod rolling;
 pub mod run;

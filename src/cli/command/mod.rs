@@ -22,6 +22,7 @@ mod reset;
 mod reshard;
 mod restart;
 mod run;
+mod scale;
 mod schema;
 mod start;
 mod status;
@@ -130,7 +131,7 @@ commands! {
     "Make": new::New, render::Render, schema::Schema, image::Image, completions::Completions, man::Man;
     "Look": status::Status, monitor::Monitor, logs::Logs, env::Env, key::Key, doctor::Doctor, history::History;
     "Prove": test::Test, failover::Failover, run::Run;
-    "Change": reshard::Reshard, rebalance::Rebalance;
+    "Change": scale::Scale, reshard::Reshard, rebalance::Rebalance;
 }
 
 impl Command {

@@ -52,7 +52,7 @@ fn key(i: usize) -> Vec<u8> {
 
 impl World {
     /// Clients write keys, which the fakes know one by one.
-    async fn with_keys(self) -> Self {
+    pub(super) async fn with_keys(self) -> Self {
         for i in 0..KEYS {
             let set = Command::Set {
                 key: key(i),
@@ -79,7 +79,7 @@ impl World {
         self.dialled(number)
     }
 
-    fn dialled(&self, number: u16) -> Endpoint {
+    pub(super) fn dialled(&self, number: u16) -> Endpoint {
         let rcluster_core::spec::PortChoice::First(first) = self.spec.port else {
             panic!("a port")
         };
@@ -105,9 +105,15 @@ impl World {
 
     /// Every key is at the owner of its slot and nowhere else, with its value; nothing is open, held
     /// or noted.
-    async fn assert_whole(&self, what: &str) {
+    pub(super) async fn assert_whole(&self, what: &str) {
         let mut there = BTreeMap::new();
-        for number in 1..=self.spec.shards {
+        let seen = self.seen().await;
+        let leads = |number: &u16| {
+            let seen = seen.get(&node(*number));
+            seen.is_some_and(|node| node.role == Role::Master)
+        };
+        let numbers = 1..=self.spec.shards * (self.spec.replicas + 1);
+        for number in numbers.filter(leads) {
             let at = self.dialled(number);
             let report = self.wire.observe(&at).await.unwrap();
             assert_eq!(report.view.me().unwrap().open, [], "{what}: node-{number}");

@@ -44,6 +44,7 @@ pub enum Verb {
     Run,
     Reshard,
     Rebalance,
+    Scale,
 }
 
 /// The nodes that a command can be about.
@@ -80,6 +81,7 @@ impl Verb {
             | Verb::Down
             | Verb::Reset
             | Verb::Render
+            | Verb::Scale
             | Verb::Logs
             | Verb::History => Target::Ours,
             Verb::Init

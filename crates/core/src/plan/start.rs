@@ -38,17 +38,21 @@ const BLANK: &str = "start empty nodes";
 ///
 /// A plan that would have to remove or recreate a node is refused: `up` does not decide that.
 pub fn start(launch: &Launch, existing: &[Existing], blank: &[NodeName]) -> Result<Plan> {
-    if let Some(extra) = existing
-        .iter()
-        .find(|node| launch.node(&node.node).is_none())
-    {
+    if let Some(extra) = existing.iter().find(|node| {
+        launch.node(&node.node).is_none() && !launch.leaving.nodes.contains(&node.node)
+    }) {
         return Err(Error::refused(format!(
             "{} has a node {} that the spec does not ask for ({} nodes)",
             launch.name,
             extra.node,
             launch.nodes.len()
         ))
-        .hint(hint!["changing the number of nodes of a running cluster is not supported yet: put the spec back, or ", Verb::Down, " and ", Verb::Up]));
+        .hint(hint![
+            "it is not known how many the cluster had: put the spec back, or ",
+            Verb::Down,
+            " and ",
+            Verb::Up
+        ]));
     }
     let mut steps = Vec::new();
     let mut reshaped = Vec::new();
@@ -174,8 +178,8 @@ pub fn split(plan: Plan) -> (Plan, Plan) {
     (first, last)
 }
 
-/// Refuses another number of shards, or fewer replicas, than the data is spread over: that takes
-/// moving slots or removing nodes. `before` is the cluster as it was applied last.
+/// Refuses another number of shards, or fewer replicas, than the data is spread over, where slots are
+/// not moved nor nodes removed. `before` is the cluster as it was applied last.
 pub fn refuse_resizing(launch: &Launch, before: Option<&Launch>) -> Result<()> {
     let Some(before) = before else {
         return Ok(());
@@ -196,7 +200,7 @@ pub fn refuse_resizing(launch: &Launch, before: Option<&Launch>) -> Result<()> {
         launch.name,
         size(before)
     ))
-    .hint(hint!["moving slots and removing nodes is not supported yet: put the spec back, or begin anew without the data: ", Verb::Down.with("--volumes"), ", then ", Verb::Up]))
+    .hint(hint![Verb::Up, " makes it so and keeps the data"; "else put the spec back"]))
 }
 
 #[cfg(test)]

@@ -117,6 +117,13 @@ pub enum Step {
         /// Which slots.
         slots: SlotSet,
     },
+    /// FUNCTION DUMP at one node, FUNCTION RESTORE at another.
+    CopyFunctions {
+        /// Who has them.
+        from: NodeName,
+        /// Who gets them.
+        to: NodeName,
+    },
     /// CLUSTER SETSLOT NODE, to itself.
     Reclaim {
         /// Which node.
@@ -287,6 +294,9 @@ impl fmt::Display for Step {
                     count(usize::from(slots.count()), "slot")
                 )
             }
+            Step::CopyFunctions { from, to } => {
+                write!(f, "{to}: FUNCTION RESTORE (those of {from})")
+            }
             Step::Reclaim { node, slots } => {
                 write!(f, "{node}: CLUSTER SETSLOT NODE itself (slots {slots})")
             }
@@ -362,6 +372,11 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.stages.iter().all(|stage| stage.steps.is_empty())
+    }
+
+    /// All steps, stage by stage.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.stages.iter().flat_map(|stage| &stage.steps)
     }
 
     /// How many steps there are.

@@ -302,6 +302,13 @@ impl<'a> Applier<'a> {
                 let claimed = wire.reclaim_slots(&member.dial, slots).await;
                 claimed.map_err(|error| error.failure(node))
             }
+            Step::CopyFunctions { from, to } => {
+                let (from, to) = (self.member(from)?, self.member(to)?);
+                let dump = wire.functions(&from.dial).await;
+                let dump = dump.map_err(|error| error.failure(&from.name))?;
+                let restored = wire.restore_functions(&to.dial, &dump).await;
+                restored.map_err(|error| error.failure(&to.name))
+            }
             Step::SetEpoch { node, epoch } => {
                 let member = self.member(node)?;
                 wire.set_epoch(&member.dial, *epoch)

@@ -8,4 +8,5 @@ pub mod drill;
 pub mod lock;
 pub mod moves;
 pub mod spec_file;
+pub mod spec_size;
 pub mod state;
