@@ -18,6 +18,7 @@ pub mod lifecycle;
 pub mod list;
 pub mod logs;
 pub mod monitor;
+pub mod replace;
 pub mod reset;
 pub mod reshape;
 pub mod resize;

@@ -18,7 +18,7 @@ use rcluster_core::{
     hint,
     hint::Verb,
     judge,
-    node::NodeName,
+    node::{NodeId, NodeName},
     plan::step::{Goal, Plan, Step},
     reshape::{moves::Move, outline::Contents, share::Loads, wish::Wish},
     resize::{self, Node, Size},
@@ -89,6 +89,7 @@ pub async fn outline(ground: &Ground<'_>, seats: &[Seat<'_>], formed: &Plan) -> 
 /// Brings a formed cluster to its size.
 pub async fn round(ground: &Ground<'_>) -> Result<Round> {
     let size = Size::of(ground.launch);
+    hold::put_back(ground).await?;
     let mut done = go_on(ground).await?;
     for _ in 0..ROUNDS {
         let scene = settled(ground).await?;
@@ -117,17 +118,17 @@ pub fn new_masters(seats: &[Seat<'_>], launch: &Launch) -> Vec<NodeName> {
     resize::new_masters(&resize::nodes(seats, launch), Size::of(launch))
 }
 
-/// The seats that are formed: nodes that leave only count as long as they own slots. They may have
-/// been forgotten already, and must not be introduced again.
-pub fn to_form<'a>(seats: Vec<Seat<'a>>, launch: &Launch) -> Vec<Seat<'a>> {
+/// The seats that are formed: nodes that leave and were forgotten already must not be introduced again.
+pub fn to_form<'a>(mut seats: Vec<Seat<'a>>, launch: &Launch) -> Vec<Seat<'a>> {
     let leaves = |seat: &Seat<'_>| launch.leaving.nodes.contains(&seat.name);
-    let owns = |seat: &Seat<'_>| {
-        let me = seat.report.view.me();
-        me.is_some_and(|me| !me.slots.is_empty())
-    };
-    let needed = seats.iter().any(|seat| leaves(seat) && owns(seat));
-    let mut seats = seats;
-    if !needed {
+    let ids = seats.iter().filter(|seat| leaves(seat));
+    let ids: Vec<NodeId> = ids.map(|seat| seat.report.view.myself.clone()).collect();
+    let is_old = |seat: &&Seat<'_>| !leaves(seat) && !seat.report.view.is_alone();
+    let forgotten = seats
+        .iter()
+        .filter(is_old)
+        .any(|seat| ids.iter().any(|id| seat.report.view.line(id).is_none()));
+    if forgotten {
         seats.retain(|seat| !leaves(seat));
     }
     seats
@@ -141,17 +142,15 @@ async fn apply(ground: &Ground<'_>, scene: &Scene, plan: &Plan) -> Result<usize>
         .stages
         .retain(|stage| !stage.steps.iter().any(moves_slots));
     let mut done = before.step_count();
-    if !before.is_empty() {
+    let removes = |step: &Step| matches!(step, Step::Remove { .. });
+    if before.steps().any(removes) {
+        Box::pin(carry_out(ground, scene, &before)).await?;
+    } else if !before.is_empty() {
         let outcome = match hold::hold(ground, scene).await {
             Ok(()) => Box::pin(carry_out(ground, scene, &before)).await.map(drop),
             Err(error) => Err(error),
         };
-        let removes = |step: &Step| matches!(step, Step::Remove { .. });
-        // Nodes that are removed need nothing back, and those that stay are asked by name.
-        match before.steps().any(removes) {
-            true => outcome?,
-            false => hold::release(ground, outcome).await?,
-        }
+        hold::release(ground, outcome).await?;
     }
     if !moving.is_empty() {
         done += move_slots(ground, Wish::Moves(moving)).await?;
@@ -190,8 +189,15 @@ async fn move_slots(ground: &Ground<'_>, wish: Wish) -> Result<usize> {
         state,
     };
     let halt = Arc::new(AtomicBool::new(false));
-    let done = Box::pin(reshape(ground, &request, halt)).await?;
-    Ok(done.steps)
+    if ground.launch.leaving.nodes.is_empty() {
+        return Ok(Box::pin(reshape(ground, &request, halt)).await?.steps);
+    }
+    let scene = Scene::look(ground).await?;
+    let outcome = match hold::hold_for_draining(ground, &scene).await {
+        Ok(()) => Box::pin(reshape(ground, &request, halt)).await,
+        Err(error) => Err(error),
+    };
+    Ok(hold::release(ground, outcome).await?.steps)
 }
 
 /// Waits until all who matter agree. Nodes that leave and own nothing may be forgotten already.
@@ -205,10 +211,11 @@ async fn settled(ground: &Ground<'_>) -> Result<Scene> {
             .seats
             .iter()
             .any(|seats| leaving.contains(&seats.master));
-        let mut matter = scene.snapshot.clone();
-        if !still {
-            matter.nodes.retain(|node| !leaving.contains(&node.name));
-        }
+        let matter = if still {
+            scene.snapshot.clone()
+        } else {
+            without(&scene.snapshot, leaving)
+        };
         Ok::<_, Error>(match judge::converged(&matter) {
             Ok(()) => Look::Ready(scene),
             Err(why) => Look::Pending(why),
@@ -223,6 +230,20 @@ async fn settled(ground: &Ground<'_>) -> Result<Scene> {
         ))
         .hint(hint![Verb::Status, " shows what each node says"; "the same command goes on"])
     })
+}
+
+/// What would be seen if these nodes were gone and forgotten.
+fn without(seen: &Snapshot, leaving: &[NodeName]) -> Snapshot {
+    let mut left = seen.clone();
+    left.nodes.retain(|node| !leaving.contains(&node.name));
+    let ids = left.ids();
+    for node in &mut left.nodes {
+        if let Some(mut report) = node.report().cloned() {
+            report.view.nodes.retain(|line| ids.contains(&line.id));
+            node.hear(Some(Ok(report)));
+        }
+    }
+    left
 }
 
 /// Removes nodes that leave and have ended before: they were not asked, so others must have all slots.

@@ -18,6 +18,7 @@ mod monitor;
 mod new;
 mod rebalance;
 mod render;
+mod replace;
 mod reset;
 mod reshard;
 mod restart;
@@ -131,7 +132,7 @@ commands! {
     "Make": new::New, render::Render, schema::Schema, image::Image, completions::Completions, man::Man;
     "Look": status::Status, monitor::Monitor, logs::Logs, env::Env, key::Key, doctor::Doctor, history::History;
     "Prove": test::Test, failover::Failover, run::Run;
-    "Change": scale::Scale, reshard::Reshard, rebalance::Rebalance;
+    "Change": scale::Scale, replace::Replace, reshard::Reshard, rebalance::Rebalance;
 }
 
 impl Command {

@@ -3,7 +3,7 @@
 
 use super::{Verb, World, node, spec};
 use rcluster_core::{error::Kind, node::Role};
-use rcluster_ops::cluster::context::Kill;
+use rcluster_ops::{cluster::context::Kill, replace::replace};
 use rcluster_testkit::wire::Answer;
 use rcluster_wire::{Changes, Looks, Slots};
 
@@ -41,11 +41,11 @@ impl World {
     }
 }
 
-/// Kills `up` after each of its steps, and runs it again.
-async fn converges(prototype: World) {
+/// Kills `up` after its steps, every so many, and runs it again.
+async fn converges(prototype: World, every: usize) {
     let mut kills = 0;
     for backwards in [false, true] {
-        for steps in (0..).step_by(if backwards { 3 } else { 1 }) {
+        for steps in (0..).step_by(if backwards { 3 * every } else { every }) {
             let world = prototype.fork();
             let what = format!("killed after {steps} (backwards: {backwards})");
             let kill = Some(Kill::after(steps, backwards));
@@ -132,17 +132,17 @@ async fn who_leaves_is_replaced_as_master_before() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shard_more_killed() {
-    converges(asked((3, 1), (4, 1)).await).await;
+    converges(asked((3, 1), (4, 1)).await, 1).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_shard_less_killed() {
-    converges(asked_twice((3, 1), (4, 1), (3, 1)).await).await;
+    converges(asked_twice((3, 1), (4, 1), (3, 1)).await, 1).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_shape_killed() {
-    converges(asked((3, 2), (4, 1)).await).await;
+    converges(asked((3, 2), (4, 1)).await, 3).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,4 +171,34 @@ async fn a_shard_more_and_less_cut_after_commands() {
             }
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_is_replaced() {
+    let world = World::of(spec(3, 1)).formed().await.with_keys().await;
+    let before = world.seen().await;
+    // A replica, a master, and a replica that has ended.
+    for number in [5, 1, 6] {
+        if number == 6 {
+            world.stop(6).await;
+        }
+        let session = world.session();
+        let outcome = replace(&session, &world.heard, &node(number)).await;
+        drop(session);
+        outcome.unwrap_or_else(|error| panic!("{number}: {error}"));
+        world.assert_resized("replaced").await;
+        let after = world.seen().await;
+        assert_ne!(after[&node(number)].id, before[&node(number)].id);
+        assert_eq!(after[&node(number)].role, Role::Replica);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_only_copy_is_not_replaced() {
+    let world = World::of(spec(3, 0)).formed().await.with_keys().await;
+    let session = world.session();
+    let refused = replace(&session, &world.heard, &node(1)).await;
+    assert_eq!(refused.expect_err("refused").kind(), Kind::Refused);
+    drop(session);
+    world.assert_whole("refused").await;
 }

@@ -45,6 +45,7 @@ pub enum Verb {
     Reshard,
     Rebalance,
     Scale,
+    Replace,
 }
 
 /// The nodes that a command can be about.
@@ -82,6 +83,7 @@ impl Verb {
             | Verb::Reset
             | Verb::Render
             | Verb::Scale
+            | Verb::Replace
             | Verb::Logs
             | Verb::History => Target::Ours,
             Verb::Init

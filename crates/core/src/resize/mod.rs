@@ -12,8 +12,10 @@
 
 mod choose;
 mod node;
+mod replace;
 
 pub use node::{Node, Place, nodes};
+pub use replace::{Old, replace};
 
 use crate::{
     error::{Error, Result},

@@ -16,7 +16,7 @@ fn name(number: usize) -> NodeName {
 }
 
 /// `there` nodes: so many masters, then replicas in turn; those past `stay` leave.
-fn cluster(shards: usize, replicas: usize, there: usize, stay: usize) -> Vec<Node> {
+pub(super) fn cluster(shards: usize, replicas: usize, there: usize, stay: usize) -> Vec<Node> {
     let slots = split_slots(shards);
     let formed = shards * (replicas + 1);
     (1..=there)

@@ -24,8 +24,10 @@ use rcluster_core::{
 const BARRIER: &str = "cluster-migration-barrier";
 const SYNC_DELAY: &str = "repl-diskless-sync-delay";
 
+const MIGRATION: &str = "cluster-allow-replica-migration";
+
 /// What each is held at; no shard has so many replicas.
-const HELD: [(&str, &str); 2] = [(BARRIER, "1000000"), (SYNC_DELAY, "0")];
+const HELD: [(&str, &str); 3] = [(BARRIER, "1000000"), (SYNC_DELAY, "0"), (MIGRATION, "no")];
 
 /// Holds replicas in their shards, from now until [`release`]. Where no shard has a second replica,
 /// none can leave.
@@ -37,6 +39,12 @@ pub async fn hold(ground: &Ground<'_>, scene: &Scene) -> Result<()> {
 /// The same while nodes restart, which are synchronized at once.
 pub async fn hold_for_restarts(ground: &Ground<'_>, scene: &Scene) -> Result<()> {
     hold_these(ground, scene, &[BARRIER, SYNC_DELAY]).await
+}
+
+/// The same while masters give all their slots away: such a master would become a replica of who got
+/// the last one, and copy its data, only to be removed.
+pub async fn hold_for_draining(ground: &Ground<'_>, scene: &Scene) -> Result<()> {
+    hold_these(ground, scene, &[BARRIER, MIGRATION]).await
 }
 
 async fn hold_these(ground: &Ground<'_>, scene: &Scene, names: &[&str]) -> Result<()> {
