@@ -1,5 +1,4 @@
-//! Drills for a person: a timeline with what was predicted beside what was seen, the data, the
-//! verdict, and what the drill cannot prove.
+//! Drills and planned failovers for a person to read.
 
 use super::{
     result,
@@ -11,7 +10,7 @@ use rcluster_core::{
     failover::{
         outline::Outline,
         report::{Planned, Report, Series, Verdict},
-        told::{self, Line, clock, whole},
+        told::{self, between, clock, whole},
     },
     plan::step::names,
     text::count::count,
@@ -29,10 +28,10 @@ pub fn line(screen: Screen, number: usize, report: &Report) {
         return;
     }
     let word = told::word(report.verdict.passed);
-    let rto = report.rto_write_ms.map_or("never".to_owned(), clock);
+    let rto = report.felt.rto_write_ms.map_or("never".to_owned(), clock);
     tell(&format!(
         "drill {number}: {word}, writes out for {rto}, {} lost\n",
-        report.lost
+        report.balance.lost
     ));
 }
 
@@ -55,24 +54,16 @@ pub fn series(screen: Screen, series: &Series) -> Result<()> {
         "", "MIN", "MEDIAN", "90 %", "MAX"
     );
     for row in &series.spread {
-        let _ = writeln!(
-            text,
-            "  {:<16}{:>9}{:>9}{:>9}{:>9}",
-            row.name,
-            clock(row.min),
-            clock(row.p50),
-            clock(row.p90),
-            clock(row.max)
-        );
+        let [min, p50, p90, max] = [row.min, row.p50, row.p90, row.max].map(clock);
+        let name = row.name;
+        let _ = writeln!(text, "  {name:<16}{min:>9}{p50:>9}{p90:>9}{max:>9}");
     }
-    if let Some(predicted) = series.reports.first().and_then(|report| report.predicted) {
+    if let Some(it) = series.reports.first().and_then(|report| report.predicted) {
+        let (range, middle) = (between(it.low_ms, it.high_ms), whole(it.expected_ms));
         let _ = writeln!(
             text,
-            "\n  predicted for the first write: {} to {}, {} in the middle (node timeout {} ms)",
-            whole(predicted.low_ms),
-            whole(predicted.high_ms),
-            whole(predicted.expected_ms),
-            predicted.node_timeout_ms
+            "\n  predicted for the first write: {range}, {middle} in the middle (node timeout {} ms)",
+            it.node_timeout_ms
         );
     }
     for (number, report) in (1..).zip(&series.reports) {
@@ -96,21 +87,22 @@ pub fn planned(screen: Screen, planned: &Planned) -> Result<()> {
         let _ = writeln!(
             text,
             "shard {}: {} leads instead of {}; promoted after {}, settled after {}, worst pause of writes {}",
-            turn.shard,
-            style(&turn.to).bold(),
-            turn.from,
+            turn.handover.shard,
+            style(&turn.handover.to).bold(),
+            turn.handover.from,
             clock(turn.promoted_ms),
             clock(turn.settled_ms),
             turn.worst_pause_ms.map_or("not measured".to_owned(), clock)
         );
     }
+    let balance = &planned.balance;
     let _ = writeln!(
         text,
         "{} acknowledged, {} lost, {} indeterminate{}{}",
-        count(planned.acked, "write"),
-        planned.lost,
-        planned.indeterminate,
-        told::evicted(planned.evicted),
+        count(balance.acked, "write"),
+        balance.lost,
+        balance.indeterminate,
+        told::evicted(balance.evicted),
         match &planned.errors_by_class {
             none if none.is_empty() => String::new(),
             some => format!("; not acknowledged: {}", told::classes(some)),
@@ -145,7 +137,7 @@ pub fn outline(screen: Screen, outline: &Outline) -> Result<()> {
                 "suspected (PFAIL) from {}; a new master after {} ({})",
                 whole(predicted.node_timeout_ms),
                 whole(predicted.expected_ms),
-                told::between(predicted.low_ms, predicted.high_ms)
+                between(predicted.low_ms, predicted.high_ms)
             ),
             None => "Redis does not fail over by itself after this".to_owned(),
         };
@@ -188,7 +180,7 @@ fn text(report: &Report) -> String {
     for (what, fact) in told::facts(report) {
         let fact = match what {
             "out" => style(fact).bold(),
-            "data" if report.lost > 0 => style(fact).red(),
+            "data" if report.balance.lost > 0 => style(fact).red(),
             _ => style(fact),
         };
         let _ = writeln!(text, "  {what:<12}{fact}");
@@ -218,12 +210,7 @@ fn timeline(text: &mut String, report: &Report) {
         "  {:<20}{:>10}{:>10}  {:<23}SEEN BY",
         "", "SEEN", "± AT MOST", "PREDICTED"
     );
-    for Line {
-        what,
-        at,
-        predicted,
-    } in told::timeline(report)
-    {
+    for (what, at, predicted) in told::timeline(report) {
         let _ = writeln!(
             text,
             "  {what:<20}{:>10}{:>10}  {predicted:<23}{}",
@@ -232,7 +219,7 @@ fn timeline(text: &mut String, report: &Report) {
             at.seen_by
         );
     }
-    if let Some(ms) = report.t_restored {
+    if let Some(ms) = report.back.t_restored {
         let _ = writeln!(text, "  {:<20}{:>10}", "topology restored", clock(ms));
     }
 }
@@ -244,9 +231,8 @@ fn verdict(verdict: &Verdict) -> String {
     } else {
         word.red()
     };
-    if verdict.reasons.is_empty() {
-        format!("{word}\n")
-    } else {
-        format!("{word}: {}\n", verdict.reasons.join("; "))
+    match &verdict.reasons[..] {
+        [] => format!("{word}\n"),
+        some => format!("{word}: {}\n", some.join("; ")),
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
-use rcluster_core::text::count::count;
+use rcluster_core::text::{count::count, human};
 use rcluster_ops::cluster::event::{Event, Listener};
 use std::{
     sync::{Mutex, PoisonError},
@@ -113,19 +113,12 @@ impl Progress {
                 }
             }
             Event::Moved {
-                slots,
-                of_slots,
-                keys,
-                of_keys,
-                ..
-            } => {
-                let text = format!("{slots} of {of_slots} slots, {keys} of {of_keys} keys");
-                match &self.bar {
-                    Some(bar) => bar.set_message(text),
-                    None if slots == of_slots => self.line(&text),
-                    None => {}
-                }
-            }
+                slots, of_slots, ..
+            } => match &self.bar {
+                Some(bar) => bar.set_message(moved(event)),
+                None if slots == of_slots => self.line(&moved(event)),
+                None => {}
+            },
             Event::Pull { image, done, total } => {
                 let text = match total {
                     0 => format!("pulling {image}"),
@@ -142,6 +135,32 @@ impl Progress {
                 }
             }
         }
+    }
+}
+
+/// How far slots and keys have moved, how fast, and for how long still.
+fn moved(event: &Event) -> String {
+    let Event::Moved {
+        slots,
+        of_slots,
+        keys,
+        of_keys,
+        bytes,
+        keys_per_second,
+        left_seconds,
+        ..
+    } = event
+    else {
+        return String::new();
+    };
+    let mut text = format!("{slots} of {of_slots} slots");
+    if *of_keys > 0 {
+        let bytes = human::bytes(*bytes);
+        text += &format!(", {keys} of {of_keys} keys ({bytes}), {keys_per_second} a second");
+    }
+    match left_seconds {
+        Some(left) if slots < of_slots => text + &format!(", {left} s left"),
+        _ => text,
     }
 }
 

@@ -126,6 +126,11 @@ impl Error {
         self
     }
 
+    /// What to do about it.
+    pub fn hints(&self) -> &Hint {
+        &self.0.hint
+    }
+
     /// The same error, with its hint written out for these nodes.
     #[must_use]
     pub fn about(mut self, about: &About) -> Self {

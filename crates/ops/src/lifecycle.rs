@@ -9,16 +9,14 @@ use super::{
     up::{self, Extent, Outcome},
 };
 use crate::cluster::handle::no_such_cluster;
-use crate::store::{
-    drill::Intent,
-    state::{Pending, Remembered},
-};
+use crate::store::state::{Pending, Remembered};
 use crate::{
     cluster::{context::Context, event::Listener, handle::Cluster},
     failover::{give_back, ground::Ground, mend},
 };
 use rcluster_core::{
     error::{Error, Kind, Result},
+    failover::outline::Restored,
     node::NodeName,
     plan::start,
     render,
@@ -80,7 +78,11 @@ pub async fn finish_drill(session: &Cluster, listener: &dyn Listener) -> Result<
 }
 
 /// Thaws and reconnects what a killed drill froze or cut off, before the nodes are asked anything.
-async fn mend(session: &Cluster, listener: &dyn Listener, drill: Option<&Intent>) -> Result<usize> {
+async fn mend(
+    session: &Cluster,
+    listener: &dyn Listener,
+    drill: Option<&Restored>,
+) -> Result<usize> {
     match drill {
         Some(intent) => mend::release(&Ground::of(session, listener), intent).await,
         None => Ok(0),
@@ -95,7 +97,7 @@ fn forget_interrupted(session: &Cluster) -> Result<()> {
 }
 
 /// Makes the masters from before that drill lead again, and forgets it.
-async fn give_back(session: &Cluster, listener: &dyn Listener, intent: &Intent) -> Result<usize> {
+async fn give_back(session: &Cluster, listener: &dyn Listener, intent: &Restored) -> Result<usize> {
     let done = give_back::give_back(&Ground::of(session, listener), intent).await?;
     let state = &session.request.state;
     state.note_drill(&session.launch.name, None)?;

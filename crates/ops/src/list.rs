@@ -68,9 +68,12 @@ pub async fn list(state: &State) -> Result<Listing> {
         }
         match state.load(&name) {
             Ok(Some(remembered)) => clusters.push(Listed {
-                kept: match (remembered.runtime, &engine) {
-                    (RuntimeKind::Docker, Some(docker)) => kept(docker, &remembered).await,
-                    (RuntimeKind::Process, _) => kept(&process, &remembered).await,
+                kept: match (&engine, remembered.runtime) {
+                    (_, kind) if kind == process.kind() => kept(&process, &remembered).await,
+                    (Some(engine), kind) if kind == engine.kind() => {
+                        kept(engine, &remembered).await
+                    }
+                    // The engine does not answer: nobody can say that nothing is kept.
                     _ => true,
                 },
                 name,

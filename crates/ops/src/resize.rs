@@ -189,15 +189,8 @@ async fn move_slots(ground: &Ground<'_>, wish: Wish) -> Result<usize> {
         state,
     };
     let halt = Arc::new(AtomicBool::new(false));
-    if ground.launch.leaving.nodes.is_empty() {
-        return Ok(Box::pin(reshape(ground, &request, halt)).await?.steps);
-    }
-    let scene = Scene::look(ground).await?;
-    let outcome = match hold::hold_for_draining(ground, &scene).await {
-        Ok(()) => Box::pin(reshape(ground, &request, halt)).await,
-        Err(error) => Err(error),
-    };
-    Ok(hold::release(ground, outcome).await?.steps)
+    let done = Box::pin(reshape(ground, &request, halt)).await?;
+    Ok(done.steps)
 }
 
 /// Waits until all who matter agree. Nodes that leave and own nothing may be forgotten already.

@@ -11,12 +11,16 @@ use crate::{
     },
     output::{failover as show, progress::Progress, screen::Screen},
 };
-use clap::{Args, ValueEnum};
+use clap::{
+    Args,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use rcluster_core::{
     error::{Error, Kind, Result},
     failover::{
         report::Report,
-        words::{Fault, Manner, Pick, Wanted},
+        verdict::series,
+        words::{Fault, Manner, Pick, Request},
     },
     hint,
     hint::Verb,
@@ -27,9 +31,8 @@ use rcluster_core::{
 use rcluster_ops::{
     cluster::handle::{Cluster, Purpose},
     drill::{
-        Stop,
-        prepare::{self, Request},
-        run::{drill, refuse_strangers, side_by_side},
+        Stop, prepare,
+        run::{drill, refuse_strangers},
     },
     failover::{
         ground::Ground,
@@ -39,7 +42,7 @@ use rcluster_ops::{
     lifecycle,
     store::state::write_public,
 };
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 const AFTER: &str = "\
 Without --planned this is a drill: canary clients write and read on every shard, one node is broken,
@@ -74,8 +77,8 @@ pub(in crate::cli) struct Failover {
     #[arg(long, value_name = "N|any|NODE", default_value = "any")]
     shard: Pick,
     /// What is broken
-    #[arg(long, value_name = "FAULT", default_value = "crash", conflicts_with_all = ["planned", "to", "all", "force"])]
-    fault: FaultArg,
+    #[arg(long, value_name = "FAULT", default_value = "crash", value_parser = faults(), conflicts_with_all = ["planned", "to", "all", "force"])]
+    fault: Fault,
     /// No fault: a replica takes over while its master waits for it
     #[arg(long)]
     planned: bool,
@@ -119,26 +122,6 @@ pub(in crate::cli) struct Failover {
     report: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum FaultArg {
-    /// SIGKILL to a master
-    Crash,
-    /// SIGTERM to a master
-    Stop,
-    /// A master is frozen, and thawed once it was replaced
-    Freeze,
-    /// A master is cut off from the other nodes
-    Partition,
-    /// A master stutters: frozen and thawed in turn
-    Slow,
-    /// SIGKILL to a replica
-    Replica,
-    /// A master, then the replica that took over
-    Double,
-    /// More than half of the masters
-    Majority,
-}
-
 impl Execute for Failover {
     const FACTS: Facts = Facts {
         verb: Verb::Failover,
@@ -157,21 +140,20 @@ impl Execute for Failover {
     }
 }
 
-/// A drill, or replicas that take over in peace.
+/// Runs drills, or lets replicas take over without a fault.
 async fn failover(
     global: &Global,
     args: &Failover,
     screen: Screen,
     stop: &Stop,
 ) -> Result<Verdict> {
-    let fault = fault(args.fault);
     let drills = !args.planned && args.to.is_none() && !args.force;
-    let drills = drills && (!args.takeover || fault == Fault::Majority);
+    let drills = drills && (!args.takeover || args.fault == Fault::Majority);
+    if drills && !global.seed.is_empty() {
+        return Err(refuse_strangers(args.fault));
+    }
+    let request = settings::request(global, &SpecFlags::default())?;
     if !global.seed.is_empty() {
-        if drills {
-            return Err(refuse_strangers(fault));
-        }
-        let request = settings::request(global, &SpecFlags::default())?;
         let mut cluster = Cluster::behind_seeds(request)?;
         cluster.list_nodes().await?;
         let progress = Progress::new(screen);
@@ -183,17 +165,16 @@ async fn failover(
     } else {
         Purpose::Change
     };
-    let request = settings::request(global, &SpecFlags::default())?;
     let session = Cluster::find(request, purpose).await?;
     if drills && global.dry_run {
         let progress = Progress::new(screen);
-        let request = request_of(args, fault)?;
+        let request = request_of(args)?;
         let outline = prepare::dry_run(&session, &progress, &request, args.repeat).await?;
         progress.finish();
         return show::outline(screen, &outline).map(|()| Verdict::Fine);
     }
     if drills {
-        return drills_in_a_row(&session, args, fault, screen, stop).await;
+        return drills_in_a_row(&session, args, screen, stop).await;
     }
     let progress = Progress::new(screen);
     if !global.dry_run {
@@ -203,7 +184,7 @@ async fn failover(
     in_peace(global, args, screen, stop, &ground, &progress).await
 }
 
-/// Replicas take over because they are told to; nothing is broken.
+/// Lets replicas take over; nothing is broken.
 async fn in_peace(
     global: &Global,
     args: &Failover,
@@ -242,7 +223,7 @@ async fn in_peace(
     Ok(verdict(done.verdict.passed))
 }
 
-/// What is about to happen, in words, before it is confirmed.
+/// Says what `--force` and `--takeover` risk, and asks whether to go on.
 async fn explain(global: &Global, name: &ClusterName, manner: Manner) -> Result<()> {
     let what = match manner {
         Manner::Planned => return Ok(()),
@@ -259,36 +240,33 @@ async fn explain(global: &Global, name: &ClusterName, manner: Manner) -> Result<
     Ok(())
 }
 
-fn request_of(args: &Failover, fault: Fault) -> Result<Request> {
+fn request_of(args: &Failover) -> Result<Request> {
     let max_rto = args.max_rto.map(Duration::try_from_secs_f64).transpose();
     let max_rto = max_rto.map_err(|error| Error::usage("--max-rto is no time").source(error))?;
     Ok(Request {
-        fault,
+        fault: args.fault,
         pick: args.shard.clone(),
         wait: args.wait,
         rate: args.rate,
         takeover: args.takeover,
         min_replicas: args.min_replicas,
-        wanted: Wanted {
-            max_rto_ms: max_rto.map(|rto| u64::try_from(rto.as_millis()).unwrap_or(u64::MAX)),
-            max_lost: args.max_lost,
-            restore: !args.no_restore,
-        },
+        max_rto_ms: max_rto.map(|rto| u64::try_from(rto.as_millis()).unwrap_or(u64::MAX)),
+        max_lost: args.max_lost,
+        restore: !args.no_restore,
     })
 }
 
 async fn drills_in_a_row(
     session: &Cluster,
     args: &Failover,
-    fault: Fault,
     screen: Screen,
     stop: &Stop,
 ) -> Result<Verdict> {
-    let mut request = request_of(args, fault)?;
+    let mut request = request_of(args)?;
     let mut reports: Vec<Report> = Vec::new();
     for _ in 0..args.repeat {
         let progress = Progress::new(screen);
-        // Each shard in its turn: a replica that was just elected would wait before the next time.
+        // Each drill hits the next shard: a replica that was just elected would have to rest first.
         if let (Some(last), Pick::Any) = (reports.last(), &args.shard) {
             let shards = last.topology_before.len().max(1);
             request.pick = Pick::Number(last.fault.shard % shards + 1);
@@ -310,13 +288,9 @@ async fn drills_in_a_row(
     }
     let passed = reports.iter().all(|report| report.verdict.passed);
     let is_whole = reports.iter().all(|report| report.left.is_empty());
-    match reports.pop() {
-        Some(only) if reports.is_empty() => show::drill(screen, &only)?,
-        Some(last) => {
-            reports.push(last);
-            show::series(screen, &side_by_side(reports))?;
-        }
-        None => {}
+    match &reports[..] {
+        [only] => show::drill(screen, only)?,
+        _ => show::series(screen, &series(reports))?,
     }
     if is_whole {
         Ok(verdict(passed))
@@ -333,15 +307,9 @@ fn verdict(passed: bool) -> Verdict {
     }
 }
 
-fn fault(typed: FaultArg) -> Fault {
-    match typed {
-        FaultArg::Crash => Fault::Crash,
-        FaultArg::Stop => Fault::Stop,
-        FaultArg::Freeze => Fault::Freeze,
-        FaultArg::Partition => Fault::Partition,
-        FaultArg::Slow => Fault::Slow,
-        FaultArg::Replica => Fault::Replica,
-        FaultArg::Double => Fault::Double,
-        FaultArg::Majority => Fault::Majority,
-    }
+/// Reads a fault; its help is the documentation of `Fault`.
+fn faults() -> impl TypedValueParser<Value = Fault> {
+    let value = |fault: &Fault| PossibleValue::new(<&str>::from(*fault)).help(fault.help());
+    let values = Fault::ALL.iter().map(value);
+    PossibleValuesParser::new(values).try_map(|word| Fault::from_str(&word))
 }

@@ -23,6 +23,7 @@ fn commands() -> impl Iterator<Item = Facts> {
 fn least(verb: Verb) -> &'static [&'static str] {
     match verb {
         Verb::Key => &["foo"],
+        Verb::Reshard => &["--to", "node-1", "--slots", "1"],
         Verb::Render => &["-o", "out"],
         Verb::Image => &["check", "redis:7"],
         Verb::Man => &["-o", "man"],

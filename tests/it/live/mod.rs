@@ -17,6 +17,7 @@ mod many_nodes;
 mod monitor;
 mod own;
 mod process_files;
+mod reshape;
 mod resume;
 mod returned;
 mod run;

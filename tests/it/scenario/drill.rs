@@ -7,7 +7,7 @@ use rcluster_core::{
     error::Error,
     failover::{
         report::Report,
-        words::{Fault, Pick, Wanted},
+        words::{Fault, Pick, Request},
     },
     node::{NodeName, Role},
     snapshot::place::RunState,
@@ -17,7 +17,7 @@ use rcluster_ops::{
         event::{Event, Listener},
         handle::Cluster,
     },
-    drill::{Stop, prepare::Request, run::drill},
+    drill::{Stop, run::drill},
     lifecycle,
 };
 use rcluster_runtime::Runtime;
@@ -64,14 +64,10 @@ fn request(fault: Fault, min_replicas: Option<u32>) -> Request {
     Request {
         fault,
         pick: Pick::Number(1),
-        wait: 0,
         rate: 100,
         min_replicas,
-        takeover: false,
-        wanted: Wanted {
-            restore: true,
-            ..Wanted::default()
-        },
+        restore: true,
+        ..Request::default()
     }
 }
 

@@ -159,10 +159,10 @@ async fn slots_move_with_their_keys() {
     let done = world.reshape(&world.session(), &back).await.unwrap();
     assert!(done.complete, "{done:?}");
     world.assert_whole("rebalance").await;
-    let counts: Vec<u16> = done.after.iter().map(|share| share.slot_count).collect();
-    assert_eq!(
-        counts.iter().map(|count| count / 2).collect::<Vec<_>>(),
-        [2730, 2731, 2730]
+    let mut counts = done.after.iter().map(|share| share.slot_count);
+    assert!(
+        counts.all(|count| (5461..=5462).contains(&count)),
+        "{done:?}"
     );
     let again = world.reshape(&world.session(), &back).await.unwrap();
     assert_eq!((again.slots, again.keys), (0, 0));

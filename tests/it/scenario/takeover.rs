@@ -7,7 +7,7 @@ use rcluster_core::{
     failover::{
         outline::Outline,
         report::Planned,
-        words::{Fault, Manner, Pick, Wanted},
+        words::{self, Manner, Pick},
     },
     node::{NodeName, Role},
 };
@@ -45,15 +45,7 @@ impl World {
 
     /// The outline of a drill that leaves nothing behind, or why there is none.
     async fn drill(&self) -> Result<Outline, Error> {
-        let request = prepare::Request {
-            fault: Fault::Crash,
-            pick: Pick::Any,
-            wait: 0,
-            rate: 100,
-            min_replicas: None,
-            takeover: false,
-            wanted: Wanted::default(),
-        };
+        let request = words::Request::default();
         prepare::dry_run(&self.session(), &self.heard, &request, 1).await
     }
 
@@ -109,7 +101,7 @@ async fn a_planned_failover_is_measured_and_loses_nothing() {
     let before = world.seen().await;
     let done = world.fail_over_all(&world.wire).await.unwrap();
     assert!(
-        done.verdict.passed && done.lost == 0 && done.acked > 0,
+        done.verdict.passed && done.balance.lost == 0 && done.balance.acked > 0,
         "{done:?}"
     );
     assert_eq!(done.turns.len(), 3);
@@ -161,6 +153,7 @@ async fn each_turn_is_planned_from_what_is() {
     let told = world.fail_over_all(&world.wire).await.unwrap();
     let back = world.fail_over_all(&world.wire).await.unwrap();
     for (first, second) in told.turns.iter().zip(&back.turns) {
+        let (first, second) = (&first.handover, &second.handover);
         assert_eq!((&first.from, &first.to), (&second.to, &second.from));
     }
     assert_eq!(world.masters().await, firsts());
@@ -297,7 +290,7 @@ async fn a_replica_that_changed_its_shard_takes_over_nowhere_else() {
     assert!(done.verdict.passed, "{done:?}");
     assert_eq!(done.turns.len(), 7);
     let after = world.seen().await;
-    for turn in &done.turns {
+    for turn in done.turns.iter().map(|turn| &turn.handover) {
         assert_eq!(after[&turn.to].slots, before[&turn.from].slots, "{turn:?}");
         assert!(
             turn.shard != 3 || turn.to != node(planned_for_3),

@@ -1,63 +1,47 @@
-//! The plan of a drill: quiet, the fault, what has to come of it, the look at the data, the return,
-//! the way back.
+//! The plan of a drill.
 
 use super::{
     duty::duty,
     outline::{Heir, Hit, Restored, Settings},
-    words::{Fault, Manner},
+    words::{Fault, Manner, Request},
 };
 use crate::{
     node::NodeName,
     plan::step::{Goal, Plan, Stage, Step},
 };
 
-/// A drill, as its preflight found it.
-#[derive(Debug, Clone)]
-pub struct Drill<'a> {
-    /// Who is hit, and by what.
-    pub hit: &'a Hit,
-    /// Replicas of the victim's shard: who may be promoted.
-    pub candidates: &'a [NodeName],
-    /// The shards that are watched closely.
-    pub close: &'a [usize],
-    /// Who is expected to lead instead.
-    pub heirs: &'a [Heir],
-    /// Writes a second.
-    pub writes_per_second: u32,
-    /// How many replicas each write waits for.
-    pub wait: u32,
-    /// After a majority is lost: replicas take over without a vote.
-    pub takeover: bool,
-    /// Directives that are changed meanwhile.
-    pub meanwhile: &'a Settings,
-    /// What is as before at the end.
-    pub restored: &'a Restored,
-}
-
-/// The whole of it. The last stage is carried out whatever became of the others.
-pub fn plan(drill: &Drill<'_>) -> Plan {
-    let mut stages = vec![quiet(drill), fault(drill)];
-    match drill.hit.fault {
-        Fault::Double => stages.push(second_fault(drill)),
-        Fault::Majority => stages.push(help(drill)),
+/// The whole plan: `heirs` are expected to lead instead, `meanwhile` are directives that have other
+/// values during the drill. Its last stage is carried out whatever became of the others.
+pub fn plan(
+    request: &Request,
+    hit: &Hit,
+    heirs: &[Heir],
+    meanwhile: &Settings,
+    restored: &Restored,
+) -> Plan {
+    let mut stages = vec![quiet(request, hit, meanwhile), strike(hit)];
+    match hit.fault {
+        Fault::Double => stages.push(second_strike(hit)),
+        Fault::Majority => stages.push(help(request, hit, heirs)),
         _ => {}
     }
-    if drill.hit.predicted.is_some() {
+    if hit.predicted.is_some() {
         let title = "data: looking for every acknowledged write";
         stages.push(stage(title, vec![Step::LookForData], Goal::None));
     }
-    stages.push(stage(
-        "return: bringing back what was broken",
-        bring_back(drill),
-        Goal::Returned,
-    ));
+    // The masters of a lost majority that nobody replaced are back already.
+    let back = (hit.fault != Fault::Majority || request.takeover)
+        .then(|| bring_back(&restored.nodes))
+        .into_iter();
+    let title = "return: bringing back what was broken";
+    stages.push(stage(title, back.collect(), Goal::Returned));
     let mut notes = Vec::new();
-    if drill.restored.masters.is_empty() {
+    if restored.masters.is_empty() {
         notes.push("--no-restore: who was promoted goes on leading".to_owned());
     } else {
-        stages.push(way_back(drill));
+        stages.push(way_back(hit, heirs));
     }
-    let mut last = set(&drill.restored.settings);
+    let mut last = set(&restored.settings);
     last.push(Step::LookForData);
     stages.push(stage("end: a last look at the data", last, Goal::None));
     Plan { stages, notes }
@@ -73,37 +57,34 @@ fn stage(title: &str, steps: Vec<Step>, until: Goal) -> Stage {
     }
 }
 
-fn quiet(drill: &Drill<'_>) -> Stage {
-    let mut steps = set(drill.meanwhile);
+fn quiet(request: &Request, hit: &Hit, meanwhile: &Settings) -> Stage {
+    let mut steps = set(meanwhile);
     steps.push(Step::Canaries {
-        shards: drill.close.to_vec(),
-        writes_per_second: drill.writes_per_second,
-        wait: drill.wait,
+        shards: hit.shards.clone(),
+        writes_per_second: request.rate,
+        wait: request.wait,
     });
     stage("quiet: canaries write and read", steps, Goal::Quiet)
 }
 
-fn fault(drill: &Drill<'_>) -> Stage {
-    let Hit {
-        fault,
-        victims,
-        node_timeout_ms,
-        ..
-    } = drill.hit;
+fn strike(hit: &Hit) -> Stage {
+    let (fault, master) = (hit.fault, &hit.seats.master);
     let mut steps = Vec::new();
-    if let (true, Some(node)) = (fault.leaves_an_old_master(), victims.first()) {
-        steps.push(Step::StayWith { node: node.clone() });
+    if fault.leaves_an_old_master() {
+        steps.push(Step::StayWith {
+            node: master.clone(),
+        });
     }
-    match (fault, victims.first()) {
-        (Fault::Slow, Some(node)) => steps.push(Step::Stutter {
-            node: node.clone(),
-            duty: duty(*node_timeout_ms),
-        }),
-        _ => steps.push(Step::Strike {
+    steps.push(match fault {
+        Fault::Slow => Step::Stutter {
+            node: master.clone(),
+            duty: duty(hit.node_timeout_ms),
+        },
+        _ => Step::Strike {
             how: fault.blow(),
-            nodes: victims.clone(),
-        }),
-    }
+            nodes: hit.victims.clone(),
+        },
+    });
     let until = match fault {
         Fault::Crash | Fault::Stop | Fault::Freeze | Fault::Partition | Fault::Double => {
             Goal::Replaced
@@ -115,25 +96,20 @@ fn fault(drill: &Drill<'_>) -> Stage {
     stage("fault: watching every view", steps, until)
 }
 
-fn second_fault(drill: &Drill<'_>) -> Stage {
+fn second_strike(hit: &Hit) -> Stage {
     let strike = Step::StrikeHeir {
-        how: drill.hit.fault.blow(),
-        nodes: drill.candidates.to_vec(),
+        how: hit.fault.blow(),
+        nodes: hit.seats.replicas.clone(),
     };
-    stage(
-        "second fault: the new master goes too",
-        vec![strike],
-        Goal::ReplacedOrDown,
-    )
+    let title = "second fault: the new master goes too";
+    stage(title, vec![strike], Goal::ReplacedOrDown)
 }
 
-/// Without a majority nobody is elected: somebody has to help.
-fn help(drill: &Drill<'_>) -> Stage {
-    if !drill.takeover {
-        let back = Step::BringBack {
-            nodes: drill.hit.victims.clone(),
-        };
-        return stage("help: the masters come back", vec![back], Goal::AllOk);
+/// Without a majority no replica is elected, so the drill itself ends the outage.
+fn help(request: &Request, hit: &Hit, heirs: &[Heir]) -> Stage {
+    if !request.takeover {
+        let back = vec![bring_back(&hit.victims)];
+        return stage("help: the masters come back", back, Goal::AllOk);
     }
     let take_over = |heir: &Heir| {
         let to = heir.to.first()?;
@@ -144,42 +120,34 @@ fn help(drill: &Drill<'_>) -> Stage {
             manner: Manner::Takeover,
         })
     };
-    let steps = drill.heirs.iter().filter_map(take_over).collect();
-    stage(
-        "help: replicas take over without a vote",
-        steps,
-        Goal::AllOk,
-    )
+    let steps = heirs.iter().filter_map(take_over).collect();
+    let title = "help: replicas take over without a vote";
+    stage(title, steps, Goal::AllOk)
 }
 
-/// A majority that comes back by itself is back before the return.
-fn bring_back(drill: &Drill<'_>) -> Vec<Step> {
-    if drill.hit.fault == Fault::Majority && !drill.takeover {
-        return Vec::new();
+fn bring_back(nodes: &[NodeName]) -> Step {
+    Step::BringBack {
+        nodes: nodes.to_vec(),
     }
-    vec![Step::BringBack {
-        nodes: drill.restored.nodes.clone(),
-    }]
 }
 
-/// The failovers that make the first masters lead again, as far as it is known who has to.
-fn way_back(drill: &Drill<'_>) -> Stage {
+/// The failovers after which the first masters lead again. Where chance or a second fault decides
+/// who leads by then, `from` is left open.
+fn way_back(hit: &Hit, heirs: &[Heir]) -> Stage {
     let back = |heir: &Heir| Step::FailOver {
         shard: heir.shard,
         from: match &heir.to[..] {
-            [only] if drill.hit.fault != Fault::Double => Some(only.clone()),
+            [only] if hit.fault != Fault::Double => Some(only.clone()),
             _ => None,
         },
         to: heir.from.clone(),
         manner: Manner::Planned,
     };
+    let steps = heirs.iter().map(back).collect();
+    let title = "way back: planned failovers to the first topology";
     Stage {
         anew: true,
-        ..stage(
-            "way back: planned failovers to the first topology",
-            drill.heirs.iter().map(back).collect(),
-            Goal::Converged,
-        )
+        ..stage(title, steps, Goal::Converged)
     }
 }
 
@@ -194,8 +162,9 @@ fn set(settings: &Settings) -> Vec<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failover::predict::predict;
+    use crate::failover::{predict::predict, words::Seats};
 
+    /// The steps of a drill on a shard whose master is `b` and whose replica is `e`.
     fn steps(fault: Fault, takeover: bool, restore: bool) -> Vec<String> {
         let (master, replica) = (NodeName::new("b"), NodeName::new("e"));
         let victims = match fault {
@@ -208,29 +177,35 @@ mod tests {
             node_timeout_ms: 1000,
             predicted: predict(fault, 1000, 6, 1),
             victims: victims.clone(),
+            seats: Seats {
+                shard: 2,
+                slots: crate::slot::SlotSet::default(),
+                master: master.clone(),
+                replicas: vec![replica.clone()],
+            },
+            shards: vec![2],
+            min_replicas: 0,
+            full_coverage: false,
+            evicts: false,
+            lag: None,
         };
         let moves = hit.predicted.is_some() || takeover;
         let heirs = [Heir {
             shard: 2,
             from: master.clone(),
-            to: vec![replica.clone()],
+            to: vec![replica],
         }];
         let restored = Restored {
             nodes: victims,
             masters: if restore { vec![master] } else { vec![] },
             settings: Vec::new(),
         };
-        let plan = plan(&Drill {
-            hit: &hit,
-            candidates: &[replica],
-            close: &[2],
-            heirs: if moves { &heirs } else { &[] },
-            writes_per_second: 100,
-            wait: 0,
+        let request = Request {
             takeover,
-            meanwhile: &Vec::new(),
-            restored: &restored,
-        });
+            ..Request::default()
+        };
+        let heirs = if moves { &heirs[..] } else { &[] };
+        let plan = plan(&request, &hit, heirs, &Vec::new(), &restored);
         let stages = plan.stages.iter();
         stages
             .flat_map(|stage| stage.steps.iter().map(ToString::to_string))
@@ -242,11 +217,19 @@ mod tests {
         for fault in Fault::ALL.iter().copied() {
             let steps = steps(fault, false, true);
             let hit = if fault == Fault::Replica { "e" } else { "b" };
-            let strike = format!("{}: {hit}", fault.blow());
-            let back = format!("bring back {hit}");
-            let at = |text: &str| steps.iter().position(|step| step.starts_with(text));
-            assert!(at(&strike).is_some(), "{fault}: {steps:#?}");
-            assert!(at(&back) > at(&strike), "{fault}: {steps:#?}");
+            let at = |text: String| steps.iter().position(|step| step.starts_with(&text));
+            let strike = at(format!("{}: {hit}", fault.blow()));
+            assert!(strike.is_some(), "{fault}: {steps:#?}");
+            assert!(
+                at(format!("bring back {hit}")) > strike,
+                "{fault}: {steps:#?}"
+            );
+            let stays = at("clients stay with b, whatever becomes of it".to_owned());
+            assert_eq!(
+                stays.is_some(),
+                matches!(fault, Fault::Freeze | Fault::Partition),
+                "{fault}"
+            );
         }
     }
 
@@ -263,19 +246,6 @@ mod tests {
         for (fault, takeover, restore, expected) in cases {
             let steps = steps(fault, takeover, restore);
             assert_eq!(steps.contains(&again), expected, "{fault}: {steps:#?}");
-        }
-    }
-
-    #[test]
-    fn clients_stay_with_a_master_that_lives_on() {
-        for fault in Fault::ALL.iter().copied() {
-            let stay = steps(fault, false, true)
-                .contains(&"clients stay with b, whatever becomes of it".to_owned());
-            assert_eq!(
-                stay,
-                matches!(fault, Fault::Freeze | Fault::Partition),
-                "{fault}"
-            );
         }
     }
 }

@@ -1,46 +1,29 @@
-//! How a node is slowed down: frozen and thawed in turn, never for as long as its peers would mind.
+//! How a node is slowed down: it is frozen and thawed in turn, and each freeze is much shorter than
+//! the node timeout, so that no other node suspects it.
 
 use serde::Serialize;
-use std::time::Duration;
 
-/// Frozen at a time, where the node timeout is not close.
+/// The longest freeze.
 const FROZEN_MS: u64 = 100;
 
-/// The share of the time in which it runs: one part of five.
+/// It runs a quarter as long as it was frozen.
 const RUNS: u64 = 4;
 
-/// Longer than the node timeout: if stalls added up in the eyes of its peers, it would be replaced.
+/// How much longer than the node timeout it lasts. If the freezes added up, the node would be replaced.
 const BEYOND_MS: u64 = 2000;
 
-/// What is done to the node.
+/// The rhythm in which a node is frozen and thawed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Duty {
-    /// Frozen for so long,
+    /// How long each freeze takes.
     pub frozen_ms: u64,
-    /// then running for so long,
+    /// How long the node runs after it.
     pub running_ms: u64,
-    /// again and again for so long.
+    /// How long this is repeated.
     pub lasts_ms: u64,
 }
 
-impl Duty {
-    /// Frozen at a time.
-    pub fn frozen(self) -> Duration {
-        Duration::from_millis(self.frozen_ms)
-    }
-
-    /// Running in between.
-    pub fn running(self) -> Duration {
-        Duration::from_millis(self.running_ms)
-    }
-
-    /// All of it.
-    pub fn lasts(self) -> Duration {
-        Duration::from_millis(self.lasts_ms)
-    }
-}
-
-/// For nodes with this `cluster-node-timeout`.
+/// The rhythm for nodes with this `cluster-node-timeout`.
 pub fn duty(node_timeout_ms: u64) -> Duty {
     let frozen_ms = FROZEN_MS.min(node_timeout_ms / 5).max(1);
     Duty {

@@ -1,66 +1,67 @@
-//! Where a canary sends its next command: it follows MOVED as a cluster client does, and does not
-//! dial a node again and again that has just not answered.
+//! Which node a canary sends its next command to. It follows MOVED as a cluster client does, and
+//! for a while it does not dial a node that has just not answered.
 
 use crate::{
-    failover::words::{Class, Door, Heard, Outcome},
+    failover::words::{Class, Heard, Outcome},
     node::Endpoint,
+    snapshot::Member,
 };
 use std::time::Duration;
 
-/// How long a client waits for a node that has answered so far.
+/// How long a canary waits for a node that has answered so far.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// How long it waits for one that did not answer last time: its silence must not hide the moment
-/// in which another begins to answer.
+/// How long it waits for a node that did not answer last time: short, so that it does not miss the
+/// moment in which another node begins to answer.
 const IMPATIENCE: Duration = Duration::from_millis(30);
 
-/// After several times it waits longer, as it has to connect again each time, and the node may only
-/// be slow: `IMPATIENCE` is doubled so often at most.
+/// `IMPATIENCE` doubles with each further silence, but this many times at most: the canary connects
+/// anew each time, and the node may only be slow.
 const MOST_DOUBLED: u32 = 2;
 
-/// For how long a node that did not answer once is passed over; twice as long each further time, as
-/// it may only have been late,
+/// How long a node is avoided after one silence. It doubles with each further silence.
 const AVOIDED_US: u64 = 50_000;
 
-/// and at most for so long.
+/// The longest time for which a node is avoided.
 const MOST_AVOIDED_US: u64 = 1_000_000;
 
-/// A node that did not answer.
+/// Since when, and how many times in a row, a node has not answered.
 #[derive(Debug, Clone, Copy)]
 struct Silence {
     since_us: u64,
     times: u32,
 }
 
-/// The nodes of one shard, and which to try next.
+/// The nodes of one shard, and which of them is asked next.
 #[derive(Debug, Clone)]
 pub struct Guide {
-    doors: Vec<Door>,
+    members: Vec<Member>,
+    /// One per member.
     silent: Vec<Option<Silence>>,
     next: usize,
 }
 
 impl Guide {
-    /// The master comes first. There has to be at least one node.
-    pub fn new(doors: Vec<Door>) -> Self {
+    /// Begins with the first member, which should be the master.
+    pub fn new(members: Vec<Member>) -> Self {
         Guide {
-            silent: vec![None; doors.len()],
-            doors,
+            silent: vec![None; members.len()],
+            members,
             next: 0,
         }
     }
 
-    /// Whom to ask, and for how long to wait; `None` without nodes.
+    /// Whom to ask next, and how long to wait for the answer; `None` if there are no members.
     pub fn pick(&self) -> Option<(&Endpoint, Duration)> {
-        let door = self.doors.get(self.next)?;
+        let member = self.members.get(self.next)?;
         let patience = match self.silent[self.next] {
             None => PATIENCE,
             Some(Silence { times, .. }) => IMPATIENCE * (1 << (times - 1).min(MOST_DOUBLED)),
         };
-        Some((&door.dial, patience))
+        Some((&member.dial, patience))
     }
 
-    /// Learns from what was heard at `now_us`.
+    /// Learns from the answer of the node that was picked; it came at `now_us`.
     pub fn learn(&mut self, heard: &Heard, now_us: u64) {
         let asked = self.next;
         match heard.outcome {
@@ -68,10 +69,11 @@ impl Guide {
             Outcome::Refused(Class::Moved) => {
                 self.silent[asked] = None;
                 let to = heard.moved.as_ref();
-                let to = to.and_then(|to| self.doors.iter().position(|door| door.is(to)));
+                let to = to.and_then(|to| self.members.iter().position(|one| is_meant(one, to)));
                 match to {
                     Some(to) if !self.avoids(to, now_us) => self.next = to,
-                    // It points at a node that does not answer: it is itself the one to watch.
+                    // MOVED names the dead master. The node that said so may soon replace it, so it
+                    // is asked again.
                     Some(_) => {}
                     None => self.go_on(now_us),
                 }
@@ -93,32 +95,41 @@ impl Guide {
         }
     }
 
-    fn avoids(&self, door: usize, now_us: u64) -> bool {
-        self.silent[door].is_some_and(|silence| {
+    fn avoids(&self, member: usize, now_us: u64) -> bool {
+        self.silent[member].is_some_and(|silence| {
             let doubled = 1_u64 << (silence.times - 1).min(10);
             let avoided = (AVOIDED_US * doubled).min(MOST_AVOIDED_US);
             now_us.saturating_sub(silence.since_us) < avoided
         })
     }
 
-    /// The next node that is not avoided, else the next one.
+    /// Goes on to the next node that is not avoided; if all are, to the next one.
     fn go_on(&mut self, now_us: u64) {
-        let count = self.doors.len();
+        let count = self.members.len();
         let after = |step: usize| (self.next + step) % count;
         self.next = (1..=count)
             .map(after)
-            .find(|door| !self.avoids(*door, now_us))
+            .find(|member| !self.avoids(*member, now_us))
             .unwrap_or(after(1));
     }
+}
+
+/// Whether a MOVED to `to` means this node. The reply may name it as rcluster dials it or as its
+/// peers do.
+fn is_meant(member: &Member, to: &Endpoint) -> bool {
+    let (dial, address) = (&member.dial, &member.address);
+    let same_port = address.port == to.port;
+    *dial == *to || (same_port && (address.ip.to_string() == to.host || dial.port == to.port))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::Address;
+    use crate::node::{Address, NodeName};
 
     fn guide() -> Guide {
-        let door = |port| Door {
+        let member = |port| Member {
+            name: NodeName::new("any"),
             dial: Endpoint::new("127.0.0.1", port),
             address: Address {
                 ip: [127, 0, 0, 1].into(),
@@ -126,7 +137,7 @@ mod tests {
                 bus_port: port + 10_000,
             },
         };
-        Guide::new(vec![door(1), door(2)])
+        Guide::new(vec![member(1), member(2)])
     }
 
     fn says(outcome: Outcome, to: Option<u16>) -> Heard {

@@ -5,47 +5,44 @@ use crate::{
     node::NodeName,
     plan::step::{Goal, Plan, Step},
 };
+use serde::Serialize;
 
-/// A replica that is to lead its shard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turn {
+/// A replica that takes over from its master.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Handover {
     /// The shard's number.
     pub shard: usize,
     /// Who leads it now.
     pub from: NodeName,
-    /// Who is to.
+    /// The replica that takes over.
     pub to: NodeName,
 }
 
-/// How a plan of several turns is meant.
+/// The note of a plan with several stages that depend on each other.
 pub const ANEW: &str = "each turn is planned anew from what is when it comes";
 
-/// All of them in a row. Each is planned anew when its turn comes.
-pub fn plan(turns: &[Turn], manner: Manner) -> Plan {
+/// One stage per handover. All but the first are planned anew when their turn comes.
+pub fn plan(handovers: &[Handover], manner: Manner) -> Plan {
     let mut plan = Plan::default();
-    for turn in turns {
+    for Handover { shard, from, to } in handovers {
         let step = Step::FailOver {
-            shard: turn.shard,
-            from: Some(turn.from.clone()),
-            to: turn.to.clone(),
+            shard: *shard,
+            from: Some(from.clone()),
+            to: to.clone(),
             manner,
         };
-        plan.stage(
-            &format!("shard {}", turn.shard),
-            vec![step],
-            Goal::Converged,
-        );
+        plan.stage(&format!("shard {shard}"), vec![step], Goal::Converged);
     }
     for stage in plan.stages.iter_mut().skip(1) {
         stage.anew = true;
     }
-    if turns.len() > 1 {
+    if handovers.len() > 1 {
         plan.notes.push(ANEW.to_owned());
     }
     plan
 }
 
-/// What should be known before.
+/// What a user should know about a manner beforehand.
 pub fn note(manner: Manner) -> &'static str {
     match manner {
         Manner::Planned => {

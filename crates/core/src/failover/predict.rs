@@ -7,10 +7,31 @@
 //! The replica then waits 500 ms, up to 500 more by chance, and 1000 for each replica with newer
 //! data.
 //!
-//! Not in it: a replica that stood for election (or led a planned failover) less than four node
-//! timeouts ago first waits out that time (`auth_retry_time`), so drills on one shard need a rest.
+//! The model leaves out that a replica that stood for election less than four node timeouts ago first
+//! waits until they are over (`auth_retry_time`). Drills on one shard therefore pause before they begin.
 
-use crate::failover::{report::Predicted, words::Fault};
+use super::words::Fault;
+use serde::Serialize;
+
+/// How long a shard should be without a master, and the parts of that time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Predicted {
+    /// If everything is quick.
+    pub low_ms: u64,
+    /// In the middle.
+    pub expected_ms: u64,
+    /// If everything is slow.
+    pub high_ms: u64,
+    /// `cluster-node-timeout`.
+    pub node_timeout_ms: u64,
+    /// The longest time until the first unanswered ping, and again until a majority has heard of the
+    /// suspicion.
+    pub gossip_ms: u64,
+    /// 500 before an election, and up to 500 more by chance.
+    pub election_ms: u64,
+    /// The longest time for which replicas with older data let others go first, 1000 each.
+    pub rank_ms: u64,
+}
 
 /// `clusterCron` runs ten times a second.
 const TICK_MS: u64 = 100;
@@ -18,15 +39,14 @@ const TICK_MS: u64 = 100;
 /// `clusterHandleSlaveFailover`: fixed delay, and as much again by chance.
 const ELECTION_MS: u64 = 500;
 
-/// Per replica with a better offset.
+/// The delay per replica with newer data.
 const RANK_MS: u64 = 1000;
 
 /// Votes, promotion and the first write, on an idle network.
 const VOTES_MS: u64 = 50;
 
-/// Predicts; `nodes` is how many know each other, `replicas` how many the shard has.
-///
-/// `None`: Redis does not fail over by itself after this fault.
+/// Predicts for a cluster of so many nodes and a shard with so many replicas. `None`: Redis does not
+/// fail over by itself after this fault.
 pub fn predict(
     fault: Fault,
     node_timeout_ms: u64,

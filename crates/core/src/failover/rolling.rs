@@ -1,5 +1,5 @@
-//! The order of a rolling restart: replicas first, then each master after somebody else took over,
-//! and the first masters lead again at the end.
+//! The order of a rolling restart: first the replicas, then each master after a replica took over
+//! from it. At the end the first masters lead again.
 
 use crate::{
     failover::{
@@ -10,31 +10,31 @@ use crate::{
     plan::step::{Change, Goal, Plan, Stage, Step},
 };
 
-/// What should be known before.
+/// What a user should know beforehand.
 pub const NOTE: &str = "every slot has a master all the while; writes to a shard pause for milliseconds at each failover";
 
 /// One node's turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
-    /// Who is restarted.
+    /// The node that is restarted.
     pub node: NodeName,
     /// Its shard's number.
     pub shard: usize,
-    /// Who takes over before, if it leads; `Some(None)`: nobody can.
+    /// `None`: it is a replica. `Some(None)`: it is a master and no replica can take over.
     pub heir: Option<Option<NodeName>>,
 }
 
-/// All that is left to be done.
+/// All that a rolling restart has still to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     /// One node after another.
     pub turns: Vec<Turn>,
-    /// The way back to the first masters.
+    /// The steps after which the first masters lead again.
     pub way_back: Vec<Step>,
 }
 
-/// Decides; `heir` says which replica of a shard takes over. Only the first turn is carried out
-/// before this is asked again.
+/// Decides the order, leaving out the nodes that are `done`; `heir` says which replica of a shard
+/// takes over. The caller carries out the first turn only, looks, and asks again.
 pub fn order(
     now: &[Seats],
     done: &[NodeName],
@@ -75,35 +75,30 @@ pub fn order(
     }
 }
 
-/// The shards with the masters that they had at first.
+/// The shards as they are now, but each led by the one of its nodes that is in `masters`.
 pub fn first_topology(now: &[Seats], masters: &[NodeName]) -> Vec<Seats> {
     now.iter()
         .map(|seats| {
-            let mut nodes: Vec<NodeName> = seats.replicas.clone();
-            nodes.push(seats.master.clone());
-            let master = nodes.iter().find(|node| masters.contains(node));
+            let mut replicas = [&seats.replicas[..], std::slice::from_ref(&seats.master)].concat();
+            let master = replicas.iter().find(|node| masters.contains(node));
             let master = master.unwrap_or(&seats.master).clone();
-            nodes.retain(|node| *node != master);
-            nodes.sort();
+            replicas.retain(|node| *node != master);
+            replicas.sort();
             Seats {
-                shard: seats.shard,
-                slots: seats.slots.clone(),
                 master,
-                replicas: nodes,
+                replicas,
+                ..seats.clone()
             }
         })
         .collect()
 }
 
 impl Turn {
-    /// What is done in this turn; `port` is the node's client port.
+    /// The steps of this turn; `port` is the node's client port.
     pub fn plan(&self, port: u16) -> Plan {
         let Turn { node, shard, heir } = self;
         let mut plan = Plan::default();
-        let role = match heir {
-            None => "replica",
-            Some(_) => "master",
-        };
+        let role = heir.as_ref().map_or("replica", |_| "master");
         if let Some(Some(heir)) = heir {
             plan.stage(
                 &format!("{heir} takes over from {node}"),
@@ -134,7 +129,7 @@ impl Turn {
 }
 
 impl Order {
-    /// All of it, for `--dry-run`. Each turn is planned anew before it is carried out.
+    /// The steps of all turns, for `--dry-run`.
     pub fn plan(&self, port: impl Fn(&NodeName) -> u16) -> Plan {
         let mut plan = Plan::default();
         for turn in &self.turns {
@@ -151,16 +146,7 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slot::SlotRange;
-
-    fn shard(shard: usize, from: u16, master: &str, replicas: &[&str]) -> Seats {
-        Seats {
-            shard,
-            slots: SlotRange::new(from, from + 10).into_iter().collect(),
-            master: NodeName::new(master),
-            replicas: replicas.iter().map(|name| NodeName::new(*name)).collect(),
-        }
-    }
+    use crate::failover::seats::tests::shard;
 
     fn first(seats: &Seats) -> Option<NodeName> {
         seats.replicas.first().cloned()
@@ -197,8 +183,7 @@ mod tests {
         assert_eq!(words(&order), ["nobody for a"]);
     }
 
-    /// Only the first turn is carried out before the order is asked for again: it must be the one
-    /// that was printed.
+    /// Each turn is decided anew, but the turns have to be those that `--dry-run` printed.
     #[test]
     fn one_turn_at_a_time_is_the_order_that_was_printed() {
         let mut seats = vec![

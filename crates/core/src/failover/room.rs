@@ -1,19 +1,19 @@
-//! How much canaries may write, so that they take no memory that keys of users need.
+//! How many keys canaries may write without taking memory that the keys of users need.
 
 use crate::snapshot::info::NodeInfo;
 
-/// What a canary's key costs at most: the key, its value, its expiry, and its part of the
+/// The most memory that a canary's key takes: the key, its value, its expiry, and its part of the
 /// replication backlog.
 const KEY_BYTES: u64 = 512;
 
-/// The most keys of one canary; then it writes the first ones again.
+/// The most keys of one canary. After them it writes the first ones again.
 pub const MOST: u64 = 10_000;
 
-/// With fewer keys, too little could be told of what was lost.
+/// With fewer keys than this, a drill would say too little about lost writes.
 const LEAST: u64 = 100;
 
-/// How many keys a shard with these nodes has room for, without filling more than half of what is
-/// left up to 90 % of `maxmemory` anywhere; `None`: too few.
+/// How many keys a canary may have in a shard with these nodes: they take at most half of what each
+/// node has left below 90 % of its `maxmemory`. `None`: too few.
 pub fn keys<'a>(nodes: impl Iterator<Item = &'a NodeInfo>) -> Option<u64> {
     let limited = nodes.filter(|info| info.memory_max_bytes > 0);
     let keys = limited.map(|info| {
@@ -24,7 +24,7 @@ pub fn keys<'a>(nodes: impl Iterator<Item = &'a NodeInfo>) -> Option<u64> {
     (keys >= LEAST).then_some(keys)
 }
 
-/// Why nothing is written.
+/// Why canaries do not write.
 pub const FULL: &str = "memory is nearly full (`used_memory` is over 90 % of `maxmemory`, or close): canaries would take the place of keys";
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! What a sequence of looks at the nodes shows: suspicion, failure, election, promotion, agreement.
-//!
-//! Looks are told in the order in which they were answered. An instant is the time of the first
-//! look that showed it; how sharp it is is the time since the same node's look before.
+//! What the looks at the nodes show during a drill: suspicion, failure, election, promotion, agreement.
 
+use super::{
+    report::{Instant, Seen},
+    words::Glance,
+};
 use crate::{
-    failover::{report::Instant, words::Glance},
     node::{Epoch, NodeId, NodeName, Role},
     slot::SlotSet,
     snapshot::{
@@ -14,54 +14,20 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One look at one node.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
-    /// At whom.
-    pub node: NodeName,
-    /// When it was answered, in milliseconds since the fault.
-    pub ms: f64,
-    /// How much earlier the node's look before was sent.
-    pub gap_ms: f64,
-    /// What it showed.
-    pub glance: Glance,
-}
-
-/// What has been seen so far.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Seen {
-    /// The first `fail?`.
-    pub pfail: Option<Instant>,
-    /// The first `fail`.
-    pub fail: Option<Instant>,
-    /// The first higher epoch.
-    pub election: Option<Instant>,
-    /// A replica says that it is the master.
-    pub promoted: Option<(NodeName, Instant)>,
-    /// Since when all living views say the same.
-    pub views_agree: Option<Instant>,
-    /// Some living node stopped saying `ok`.
-    pub state_lost: Option<Instant>,
-    /// All living nodes say `ok` again.
-    pub state_ok: Option<Instant>,
-    /// No living node says `ok`.
-    pub all_down: Option<Instant>,
-}
-
-/// What the story is about.
+/// What is known before the first look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plot {
-    /// The nodes that were hit.
+    /// The nodes that are hit.
     pub victims: BTreeSet<NodeId>,
-    /// The slots that need a new master; empty if none is expected.
+    /// The slots that need a new master; empty if none do.
     pub slots: SlotSet,
     /// The highest epoch before the fault.
     pub epoch: Epoch,
-    /// The nodes that can be asked.
+    /// The nodes that are looked at.
     pub living: BTreeSet<NodeName>,
 }
 
-/// Follows the looks.
+/// Takes the looks in the order in which they were answered.
 #[derive(Debug, Clone)]
 pub struct Story {
     plot: Plot,
@@ -85,68 +51,65 @@ impl Story {
         !self.plot.slots.is_empty()
     }
 
-    /// Hears a look; returns what it showed for the first time, in words.
-    pub fn hear(&mut self, sample: &Sample) -> Vec<String> {
-        let Sample { node, glance, .. } = sample;
+    /// Takes what `node` said at some moment. Returns in words what that showed for the first time.
+    pub fn hear(&mut self, node: &NodeName, glance: &Glance, at: &Instant) -> Vec<String> {
         if !self.plot.living.contains(node) || self.latest.get(node) == Some(glance) {
             return Vec::new();
         }
-        let at = |seen_by: &NodeName| Instant {
-            ms: sample.ms,
-            resolution_ms: sample.gap_ms,
-            seen_by: seen_by.to_string(),
-        };
-        let mut news = Vec::new();
         let worst = self.worst_failure(&glance.view);
-        if self.seen.pfail.is_none() && worst >= Failure::Pfail {
-            self.seen.pfail = Some(at(node));
-            news.push(format!("{node} suspects it (PFAIL)"));
+        let leads = self.leads(&glance.view);
+        let mut news = Vec::new();
+        let mut note = |moment: &mut Option<Instant>, is_so: bool, text: String| {
+            if is_so && moment.is_none() {
+                *moment = Some(at.clone());
+                news.push(text);
+            }
+        };
+        let seen = &mut self.seen;
+        let text = format!("{node} suspects it (PFAIL)");
+        note(&mut seen.t_pfail, worst >= Failure::Pfail, text);
+        let text = format!("a majority agrees (FAIL), as {node} sees it");
+        note(&mut seen.t_fail, worst == Failure::Fail, text);
+        let text = format!("an election begins (epoch {})", glance.epoch);
+        note(&mut seen.t_election, glance.epoch > self.plot.epoch, text);
+        let text = format!("{node} is the new master");
+        note(&mut seen.t_promoted, leads, text);
+        if leads && seen.promoted.is_none() {
+            seen.promoted = Some(node.clone());
         }
-        if self.seen.fail.is_none() && worst == Failure::Fail {
-            self.seen.fail = Some(at(node));
-            news.push(format!("a majority agrees (FAIL), as {node} sees it"));
-        }
-        if self.seen.election.is_none() && glance.epoch > self.plot.epoch {
-            self.seen.election = Some(at(node));
-            news.push(format!("an election begins (epoch {})", glance.epoch));
-        }
-        if self.seen.promoted.is_none() && self.leads(&glance.view) {
-            self.seen.promoted = Some((node.clone(), at(node)));
-            news.push(format!("{node} is the new master"));
-        }
-        if self.seen.state_lost.is_none() && !glance.ok {
-            self.seen.state_lost = Some(at(node));
+        if !glance.ok && !seen.state_lost {
+            seen.state_lost = true;
             news.push(format!("{node} says that the cluster is down"));
         }
         self.latest.insert(node.clone(), glance.clone());
-        let complete = self.latest.len() == self.plot.living.len();
-        if complete {
-            news.extend(self.together(at(node)));
+        if self.latest.len() == self.plot.living.len() {
+            news.extend(self.together(at));
         }
         news
     }
 
-    /// What all of them together say.
-    fn together(&mut self, at: Instant) -> Vec<String> {
+    /// What the latest looks at all nodes show together.
+    fn together(&mut self, at: &Instant) -> Vec<String> {
         let mut news = Vec::new();
         let all = |wanted: bool| self.latest.values().all(|glance| glance.ok == wanted);
         let (all_ok, all_down) = (all(true), all(false));
         let expected = self.plot.slots.is_empty() || self.seen.promoted.is_some();
-        if self.seen.views_agree.is_none() && expected && self.agree() {
-            self.seen.views_agree = Some(at.clone());
+        if self.seen.t_views_agree.is_none() && expected && self.agree() {
+            self.seen.t_views_agree = Some(at.clone());
             news.push("all views agree".to_owned());
         }
-        if self.seen.all_down.is_none() && all_down {
-            self.seen.all_down = Some(at.clone());
+        if !self.seen.all_down && all_down {
+            self.seen.all_down = true;
             news.push("every node says that the cluster is down".to_owned());
         }
-        if self.seen.state_lost.is_some() && self.seen.state_ok.is_none() && all_ok {
-            self.seen.state_ok = Some(at);
+        if self.seen.state_lost && self.seen.t_state_ok.is_none() && all_ok {
+            self.seen.t_state_ok = Some(at.clone());
             news.push("every node says ok again".to_owned());
         }
         news
     }
 
+    /// The most that a view says against a victim.
     fn worst_failure(&self, view: &View) -> Failure {
         let hit = view.nodes.iter();
         hit.filter(|line| self.plot.victims.contains(&line.id))
@@ -155,7 +118,7 @@ impl Story {
             .unwrap_or(Failure::None)
     }
 
-    /// Whether the node says that it is the master of the victim's slots.
+    /// Whether a node says in its view that it leads the victim's slots, and is no victim itself.
     fn leads(&self, view: &View) -> bool {
         let first = self.plot.slots.first();
         view.me().is_some_and(|me| {
@@ -165,7 +128,7 @@ impl Story {
         })
     }
 
-    /// Whether all say the same, and that the victims failed.
+    /// Whether all views are the same, and say that the victims failed.
     fn agree(&self) -> bool {
         let views: Vec<(&NodeName, &View)> = self
             .latest
@@ -189,7 +152,7 @@ mod tests {
     const C: &str = "cccccccccccccccccccccccccccccccccccccccc";
 
     /// A was the master of 0-99 and dies, C is its replica, B has the rest.
-    fn sample(node: &str, ms: f64, failure: &str, led_by: &str, epoch: u64, ok: bool) -> Sample {
+    fn glance(node: &str, failure: &str, led_by: &str, epoch: u64, ok: bool) -> Glance {
         let (myself, me) = match node {
             "b" => (B, 'b'),
             _ => (C, 'c'),
@@ -218,16 +181,20 @@ mod tests {
         );
         let view = nodes_text::parse(&text).expect("a view");
         assert_eq!(view.myself.as_str(), myself);
-        Sample {
-            node: NodeName::new(node),
-            ms,
-            gap_ms: 5.0,
-            glance: Glance {
-                view,
-                ok,
-                epoch: Epoch(epoch),
-            },
+        Glance {
+            view,
+            ok,
+            epoch: Epoch(epoch),
         }
+    }
+
+    fn hear(story: &mut Story, node: &str, ms: f64, glance: &Glance) -> Vec<String> {
+        let at = Instant {
+            ms,
+            resolution_ms: 5.0,
+            seen_by: node.to_owned(),
+        };
+        story.hear(&NodeName::new(node), glance, &at)
     }
 
     fn story() -> Story {
@@ -242,45 +209,49 @@ mod tests {
     #[test]
     fn a_failover_is_told_in_its_order() {
         let mut story = story();
-        let told = [
-            sample("b", 1.0, "", "a", 6, true),
-            sample("c", 2.0, "", "a", 6, true),
-            sample("b", 1010.0, ",fail?", "a", 6, true),
-            sample("c", 1100.0, ",fail?", "a", 6, true),
-            sample("b", 1200.0, ",fail", "a", 6, false),
-            sample("c", 1205.0, ",fail", "a", 6, false),
-            sample("c", 1900.0, ",fail", "a", 7, false),
-            sample("c", 1905.0, ",fail", "c", 7, true),
-            sample("b", 1915.0, ",fail", "c", 7, true),
+        let looks = [
+            ("b", 1.0, "", "a", 6, true),
+            ("c", 2.0, "", "a", 6, true),
+            ("b", 1010.0, ",fail?", "a", 6, true),
+            ("c", 1100.0, ",fail?", "a", 6, true),
+            ("b", 1200.0, ",fail", "a", 6, false),
+            ("c", 1205.0, ",fail", "a", 6, false),
+            ("c", 1900.0, ",fail", "a", 7, false),
+            ("c", 1905.0, ",fail", "c", 7, true),
+            ("b", 1915.0, ",fail", "c", 7, true),
         ];
-        let news: Vec<String> = told.iter().flat_map(|sample| story.hear(sample)).collect();
+        let mut news = Vec::new();
+        for (node, ms, failure, led_by, epoch, ok) in looks {
+            let glance = glance(node, failure, led_by, epoch, ok);
+            news.extend(hear(&mut story, node, ms, &glance));
+        }
         assert_eq!(news.len(), 8, "{news:#?}");
         let seen = &story.seen;
         let ms = |instant: &Option<Instant>| instant.as_ref().map(|instant| instant.ms);
-        assert_eq!(ms(&seen.pfail), Some(1010.0));
-        assert_eq!(ms(&seen.fail), Some(1200.0));
-        assert_eq!(ms(&seen.election), Some(1900.0));
-        let (who, promoted) = seen.promoted.as_ref().expect("promoted");
-        assert_eq!((who.as_str(), promoted.ms), ("c", 1905.0));
-        assert_eq!(ms(&seen.views_agree), Some(1915.0));
-        assert_eq!(ms(&seen.state_ok), Some(1915.0));
-        assert_eq!(ms(&seen.all_down), Some(1205.0));
+        assert_eq!(ms(&seen.t_pfail), Some(1010.0));
+        assert_eq!(ms(&seen.t_fail), Some(1200.0));
+        assert_eq!(ms(&seen.t_election), Some(1900.0));
+        assert_eq!(ms(&seen.t_promoted), Some(1905.0));
+        assert_eq!(seen.promoted, Some(NodeName::new("c")));
+        assert_eq!(ms(&seen.t_views_agree), Some(1915.0));
+        assert_eq!(ms(&seen.t_state_ok), Some(1915.0));
+        assert!(seen.all_down);
     }
 
     #[test]
     fn views_that_agree_before_the_promotion_do_not_count() {
         let mut story = story();
-        story.hear(&sample("b", 1.0, ",fail", "a", 6, true));
-        story.hear(&sample("c", 2.0, ",fail", "a", 6, true));
-        assert_eq!(story.seen.views_agree, None);
+        for (ms, node) in [(1.0, "b"), (2.0, "c")] {
+            hear(&mut story, node, ms, &glance(node, ",fail", "a", 6, true));
+        }
+        assert_eq!(story.seen.t_views_agree, None);
     }
 
     #[test]
     fn the_victim_itself_is_not_asked() {
         let mut story = story();
-        let mut dead = sample("b", 1.0, ",fail", "c", 9, true);
-        dead.node = NodeName::new("a");
-        assert!(story.hear(&dead).is_empty());
+        let dead = glance("b", ",fail", "c", 9, true);
+        assert!(hear(&mut story, "a", 1.0, &dead).is_empty());
         assert_eq!(story.seen, Seen::default());
     }
 }

@@ -1,8 +1,10 @@
 //! A drill's report in words: the same on the terminal and on the page.
 
-use super::report::{Instant, Latency, Report};
+use super::{
+    predict::Predicted,
+    report::{Availability, Balance, Errors, Felt, Instant, Latencies, Latency, Observed, Report},
+};
 use crate::{plan::step::names, text::count::count};
-use std::collections::BTreeMap;
 
 /// `42 ms`, `1.234 s`.
 pub fn clock(ms: f64) -> String {
@@ -24,11 +26,10 @@ pub fn between(from: u64, to: u64) -> String {
     format!("{} to {}", whole(from), whole(to))
 }
 
-/// The nodes that were hit, and where.
+/// The nodes that were hit, and their shard.
 pub fn headline(report: &Report) -> String {
     let fault = &report.fault;
-    let nodes = names(&fault.nodes, ", ");
-    format!("{nodes} of shard {}", fault.shard)
+    format!("{} of shard {}", names(&fault.nodes, ", "), fault.shard)
 }
 
 /// `passed` or `failed`.
@@ -36,144 +37,113 @@ pub fn word(passed: bool) -> &'static str {
     if passed { "passed" } else { "failed" }
 }
 
-/// One line of the timeline.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Line<'a> {
-    /// What was seen.
-    pub what: String,
-    /// When, and by whom.
-    pub at: &'a Instant,
-    /// When it was expected; empty where nothing was.
-    pub predicted: String,
-}
+/// A line of the timeline: what was seen, when, and when it was expected (empty: nothing was).
+pub type Line<'a> = (String, &'a Instant, String);
 
-/// What was seen, in the order in which it is expected.
+/// The timeline, in the order in which things are expected.
 pub fn timeline(report: &Report) -> Vec<Line<'_>> {
-    let predicted = report.predicted;
-    let say = |text: Option<String>| text.unwrap_or_default();
-    let pfail = say(predicted.map(|p| format!("from {}", whole(p.node_timeout_ms))));
-    let fail =
-        say(predicted
-            .map(|p| between(p.node_timeout_ms, p.high_ms - 2 * p.election_ms - p.rank_ms)));
-    let promoted = say(predicted.map(|p| between(p.low_ms, p.high_ms)));
-    let resynced = format!("resynced ({})", report.resync.unwrap_or("?"));
+    let expected = |say: &dyn Fn(Predicted) -> String| report.predicted.map_or(String::new(), say);
+    let pfail = expected(&|p| format!("from {}", whole(p.node_timeout_ms)));
+    let fail = expected(&|p| {
+        let latest = p.high_ms - 2 * p.election_ms - p.rank_ms;
+        between(p.node_timeout_ms, latest)
+    });
+    let promoted = expected(&|p| between(p.low_ms, p.high_ms));
+    let resynced = format!("resynced ({})", report.back.resync.unwrap_or("?"));
+    let (seen, felt, back) = (&report.seen, &report.felt, &report.back);
     let none = String::new;
     [
-        ("first error", &report.t_first_error, none()),
-        ("suspected (PFAIL)", &report.t_pfail, pfail),
-        ("failed (FAIL)", &report.t_fail, fail),
-        ("election", &report.t_election, none()),
-        ("promoted", &report.t_promoted, promoted.clone()),
-        ("first write", &report.t_first_write_ok, promoted),
-        ("first read", &report.t_first_read_ok, none()),
-        ("views agree", &report.t_views_agree, none()),
-        ("state ok again", &report.t_state_ok, none()),
-        ("victim back", &report.t_rejoined, none()),
-        (&resynced, &report.t_resynced, none()),
+        ("first error", &felt.t_first_error, none()),
+        ("suspected (PFAIL)", &seen.t_pfail, pfail),
+        ("failed (FAIL)", &seen.t_fail, fail),
+        ("election", &seen.t_election, none()),
+        ("promoted", &seen.t_promoted, promoted.clone()),
+        ("first write", &felt.t_first_write_ok, promoted),
+        ("first read", &felt.t_first_read_ok, none()),
+        ("views agree", &seen.t_views_agree, none()),
+        ("state ok again", &seen.t_state_ok, none()),
+        ("victim back", &back.t_rejoined, none()),
+        (&resynced, &back.t_resynced, none()),
     ]
     .into_iter()
-    .filter_map(|(what, at, predicted)| {
-        Some(Line {
-            what: what.to_owned(),
-            at: at.as_ref()?,
-            predicted,
-        })
-    })
+    .filter_map(|(what, at, predicted)| Some((what.to_owned(), at.as_ref()?, predicted)))
     .collect()
 }
 
-/// For how long clients were without the shard.
+/// How long writes and reads of the shard were out.
 pub fn outage(report: &Report) -> String {
     let rto = |ms: Option<f64>| ms.map_or("did not come back".to_owned(), clock);
     let predicted = report.predicted.map_or(String::new(), |p| {
         let range = between(p.low_ms, p.high_ms);
         format!("; predicted {} ({range})", whole(p.expected_ms))
     });
-    format!(
-        "writes {}, reads {}{predicted}",
-        rto(report.rto_write_ms),
-        rto(report.rto_read_ms)
-    )
+    let (write, read) = (rto(report.felt.rto_write_ms), rto(report.felt.rto_read_ms));
+    format!("writes {write}, reads {read}{predicted}")
 }
 
-/// What the drill came to, but for its timeline: a word, and what there is to say.
+/// All that there is to say but for the timeline: a word and a text each.
 pub fn facts(report: &Report) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("out", outage(report))];
-    if let Some(later) = report.later_outage_ms {
-        let later = clock(later);
-        facts.push((
-            "out again",
-            format!("writes for {later} while the victim came back"),
-        ));
-    }
-    facts.push((
-        "data",
-        format!(
-            "{} acknowledged, {} lost, {} indeterminate ({} of them done), {} resurrected; {} looked for, {} wrong{}",
-            report.acked,
-            report.lost,
-            report.indeterminate,
-            report.data.indeterminate_done,
-            report.resurrected,
-            report.data.checked,
-            report.data.mismatched,
-            evicted(report.evicted)
-        ),
-    ));
-    facts.extend(old_master(report).map(|text| ("old master", text)));
-    facts.extend(slowed(report).map(|text| ("slowed", text)));
-    let (latency, available) = (&report.latency, &report.availability);
-    facts.push((
-        "available",
-        format!(
-            "{:.2} % on its shard, {:.2} % on the others, until the views agreed",
-            available.victim_shard * 100.0,
-            available.others * 100.0
-        ),
-    ));
-    facts.push((
-        "refused",
-        format!(
-            "{}; on the others: {}",
-            classes(&report.errors_by_class),
-            classes(&report.errors_on_others)
-        ),
-    ));
-    facts.push((
-        "latency",
-        format!(
-            "before {}; during {}; after {}",
-            percentiles(latency.before),
-            percentiles(latency.during),
-            percentiles(latency.after)
-        ),
-    ));
-    let topology = if report.restored {
+    let out_again = |ms| format!("writes for {} while the victim came back", clock(ms));
+    let all = [
+        ("out", Some(outage(report))),
+        ("out again", report.felt.later_outage_ms.map(out_again)),
+        ("data", Some(data(&report.balance))),
+        ("old master", old_master(report)),
+        ("slowed", slowed(report)),
+        ("available", Some(available(report.felt.availability))),
+        ("refused", Some(refused(&report.felt))),
+        ("latency", Some(latency(report.felt.latency))),
+        ("topology", Some(topology(report))),
+        ("observed", Some(observed(&report.observed))),
+    ];
+    all.into_iter()
+        .filter_map(|(what, text)| Some((what, text?)))
+        .collect()
+}
+
+fn data(it: &Balance) -> String {
+    let writes = format!(
+        "{} acknowledged, {} lost, {} indeterminate ({} of them done), {} resurrected",
+        it.acked, it.lost, it.indeterminate, it.data.indeterminate_done, it.resurrected
+    );
+    let (checked, wrong) = (it.data.checked, it.data.mismatched);
+    let evicted = evicted(it.evicted);
+    format!("{writes}; {checked} looked for, {wrong} wrong{evicted}")
+}
+
+fn available(of: Availability) -> String {
+    let (mine, others) = (of.victim_shard * 100.0, of.others * 100.0);
+    format!("{mine:.2} % on its shard, {others:.2} % on the others, until the views agreed")
+}
+
+fn refused(felt: &Felt) -> String {
+    let (mine, others) = (&felt.errors_by_class, &felt.errors_on_others);
+    format!("{}; on the others: {}", classes(mine), classes(others))
+}
+
+fn latency(of: Latencies) -> String {
+    let [before, during, after] = [of.before, of.during, of.after].map(percentiles);
+    format!("before {before}; during {during}; after {after}")
+}
+
+fn topology(report: &Report) -> String {
+    let is = if report.restored {
         "as before"
     } else {
         "changed"
     };
     let (before, after) = (report.epoch_before, report.epoch_after);
-    facts.push((
-        "topology",
-        format!("{topology} (epoch {before} to {after})"),
-    ));
-    let observed = &report.observed;
-    facts.push((
-        "observed",
-        format!(
-            "{} looks, {:.1} ms apart (99 %: {:.1} ms, at most {:.1} ms); canaries took {:.1} % of a core",
-            observed.looks,
-            observed.gap_p50_ms,
-            observed.gap_p99_ms,
-            observed.gap_max_ms,
-            observed.canary_cpu_percent
-        ),
-    ));
-    facts
+    format!("{is} (epoch {before} to {after})")
 }
 
-/// What the old master did while it was replaced.
+fn observed(it: &Observed) -> String {
+    let (p50, p99, max) = (it.gap_p50_ms, it.gap_p99_ms, it.gap_max_ms);
+    let (looks, cpu) = (it.looks, it.canary_cpu_percent);
+    format!(
+        "{looks} looks, {p50:.1} ms apart (99 %: {p99:.1} ms, at most {max:.1} ms); canaries took {cpu:.1} % of a core"
+    )
+}
+
 fn old_master(report: &Report) -> Option<String> {
     let old = report.old_master.as_ref()?;
     let then = old.then.map_or(String::new(), |class| {
@@ -190,7 +160,7 @@ fn old_master(report: &Report) -> Option<String> {
     ))
 }
 
-/// What eviction took; empty if nothing.
+/// How many keys were evicted; empty if none.
 pub fn evicted(keys: usize) -> String {
     match keys {
         0 => String::new(),
@@ -200,7 +170,7 @@ pub fn evicted(keys: usize) -> String {
 
 fn slowed(report: &Report) -> Option<String> {
     let slowed = report.slowed.as_ref()?;
-    let nobody = if report.promoted.is_some() {
+    let nobody = if report.seen.promoted.is_some() {
         "should have been promoted"
     } else {
         "was promoted"
@@ -221,15 +191,13 @@ fn percentiles(latency: Latency) -> String {
     )
 }
 
-/// How many attempts of each class were not acknowledged.
-pub fn classes(counts: &BTreeMap<&'static str, usize>) -> String {
-    let all: Vec<String> = counts
-        .iter()
-        .map(|(class, count)| format!("{count} {class}"))
-        .collect();
-    if all.is_empty() {
-        "none".to_owned()
-    } else {
-        all.join(", ")
+/// How many attempts of each class were not acknowledged, in words.
+pub fn classes(counts: &Errors) -> String {
+    if counts.is_empty() {
+        return "none".to_owned();
     }
+    let all = counts
+        .iter()
+        .map(|(class, count)| format!("{count} {class}"));
+    all.collect::<Vec<String>>().join(", ")
 }

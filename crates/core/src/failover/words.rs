@@ -1,44 +1,59 @@
-//! The words of a drill: what is broken, what a client hears, what a node shows at a glance.
+//! The nouns of drills and planned failovers: what is asked for, what is broken, what a client
+//! hears, and what a node says in one quick look.
 
 use crate::{
-    node::{Address, Endpoint, Epoch, NodeName},
+    node::{Endpoint, Epoch, NodeName},
     slot::SlotSet,
     snapshot::nodes_text::View,
 };
-use serde::{Serialize, Serializer};
-use std::{fmt, time::Duration};
-use strum::{IntoStaticStr, VariantArray};
+use serde::Serialize;
+use std::time::Duration;
+use strum::{Display, EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
-/// What is broken on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, IntoStaticStr, VariantArray)]
+/// What a drill breaks on purpose. The comments of the variants are the help of `--fault`.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Display,
+    EnumMessage,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Fault {
-    /// SIGKILL to a master.
+    /// SIGKILL to a master
+    #[default]
     Crash,
-    /// SIGTERM to a master: it saves and ends.
+    /// SIGTERM to a master
     Stop,
-    /// A master is frozen, and thawed once it was replaced.
+    /// A master is frozen, and thawed once it was replaced
     Freeze,
-    /// A master is cut from the other nodes, but not from a client that sits beside it.
+    /// A master is cut off from the other nodes
     Partition,
-    /// A master is frozen and thawed in turn, never for as long as the others would mind.
+    /// A master stutters: frozen and thawed in turn
     Slow,
-    /// SIGKILL to a replica.
+    /// SIGKILL to a replica
     Replica,
-    /// SIGKILL to a master, then to the replica that took its place.
+    /// A master, then the replica that took over
     Double,
-    /// SIGKILL to a majority of the masters at once.
+    /// More than half of the masters
     Majority,
 }
 
 impl Fault {
     /// Every fault, in the order of the help.
-    pub const ALL: &'static [Fault] = Fault::VARIANTS;
+    pub const ALL: &[Fault] = Fault::VARIANTS;
 
-    /// As it is typed.
-    pub fn word(self) -> &'static str {
-        self.into()
+    /// What the help says of it.
+    pub fn help(self) -> &'static str {
+        self.get_documentation().unwrap_or_default()
     }
 
     /// How each node is hit.
@@ -58,52 +73,41 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
-    }
-}
-
-/// How a node is hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display)]
+/// How a single node is hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Display, IntoStaticStr)]
+#[serde(into = "&'static str")]
 pub enum Blow {
-    /// It is killed.
+    /// SIGKILL.
     #[strum(to_string = "SIGKILL")]
     Kill,
-    /// It is asked to end: it saves before.
+    /// SIGTERM: Redis saves its data first.
     #[strum(to_string = "SIGTERM")]
     End,
-    /// It is frozen.
+    /// The process is stopped, but not ended.
     #[strum(to_string = "freeze")]
     Freeze,
-    /// It is cut off from the other nodes.
+    /// The node loses its network.
     #[strum(to_string = "disconnect")]
     CutOff,
-    /// It is frozen and thawed in turn.
+    /// The node is frozen and thawed in turn.
     #[strum(to_string = "stutter")]
     Stutter,
 }
 
-impl Serialize for Blow {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 /// How a replica takes over when it is told to (`CLUSTER FAILOVER`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Manner {
-    /// The master agrees and waits for the replica: nothing is lost.
+    /// The master stops writes until the replica has them all: nothing is lost.
     Planned,
-    /// Without the master, by a vote of the majority.
+    /// The master is not asked; the other masters vote.
     Force,
-    /// Without anybody's vote.
+    /// Nobody is asked, and nobody votes.
     Takeover,
 }
 
 impl Manner {
-    /// The command's last word, if it has one.
+    /// The argument of `CLUSTER FAILOVER`, if it takes one.
     pub fn argument(self) -> Option<&'static str> {
         match self {
             Manner::Planned => None,
@@ -113,7 +117,7 @@ impl Manner {
     }
 }
 
-/// A shard by the names of its nodes.
+/// A shard with its nodes by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Seats {
     /// Its number, from 1, in the order of the slots.
@@ -126,26 +130,9 @@ pub struct Seats {
     pub replicas: Vec<NodeName>,
 }
 
-/// Where a node is dialled, and the names under which others speak of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Door {
-    /// Where rcluster dials it.
-    pub dial: Endpoint,
-    /// What its peers use.
-    pub address: Address,
-}
-
-impl Door {
-    /// Whether MOVED to `to` means this node.
-    pub fn is(&self, to: &Endpoint) -> bool {
-        self.dial == *to
-            || (self.address.port == to.port
-                && (self.address.ip.to_string() == to.host || self.dial.port == to.port))
-    }
-}
-
 /// Why an attempt of a client was not acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr)]
+#[serde(into = "&'static str")]
 #[strum(serialize_all = "UPPERCASE")]
 pub enum Class {
     /// MOVED.
@@ -180,53 +167,47 @@ pub enum Class {
 }
 
 impl Class {
-    /// As it stands in the report.
+    /// As reports name it.
     pub fn word(self) -> &'static str {
         self.into()
     }
 }
 
-impl Serialize for Class {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.word())
-    }
-}
-
-/// What became of one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// How one attempt of a client ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The node said that it did it.
+    /// The node acknowledged it.
     Acked,
-    /// It was certainly not done.
+    /// It was certainly not carried out.
     Refused(Class),
-    /// Nobody knows: it may have been done.
+    /// It may have been carried out: no answer came.
     Indeterminate(Class),
 }
 
-/// What one attempt heard.
+/// The answer to one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heard {
-    /// What became of it.
+    /// How the attempt ended.
     pub outcome: Outcome,
-    /// Where MOVED pointed.
+    /// The node that a MOVED reply names.
     pub moved: Option<Endpoint>,
 }
 
 /// One attempt of a canary. Times are microseconds since the canaries began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Try {
-    /// Its number within its lane; the key ends in it and the value is it.
+    /// Its number within its lane, from 1. It is also the value that is written.
     pub seq: u64,
     /// When it was sent.
     pub sent_us: u64,
-    /// How long it took.
+    /// How long the answer took.
     pub took_us: u64,
-    /// What became of it.
+    /// How it ended.
     pub outcome: Outcome,
 }
 
 impl Try {
-    /// When its answer came.
+    /// When the answer came.
     pub fn done_us(&self) -> u64 {
         self.sent_us.saturating_add(self.took_us)
     }
@@ -238,56 +219,55 @@ impl Try {
 }
 
 /// What a canary does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Errand {
-    /// Writes, following redirections as a cluster client does.
+    /// It writes, and follows redirections as a cluster client does.
     Write,
-    /// Reads, following redirections as a cluster client does.
+    /// It reads, and follows redirections as a cluster client does.
     Read,
-    /// Writes to one node and to no other, until that node sends it away.
+    /// It writes to one node only, until that node refuses a write.
     Loyal,
 }
 
-/// All attempts of one canary.
+/// The log of one canary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lane {
-    /// The shard's number.
+    /// The number of its shard.
     pub shard: usize,
     /// What it does.
     pub errand: Errand,
-    /// What its keys begin with; the sequence number follows.
+    /// Its keys are this and a number.
     pub prefix: String,
-    /// How many keys it has; after so many writes it writes the first one again.
+    /// How many keys it has. After as many writes it writes the first key again.
     pub keys: u64,
-    /// In the order in which they were sent.
+    /// Its attempts in the order in which they were sent.
     pub tries: Vec<Try>,
 }
 
 impl Lane {
-    /// The key of an attempt.
+    /// The key that attempt `seq` writes.
     pub fn key(&self, seq: u64) -> String {
         format!("{}{}", self.prefix, self.number(seq))
     }
 
-    /// Which of its keys that is.
+    /// The number of that key, from 1 to `keys`.
     pub fn number(&self, seq: u64) -> u64 {
         seq.saturating_sub(1) % self.keys.max(1) + 1
     }
 }
 
-/// What a node shows in one quick look: `CLUSTER NODES` and the state from `CLUSTER INFO`.
+/// What a node says in one quick look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glance {
-    /// Its view.
+    /// Its `CLUSTER NODES`.
     pub view: View,
-    /// `cluster_state:ok`.
+    /// Whether it says `cluster_state:ok`.
     pub ok: bool,
-    /// `cluster_current_epoch`.
+    /// Its `cluster_current_epoch`.
     pub epoch: Epoch,
 }
 
-/// Synchronizations that a master has served since it started (`INFO stats`).
+/// How many synchronizations a master has served since it started (`INFO stats`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Syncs {
     /// `sync_full`.
@@ -296,23 +276,24 @@ pub struct Syncs {
     pub partial: u64,
 }
 
-/// What a replica's counters say of the elections that it stood for.
+/// What a replica's counters say about the elections in which it was a candidate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PastElections {
-    /// Requests for votes that it has sent since it started.
+    /// How many requests for votes it has sent since it started.
     pub requests: u64,
-    /// How long its connection to its master has been up, or down; it won no election meanwhile.
+    /// How long its connection to its master has been up or down. It won no election since then.
     pub follows_for: Option<Duration>,
 }
 
-/// Which shard is meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which shard is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Pick {
-    /// Any that can stand it.
+    /// Any shard with a replica in sync.
+    #[default]
     Any,
-    /// By its number, from 1.
+    /// The shard with this number, from 1.
     Number(usize),
-    /// By one of its nodes.
+    /// The shard of this node.
     Node(NodeName),
 }
 
@@ -330,13 +311,25 @@ impl std::str::FromStr for Pick {
     }
 }
 
-/// What was asked of a drill.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// The longest write outage, in milliseconds.
+/// What is asked of a drill.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    /// What is broken.
+    pub fault: Fault,
+    /// In which shard.
+    pub pick: Pick,
+    /// How many replicas each canary's write waits for (WAIT).
+    pub wait: u32,
+    /// How many writes a second the canary of the victim's shard sends.
+    pub rate: u32,
+    /// The `min-replicas-to-write` that the victim gets during the drill.
+    pub min_replicas: Option<u32>,
+    /// After a majority is lost, replicas take over without a vote.
+    pub takeover: bool,
+    /// The longest outage of writes that passes, in milliseconds.
     pub max_rto_ms: Option<u64>,
-    /// The most acknowledged writes that may be lost; `None`: what the fault allows.
+    /// The most acknowledged writes that may be lost; `None`: what the fault usually loses.
     pub max_lost: Option<usize>,
-    /// Whether the first topology is to be back.
+    /// Whether the masters of before the drill lead again at its end.
     pub restore: bool,
 }

@@ -7,3 +7,4 @@ pub mod settings;
 pub mod start;
 pub mod step;
 pub mod teardown;
+mod told;

@@ -144,16 +144,12 @@ pub(super) fn pretend(nodes: &mut Vec<Node>, step: &Step) {
             nodes[new].is_blank = false;
             let left = nodes[old].owns().map(|own| own.minus(slots));
             let left = left.unwrap_or_default();
-            if !left.is_empty() {
-                nodes[old].place = Place::Owner(left);
-                return;
-            }
-            // Who loses its last slot follows who got it, and so do its replicas.
-            for node in nodes.iter_mut() {
-                if node.name == *from || node.follows(from) {
-                    node.place = Place::Follows(Some(to.clone()));
-                }
-            }
+            nodes[old].is_blank = left.is_empty();
+            nodes[old].place = if left.is_empty() {
+                Place::Bare
+            } else {
+                Place::Owner(left)
+            };
         }
         Step::Forget { node, gone } => {
             if let Some(i) = find(nodes, node) {

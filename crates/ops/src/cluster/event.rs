@@ -62,6 +62,10 @@ pub enum Event {
         bytes: u64,
         /// Of about how many.
         of_bytes: u64,
+        /// Keys a second since the first.
+        keys_per_second: u64,
+        /// About how many seconds are left, at that rate.
+        left_seconds: Option<u64>,
     },
     /// A part of an image has arrived.
     Pull {

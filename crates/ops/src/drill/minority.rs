@@ -1,16 +1,14 @@
-//! A client on the minority's side: it runs beside the node that is cut off, and counts up a key of
-//! its shard, so that the last number it heard and the number that is there afterwards say how many
+//! A client that runs beside the node that is cut off. It counts up a key of the node's shard. The
+//! last number that it was acknowledged, less the number that is there after the drill, is how many
 //! acknowledged writes are gone.
 
-use super::preflight::Target;
 use crate::failover::{canary, ground::Ground, scene::Scene};
 use rcluster_core::{
     error::{Error, Result},
-    failover::words::Class,
+    failover::words::{Class, Seats},
     hint,
     hint::Verb,
-    node::{Endpoint, NodeName},
-    snapshot::answer::WireError,
+    node::NodeName,
 };
 use rcluster_runtime::{
     Beside,
@@ -26,43 +24,43 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-/// Between two writes.
+/// The time between two writes.
 const PACE: Duration = Duration::from_millis(20);
 
-/// How long its key lives if nobody removes it, in seconds.
+/// How many seconds its key lives if nobody removes it.
 const KEPT: u64 = 3600;
 
-/// How long its first answer may take: the program has to be started first.
+/// How long its first answer may take. The program has to be started first.
 const FIRST: Duration = Duration::from_secs(10);
 
-/// What it heard.
+/// What it was answered.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Heard {
-    /// The key it counted up.
-    pub(super) key: String,
-    /// Each acknowledgement: when it came, and the number.
+    /// The key that it counts up.
+    key: String,
+    /// When each acknowledgement came, and its number.
     pub(super) acked: Vec<(Instant, u64)>,
-    /// What it was told instead, first.
-    pub(super) refused: Option<(Instant, Class)>,
+    /// The class of the first error.
+    pub(super) refused: Option<Class>,
 }
 
-/// A client at work; it ends when this is dropped.
+/// The running client. It ends when this is dropped.
 pub(super) struct Minority {
     heard: Arc<Mutex<Heard>>,
     _task: JoinSet<()>,
 }
 
 impl Minority {
-    /// Starts it beside the victim, and waits until it writes: without a write before the cut there
-    /// would be nothing to compare with.
+    /// Starts it beside the victim, and waits for its first acknowledged write: only with one before
+    /// the cut can the key be compared after it.
     pub(super) async fn start(
         ground: &Ground<'_>,
         victim: &NodeName,
-        target: &Target,
+        seats: &Seats,
     ) -> Result<Self> {
         let launch = ground.launch;
         let port = launch.node(victim).map_or(6379, |node| node.port);
-        let tag = canary::tag(&target.seats.slots);
+        let tag = canary::tag(&seats.slots);
         let key = format!("rcluster:drill:{{{tag}}}:{}:minority", std::process::id());
         let argv = ["redis-cli".to_owned(), "-p".to_owned(), port.to_string()];
         let secrets: Vec<(String, String)> = ground
@@ -85,7 +83,7 @@ impl Minority {
             let heard = minority.heard();
             std::future::ready(Ok::<_, Error>(match (heard.acked.first(), heard.refused) {
                 (Some(_), _) => Look::Ready(()),
-                (None, Some((_, class))) => Look::Pending(class.word()),
+                (None, Some(class)) => Look::Pending(class.word()),
                 (None, None) => Look::Pending("nothing"),
             }))
         })
@@ -103,7 +101,7 @@ impl Minority {
         Ok(minority)
     }
 
-    /// All that it has heard so far.
+    /// What it was answered so far.
     pub(super) fn heard(&self) -> Heard {
         lock(&self.heard).clone()
     }
@@ -113,7 +111,7 @@ async fn work(mut beside: Beside, heard: Arc<Mutex<Heard>>) {
     let mut ticks = interval(PACE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let key = lock(&heard).key.clone();
-    // It goes by itself if the drill is killed.
+    // The key expires if the drill is killed.
     if beside.say.send(format!("SET {key} 0 EX {KEPT}\n")).is_err() {
         return;
     }
@@ -139,52 +137,41 @@ fn lock(heard: &Mutex<Heard>) -> std::sync::MutexGuard<'_, Heard> {
 
 impl Heard {
     fn hear(&mut self, line: &str) {
-        let now = Instant::now();
         let line = line.trim();
         if let Ok(number) = line.trim_start_matches("(integer) ").parse() {
-            self.acked.push((now, number));
+            self.acked.push((Instant::now(), number));
         } else if !line.is_empty() && line != "OK" && self.refused.is_none() {
-            let class = match line.trim_start_matches("(error) ").split(' ').next() {
+            let code = line.trim_start_matches("(error) ").split(' ').next();
+            self.refused = Some(match code {
                 Some("MOVED") => Class::Moved,
                 Some("CLUSTERDOWN") => Class::ClusterDown,
                 Some("NOREPLICAS") => Class::NoReplicas,
                 _ => Class::Other,
-            };
-            self.refused = Some((now, class));
+            });
         }
     }
 
-    /// How many acknowledged numbers are not there now; the key is removed.
+    /// How many acknowledged writes are gone. Removes the key.
     pub(super) async fn lost(
         &self,
         scene: &Scene,
         ground: &Ground<'_>,
-        target: &Target,
+        seats: &Seats,
     ) -> Result<u64> {
-        let seats = scene
-            .seats
-            .iter()
-            .find(|seats| seats.slots == target.seats.slots);
-        let Some(seats) = seats else {
+        let mut shards = scene.seats.iter();
+        let Some(seats) = shards.find(|now| now.slots == seats.slots) else {
             return Err(Error::failed("the shard has no master"));
         };
-        let at: &Endpoint = &scene.member(&seats.master)?.dial;
-        let failed = |name: &NodeName, error: WireError| error.failure(name);
+        let master = &seats.master;
+        let at = &scene.member(master)?.dial;
         let keys = [self.key.clone().into_bytes()];
         let values = ground.live().values(at, &keys).await;
-        let values = values.map_err(|error| failed(&seats.master, error))?;
+        let values = values.map_err(|error| error.failure(master))?;
         let there = values.into_iter().flatten().next();
-        let there: u64 = there
-            .and_then(|value| String::from_utf8(value).ok()?.parse().ok())
-            .unwrap_or(0);
+        let there = there.and_then(|value| String::from_utf8(value).ok()?.parse().ok());
         let discarded = ground.live().discard(at, &keys).await;
-        discarded.map_err(|error| failed(&seats.master, error))?;
-        let last = self
-            .acked
-            .iter()
-            .map(|(_, number)| *number)
-            .max()
-            .unwrap_or(0);
-        Ok(last.saturating_sub(there))
+        discarded.map_err(|error| error.failure(master))?;
+        let last = self.acked.iter().map(|(_, number)| *number).max();
+        Ok(last.unwrap_or(0).saturating_sub(there.unwrap_or(0)))
     }
 }

@@ -1,67 +1,33 @@
-//! May this be broken? A drill that cannot succeed is refused before anything is touched.
+//! A drill that cannot succeed is refused before anything is touched.
 
-use super::prepare::Request;
-use crate::{
-    cluster::context::Context,
-    failover::{canary::room, pick::picked, scene::Scene},
-};
-use rcluster_core::snapshot::place::Capabilities;
+use crate::failover::{canary::room, ground::Ground, pick::picked, scene::Scene};
 use rcluster_core::{
     error::{Error, Result},
     failover::{
+        outline::Hit,
         predict::predict,
-        report::Predicted,
         room,
-        words::{Fault, Pick, Seats},
+        words::{Fault, Pick, Request, Seats},
     },
     hint,
     hint::Verb,
     node::NodeName,
+    snapshot::place::Capabilities,
     text::count::count,
 };
 use std::collections::BTreeMap;
 
-/// A replica that is further behind than this is not in sync.
+/// A replica that is this many bytes behind, or fewer, is in sync.
 const IN_SYNC: u64 = 1 << 20;
 
-/// What the live configuration says, of the victim and its replicas.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Config {
-    /// `cluster-node-timeout`, the longest of all nodes.
-    pub(super) node_timeout_ms: u64,
-    /// `min-replicas-to-write` of the victim.
-    pub(super) min_replicas: u64,
-    /// `cluster-require-full-coverage`: a shard without a master makes every other one refuse, too.
-    pub(super) full_coverage: bool,
-    /// Whether memory that is full makes keys go.
-    pub(super) evicts: bool,
-}
-
-/// A drill that may begin.
-#[derive(Debug, Clone)]
-pub(super) struct Target {
-    /// The victim's shard.
-    pub(super) seats: Seats,
-    /// Who is hit first, all at once.
-    pub(super) victims: Vec<NodeName>,
-    /// The shards that they lead.
-    pub(super) shards: Vec<usize>,
-    /// What the live configuration says.
-    pub(super) config: Config,
-    /// How long it should take.
-    pub(super) predicted: Option<Predicted>,
-    /// How far the best replica is behind.
-    pub(super) lag: Option<u64>,
-}
-
-/// Looks whether the drill can succeed.
+/// Decides who is hit; refuses a drill that cannot succeed.
 pub(super) async fn preflight(
-    context: &Context<'_>,
+    ground: &Ground<'_>,
     scene: &Scene,
     request: &Request,
-) -> Result<Target> {
+) -> Result<Hit> {
     let fault = request.fault;
-    refuse_unable(fault, context.runtime.capabilities())?;
+    refuse_unable(fault, ground.context.runtime.capabilities())?;
     scene.well().map_err(|why| {
         Error::refused(format!("the cluster is not well: {why}")).hint(hint![
             "a drill begins with a healthy cluster: ",
@@ -71,47 +37,69 @@ pub(super) async fn preflight(
     })?;
     scene.refuse_open_slots()?;
     let seats = picked(scene, &request.pick)?.clone();
-    let in_sync = |seats: &Seats| {
-        let replicas = seats.replicas.iter();
-        let near = replicas.filter(|name| scene.lag(seats, name).is_some_and(|lag| lag <= IN_SYNC));
-        near.cloned().collect::<Vec<NodeName>>()
-    };
-    let full = scene
-        .seats
-        .iter()
-        .find(|seats| room(scene, seats).is_none());
-    if let Some(full) = full {
+    let mut shards = scene.seats.iter();
+    if let Some(full) = shards.find(|seats| room(scene, seats).is_none()) {
         let why = format!("shard {}: {}", full.shard, room::FULL);
         return Err(Error::refused(why).hint(hint![
             "raise `maxmemory` under `redis:` in the spec and run ", Verb::Up;
             Verb::Failover.with("--planned"), " writes nothing there"
         ]));
     }
-    let near = in_sync(&seats);
-    if near.is_empty() {
-        return Err(no_replica(scene, &seats));
+    let victims = victims(scene, &seats, request)?;
+    let led = scene.seats.iter();
+    let led = led.filter(|seats| victims.contains(&seats.master));
+    let mut shards: Vec<usize> = led.map(|seats| seats.shard).collect();
+    if shards.is_empty() {
+        shards.push(seats.shard);
     }
+    let config = Config::ask(ground, scene).await?;
+    config.refuse_forbidden(&seats)?;
+    let node_timeout_ms = config.node_timeout_ms();
+    let (master, replicas) = (&seats.master, &seats.replicas);
+    Ok(Hit {
+        fault,
+        shard: seats.shard,
+        predicted: predict(fault, node_timeout_ms, scene.names.len(), replicas.len()),
+        node_timeout_ms,
+        lag: replicas
+            .iter()
+            .filter_map(|name| scene.lag(&seats, name))
+            .min(),
+        min_replicas: config.number(master, "min-replicas-to-write"),
+        full_coverage: config.text(master, "cluster-require-full-coverage") == "yes",
+        evicts: config.number(master, "maxmemory") > 0
+            && config
+                .text(master, "maxmemory-policy")
+                .starts_with("allkeys"),
+        victims,
+        shards,
+        seats,
+    })
+}
+
+/// Who is hit. Somebody has to be able to take over, and enough masters have to be left to vote.
+fn victims(scene: &Scene, seats: &Seats, request: &Request) -> Result<Vec<NodeName>> {
+    let mut near = seats
+        .replicas
+        .iter()
+        .filter(|name| scene.lag(seats, name).is_some_and(|lag| lag <= IN_SYNC));
+    let Some(near) = near.next() else {
+        return Err(no_replica(scene, seats));
+    };
     let masters = scene.seats.len();
     let majority = masters / 2 + 1;
-    let victims = match fault {
-        Fault::Replica => vec![match &request.pick {
-            Pick::Node(name) if seats.replicas.contains(name) => name.clone(),
-            _ => near[0].clone(),
-        }],
-        Fault::Majority => {
-            let others = scene
-                .seats
-                .iter()
-                .filter(|other| other.shard != seats.shard);
-            let masters = [&seats].into_iter().chain(others);
-            masters
-                .take(majority)
-                .map(|seats| seats.master.clone())
-                .collect()
-        }
-        _ => vec![seats.master.clone()],
-    };
-    if fault != Fault::Majority && masters - 1 < majority {
+    if request.fault == Fault::Majority {
+        let others = scene
+            .seats
+            .iter()
+            .filter(|other| other.shard != seats.shard);
+        let all = [seats].into_iter().chain(others);
+        return Ok(all
+            .take(majority)
+            .map(|seats| seats.master.clone())
+            .collect());
+    }
+    if masters - 1 < majority {
         return Err(Error::refused(format!(
             "{} are left without {}, and {majority} have to vote",
             count(masters - 1, "master"),
@@ -119,35 +107,14 @@ pub(super) async fn preflight(
         ))
         .hint("three masters are the least that survive the loss of one"));
     }
-    let config = config(context, scene, &seats).await?;
-    let shards = scene
-        .seats
-        .iter()
-        .filter(|seats| victims.contains(&seats.master));
-    let mut shards: Vec<usize> = shards.map(|seats| seats.shard).collect();
-    if shards.is_empty() {
-        shards.push(seats.shard);
-    }
-    Ok(Target {
-        predicted: predict(
-            fault,
-            config.node_timeout_ms,
-            scene.names.len(),
-            seats.replicas.len(),
-        ),
-        lag: seats
-            .replicas
-            .iter()
-            .filter_map(|name| scene.lag(&seats, name))
-            .min(),
-        victims,
-        shards,
-        config,
-        seats,
-    })
+    Ok(vec![match (request.fault, &request.pick) {
+        (Fault::Replica, Pick::Node(name)) if seats.replicas.contains(name) => name.clone(),
+        (Fault::Replica, _) => near.clone(),
+        _ => seats.master.clone(),
+    }])
 }
 
-/// A fault that the runtime cannot inject, or not put right, is refused with the reason.
+/// Refuses a fault that the runtime cannot inject, or from which it cannot bring a node back.
 pub(super) fn refuse_unable(fault: Fault, can: Capabilities) -> Result<()> {
     let able = match fault {
         Fault::Freeze | Fault::Slow => can.pause,
@@ -176,19 +143,14 @@ pub(super) fn refuse_unable(fault: Fault, can: Capabilities) -> Result<()> {
 }
 
 fn no_replica(scene: &Scene, seats: &Seats) -> Error {
-    let why = match seats.replicas.first() {
-        None => "it has none".to_owned(),
-        Some(_) => {
-            let states: Vec<String> = seats
-                .replicas
-                .iter()
-                .map(|name| match scene.lag(seats, name) {
-                    Some(lag) => format!("{name} is {lag} bytes behind"),
-                    None => format!("{name} is not connected to {}", seats.master),
-                })
-                .collect();
-            states.join(", ")
-        }
+    let state = |name| match scene.lag(seats, name) {
+        Some(lag) => format!("{name} is {lag} bytes behind"),
+        None => format!("{name} is not connected to {}", seats.master),
+    };
+    let states: Vec<String> = seats.replicas.iter().map(state).collect();
+    let why = match &states[..] {
+        [] => "it has none".to_owned(),
+        some => some.join(", "),
     };
     Error::refused(format!(
         "shard {} has no replica in sync, so nobody could take over: {why}",
@@ -197,48 +159,57 @@ fn no_replica(scene: &Scene, seats: &Seats) -> Error {
     .hint(hint![Verb::Status, " shows the links"; "`replicas:` in the spec makes some"])
 }
 
-async fn config(context: &Context<'_>, scene: &Scene, seats: &Seats) -> Result<Config> {
-    let names = [
-        "cluster-node-timeout",
-        "cluster-replica-no-failover",
-        "cluster-require-full-coverage",
-        "min-replicas-to-write",
-        "maxmemory",
-        "maxmemory-policy",
-    ];
-    let mut all: BTreeMap<NodeName, BTreeMap<String, String>> = BTreeMap::new();
-    for member in &scene.members() {
-        let settings = context.wire.config_get(&member.dial, &names).await;
-        let settings = settings.map_err(|error| error.failure(&member.name))?;
-        all.insert(member.name.clone(), settings);
+/// What the live configuration of every node says.
+struct Config(BTreeMap<NodeName, BTreeMap<String, String>>);
+
+impl Config {
+    async fn ask(ground: &Ground<'_>, scene: &Scene) -> Result<Self> {
+        let names = [
+            "cluster-node-timeout",
+            "cluster-replica-no-failover",
+            "cluster-require-full-coverage",
+            "min-replicas-to-write",
+            "maxmemory",
+            "maxmemory-policy",
+        ];
+        let mut all = BTreeMap::new();
+        for member in scene.members() {
+            let settings = ground.context.wire.config_get(&member.dial, &names).await;
+            let settings = settings.map_err(|error| error.failure(&member.name))?;
+            all.insert(member.name, settings);
+        }
+        Ok(Config(all))
     }
-    let text = |node: &NodeName, name: &str| {
-        all.get(node)
+
+    fn text(&self, node: &NodeName, name: &str) -> &str {
+        let settings = self.0.get(node);
+        settings
             .and_then(|settings| settings.get(name))
-            .cloned()
-            .unwrap_or_default()
-    };
-    let number = |node: &NodeName, name: &str| text(node, name).parse().unwrap_or(0_u64);
-    let forbidden = |name: &&NodeName| text(name, "cluster-replica-no-failover") == "yes";
-    if seats.replicas.iter().filter(forbidden).count() == seats.replicas.len() {
-        return Err(Error::refused(format!(
+            .map_or("", String::as_str)
+    }
+
+    fn number(&self, node: &NodeName, name: &str) -> u64 {
+        self.text(node, name).parse().unwrap_or(0)
+    }
+
+    fn node_timeout_ms(&self) -> u64 {
+        let nodes = self.0.keys();
+        let all = nodes.map(|node| self.number(node, "cluster-node-timeout"));
+        all.max().unwrap_or(15_000)
+    }
+
+    fn refuse_forbidden(&self, seats: &Seats) -> Result<()> {
+        let forbidden = |name| self.text(name, "cluster-replica-no-failover") == "yes";
+        if !seats.replicas.iter().all(forbidden) {
+            return Ok(());
+        }
+        Err(Error::refused(format!(
             "no replica of shard {} may take over: cluster-replica-no-failover is `yes`",
             seats.shard
         ))
         .hint(hint![
             "set it to `no` in `redis:` of the spec and run ",
             Verb::Up
-        ]));
+        ]))
     }
-    Ok(Config {
-        node_timeout_ms: all
-            .keys()
-            .map(|node| number(node, "cluster-node-timeout"))
-            .max()
-            .unwrap_or(15_000),
-        min_replicas: number(&seats.master, "min-replicas-to-write"),
-        full_coverage: text(&seats.master, "cluster-require-full-coverage") == "yes",
-        evicts: number(&seats.master, "maxmemory") > 0
-            && text(&seats.master, "maxmemory-policy").starts_with("allkeys"),
-    })
 }

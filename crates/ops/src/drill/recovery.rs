@@ -1,10 +1,11 @@
-//! After the fault: the look at the data, the victim's return, the way back to the first topology.
+//! What a drill does after the fault: it looks at the data, brings the victim back, and lets the first
+//! masters lead again.
 
 use super::script::Script;
 use crate::failover::{canary::find, give_back, mend, scene::Scene};
 use rcluster_core::{
     error::{Error, Result},
-    failover::{ledger, report::Instant as Seen, words::Fault},
+    failover::{felt::millis, report::Instant as At, words::Fault},
     hint,
     hint::Verb,
     node::{NodeName, Role},
@@ -13,56 +14,55 @@ use rcluster_runtime::wait::{Look, wait_until};
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 
-/// How long an old master may take to learn that it was replaced, beyond the node timeout.
+/// How long a thawed master may take to refuse its loyal clients.
 const LEARNING: Duration = Duration::from_secs(10);
 
-/// How often the returning node is looked at.
+/// How often the returning node, or the loyal clients, are looked at.
 const POLL: Duration = Duration::from_millis(8);
 
 impl Script<'_> {
-    /// Looks for the data on the new master, if there is one.
+    /// Looks for the data on the new master, if there is one, before the victim is back.
     pub(super) async fn first_look(&mut self) -> Result<()> {
         self.look_away();
-        if self.record.promoted.is_none() {
+        if self.record.seen.promoted.is_none() {
             return Ok(());
         }
-        // Of a double fault without another replica nobody has the slots now.
+        // After a double fault without another replica this fails: no node has the slots.
         let scene = Scene::look(self.ground).await?;
         let (wire, lanes) = (self.ground.live(), self.canaries.lanes());
         let found = timeout(self.ground.context.deadline, find(&scene, &*wire, &lanes)).await;
-        self.record.first = found.ok().and_then(Result::ok);
+        let found = found.ok().map(|all| all.into_iter().collect::<Result<_>>());
+        self.record.first = found.and_then(Result::ok).unwrap_or_default();
         Ok(())
     }
 
-    /// Notes what would not be known any more afterwards.
+    /// Notes what will not be known any more after the return.
     pub(super) async fn before_the_return(&mut self) -> Result<()> {
         self.look_away();
-        let name = match &self.record.promoted {
-            Some(name) => name,
-            None => &self.prepared.target.seats.master,
-        };
+        let promoted = self.record.seen.promoted.as_ref();
+        let name = promoted.unwrap_or(&self.prepared.hit.seats.master);
         let scene = Scene::look(self.ground).await?;
         if let (Ok(member), Some(_)) = (scene.member(name), scene.report(name))
             && let Ok(before) = self.ground.live().syncs(&member.dial).await
         {
             self.leader = Some((member.dial.clone(), before));
         }
-        // What it hears after the return is of the new master's making.
+        // After the return the client would be answered as a client of the new master.
         self.record.minority = self.minority.take().map(|minority| minority.heard());
         Ok(())
     }
 
     pub(super) async fn bring_back(&mut self, nodes: &[NodeName]) -> Result<()> {
         let thawed = Instant::now();
-        if self.request.fault == Fault::Double {
-            // The one with the newest data first.
+        if self.prepared.hit.fault == Fault::Double {
+            // The second victim has newer data, so it comes back first.
             for node in nodes.iter().rev() {
                 mend::mend(self.ground, std::slice::from_ref(node)).await?;
             }
         } else {
             mend::mend(self.ground, nodes).await?;
         }
-        if self.request.fault == Fault::Freeze {
+        if self.prepared.hit.fault == Fault::Freeze {
             self.record.thaw_us = Some(self.canaries.at_us(thawed));
             let learned = wait_until(POLL, LEARNING, || {
                 std::future::ready(Ok::<_, Error>(if self.canaries.loyalty_is_over() {
@@ -89,7 +89,7 @@ impl Script<'_> {
         if let Some((dial, before)) = self.leader.take()
             && let Ok(now) = self.ground.live().syncs(&dial).await
         {
-            self.record.resync = Some(if now.full > before.full {
+            self.record.back.resync = Some(if now.full > before.full {
                 "full"
             } else if now.partial > before.partial {
                 "partial"
@@ -97,49 +97,44 @@ impl Script<'_> {
                 "none"
             });
         }
-        if let Some(kind) = self.record.resync {
+        if let Some(kind) = self.record.back.resync {
             self.say(&format!("all is well again; resync: {kind}"));
         }
         self.record.way_back_us = Some(self.canaries.now_us());
         Ok(())
     }
 
-    /// Waits until the victim follows, and notes when.
+    /// Waits until the victim is in its place and has its data, and notes when. A master that nobody
+    /// replaced leads again; every other victim follows.
     async fn rejoin(&mut self, victim: &NodeName) -> Result<()> {
-        // Of one that was slowed down too: it was never away.
-        let leads_again = self.record.promoted.is_none() && self.request.fault != Fault::Replica;
+        let nobody = self.record.seen.promoted.is_none();
+        let leads_again = nobody && self.prepared.hit.fault != Fault::Replica;
         let mut before = Instant::now();
         let limit = self.ground.context.deadline;
         let start = Instant::now();
         loop {
             let sent = Instant::now();
-            let dial = Scene::look(self.ground)
-                .await?
-                .member(victim)
-                .map(|member| member.dial.clone());
-            if let Ok(dial) = dial
-                && let Ok(report) = self.ground.context.wire.observe(&dial).await
+            let member = Scene::look(self.ground).await?.member(victim);
+            if let Ok(member) = member
+                && let Ok(report) = self.ground.context.wire.observe(&member.dial).await
             {
                 let at = Instant::now();
-                let seen = Seen {
+                let seen = At {
                     ms: self.since(at),
-                    resolution_ms: ledger::ms(
-                        u64::try_from(at.saturating_duration_since(before).as_micros())
-                            .unwrap_or(u64::MAX),
-                    ),
+                    resolution_ms: millis(at.saturating_duration_since(before)),
                     seen_by: victim.to_string(),
                 };
                 let replication = &report.info.replication;
                 let in_place = leads_again || replication.role == Role::Replica;
-                if in_place && self.record.rejoined.is_none() {
-                    self.record.rejoined = Some(seen.clone());
+                if in_place && self.record.back.t_rejoined.is_none() {
+                    self.record.back.t_rejoined = Some(seen.clone());
                     self.say(&format!("{victim} is back"));
                 }
                 if leads_again && !report.info.loading {
                     return Ok(());
                 }
                 if in_place && replication.link_up {
-                    self.record.resynced = Some(seen);
+                    self.record.back.t_resynced = Some(seen);
                     self.say(&format!("{victim} has its data back"));
                     return Ok(());
                 }
@@ -157,10 +152,10 @@ impl Script<'_> {
         }
     }
 
-    /// Planned anew, from who leads by now.
+    /// Lets the first masters lead again. This is planned anew, since who leads now is only known now.
     pub(super) async fn give_back(&mut self) -> Result<()> {
         give_back::restore(self.ground, &self.prepared.scene.seats).await?;
-        self.record.restored_ms = Some(self.since(Instant::now()));
+        self.record.back.t_restored = Some(self.since(Instant::now()));
         self.say("the first topology is back");
         Ok(())
     }

@@ -1,34 +1,33 @@
-//! A drill from its preflight to its report. Whatever happens in between, the nodes that it hit are
-//! brought back and, unless that is not wanted, the first topology with them; where that fails, the
-//! report says what is left to do, and what is remembered of the drill stays for `up`.
+//! One drill, from its preflight to its report. Whatever happens in between, the nodes that were hit are
+//! brought back and, unless the user does not want that, the first masters lead again. Where that
+//! fails, the report says what is left to do, and the note on disk stays for `up`.
 
 use super::{
-    account::{account, now_text},
+    Stop,
+    account::account,
     preflight::refuse_unable,
-    prepare::{Prepared, Request, prepare},
-    script::Script,
-    stop::Stop,
+    prepare::{Prepared, prepare},
+    script::{Record, Script},
 };
 use crate::{
     cluster::{event::Listener, handle::Cluster},
     failover::{
         canary::discard, carry_out::carry_out, give_back, ground::Ground, mend, rest, scene::Scene,
     },
-    store::drill::Intent,
 };
 use rcluster_core::{
     error::{Error, Kind, Result},
     failover::{
-        report::{Left, Report, Series},
-        verdict,
-        words::Fault,
+        outline::Restored,
+        report::{Left, Report},
+        words::{Fault, Lane, Request},
     },
-    plan::step::{Plan, Stage, Step, names},
+    plan::step::{Plan, Step, names},
 };
 use rcluster_runtime::{Runtime, external::External};
 use serde_json::json;
 
-/// Why nodes that somebody else started are not broken.
+/// Why nodes that rcluster did not start are not broken.
 pub fn refuse_strangers(fault: Fault) -> Error {
     match refuse_unable(fault, External::default().capabilities()) {
         Err(error) => error.hint(
@@ -38,8 +37,8 @@ pub fn refuse_strangers(fault: Fault) -> Error {
     }
 }
 
-/// Runs one drill. What an earlier one left that was killed has to be put right before
-/// (`lifecycle::finish_drill`): its masters are not those of this one.
+/// Runs one drill. The caller has put right what an earlier, killed drill left
+/// (`lifecycle::finish_drill`): until then other masters lead than should at the end.
 pub async fn drill(
     session: &Cluster,
     listener: &dyn Listener,
@@ -48,72 +47,81 @@ pub async fn drill(
 ) -> Result<Report> {
     let ground = Ground::of(session, listener);
     let prepared = rested(&ground, request, stop).await?;
-    let Prepared {
-        scene,
-        target,
-        outline,
-        intent,
-    } = &prepared;
-    let (context, state) = (&ground.context, &session.request.state);
-    state.note_drill(ground.name(), Some(intent))?;
+    let (restored, plan) = (&prepared.outline.restored, &prepared.outline.plan);
+    let state = &session.request.state;
+    state.note_drill(ground.name(), Some(restored))?;
     session.journal().write(
         "drill",
-        json!({ "fault": request.fault, "nodes": target.victims, "masters": intent.masters }),
+        json!({ "fault": request.fault, "nodes": prepared.hit.victims, "masters": restored.masters }),
     )?;
-    let began = now_text();
-    announce(&ground, &prepared, request);
-    let (stages, last) = match &outline.plan.stages[..] {
-        [stages @ .., last] => (stages, last.clone()),
-        [] => (&[][..], Stage::default()),
-    };
-    let mut script = Script::new(&ground, request, &prepared);
-    let outcome = tokio::select! {
-        outcome = script.play(stages) => outcome,
-        () = stop.wanted() => Err(interrupted()),
-    };
-    // Whatever cannot be put right is told in the report, and left to `up`.
+    announce(&ground, &prepared);
+    // What cannot be put right is told in the report, and left to `up`.
     let mut unfinished = Vec::new();
-    if let Err(error) = &outcome {
-        if error.kind() != Kind::Interrupted {
-            context.note(format!("{}: bringing everything back", error.cause()));
-        }
-        unfinished.extend(put_right(&ground, scene, intent).await.err());
-    }
-    let is_interrupted = matches!(&outcome, Err(error) if error.kind() == Kind::Interrupted);
-    let (record, canaries) = script.end();
-    let lanes = canaries.finish().await;
-    let after = match Scene::look(&ground).await {
-        Ok(after) => after,
-        Err(error) => {
-            unfinished.push(error);
-            Scene::nobody()
-        }
-    };
-    unfinished.extend(put_settings_back(&ground, &after, last).await.err());
-    let mut report = account(
-        &ground, request, &prepared, &after, &lanes, record, outcome, began,
-    )
-    .await;
+    let (record, lanes, outcome) = play(&ground, &prepared, stop, &mut unfinished).await;
+    let is_interrupted = outcome.as_ref().is_err_and(was_interrupted);
+    let after = Scene::look(&ground).await.unwrap_or_else(|error| {
+        unfinished.push(error);
+        Scene::nobody()
+    });
+    unfinished.extend(put_settings_back(&ground, &after, plan).await.err());
+    let mut report = account(&ground, request, &prepared, record, &lanes, &after, outcome).await;
     if let Err(error) = discard(&after, &*ground.live(), &lanes).await {
         let cause = error.cause();
-        context.warn(format!(
+        ground.context.warn(format!(
             "the canaries' keys go by themselves within an hour: {cause}"
         ));
     }
     if unfinished.is_empty() {
         state.note_drill(ground.name(), None)?;
+        if is_interrupted {
+            return Err(interrupted());
+        }
     } else {
-        left_to_do(&mut report, &after, intent, &unfinished);
-    }
-    if is_interrupted && unfinished.is_empty() {
-        return Err(interrupted());
+        left_to_do(&mut report, &after, restored, &unfinished);
     }
     session.journal().write(
         "drilled",
         json!({ "passed": report.verdict.passed, "reasons": report.verdict.reasons,
-                "rto_write_ms": report.rto_write_ms, "lost": report.lost, "left": report.left }),
+                "rto_write_ms": report.felt.rto_write_ms, "lost": report.balance.lost,
+                "left": report.left }),
     )?;
     Ok(report)
+}
+
+/// Carries out all stages but the last. If they do not come to their end, what they broke is put right;
+/// an error of that is added to `unfinished`.
+async fn play(
+    ground: &Ground<'_>,
+    prepared: &Prepared,
+    stop: &Stop,
+    unfinished: &mut Vec<Error>,
+) -> (Record, Vec<Lane>, Result<()>) {
+    let stages = prepared.outline.plan.stages.split_last();
+    let mut script = Script::new(ground, prepared);
+    let striking = script.striking.clone();
+    let stopped = async {
+        stop.wanted().await;
+        striking.lock().await
+    };
+    let outcome = tokio::select! {
+        outcome = script.play(stages.map_or(&[], |(_, stages)| stages)) => outcome,
+        _between_blows = stopped => Err(interrupted()),
+    };
+    if let Err(error) = &outcome {
+        if !was_interrupted(error) {
+            let cause = error.cause();
+            ground
+                .context
+                .note(format!("{cause}: bringing everything back"));
+        }
+        unfinished.extend(put_right(ground, prepared).await.err());
+    }
+    let (record, canaries) = script.end();
+    (record, canaries.finish().await, outcome)
+}
+
+fn was_interrupted(error: &Error) -> bool {
+    error.kind() == Kind::Interrupted
 }
 
 fn interrupted() -> Error {
@@ -121,7 +129,7 @@ fn interrupted() -> Error {
         .hint("everything that was broken is back; run the same command again for a whole drill")
 }
 
-/// Everything is decided, and those who may stand for election have rested.
+/// Decides everything, and lets the replicas that may stand for election rest first.
 async fn rested(ground: &Ground<'_>, request: &Request, stop: &Stop) -> Result<Prepared> {
     let prepared = prepare(ground, request).await?;
     let left = prepared.rest(ground).await?;
@@ -140,8 +148,9 @@ async fn rested(ground: &Ground<'_>, request: &Request, stop: &Stop) -> Result<P
     prepare(ground, request).await
 }
 
-/// The last stage of the plan, without the last look at the data, which the account takes.
-async fn put_settings_back(ground: &Ground<'_>, after: &Scene, mut last: Stage) -> Result<()> {
+/// Carries out the last stage of the plan, but for the last look at the data, which `account` takes.
+async fn put_settings_back(ground: &Ground<'_>, after: &Scene, plan: &Plan) -> Result<()> {
+    let mut last = plan.stages.last().cloned().unwrap_or_default();
     last.steps.retain(|step| *step != Step::LookForData);
     let plan = Plan {
         stages: vec![last],
@@ -151,7 +160,7 @@ async fn put_settings_back(ground: &Ground<'_>, after: &Scene, mut last: Stage) 
 }
 
 /// Says what was not put right, why, and by which command it is.
-fn left_to_do(report: &mut Report, after: &Scene, intent: &Intent, unfinished: &[Error]) {
+fn left_to_do(report: &mut Report, after: &Scene, wanted: &Restored, unfinished: &[Error]) {
     let command = format!("rcluster up -c {}", report.cluster);
     let mut say = |what: String| {
         report.left.push(Left {
@@ -159,20 +168,17 @@ fn left_to_do(report: &mut Report, after: &Scene, intent: &Intent, unfinished: &
             command: command.clone(),
         });
     };
-    for node in intent
-        .nodes
-        .iter()
-        .filter(|node| after.report(node).is_none())
-    {
+    let nodes = wanted.nodes.iter();
+    for node in nodes.filter(|node| after.report(node).is_none()) {
         say(format!("{node} does not answer"));
     }
-    for master in &intent.masters {
+    for master in &wanted.masters {
         let leads = after.shard_of(master).map(|seats| seats.master == *master);
         if leads == Some(false) {
             say(format!("{master} does not lead its shard again"));
         }
     }
-    for (node, settings) in &intent.settings {
+    for (node, settings) in &wanted.settings {
         let names: Vec<&str> = settings.iter().map(|(name, _)| name.as_str()).collect();
         say(format!(
             "{} of {node} may not be as before",
@@ -180,10 +186,8 @@ fn left_to_do(report: &mut Report, after: &Scene, intent: &Intent, unfinished: &
         ));
     }
     if let (true, Some(error)) = (report.left.is_empty(), unfinished.first()) {
-        report.left.push(Left {
-            what: error.cause(),
-            command,
-        });
+        let what = error.cause();
+        report.left.push(Left { what, command });
     }
     for error in unfinished {
         report.verdict.reasons.insert(0, error.cause());
@@ -191,39 +195,32 @@ fn left_to_do(report: &mut Report, after: &Scene, intent: &Intent, unfinished: &
     report.verdict.passed = false;
 }
 
-/// Several drills side by side.
-pub fn side_by_side(reports: Vec<Report>) -> Series {
-    verdict::series(reports)
-}
-
-/// Brings back what a drill broke that did not come to its end.
-async fn put_right(ground: &Ground<'_>, scene: &Scene, intent: &Intent) -> Result<()> {
-    mend::mend(ground, &intent.nodes).await?;
+/// Brings back what was broken by a drill that did not come to its end.
+async fn put_right(ground: &Ground<'_>, prepared: &Prepared) -> Result<()> {
+    let wanted = &prepared.outline.restored;
+    mend::mend(ground, &wanted.nodes).await?;
     Scene::settled(ground, "bringing the nodes back").await?;
-    if !intent.masters.is_empty() {
-        give_back::restore(ground, &scene.seats).await?;
+    if !wanted.masters.is_empty() {
+        give_back::restore(ground, &prepared.scene.seats).await?;
     }
     Ok(())
 }
 
-fn announce(ground: &Ground<'_>, prepared: &Prepared, request: &Request) {
-    let target = &prepared.target;
-    let promise = match target.predicted {
+fn announce(ground: &Ground<'_>, prepared: &Prepared) {
+    let hit = &prepared.hit;
+    let promise = match hit.predicted {
         Some(predicted) => format!(
             ", node timeout {} ms: a new master is expected after {:.1} s ({:.1} to {:.1})",
-            target.config.node_timeout_ms,
+            hit.node_timeout_ms,
             seconds(predicted.expected_ms),
             seconds(predicted.low_ms),
             seconds(predicted.high_ms),
         ),
         None => String::new(),
     };
-    ground.context.note(format!(
-        "drill: {} {} of shard {}{promise}",
-        request.fault,
-        names(&target.victims, ", "),
-        target.seats.shard
-    ));
+    let (fault, victims) = (hit.fault, names(&hit.victims, ", "));
+    let what = format!("drill: {fault} {victims} of shard {}{promise}", hit.shard);
+    ground.context.note(what);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds")]

@@ -1,21 +1,21 @@
-//! Quick looks at every node, each on a connection and at a pace of its own, so that a silent node
-//! delays nobody else.
+//! Quick looks at every node. Each node has its own connection and its own pace, so that a silent node
+//! does not delay the looks at others.
 
 use crate::failover::scene::Scene;
-use rcluster_core::{
-    failover::words::Glance,
-    node::{Endpoint, NodeName},
-};
+use rcluster_core::{failover::words::Glance, node::NodeName, snapshot::Member};
 use rcluster_wire::Wire;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
 
-/// Between two looks at one node: 10 ms or finer is the promise, an answer takes its time too, and on
-/// a machine with other work to do so does waking up.
+/// The time between two looks at one node. At most 10 ms are promised; answers take time too, and so
+/// does waking up on a busy machine.
 pub(super) const PERIOD: Duration = Duration::from_millis(4);
 
 /// How long one look may take.
@@ -24,17 +24,17 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// One answered look.
 #[derive(Debug)]
 pub(super) struct Look {
-    /// At whom.
+    /// The node.
     pub(super) node: NodeName,
-    /// When it was answered.
+    /// When it answered.
     pub(super) at: Instant,
-    /// Since the look before was sent.
+    /// The time since the look before was sent.
     pub(super) gap: Duration,
-    /// What it showed.
+    /// What it said.
     pub(super) glance: Glance,
 }
 
-/// Watches until it is dropped.
+/// Watches nodes until it is dropped.
 pub(super) struct Watch {
     looks: mpsc::UnboundedReceiver<Look>,
     _tasks: JoinSet<()>,
@@ -44,19 +44,14 @@ impl Watch {
     /// Watches these nodes.
     pub(super) fn start(
         scene: &Scene,
-        nodes: &[NodeName],
+        nodes: &BTreeSet<NodeName>,
         wire: &impl Fn() -> Box<dyn Wire>,
     ) -> Self {
         let (tell, looks) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
-        for member in &scene.members() {
+        for member in scene.members() {
             if nodes.contains(&member.name) {
-                tasks.spawn(one(
-                    wire(),
-                    member.name.clone(),
-                    member.dial.clone(),
-                    tell.clone(),
-                ));
+                tasks.spawn(one(wire(), member, tell.clone()));
             }
         }
         Watch {
@@ -65,23 +60,23 @@ impl Watch {
         }
     }
 
-    /// The next look that was answered.
+    /// The next answer.
     pub(super) async fn next(&mut self) -> Option<Look> {
         self.looks.recv().await
     }
 }
 
-async fn one(wire: Box<dyn Wire>, node: NodeName, at: Endpoint, tell: mpsc::UnboundedSender<Look>) {
+async fn one(wire: Box<dyn Wire>, member: Member, tell: mpsc::UnboundedSender<Look>) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut before = Instant::now();
     loop {
         ticks.tick().await;
         let sent = Instant::now();
-        if let Ok(glance) = wire.glance(&at, PATIENCE).await {
+        if let Ok(glance) = wire.glance(&member.dial, PATIENCE).await {
             let answered = Instant::now();
             let look = Look {
-                node: node.clone(),
+                node: member.name.clone(),
                 at: answered,
                 gap: answered.saturating_duration_since(before),
                 glance,

@@ -1,20 +1,22 @@
 //! Canaries: small clients that write and read on every shard while something else happens.
 //!
-//! Each has a connection of its own, sends one command at a time at a fixed pace, numbers its
-//! writes, and keeps a log of every attempt. Its keys lie in one slot of its shard, under
-//! `rcluster:drill:`, expire after an hour, and are removed at the end.
+//! Each has its own connection, sends one command at a time at a fixed pace, numbers its attempts, and
+//! logs them. Its keys are in one slot of its shard, begin with `rcluster:drill:`, expire after an
+//! hour, and are removed at the end.
 
 use super::scene::Scene;
 use rcluster_core::{
     error::{Error, Result},
     failover::{
+        felt::micros,
         guide::Guide,
         ledger::Found,
         room,
-        words::{Door, Errand, Lane, Outcome, Seats, Try},
+        words::{Errand, Lane, Outcome, Seats, Try},
     },
-    node::{Endpoint, NodeName},
+    node::NodeName,
     slot::{Slot, SlotSet},
+    snapshot::Member,
 };
 use rcluster_wire::{Attempt, Wire};
 use std::{
@@ -30,23 +32,23 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
-/// How long the last attempts may take once nobody wants more.
+/// How long the last answers may take at the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
-/// A loyal client waits for its node this long: until it thaws or is back.
+/// How long a loyal client waits for an answer: until its node is thawed.
 const LOYALTY: Duration = Duration::from_secs(600);
 
-/// Between two writes of a loyal client.
+/// The time between two writes of a loyal client.
 const LOYAL_PACE: Duration = Duration::from_millis(1);
 
-/// How often each canary asks.
+/// How often canaries ask.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// Writes on the shards that are watched closely.
+    /// The time between two writes on the shards that are watched closely.
     pub write: Duration,
-    /// Reads on them; `None`: there are none.
+    /// The time between two reads on them; `None`: nobody reads.
     pub read: Option<Duration>,
-    /// How much more slowly the others are asked.
+    /// How many times longer it is on all other shards.
     pub others: u32,
     /// How many replicas a write waits for.
     pub wait: u32,
@@ -60,29 +62,24 @@ pub struct Canaries {
     logs: Vec<Arc<Mutex<Lane>>>,
     tasks: JoinSet<()>,
     halt: Arc<AtomicBool>,
-    wait: u32,
 }
 
 impl Canaries {
-    /// Nobody writes yet.
+    /// No canary yet.
     pub fn new(wire: impl Fn() -> Box<dyn Wire> + Send + Sync + 'static) -> Self {
+        let now = jiff::Timestamp::now().as_millisecond();
         Canaries {
             zero: Instant::now(),
-            run: format!(
-                "{}-{}",
-                std::process::id(),
-                jiff::Timestamp::now().as_millisecond()
-            ),
+            run: format!("{}-{now}", std::process::id()),
             wire: Box::new(wire),
             logs: Vec::new(),
             tasks: JoinSet::new(),
             halt: Arc::default(),
-            wait: 0,
         }
     }
 
-    /// Sends out a writer (and a reader) per shard; `close` are the shards watched closely. Returns the
-    /// shards whose memory is too full for any.
+    /// Sends out a writer per shard, and a reader; the shards in `close` are watched closely. Returns
+    /// the shards that have no room for any.
     pub fn start(&mut self, scene: &Scene, close: &[usize], pace: Pace) -> Vec<usize> {
         self.start_on(scene, &scene.seats, close, pace)
     }
@@ -95,86 +92,68 @@ impl Canaries {
         close: &[usize],
         pace: Pace,
     ) -> Vec<usize> {
-        self.wait = pace.wait;
         let mut full = Vec::new();
         for seats in shards {
             let Some(keys) = room(scene, seats) else {
                 full.push(seats.shard);
                 continue;
             };
-            let slower = if close.contains(&seats.shard) {
-                1
-            } else {
-                pace.others
-            };
-            let doors = scene.doors(seats);
-            let writer = self.log(seats.shard, Errand::Write, &seats.slots, (0, keys));
-            self.send_out(writer, doors.clone(), pace.write * slower, None);
-            if let Some(read) = pace.read {
-                let reader = self.log(seats.shard, Errand::Read, &seats.slots, (0, keys));
-                self.send_out(reader, doors, read * slower, None);
+            let is_close = close.contains(&seats.shard);
+            let slower = if is_close { 1 } else { pace.others };
+            let both = [(Errand::Write, Some(pace.write)), (Errand::Read, pace.read)];
+            for (errand, asks) in both {
+                let Some(asks) = asks else { continue };
+                let lane = self.lane(seats, errand, "key", keys);
+                self.send_out(lane, scene.members_of(seats), asks * slower, pace.wait);
             }
         }
         full
     }
 
-    /// Clients that stay with one node, whatever it says, until it sends them away.
-    pub fn be_loyal(&mut self, shard: usize, slots: &SlotSet, door: &Door, clients: usize) {
-        // Together as many as any other canary, which has left them as much room.
+    /// Sends out clients that stay with the master of a shard, until it refuses a write.
+    pub fn be_loyal(&mut self, seats: &Seats, master: &Member, clients: usize) {
+        // Together they have as many keys as one other canary.
         let keys = room::MOST / clients.max(1) as u64;
         for number in 0..clients {
-            let log = self.log(shard, Errand::Loyal, slots, (number, keys));
-            self.send_out(log, vec![door.clone()], LOYAL_PACE, Some(LOYALTY));
+            let lane = self.lane(seats, Errand::Loyal, &format!("old{number}"), keys);
+            self.send_out(lane, vec![master.clone()], LOYAL_PACE, 0);
         }
     }
 
-    fn log(
-        &mut self,
-        shard: usize,
-        errand: Errand,
-        slots: &SlotSet,
-        (number, keys): (usize, u64),
-    ) -> Arc<Mutex<Lane>> {
-        let kind = match errand {
-            Errand::Loyal => format!("old{number}"),
-            _ => "key".to_owned(),
-        };
-        let log = Arc::new(Mutex::new(Lane {
-            shard,
+    fn lane(&self, seats: &Seats, errand: Errand, kind: &str, keys: u64) -> Lane {
+        let tag = tag(&seats.slots);
+        Lane {
+            shard: seats.shard,
             errand,
-            prefix: format!("rcluster:drill:{{{}}}:{}:{kind}:", tag(slots), self.run),
+            prefix: format!("rcluster:drill:{{{tag}}}:{}:{kind}:", self.run),
             keys,
             tries: Vec::new(),
-        }));
-        self.logs.push(Arc::clone(&log));
-        log
+        }
     }
 
-    fn send_out(
-        &mut self,
-        log: Arc<Mutex<Lane>>,
-        doors: Vec<Door>,
-        pace: Duration,
-        patience: Option<Duration>,
-    ) {
+    fn send_out(&mut self, lane: Lane, members: Vec<Member>, pace: Duration, wait: u32) {
+        let (errand, prefix) = (lane.errand, lane.prefix.clone());
+        let log = Arc::new(Mutex::new(lane));
+        self.logs.push(Arc::clone(&log));
         let walk = Walk {
             wire: (self.wire)(),
-            guide: Guide::new(doors),
+            guide: Guide::new(members),
+            errand,
+            prefix,
             log,
             zero: self.zero,
             halt: Arc::clone(&self.halt),
-            wait: self.wait,
-            patience,
+            wait,
         };
         self.tasks.spawn(walk.walk(pace));
     }
 
-    /// Microseconds since they began.
+    /// Microseconds since the canaries began.
     pub fn now_us(&self) -> u64 {
         self.at_us(Instant::now())
     }
 
-    /// An instant in microseconds since they began.
+    /// A moment in microseconds since the canaries began.
     pub fn at_us(&self, instant: Instant) -> u64 {
         micros(instant.saturating_duration_since(self.zero))
     }
@@ -184,22 +163,19 @@ impl Canaries {
         self.logs.iter().map(|log| lock(log).clone()).collect()
     }
 
-    /// Looks at one kind of lane of a shard without copying it.
+    /// Looks at one lane of a shard without copying it.
     pub fn with_lane<T>(
         &self,
         shard: usize,
         errand: Errand,
         look: impl FnOnce(&Lane) -> T,
     ) -> Option<T> {
-        let mut logs = self.logs.iter();
-        let log = logs.find(|log| {
-            let lane = lock(log);
-            lane.shard == shard && lane.errand == errand
-        })?;
-        Some(look(&lock(log)))
+        let mut lanes = self.logs.iter().map(|log| lock(log));
+        let lane = lanes.find(|lane| lane.shard == shard && lane.errand == errand)?;
+        Some(look(&lane))
     }
 
-    /// Whether every loyal client has been sent away, or has lost its node.
+    /// Whether the last write of every loyal client was refused or not answered.
     pub fn loyalty_is_over(&self) -> bool {
         self.logs.iter().all(|log| {
             let lane = lock(log);
@@ -211,29 +187,27 @@ impl Canaries {
     pub async fn finish(mut self) -> Vec<Lane> {
         self.halt.store(true, Ordering::Relaxed);
         let all = async { while self.tasks.join_next().await.is_some() {} };
-        // Those that still wait then are cut off; what they had sent is not in the log.
+        // An attempt without an answer by then is not in the log.
         let _ = timeout(LAST_ANSWERS, all).await;
         self.tasks.abort_all();
         self.lanes()
     }
 }
 
+/// One canary.
 struct Walk {
     wire: Box<dyn Wire>,
     guide: Guide,
+    errand: Errand,
+    prefix: String,
     log: Arc<Mutex<Lane>>,
     zero: Instant,
     halt: Arc<AtomicBool>,
     wait: u32,
-    patience: Option<Duration>,
 }
 
 impl Walk {
     async fn walk(mut self, pace: Duration) {
-        let (errand, prefix) = {
-            let lane = lock(&self.log);
-            (lane.errand, lane.prefix.clone())
-        };
         let mut ticks = interval(pace);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         for seq in 1.. {
@@ -244,26 +218,21 @@ impl Walk {
             let Some((at, patience)) = self.guide.pick() else {
                 return;
             };
-            let (at, patience) = (at.clone(), self.patience.unwrap_or(patience));
-            let key = lock(&self.log).key(seq);
-            let value = seq.to_string();
-            let what = match errand {
+            let is_loyal = self.errand == Errand::Loyal;
+            let patience = if is_loyal { LOYALTY } else { patience };
+            let (key, value) = (lock(&self.log).key(seq), seq.to_string());
+            let what = match self.errand {
                 Errand::Read => Attempt::Read {
-                    key: prefix.as_bytes(),
+                    key: self.prefix.as_bytes(),
                 },
-                Errand::Write => Attempt::Write {
+                Errand::Write | Errand::Loyal => Attempt::Write {
                     key: key.as_bytes(),
                     value: value.as_bytes(),
                     wait: self.wait,
                 },
-                Errand::Loyal => Attempt::Write {
-                    key: key.as_bytes(),
-                    value: value.as_bytes(),
-                    wait: 0,
-                },
             };
             let sent = Instant::now();
-            let heard = self.wire.attempt(&at, what, patience).await;
+            let heard = self.wire.attempt(at, what, patience).await;
             let took_us = micros(sent.elapsed());
             let sent_us = micros(sent.saturating_duration_since(self.zero));
             self.guide.learn(&heard, sent_us.saturating_add(took_us));
@@ -273,11 +242,7 @@ impl Walk {
                 took_us,
                 outcome: heard.outcome,
             });
-            let sent_away = matches!(
-                heard.outcome,
-                Outcome::Refused(_) | Outcome::Indeterminate(_)
-            );
-            if errand == Errand::Loyal && sent_away {
+            if is_loyal && heard.outcome != Outcome::Acked {
                 return;
             }
         }
@@ -285,15 +250,11 @@ impl Walk {
 }
 
 fn lock(log: &Mutex<Lane>) -> std::sync::MutexGuard<'_, Lane> {
-    // A panic while holding it cannot leave the log half-written.
+    // A panic of whoever held the lock cannot have left the log half-written.
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// A hash tag of one of these slots.
+/// A hash tag that belongs to one of these slots.
 pub fn tag(slots: &SlotSet) -> String {
     // With 16384 slots and a set of at least one, 16384 × 20 tries miss with odds below 1e-8.
     (0..330_000_u32)
@@ -302,97 +263,78 @@ pub fn tag(slots: &SlotSet) -> String {
         .unwrap_or_default()
 }
 
-/// Looks for the key of every write of these lanes, each on its shard's present master.
-pub async fn find(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Result<Vec<Found>> {
+/// Looks for the keys of all writes of each lane on the master that its shard has now.
+pub async fn find(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Vec<Result<Vec<Found>>> {
     let mut all = Vec::with_capacity(lanes.len());
     for lane in lanes {
-        if lane.errand == Errand::Read {
-            all.push(Found::default());
-            continue;
-        }
-        let (name, at) = master(scene, lane.shard)?;
-        let keys: Vec<Vec<u8>> = lane
-            .tries
-            .iter()
-            .map(|attempt| lane.key(attempt.seq).into_bytes())
-            .collect();
-        let values = wire
-            .values(&at, &keys)
-            .await
-            .map_err(|error| error.failure(&name))?;
-        all.push(Found::of(lane, &values));
-    }
-    Ok(all)
-}
-
-/// The same, where a shard without a master that answers hides only its own keys.
-pub async fn find_what_can_be(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Vec<Found> {
-    let mut all = Vec::with_capacity(lanes.len());
-    for lane in lanes {
-        let found = find(scene, wire, std::slice::from_ref(lane)).await;
-        all.push(
-            found
-                .ok()
-                .and_then(|mut found| found.pop())
-                .unwrap_or_default(),
-        );
+        all.push(match lane.errand {
+            Errand::Read => Ok(Vec::new()),
+            Errand::Write | Errand::Loyal => find_one(scene, wire, lane).await,
+        });
     }
     all
+}
+
+async fn find_one(scene: &Scene, wire: &dyn Wire, lane: &Lane) -> Result<Vec<Found>> {
+    let master = master(scene, lane.shard)?;
+    let values = wire.values(&master.dial, &keys(lane)).await;
+    let values = values.map_err(|error| error.failure(&master.name))?;
+    Ok(Found::all(lane, &values))
 }
 
 /// Removes the keys of these lanes.
 pub async fn discard(scene: &Scene, wire: &dyn Wire, lanes: &[Lane]) -> Result<()> {
     for lane in lanes.iter().filter(|lane| lane.errand != Errand::Read) {
-        let (name, at) = master(scene, lane.shard)?;
-        let keys: Vec<Vec<u8>> = lane
-            .tries
-            .iter()
-            .map(|attempt| lane.key(attempt.seq).into_bytes())
-            .collect();
-        wire.discard(&at, &keys)
-            .await
-            .map_err(|error| error.failure(&name))?;
+        let master = master(scene, lane.shard)?;
+        let discarded = wire.discard(&master.dial, &keys(lane)).await;
+        discarded.map_err(|error| error.failure(&master.name))?;
     }
     Ok(())
 }
 
-/// How many keys a canary of this shard may have; `None`: its memory is too full for any.
+/// The key of each attempt.
+fn keys(lane: &Lane) -> Vec<Vec<u8>> {
+    let tries = lane.tries.iter();
+    tries
+        .map(|attempt| lane.key(attempt.seq).into_bytes())
+        .collect()
+}
+
+fn master(scene: &Scene, shard: usize) -> Result<Member> {
+    let seats = scene.seats.iter().find(|seats| seats.shard == shard);
+    let seats = seats.ok_or_else(|| Error::failed(format!("shard {shard} has no master")))?;
+    scene.member(&seats.master)
+}
+
+/// How many keys a canary of this shard may have; `None`: there is no room for any.
 pub fn room(scene: &Scene, seats: &Seats) -> Option<u64> {
     let members = [&seats.master].into_iter().chain(&seats.replicas);
     room::keys(members.filter_map(|name| Some(&scene.report(name)?.info)))
 }
 
-/// How many keys each node has evicted since it started, and in which shard.
-pub type Evicted = BTreeMap<NodeName, (usize, u64)>;
+/// The shard of each node, and how many keys the node had evicted since its start.
+pub struct Evicted(BTreeMap<NodeName, (usize, u64)>);
 
-/// The same, now.
-pub fn evicted(scene: &Scene) -> Evicted {
-    let said = scene.snapshot.said();
-    let of_shard = |node: &NodeName| scene.shard_of(node).map_or(0, |seats| seats.shard);
-    said.map(|(node, report)| {
-        let keys = report.info.evicted;
-        (node.name.clone(), (of_shard(&node.name), keys))
-    })
-    .collect()
-}
-
-/// How many keys each shard has evicted from the one time to the other.
-pub fn evicted_since(before: &Evicted, now: &Evicted) -> BTreeMap<usize, u64> {
-    let mut since = BTreeMap::new();
-    for (node, (shard, keys)) in now {
-        let at_first = before.get(node).map_or(0, |(_, keys)| *keys);
-        // A node that was started anew counts anew.
-        let more = keys.checked_sub(at_first).unwrap_or(*keys);
-        *since.entry(*shard).or_default() += more;
+impl Evicted {
+    /// As it is in this scene.
+    pub fn of(scene: &Scene) -> Self {
+        let said = scene.snapshot.said();
+        let of_shard = |node| scene.shard_of(node).map_or(0, |seats| seats.shard);
+        let one = said.map(|(node, report)| {
+            let keys = report.info.evicted;
+            (node.name.clone(), (of_shard(&node.name), keys))
+        });
+        Evicted(one.collect())
     }
-    since
-}
 
-fn master(scene: &Scene, shard: usize) -> Result<(NodeName, Endpoint)> {
-    let seats = scene.seats.iter().find(|seats| seats.shard == shard);
-    let seats = seats.ok_or_else(|| Error::failed(format!("shard {shard} has no master")))?;
-    Ok((
-        seats.master.clone(),
-        scene.member(&seats.master)?.dial.clone(),
-    ))
+    /// How many keys each shard has evicted between that scene and this one.
+    pub fn until(&self, now: &Scene) -> BTreeMap<usize, u64> {
+        let mut since = BTreeMap::new();
+        for (node, (shard, keys)) in Evicted::of(now).0 {
+            let before = self.0.get(&node).map_or(0, |(_, keys)| *keys);
+            // A node that was restarted counts from zero again.
+            *since.entry(shard).or_default() += keys.checked_sub(before).unwrap_or(keys);
+        }
+        since
+    }
 }

@@ -13,7 +13,7 @@ use rcluster_core::{
 };
 use std::cell::RefCell;
 
-/// Carries out a plan that was made from this scene. Returns how long each failover took.
+/// Carries out a plan that was made from this scene. Returns when each failover took place.
 pub async fn carry_out(ground: &Ground<'_>, scene: &Scene, plan: &Plan) -> Result<Vec<Took>> {
     let mut applier = Applier::new(&ground.context, ground.launch, ground.password)
         .having_seen(scene.snapshot.clone());

@@ -1,17 +1,16 @@
-//! The way back to a topology, one failover after another.
+//! The way back to an earlier topology, one failover after another.
 
 use super::{carry_out::carry_out, ground::Ground, mend::put_settings_back, scene::Scene};
-use crate::store::drill::Intent;
 use rcluster_core::{
     error::{Error, Result},
-    failover::{rolling::first_topology, seats::moves, words::Seats},
+    failover::{outline::Restored, rolling::first_topology, seats::moves, words::Seats},
     hint,
     hint::Verb,
     plan::step::{Goal, Plan},
 };
 
-/// Brings the wanted topology back: strays follow their master again, then one planned failover
-/// per shard, each round planned from what is then. Returns how many steps it took.
+/// Brings the wanted topology back: replicas that left their shard return, then one planned failover
+/// per shard. Each step is planned from a fresh look. Returns how many steps it took.
 pub async fn restore(ground: &Ground<'_>, wanted: &[Seats]) -> Result<usize> {
     for done in 0..=2 * wanted.len() {
         let scene = Scene::settled(ground, "bringing the first topology back").await?;
@@ -25,13 +24,13 @@ pub async fn restore(ground: &Ground<'_>, wanted: &[Seats]) -> Result<usize> {
     Err(Error::failed("the first topology does not come back").hint(hint![Verb::Status, " shows who leads"; Verb::Failover.with("--planned --to NODE"), " changes it"]))
 }
 
-/// Lets the masters from before a drill that was killed lead again.
-pub async fn give_back(ground: &Ground<'_>, intent: &Intent) -> Result<usize> {
-    let done = put_settings_back(ground, intent).await?;
-    if intent.masters.is_empty() {
+/// Puts back the settings that a killed drill changed, and lets the masters of before it lead again.
+pub async fn give_back(ground: &Ground<'_>, left: &Restored) -> Result<usize> {
+    let done = put_settings_back(ground, left).await?;
+    if left.masters.is_empty() {
         return Ok(done);
     }
     let scene = Scene::settled(ground, "waiting for every node to agree").await?;
-    let wanted = first_topology(&scene.seats, &intent.masters);
+    let wanted = first_topology(&scene.seats, &left.masters);
     Ok(done + restore(ground, &wanted).await?)
 }

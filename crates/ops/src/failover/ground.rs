@@ -1,5 +1,4 @@
-//! Where failovers take place: a cluster of ours, or one that somebody else started and that is
-//! reached through seeds. Commands on the wire are all that a planned failover needs.
+//! What failovers need to know about a cluster: one of ours, or one that is reached through seeds.
 
 use crate::cluster::{context::Context, event::Listener, handle::Cluster};
 use rcluster_core::{
@@ -8,9 +7,9 @@ use rcluster_core::{
 };
 use rcluster_wire::Wire;
 
-/// A cluster, and how to reach it.
+/// A cluster, and how it is reached.
 pub struct Ground<'a> {
-    /// The collaborators.
+    /// The wire, the runtime and the listener.
     pub context: Context<'a>,
     /// The cluster.
     pub launch: &'a Launch,
@@ -19,7 +18,7 @@ pub struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    /// This cluster, ours or behind seeds.
+    /// The ground of a cluster, ours or behind seeds.
     pub fn of(session: &'a Cluster, listener: &'a dyn Listener) -> Self {
         let context = session.context(listener);
         Ground::new(&context, &session.launch, session.password())
@@ -44,7 +43,7 @@ impl<'a> Ground<'a> {
         self.context.wire.another()
     }
 
-    /// Makes further ones.
+    /// Makes such wires.
     pub fn wires(&self) -> impl Fn() -> Box<dyn Wire> + Send + Sync + 'static {
         let wire = self.live();
         move || wire.another()

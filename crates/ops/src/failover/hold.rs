@@ -1,36 +1,42 @@
 //! Settings that are held while nodes take over from each other, or restart.
 //!
-//! Replicas stay in their shards.
+//! Replicas stay in their shards. After a failover, a node that has not heard yet who follows the new
+//! master takes it for a master without replicas. A replica of a shard with several may then move to it
+//! (`clusterHandleSlaveMigration`). A high `cluster-migration-barrier` prevents that.
 //!
-//! Until everybody has heard who follows a new master, it seems to have no replica, and a replica of a
-//! shard with several may leave for it (`clusterHandleSlaveMigration`). A high
-//! `cluster-migration-barrier` keeps it; `cluster-allow-replica-migration` also decides what becomes of
-//! a master that loses its slots, so it is left alone. What was set before is noted first, as what a
-//! drill changes is: after a kill `up`, or the next failover, puts it back.
+//! While slots move, a master that gives its last one stays a master (`cluster-allow-replica-migration`),
+//! and where a key is so large that moving it could pass for a failure, `cluster-node-timeout` is raised.
 //!
 //! A node that restarts is synchronized at once: a master waits 5 s for other replicas that may want the
 //! same (`repl-diskless-sync-delay`), which would be most of each turn.
 //!
+//! The old values are noted on disk first: after a kill `up`, or the next failover, puts them back.
 //! Behind seeds nothing can be noted, so nothing is changed there.
 
 use super::{ground::Ground, mend::change, scene::Scene};
-use crate::{cluster::look, store::drill::Intent};
+use crate::cluster::look;
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
+    failover::outline::{Restored, Settings},
     node::NodeName,
 };
 
 const BARRIER: &str = "cluster-migration-barrier";
 const SYNC_DELAY: &str = "repl-diskless-sync-delay";
 
-const MIGRATION: &str = "cluster-allow-replica-migration";
+const ALLOW_MIGRATION: &str = "cluster-allow-replica-migration";
+const NODE_TIMEOUT: &str = "cluster-node-timeout";
 
 /// What each is held at; no shard has so many replicas.
-const HELD: [(&str, &str); 3] = [(BARRIER, "1000000"), (SYNC_DELAY, "0"), (MIGRATION, "no")];
+const HELD: [(&str, &str); 3] = [
+    (BARRIER, "1000000"),
+    (SYNC_DELAY, "0"),
+    (ALLOW_MIGRATION, "no"),
+];
 
-/// Holds replicas in their shards, from now until [`release`]. Where no shard has a second replica,
-/// none can leave.
+/// Holds replicas in their shards until [`release`]. If no shard has a second replica, none can move,
+/// and nothing is changed.
 pub async fn hold(ground: &Ground<'_>, scene: &Scene) -> Result<()> {
     let several = scene.seats.iter().any(|seats| seats.replicas.len() > 1);
     hold_these(ground, scene, if several { &[BARRIER] } else { &[] }).await
@@ -41,10 +47,20 @@ pub async fn hold_for_restarts(ground: &Ground<'_>, scene: &Scene) -> Result<()>
     hold_these(ground, scene, &[BARRIER, SYNC_DELAY]).await
 }
 
-/// The same while masters give all their slots away: such a master would become a replica of who got
-/// the last one, and copy its data, only to be removed.
-pub async fn hold_for_draining(ground: &Ground<'_>, scene: &Scene) -> Result<()> {
-    hold_these(ground, scene, &[BARRIER, MIGRATION]).await
+/// The same while slots move; `node_timeout`: in milliseconds, if it has to be raised.
+pub async fn hold_for_moves(
+    ground: &Ground<'_>,
+    scene: &Scene,
+    node_timeout: Option<u64>,
+) -> Result<()> {
+    let Some(raised) = node_timeout.filter(|_| ground.context.state.is_some()) else {
+        return hold_these(ground, scene, &[BARRIER, ALLOW_MIGRATION]).await;
+    };
+    hold_these(ground, scene, &[BARRIER, ALLOW_MIGRATION, NODE_TIMEOUT]).await?;
+    let raised = vec![(NODE_TIMEOUT.to_owned(), raised.to_string())];
+    let nodes = scene.members().into_iter();
+    let all: Settings = nodes.map(|member| (member.name, raised.clone())).collect();
+    change(ground, scene, &all).await
 }
 
 async fn hold_these(ground: &Ground<'_>, scene: &Scene, names: &[&str]) -> Result<()> {
@@ -52,12 +68,11 @@ async fn hold_these(ground: &Ground<'_>, scene: &Scene, names: &[&str]) -> Resul
         return Ok(());
     };
     if state.drill(ground.name())?.is_none() {
-        let intent = Intent {
-            nodes: Vec::new(),
-            masters: Vec::new(),
+        let held = Restored {
             settings: now(ground, scene, names).await?,
+            ..Restored::default()
         };
-        state.note_drill(ground.name(), Some(&intent))?;
+        state.note_drill(ground.name(), Some(&held))?;
     }
     ground
         .context
@@ -65,8 +80,8 @@ async fn hold_these(ground: &Ground<'_>, scene: &Scene, names: &[&str]) -> Resul
     renew(ground, scene, &[]).await
 }
 
-/// The same once more for nodes that were restarted, and go by their redis.conf again. No name means
-/// all nodes.
+/// Sets the barrier again on nodes that were restarted and have read their redis.conf. No name means all
+/// nodes.
 pub async fn renew(ground: &Ground<'_>, scene: &Scene, restarted: &[NodeName]) -> Result<()> {
     let Some(held) = held(ground)? else {
         return Ok(());
@@ -84,7 +99,8 @@ pub async fn renew(ground: &Ground<'_>, scene: &Scene, restarted: &[NodeName]) -
     change(ground, scene, &high.collect::<Vec<_>>()).await
 }
 
-/// Puts back what was held, whatever came of the work.
+/// Puts the barriers back, and returns the outcome of the work. An error of the work counts more than
+/// one of putting back, which then is a warning.
 pub async fn release<T>(ground: &Ground<'_>, outcome: Result<T>) -> Result<T> {
     match (outcome, put_back(ground).await) {
         (Ok(done), back) => back.map(|()| done),
@@ -98,7 +114,7 @@ pub async fn release<T>(ground: &Ground<'_>, outcome: Result<T>) -> Result<T> {
     }
 }
 
-/// Puts back what was held, if anything is.
+/// Puts the barriers back, if they are held.
 pub async fn put_back(ground: &Ground<'_>) -> Result<()> {
     let (Some(held), Some(state)) = (held(ground)?, ground.context.state) else {
         return Ok(());
@@ -108,20 +124,16 @@ pub async fn put_back(ground: &Ground<'_>) -> Result<()> {
     state.note_drill(ground.name(), None)
 }
 
-/// What is held now; `None` also while a drill is noted, which is another thing.
-fn held(ground: &Ground<'_>) -> Result<Option<Intent>> {
+/// The old values, if anything is held. A drill has a note in the same place, which does not count.
+fn held(ground: &Ground<'_>) -> Result<Option<Restored>> {
     let Some(state) = ground.context.state else {
         return Ok(None);
     };
     let noted = state.drill(ground.name())?;
-    Ok(noted.filter(Intent::only_settings))
+    Ok(noted.filter(Restored::only_settings))
 }
 
-async fn now(
-    ground: &Ground<'_>,
-    scene: &Scene,
-    names: &[&str],
-) -> Result<Vec<(NodeName, Vec<(String, String)>)>> {
+async fn now(ground: &Ground<'_>, scene: &Scene, names: &[&str]) -> Result<Settings> {
     let members = scene.members();
     let asked = members.iter().map(async |member| {
         let config = look::config(&ground.context, member, names).await?;

@@ -1,10 +1,10 @@
-//! Putting right what a drill broke or changed: while it runs, and after it was killed.
+//! Putting right what a drill broke or changed, during the drill and after it was killed.
 
 use super::{ground::Ground, scene::Scene};
-use crate::store::drill::Intent;
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
+    failover::outline::Restored,
     hint,
     hint::Verb,
     node::NodeName,
@@ -16,8 +16,8 @@ use std::time::Duration;
 /// How long bringing one node back may take.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// Brings these nodes back: reconnected, thawed, started. Each within a bound, and none is left out
-/// because of another.
+/// Reconnects, thaws and starts these nodes. If one fails, the others are brought back all the same.
+/// Returns how many it changed.
 pub async fn mend(ground: &Ground<'_>, nodes: &[NodeName]) -> Result<usize> {
     each(nodes, async |node| {
         let connected = reconnect(ground, node).await?;
@@ -31,7 +31,7 @@ pub async fn mend(ground: &Ground<'_>, nodes: &[NodeName]) -> Result<usize> {
     .await
 }
 
-/// Reconnects and thaws those that run; whoever does not exist any more is left alone.
+/// Reconnects and thaws those of these nodes that still exist.
 async fn unfreeze(ground: &Ground<'_>, nodes: &[NodeName]) -> Result<usize> {
     let placed = ground.context.runtime.list(&ground.launch.name).await?;
     let there = placed.iter().filter(|placed| nodes.contains(&placed.node));
@@ -51,7 +51,7 @@ async fn unfreeze(ground: &Ground<'_>, nodes: &[NodeName]) -> Result<usize> {
     .await
 }
 
-/// Where no node can be cut off, none has to be connected again.
+/// Connects a node to the others again, if this runtime can cut nodes off at all.
 async fn reconnect(ground: &Ground<'_>, node: &NodeName) -> Result<bool> {
     match ground.context.runtime.faults().and_then(Faults::partition) {
         Some(partition) => partition.reconnect(ground.launch, node).await,
@@ -59,7 +59,7 @@ async fn reconnect(ground: &Ground<'_>, node: &NodeName) -> Result<bool> {
     }
 }
 
-/// Does something to each node, all at once; returns how many it changed.
+/// Does `work` to all nodes at once, each within `BOUND`. Returns how many it changed.
 async fn each(nodes: &[NodeName], work: impl AsyncFn(&NodeName) -> Result<bool>) -> Result<usize> {
     let all = nodes.iter().map(
         async |node| match tokio::time::timeout(BOUND, work(node)).await {
@@ -75,24 +75,25 @@ async fn each(nodes: &[NodeName], work: impl AsyncFn(&NodeName) -> Result<bool>)
     Ok(outcomes.into_iter().filter(|changed| *changed).count())
 }
 
-/// Reconnects and thaws what a killed drill left. What it killed stays stopped: `up` starts it, and
-/// what only stops or removes nodes has no use for it. Returns how many nodes it changed.
-pub async fn release(ground: &Ground<'_>, intent: &Intent) -> Result<usize> {
-    ground.context.note(if intent.only_settings() {
+/// Reconnects and thaws the nodes that a killed drill left. Those that it killed stay stopped: `up`
+/// starts them, and a command that stops or removes nodes does not need them. Returns how many it
+/// changed.
+pub async fn release(ground: &Ground<'_>, left: &Restored) -> Result<usize> {
+    ground.context.note(if left.only_settings() {
         "a failover was interrupted: putting back the settings that it changed"
     } else {
         "a drill was interrupted: bringing back what it broke"
     });
-    unfreeze(ground, &intent.nodes).await
+    unfreeze(ground, &left.nodes).await
 }
 
 /// Puts back the directives that a killed drill changed.
-pub async fn put_settings_back(ground: &Ground<'_>, intent: &Intent) -> Result<usize> {
-    if !intent.settings.is_empty() {
+pub async fn put_settings_back(ground: &Ground<'_>, left: &Restored) -> Result<usize> {
+    if !left.settings.is_empty() {
         let scene = Scene::settled(ground, "waiting for every node to agree").await?;
-        change(ground, &scene, &intent.settings).await?;
+        change(ground, &scene, &left.settings).await?;
     }
-    Ok(intent.settings.len())
+    Ok(left.settings.len())
 }
 
 /// CONFIG SET on each of these nodes that the cluster still has.

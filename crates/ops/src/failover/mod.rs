@@ -1,12 +1,12 @@
-//! What drills, planned failovers, rolling restarts and the lifecycle of a cluster build on: who is
-//! what, a replica that takes over, the way back, and putting right what a killed drill left.
+//! What drills, planned failovers, rolling restarts and the lifecycle of a cluster have in common.
 //!
-//! - `scene`: who is what now; `ground`: a cluster of ours, or one behind seeds; `pick`: which shard is meant
-//! - `carry_out`: a plan in which replicas take over; `lead`: one that does; `spread`: the others of its shard tell everybody; `rest`: one that stood for election lately must not be asked yet
-//! - `hold`: replicas stay in their shards meanwhile
+//! - `ground`: the cluster, and how it is reached; `scene`: the cluster at one moment; `pick`: which
+//!   shard the user means
+//! - `carry_out`: carries out a plan in which replicas take over; `lead`: lets one take over; `rest`: how
+//!   long one that stood for election has to wait before; `hold`: keeps replicas in their shards meanwhile
 //! - `give_back`: the way back to a topology; `mend`: nodes and settings that a drill changed
 //! - `turns`: one node after another is restarted
-//! - `canary`: clients that write and read all the while; `planned`: failovers without a fault
+//! - `canary`: clients that write and read meanwhile; `planned`: failovers without a fault
 
 pub mod canary;
 pub mod carry_out;
@@ -19,5 +19,4 @@ pub mod pick;
 pub mod planned;
 pub mod rest;
 pub mod scene;
-mod spread;
 pub mod turns;

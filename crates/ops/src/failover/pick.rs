@@ -1,4 +1,4 @@
-//! Which shard is meant.
+//! Which shard the user means.
 
 use super::scene::Scene;
 use rcluster_core::{
@@ -22,13 +22,10 @@ pub fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
     }
     match pick {
         Pick::Any => {
-            let with = scene
-                .seats
-                .iter()
-                .filter(|seats| scene.best_replica(seats).is_some());
-            let all: Vec<&Seats> = with.collect();
-            // Not by chance: `--dry-run` has to name the shard that is hit. A crash and the way back
-            // are two epochs, so that the next drill comes to the next shard.
+            let mut all: Vec<&Seats> = scene.seats.iter().collect();
+            all.retain(|seats| scene.best_replica(seats).is_some());
+            // Chance would let `--dry-run` name another shard than is hit. A crash and the way back take
+            // one epoch each, so that the next drill hits the next shard.
             let turn = usize::try_from(scene.epoch().0 / 2).unwrap_or(0);
             all.get(turn % all.len().max(1)).copied().ok_or_else(|| {
                 Error::refused("no shard has a replica in sync").hint(
@@ -54,13 +51,10 @@ pub fn picked<'a>(scene: &'a Scene, pick: &Pick) -> Result<&'a Seats> {
     }
 }
 
-/// A name that no node of the cluster has.
+/// The error for a name that no node of the cluster has.
 pub fn no_such_node(scene: &Scene, name: &NodeName) -> Error {
-    let known: Vec<&str> = scene
-        .snapshot
-        .members()
-        .map(|node| node.name.as_str())
-        .collect();
+    let known = scene.snapshot.members().map(|node| node.name.as_str());
+    let known: Vec<&str> = known.collect();
     Error::usage(format!("no shard has a node {name}"))
         .hint(format!("its nodes are {}", known.join(", ")))
 }

@@ -1,12 +1,11 @@
-//! `failover --planned`: a replica of one shard (or of each in turn) takes over in peace, while
-//! canaries measure what clients notice.
+//! `failover --planned`: a replica of one shard (or of each in turn) takes over although nothing is
+//! broken, while canaries measure what clients notice.
 
 use super::{
-    canary::{Canaries, Evicted, Pace, discard, evicted, evicted_since, find},
+    canary::{Canaries, Evicted, Pace, discard, find},
     carry_out::carry_out,
     ground::Ground,
     hold,
-    lead::Took,
     pick::{no_such_node, picked},
     rest,
     scene::Scene,
@@ -14,10 +13,10 @@ use super::{
 use rcluster_core::{
     error::{Error, Result},
     failover::{
-        ledger::{self, Balance},
-        outline::{Heir, Outline, Restored, SCHEMA},
-        planned::{self, Turn},
-        report::{self, Planned, Verdict},
+        felt::{errors, millis, ms, worst_pause_us},
+        outline::{self, Heir, Outline, Restored},
+        planned::{self, Handover},
+        report::{self, Balance, Planned, Turn, Verdict},
         room,
         words::{Errand, Lane, Manner, Pick, Seats},
     },
@@ -29,10 +28,10 @@ use rcluster_core::{
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// Fine enough for pauses of tens of milliseconds.
+/// The time between two writes: fine enough for pauses of tens of milliseconds.
 const PACE: Duration = Duration::from_millis(4);
 
-/// Before the first failover and after the last, so that a pause has two ends.
+/// How long canaries write before the first failover and after each, so that a pause has two ends.
 const MARGIN: Duration = Duration::from_millis(150);
 
 /// What is asked for.
@@ -48,24 +47,22 @@ pub struct Request {
     pub manner: Manner,
 }
 
-/// One failover that was carried out.
+/// A failover that was carried out. Its pause is not known before the canaries' last answers.
 struct Done {
     turn: Turn,
-    took: Took,
-    settled: Instant,
     /// From the command until a moment after all had settled, in the canaries' time.
     window: (u64, u64),
 }
 
-/// Fails over; one shard after another.
+/// Fails over one shard after another.
 pub async fn planned(ground: &Ground<'_>, request: &Request) -> Result<Planned> {
     let mut scene = Scene::calm(ground).await?;
-    turns(&scene, request)?;
+    handovers(&scene, request)?;
     if request.manner == Manner::Planned {
         scene = Scene::settled(ground, "waiting for a healthy cluster").await?;
     }
-    let turns = turns(&scene, request)?;
-    let close: Vec<usize> = turns.iter().map(|(_, turn)| turn.shard).collect();
+    let first = handovers(&scene, request)?;
+    let close: Vec<usize> = first.iter().map(|(_, one)| one.shard).collect();
     let pace = Pace {
         write: PACE,
         read: None,
@@ -79,10 +76,10 @@ pub async fn planned(ground: &Ground<'_>, request: &Request) -> Result<Planned> 
             "shard {shard} is failed over without being written to, and its pause is not measured: {why}"
         ));
     }
-    let evicted = evicted(&scene);
+    let evicted = Evicted::of(&scene);
     sleep(MARGIN).await;
     let outcome = match hold::hold(ground, &scene).await {
-        Ok(()) => one_by_one(ground, request, scene, turns, &canaries).await,
+        Ok(()) => one_by_one(ground, request, scene, first, &canaries).await,
         Err(error) => Err(error),
     };
     let outcome = hold::release(ground, outcome).await;
@@ -94,52 +91,52 @@ pub async fn planned(ground: &Ground<'_>, request: &Request) -> Result<Planned> 
     let done = match (outcome, &after) {
         (Ok(done), _) => done,
         (Err(error), Ok(after)) => {
-            // Those that cannot be removed now expire.
+            // Keys that cannot be removed now expire.
             let _ = discard(after, &*ground.live(), &lanes).await;
             return Err(error);
         }
         (Err(error), Err(_)) => return Err(error),
     };
     let balance = balance(ground, &after?, &lanes, &evicted).await?;
-    Ok(report(ground, request, &done, &lanes, &balance))
+    Ok(report(ground, request, done, &lanes, balance))
 }
 
-/// Each turn is planned from what is when it comes, by the function that planned all of them.
+/// Carries out the handovers. Each is planned anew when its turn comes, by the function that planned
+/// all of them.
 async fn one_by_one(
     ground: &Ground<'_>,
     request: &Request,
-    first: Scene,
-    turns: Vec<(SlotSet, Turn)>,
+    mut scene: Scene,
+    first: Vec<(SlotSet, Handover)>,
     canaries: &Canaries,
 ) -> Result<Vec<Done>> {
     let mut done = Vec::new();
-    let mut scene = first;
-    for (slots, _) in turns {
+    for (slots, _) in first {
         if !done.is_empty() {
             scene = Scene::settled(ground, "between two failovers").await?;
         }
-        let turn = self::turns(&scene, request)?
-            .into_iter()
-            .find(|(of, _)| *of == slots)
-            .map(|(_, turn)| turn)
-            .ok_or_else(|| {
-                Error::refused(format!("no shard has the slots {slots} any more"))
-                    .hint("somebody moves slots: try again when that is over")
-            })?;
+        let mut now = handovers(&scene, request)?.into_iter();
+        let (_, handover) = now.find(|(of, _)| *of == slots).ok_or_else(|| {
+            Error::refused(format!("no shard has the slots {slots} any more"))
+                .hint("somebody moves slots: try again when that is over")
+        })?;
         ground.context.note(format!(
             "shard {}: {} takes over from {}",
-            turn.shard, turn.to, turn.from
+            handover.shard, handover.to, handover.from
         ));
-        let plan = planned::plan(std::slice::from_ref(&turn), request.manner);
+        let plan = planned::plan(std::slice::from_ref(&handover), request.manner);
         let took = carry_out(ground, &scene, &plan).await?;
         let settled = Instant::now();
-        verify(&Scene::look(ground).await?, &slots, &turn)?;
+        verify(&Scene::look(ground).await?, &slots, &handover)?;
         sleep(MARGIN).await;
         for took in took {
             done.push(Done {
-                turn: turn.clone(),
-                took,
-                settled,
+                turn: Turn {
+                    handover: handover.clone(),
+                    promoted_ms: millis(took.promoted),
+                    settled_ms: millis(settled.saturating_duration_since(took.began)),
+                    worst_pause_ms: None,
+                },
                 window: (canaries.at_us(took.began), canaries.now_us()),
             });
         }
@@ -147,17 +144,17 @@ async fn one_by_one(
     Ok(done)
 }
 
-/// Whether the slots are led by whom they were to be led by.
-fn verify(scene: &Scene, slots: &SlotSet, turn: &Turn) -> Result<()> {
+/// Fails if somebody else leads the slots than the one who took over.
+fn verify(scene: &Scene, slots: &SlotSet, wanted: &Handover) -> Result<()> {
     match scene.seats.iter().find(|seats| seats.slots == *slots) {
-        Some(seats) if seats.master == turn.to => Ok(()),
+        Some(seats) if seats.master == wanted.to => Ok(()),
         Some(seats) => Err(Error::failed(format!(
             "shard {} is led by {}, not by {}",
-            turn.shard, seats.master, turn.to
+            wanted.shard, seats.master, wanted.to
         ))
         .hint(hint![Verb::Status, " shows who leads"; "somebody else may have failed it over"])),
         None => Err(
-            Error::failed(format!("nobody leads the slots of shard {}", turn.shard))
+            Error::failed(format!("nobody leads the slots of shard {}", wanted.shard))
                 .hint(hint![Verb::Status, " shows what each node says"]),
         ),
     }
@@ -168,19 +165,20 @@ async fn balance(
     ground: &Ground<'_>,
     after: &Scene,
     lanes: &[Lane],
-    before: &Evicted,
+    evicted: &Evicted,
 ) -> Result<Balance> {
     let wire = ground.live();
-    let found = find(after, &*wire, lanes).await?;
+    let found = find(after, &*wire, lanes).await.into_iter();
+    let found = found.collect::<Result<Vec<_>>>()?;
     let mut balance = Balance::default();
-    let mut evicted = evicted_since(before, &evicted(&Scene::look(ground).await?));
+    let mut evicted = evicted.until(&Scene::look(ground).await?);
     for (shard, keys) in evicted.iter().filter(|(_, keys)| **keys > 0) {
         ground.context.note(format!(
             "shard {shard} evicted {keys} keys meanwhile: its memory is full, and each connection takes some of it"
         ));
     }
     for (lane, found) in lanes.iter().zip(&found) {
-        balance.add(lane, None, found, evicted.entry(lane.shard).or_default());
+        balance.add(lane, &[], found, evicted.entry(lane.shard).or_default());
     }
     discard(after, &*wire, lanes).await?;
     Ok(balance)
@@ -189,44 +187,32 @@ async fn balance(
 fn report(
     ground: &Ground<'_>,
     request: &Request,
-    done: &[Done],
+    done: Vec<Done>,
     lanes: &[Lane],
-    balance: &Balance,
+    balance: Balance,
 ) -> Planned {
-    let pause = |one: &Done| {
-        let mut lanes = lanes.iter();
-        let lane = lanes.find(|lane| lane.shard == one.turn.shard && lane.errand == Errand::Write);
-        let (from, to) = one.window;
-        Some(ledger::ms(ledger::worst_pause_us(lane?, from, to)))
+    let pause = |turn: &Turn, (from, to)| {
+        let (shard, mut lanes) = (turn.handover.shard, lanes.iter());
+        let lane = lanes.find(|lane| lane.shard == shard && lane.errand == Errand::Write);
+        Some(ms(worst_pause_us(lane?, from, to)))
     };
-    let turns: Vec<report::Turn> = done
-        .iter()
-        .map(|one| report::Turn {
-            shard: one.turn.shard,
-            from: one.turn.from.clone(),
-            to: one.turn.to.clone(),
-            promoted_ms: millis(one.took.promoted),
-            settled_ms: millis(one.settled.saturating_duration_since(one.took.began)),
-            worst_pause_ms: pause(one),
-        })
-        .collect();
+    let turns = done.into_iter().map(|Done { turn, window }| Turn {
+        worst_pause_ms: pause(&turn, window),
+        ..turn
+    });
+    let turns: Vec<Turn> = turns.collect();
+    let pauses = turns.iter().filter_map(|turn| turn.worst_pause_ms);
     let lossless = request.manner != Manner::Planned || balance.lost == 0;
     let lost = format!("{} acknowledged writes are gone", balance.lost);
     Planned {
         schema: report::SCHEMA,
-        cluster: ground.launch.name.to_string(),
+        cluster: ground.name().to_string(),
         manner: request.manner,
-        worst_pause_ms: turns
-            .iter()
-            .filter_map(|turn| turn.worst_pause_ms)
-            .reduce(f64::max),
+        worst_pause_ms: pauses.reduce(f64::max),
         turns,
         resolution_ms: millis(PACE),
-        acked: balance.acked,
-        lost: balance.lost,
-        evicted: balance.evicted,
-        indeterminate: balance.indeterminate,
-        errors_by_class: ledger::errors(lanes.iter()),
+        balance,
+        errors_by_class: errors(lanes.iter()),
         verdict: Verdict {
             passed: lossless,
             reasons: (!lossless).then_some(lost).into_iter().collect(),
@@ -237,17 +223,15 @@ fn report(
 /// What [`fn@planned`] would do.
 pub async fn outline(ground: &Ground<'_>, request: &Request) -> Result<Outline> {
     let scene = Scene::calm(ground).await?;
-    let turns: Vec<Turn> = turns(&scene, request)?
-        .into_iter()
-        .map(|(_, turn)| turn)
-        .collect();
-    let mut plan = planned::plan(&turns, request.manner);
+    let handovers = handovers(&scene, request)?.into_iter();
+    let handovers: Vec<Handover> = handovers.map(|(_, one)| one).collect();
+    let mut plan = planned::plan(&handovers, request.manner);
     plan.notes.push(planned::note(request.manner).to_owned());
     if request.manner != Manner::Takeover {
-        for turn in &turns {
-            let left = rest::left(ground, &scene, &turn.to).await?;
+        for Handover { to, .. } in &handovers {
+            let left = rest::left(ground, &scene, to).await?;
             if !left.is_zero() {
-                plan.notes.push(rest::why(turn.to.as_str(), left));
+                plan.notes.push(rest::why(to.as_str(), left));
             }
         }
     }
@@ -255,37 +239,31 @@ pub async fn outline(ground: &Ground<'_>, request: &Request) -> Result<Outline> 
         let note = format!("it waits first for the cluster to be well: {why}");
         plan.notes.push(note);
     }
+    let heir = |Handover { shard, from, to }| Heir {
+        shard,
+        from,
+        to: vec![to],
+    };
     Ok(Outline {
-        schema: SCHEMA,
-        cluster: ground.launch.name.to_string(),
+        schema: outline::SCHEMA,
+        cluster: ground.name().to_string(),
         runtime: ground.launch.runtime.to_string(),
         kind: "failover",
         drill: None,
-        heirs: turns
-            .into_iter()
-            .map(|turn| Heir {
-                shard: turn.shard,
-                from: turn.from,
-                to: vec![turn.to],
-            })
-            .collect(),
+        heirs: handovers.into_iter().map(heir).collect(),
         plan,
         restored: Restored::default(),
     })
 }
 
-/// Which shards by their slots, and who takes over in each.
-fn turns(scene: &Scene, request: &Request) -> Result<Vec<(SlotSet, Turn)>> {
+/// Who takes over in which shard; the shard is named by its slots too, as its number may change.
+fn handovers(scene: &Scene, request: &Request) -> Result<Vec<(SlotSet, Handover)>> {
     if request.manner == Manner::Planned {
         scene.refuse_open_slots()?;
     }
-    let turn = |seats: &Seats, to| {
-        let turn = Turn {
-            shard: seats.shard,
-            from: seats.master.clone(),
-            to,
-        };
-        (seats.slots.clone(), turn)
+    let handover = |seats: &Seats, to| {
+        let (shard, from) = (seats.shard, seats.master.clone());
+        (seats.slots.clone(), Handover { shard, from, to })
     };
     if let Some(to) = &request.to {
         let seats = scene.shard_of(to).ok_or_else(|| no_such_node(scene, to))?;
@@ -296,7 +274,7 @@ fn turns(scene: &Scene, request: &Request) -> Result<Vec<(SlotSet, Turn)>> {
             ))
             .hint("name one of its replicas, or leave --to out"));
         }
-        return Ok(vec![turn(seats, to.clone())]);
+        return Ok(vec![handover(seats, to.clone())]);
     }
     let shards: Vec<&Seats> = if request.all {
         scene.seats.iter().collect()
@@ -307,7 +285,7 @@ fn turns(scene: &Scene, request: &Request) -> Result<Vec<(SlotSet, Turn)>> {
         .into_iter()
         .map(|seats| {
             let by_link = scene.best_replica(seats);
-            // Without its master a replica's link is down; FORCE and TAKEOVER are for then.
+            // FORCE and TAKEOVER are for when the master is gone, and with it the replica's link.
             let any = || seats.replicas.iter().find(|name| scene.report(name).is_some()).cloned();
             let to = match request.manner {
                 Manner::Planned => by_link,
@@ -317,11 +295,7 @@ fn turns(scene: &Scene, request: &Request) -> Result<Vec<(SlotSet, Turn)>> {
                 Error::refused(format!("shard {} has no replica in sync", seats.shard))
                     .hint(hint![Verb::Status, " shows the links"; "--takeover promotes a replica whatever it has"])
             })?;
-            Ok(turn(seats, to))
+            Ok(handover(seats, to))
         })
         .collect()
-}
-
-fn millis(duration: Duration) -> f64 {
-    ledger::ms(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
 }

@@ -1,20 +1,20 @@
-//! A replica that stood for election not long ago must not be asked to take over yet.
+//! A replica that stood for election not long ago must not be told to take over yet.
 //!
-//! Redis keeps the votes of the last election (`failover_auth_count`) and begins a new one no sooner
-//! than four node timeouts later (`auth_retry_time`). Asked within two of them, it counts the old
-//! votes again, calls itself master under an old epoch, takes writes, and is sent back by the others
-//! a moment later: those writes are gone, and its master keeps its clients waiting for 5 s. Asked
-//! after that, it does nothing and the clients wait just as long. So it is let rest first.
+//! Redis keeps the votes of the last election (`failover_auth_count`) and begins a new one four node
+//! timeouts later at the earliest (`auth_retry_time`). A replica that is told to take over within the
+//! first two of them counts the old votes again, calls itself master under an old epoch, takes writes,
+//! and is demoted by the others a moment later: those writes are gone, and its master keeps clients
+//! waiting for 5 s. Within the other two it does nothing, and clients wait as long.
 
 use super::{ground::Ground, scene::Scene};
 use rcluster_core::{error::Result, node::NodeName, snapshot::answer::WireError};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// `auth_timeout` is two node timeouts, and at least this; `auth_retry_time` is twice that.
+/// `auth_timeout` is two node timeouts, but at least this. `auth_retry_time` is twice that.
 const LEAST: Duration = Duration::from_secs(2);
 
-/// Ages of connections are told in whole seconds.
+/// The error of a connection's age, which Redis tells in whole seconds.
 const ROUNDING: Duration = Duration::from_secs(1);
 
 /// How much longer a replica has to rest before it may take over.
@@ -35,25 +35,12 @@ pub async fn left(ground: &Ground<'_>, scene: &Scene, node: &NodeName) -> Result
     let timeout = timeout.map_err(failed)?;
     let timeout = timeout.get(name).and_then(|text| text.parse().ok());
     let retry = retry(Duration::from_millis(timeout.unwrap_or(15_000)));
-    // It has followed its master at least since its last election.
+    // Its last election was before it began to follow its master.
     let since = past.follows_for.unwrap_or_default();
     Ok((retry + ROUNDING).saturating_sub(since))
 }
 
-/// How much longer the longest of them has to rest.
-pub async fn left_of_all(
-    ground: &Ground<'_>,
-    scene: &Scene,
-    nodes: &[NodeName],
-) -> Result<Duration> {
-    let mut longest = Duration::ZERO;
-    for node in nodes {
-        longest = longest.max(left(ground, scene, node).await?);
-    }
-    Ok(longest)
-}
-
-/// Lets it rest, and says so.
+/// Waits until a replica may take over, and says why.
 pub async fn rest(ground: &Ground<'_>, scene: &Scene, node: &NodeName) -> Result<()> {
     let left = left(ground, scene, node).await?;
     if !left.is_zero() {
@@ -63,7 +50,7 @@ pub async fn rest(ground: &Ground<'_>, scene: &Scene, node: &NodeName) -> Result
     Ok(())
 }
 
-/// Why nothing happens for so long.
+/// Why nothing happens for as long as `left`.
 pub fn why(who: &str, left: Duration) -> String {
     format!(
         "{who} stood for election not long ago: waiting {} s, until Redis lets it stand again",

@@ -1,13 +1,10 @@
-//! Who is what right now, by name.
+//! The cluster at one moment, by the names of its nodes and shards.
 
 use super::ground::Ground;
 use crate::cluster::{look, look::Patience};
 use rcluster_core::{
     error::{Error, Result},
-    failover::{
-        seats,
-        words::{Door, Seats},
-    },
+    failover::{seats, words::Seats},
     hint,
     hint::Verb,
     judge::{self, Id, Wanted},
@@ -18,24 +15,24 @@ use rcluster_core::{
 use rcluster_runtime::wait::{Look, wait_until};
 use std::{collections::BTreeMap, time::Duration};
 
-/// How often a scene that is not yet as wanted is looked at.
+/// How often a cluster that is not yet well is looked at.
 const POLL: Duration = Duration::from_millis(10);
 
-/// How long a look may be repeated that shows something amiss.
+/// How long `Scene::calm` waits for a cluster that is not well.
 const CALM: Duration = Duration::from_secs(2);
 
-/// The nodes that run, and what they say.
+/// The cluster at one moment.
 pub struct Scene {
-    /// What was seen.
+    /// What every node said.
     pub snapshot: Snapshot,
-    /// The names of the nodes that answered, and of others as far as their place tells.
+    /// The names of all nodes that are known by an id.
     pub names: BTreeMap<NodeId, NodeName>,
     /// The shards with slots.
     pub seats: Vec<Seats>,
 }
 
 impl Scene {
-    /// Asks everybody who runs.
+    /// Asks every node that runs.
     pub async fn look(ground: &Ground<'_>) -> Result<Self> {
         let snapshot = look::members(&ground.context, ground.launch).await?;
         if let Some(error) = snapshot.hopeless() {
@@ -55,7 +52,7 @@ impl Scene {
         })
     }
 
-    /// Nobody could be asked.
+    /// A scene without nodes, for when none could be asked.
     pub fn nobody() -> Self {
         Scene {
             snapshot: Snapshot {
@@ -74,7 +71,8 @@ impl Scene {
         self.snapshot.members().filter_map(Seen::member).collect()
     }
 
-    /// The same, a little more patiently: an answer that was late once is no reason to refuse.
+    /// Looks again for a short while if the cluster is not well: one late answer is no reason to
+    /// refuse. Returns the last look, well or not.
     pub async fn calm(ground: &Ground<'_>) -> Result<Self> {
         let outcome = wait_until(POLL * 10, CALM, async || {
             let scene = Scene::look(ground).await?;
@@ -87,7 +85,7 @@ impl Scene {
         Ok(outcome.unwrap_or_else(|late| late.last))
     }
 
-    /// Waits until all who run agree and all is well.
+    /// Waits until the cluster is well; `what` says what for, if it is not in time.
     pub async fn settled(ground: &Ground<'_>, what: &str) -> Result<Self> {
         let patience = Patience::default();
         let outcome = wait_until(POLL, ground.context.deadline, async || {
@@ -111,13 +109,13 @@ impl Scene {
         })
     }
 
-    /// Whether all who run agree and all is well; else the first thing that is not.
+    /// Whether the cluster is well; if not, the first thing that is wrong.
     pub fn well(&self) -> Result<(), String> {
         judge::converged(&self.snapshot)
     }
 
-    /// Refuses to fail anything over while a slot is on its way from one node to another: only the
-    /// master knows that, so that after it nobody is sent on to the keys that were moved already.
+    /// Refuses failovers while a slot is being moved. Only the master knows that: a replica that took
+    /// over would not send clients on to the keys that were moved already.
     pub fn refuse_open_slots(&self) -> Result<()> {
         let verdict = judge::judge(&self.snapshot, Wanted::default());
         let mut findings = verdict.findings.into_iter();
@@ -139,7 +137,7 @@ impl Scene {
             .find(|seats| seats.master == *node || seats.replicas.contains(node))
     }
 
-    /// A node that runs.
+    /// A node that can be dialled.
     pub fn member(&self, node: &NodeName) -> Result<Member> {
         self.snapshot.member(node)
     }
@@ -155,20 +153,13 @@ impl Scene {
         Some(report.view.myself.clone())
     }
 
-    /// How to reach the nodes of a shard, its master first.
-    pub fn doors(&self, seats: &Seats) -> Vec<Door> {
-        [&seats.master]
-            .into_iter()
-            .chain(&seats.replicas)
-            .filter_map(|name| self.member(name).ok())
-            .map(|member| Door {
-                dial: member.dial,
-                address: member.address,
-            })
-            .collect()
+    /// The nodes of a shard that can be dialled, its master first.
+    pub fn members_of(&self, seats: &Seats) -> Vec<Member> {
+        let all = [&seats.master].into_iter().chain(&seats.replicas);
+        all.filter_map(|name| self.member(name).ok()).collect()
     }
 
-    /// The highest epoch that anybody has seen.
+    /// The highest epoch that any node has seen.
     pub fn epoch(&self) -> Epoch {
         self.snapshot
             .said()
@@ -177,7 +168,7 @@ impl Scene {
             .unwrap_or_default()
     }
 
-    /// How many bytes a replica is behind its master; `None` where one of them is silent or the
+    /// How many bytes a replica is behind its master; `None` if one of them does not answer or their
     /// link is down.
     pub fn lag(&self, seats: &Seats, replica: &NodeName) -> Option<u64> {
         let of = &self.report(replica)?.info.replication;
@@ -185,23 +176,18 @@ impl Scene {
         of.link_up.then(|| master.saturating_sub(of.offset))
     }
 
-    /// The replicas with the newest data of those whose link is up: who is expected to win.
+    /// The replicas with the newest data, of those whose link is up. One of them is expected to win an
+    /// election.
     pub fn favourites(&self, seats: &Seats) -> Vec<NodeName> {
-        let lag = |name: &&NodeName| self.lag(seats, name);
-        let least = seats.replicas.iter().filter_map(|name| lag(&name)).min();
-        let with = seats
-            .replicas
-            .iter()
-            .filter(|name| least.is_some() && lag(name) == least);
+        let lag = |name: &NodeName| self.lag(seats, name);
+        let least = seats.replicas.iter().filter_map(lag).min();
+        let replicas = seats.replicas.iter();
+        let with = replicas.filter(|name| least.is_some() && lag(name) == least);
         with.cloned().collect()
     }
 
-    /// The replica with the newest data of those whose link is up.
+    /// The first of them.
     pub fn best_replica(&self, seats: &Seats) -> Option<NodeName> {
-        let candidates = seats.replicas.iter();
-        candidates
-            .filter_map(|name| Some((self.lag(seats, name)?, name)))
-            .min()
-            .map(|(_, name)| name.clone())
+        self.favourites(seats).into_iter().next()
     }
 }

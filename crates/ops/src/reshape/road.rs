@@ -83,6 +83,7 @@ pub struct Road<'a> {
     /// Set when the run is to end: what is open is closed, and nothing more is opened.
     pub halt: Arc<AtomicBool>,
     turns: Cell<BTreeMap<NodeName, Arc<Mutex<()>>>>,
+    began: Instant,
     told: Cell<Instant>,
 }
 
@@ -122,6 +123,7 @@ impl<'a> Road<'a> {
             pace,
             halt,
             turns: Cell::default(),
+            began: Instant::now(),
             told: Cell::new(Instant::now()),
         }
     }
@@ -159,8 +161,29 @@ impl<'a> Road<'a> {
             of_keys,
             bytes: self.whole.bytes_of(keys),
             of_bytes: self.whole.bytes_of(of_keys),
+            keys_per_second: per_second(keys, self.began.elapsed()),
+            left_seconds: left(
+                self.began.elapsed(),
+                if of_keys > 0 {
+                    (keys, of_keys)
+                } else {
+                    (slots, self.whole.slots)
+                },
+            ),
         });
     }
+}
+
+fn per_second(count: u64, elapsed: Duration) -> u64 {
+    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    count.saturating_mul(1000) / millis.max(1)
+}
+
+/// How many seconds what is left takes, if it goes on as so far.
+fn left(elapsed: Duration, (done, all): (u64, u64)) -> Option<u64> {
+    let rest = all.checked_sub(done)?;
+    let millis = u64::try_from(elapsed.as_millis()).ok()?;
+    (done > 0).then(|| millis.saturating_mul(rest) / done / 1000)
 }
 
 impl Stumble {

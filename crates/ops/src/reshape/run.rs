@@ -7,7 +7,7 @@ use super::{
     weigh::weigh,
 };
 use crate::{
-    cluster::{apply::Applier, verify},
+    cluster::{apply::Applier, look, verify},
     failover::{ground::Ground, hold, scene::Scene},
     store::moves::{Of, Undertaking},
     store::state::State,
@@ -15,12 +15,12 @@ use crate::{
 use rcluster_core::{
     error::{Error, Result},
     hint,
-    hint::Verb,
-    judge::Wanted,
+    hint::{Command, Verb},
+    next,
     node::{NodeId, NodeName},
     plan::step::Step,
     reshape::{
-        huge::Huge,
+        huge::{self, Huge},
         moves::Move,
         outline::{self, Contents, Done, Outline, SCHEMA, Share},
         wish::{self, Wish},
@@ -74,6 +74,9 @@ pub async fn reshape(
     halt: Arc<AtomicBool>,
 ) -> Result<Done> {
     let started = Instant::now();
+    // What an earlier run held and was killed before it could put back.
+    hold::put_back(ground).await?;
+    refuse_after_drill(ground)?;
     let scene = Scene::settled(ground, "waiting for a healthy cluster").await?;
     let intended = intend(ground, scene, request).await?;
     let outline = told(ground, &intended);
@@ -99,8 +102,19 @@ pub async fn reshape(
             .flat_map(|one| one.slots.ranges().to_vec())
             .collect();
         let pace = Pace::new(ground, &intended.scene, &moving, request.bounds);
-        let road = Road::new(ground, request.limits, whole, pace, halt);
-        let outcome = match hold::hold(ground, &intended.scene).await {
+        let longest = intended
+            .huge
+            .iter()
+            .map(Huge::takes)
+            .max()
+            .unwrap_or_default();
+        let limits = Limits {
+            patience: request.limits.patience.max(longest * 3),
+            ..request.limits
+        };
+        let road = Road::new(ground, limits, whole, pace, halt);
+        let raised = raised(ground, &intended).await?;
+        let outcome = match hold::hold_for_moves(ground, &intended.scene, raised).await {
             Ok(()) => carry_out(&road, &intended, &outline).await,
             Err(error) => Err(error),
         };
@@ -128,16 +142,37 @@ pub async fn reshape(
     })
 }
 
+/// What a killed drill broke is mended first.
+fn refuse_after_drill(ground: &Ground<'_>) -> Result<()> {
+    let state = ground.context.state;
+    let noted = state.map(|state| state.drill(ground.name())).transpose()?;
+    match noted.flatten() {
+        None => Ok(()),
+        Some(_) => Err(
+            Error::refused("a drill was interrupted, and what it broke is not mended")
+                .hint(hint![Verb::Up, " mends it"]),
+        ),
+    }
+}
+
+/// The node timeout that lets huge keys move without a failover, if the present one does not.
+async fn raised(ground: &Ground<'_>, intended: &Intended) -> Result<Option<u64>> {
+    let members = intended.scene.members();
+    let (Some(any), false) = (members.first(), intended.huge.is_empty()) else {
+        return Ok(None);
+    };
+    let config = look::config(&ground.context, any, &["cluster-node-timeout"]).await?;
+    let now = config.values().next().and_then(|value| value.parse().ok());
+    Ok(huge::node_timeout(&intended.huge, now.unwrap_or(15_000)))
+}
+
 /// An error in the middle leaves slots open, and the same command a way on.
 fn to_go_on(error: Error, request: &Request<'_>) -> Error {
-    let hint = error.hint_text().unwrap_or_default();
-    let again = format!("then the same command goes on: {}", request.command);
-    let hint = if hint.is_empty() {
-        again
-    } else {
-        format!("{hint}; {again}")
-    };
-    error.hint(hint)
+    let first = error.hints().clone();
+    error.hint(first.or(next![
+        "then the same command goes on: ",
+        typed(&request.command)
+    ]))
 }
 
 async fn carry_out(road: &Road<'_>, intended: &Intended, outline: &Outline) -> Result<()> {
@@ -160,9 +195,8 @@ async fn carry_out(road: &Road<'_>, intended: &Intended, outline: &Outline) -> R
     if road.is_halted() {
         return Ok(());
     }
-    verify::verify(&ground.context, &mut applier, Wanted::default())
-        .await
-        .map(drop)
+    let proof = verify::serves(&ground.context, &mut applier).await;
+    proof.map(drop)
 }
 
 async fn intend(ground: &Ground<'_>, scene: Scene, request: &Request<'_>) -> Result<Intended> {
@@ -194,7 +228,17 @@ async fn intend(ground: &Ground<'_>, scene: Scene, request: &Request<'_>) -> Res
 
 pub(crate) fn refuse_another(begun: &Undertaking) -> Error {
     Error::refused(format!("`{}` was begun and has not ended", begun.command))
-        .hint(format!("finish it first: `rcluster {}`", begun.command))
+        .hint(hint!["finish it first: ", typed(&begun.command)])
+}
+
+/// `reshard --to node-2 --slots 100`, or a `rebalance`, as a command of a hint.
+fn typed(command: &str) -> Command {
+    let (verb, args) = command.split_once(' ').unwrap_or((command, ""));
+    let verb = match verb {
+        "rebalance" => Verb::Rebalance,
+        _ => Verb::Reshard,
+    };
+    verb.with(args.to_owned())
 }
 
 /// Slots that are open for another reason than these moves are somebody else's.

@@ -28,8 +28,9 @@ const EMPTY: usize = 1024;
 /// Slots with keys that are open at once: few, so that a run that is killed leaves few open.
 const OPEN: usize = 256;
 
-/// Keys that are in open slots at once, as far as one slot has not more.
-const KEYS: u64 = 16_384;
+/// Keys that are in open slots at once, as far as one slot has not more: commands on several keys of an
+/// open slot get TRYAGAIN, so a slot should not be open for long.
+const KEYS: u64 = 4096;
 
 /// Slots that go from one node to another, and who else has to be told.
 pub(super) struct Trip {

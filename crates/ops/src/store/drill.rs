@@ -1,5 +1,5 @@
-//! What a drill is about to break, so that `up` can mend it if the drill is killed; and how far a
-//! rolling restart has come, so that it can go on.
+//! Notes on disk: what a drill (or a planned failover) is about to change, so that `up` can put it right
+//! if the drill is killed; and how far a rolling restart has come, so that it can go on.
 
 use super::{
     bounded,
@@ -7,6 +7,7 @@ use super::{
 };
 use rcluster_core::{
     error::{Error, Result},
+    failover::outline::Restored,
     hint,
     hint::Verb,
     node::NodeName,
@@ -15,31 +16,12 @@ use rcluster_core::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fs, io, path::Path};
 
-/// What a drill does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
-    /// The nodes that it kills, freezes or cuts off.
-    pub nodes: Vec<NodeName>,
-    /// The masters before, if they are to lead again.
-    pub masters: Vec<NodeName>,
-    /// Directives that it changed, as they were.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub settings: Vec<(NodeName, Vec<(String, String)>)>,
-}
-
-impl Intent {
-    /// Whether it breaks nothing, and only directives have to be put back.
-    pub fn only_settings(&self) -> bool {
-        self.nodes.is_empty() && self.masters.is_empty()
-    }
-}
-
 /// How far a rolling restart has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rolling {
-    /// The masters before, by shard.
+    /// The masters before it began, by shard.
     pub masters: Vec<NodeName>,
-    /// The nodes that were restarted.
+    /// The nodes that were restarted so far.
     pub done: Vec<NodeName>,
     /// Whether `up` restarts those that start with other settings now: who is left is seen on the nodes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -47,17 +29,17 @@ pub struct Rolling {
 }
 
 impl State {
-    /// A drill that has begun and not ended.
-    pub fn drill(&self, name: &ClusterName) -> Result<Option<Intent>> {
+    /// What a drill changed that has not ended.
+    pub fn drill(&self, name: &ClusterName) -> Result<Option<Restored>> {
         read(&self.cluster(name).join("drill.json"))
     }
 
-    /// Notes a drill before it breaks anything; `None`: everything is mended.
-    pub fn note_drill(&self, name: &ClusterName, intent: Option<&Intent>) -> Result<()> {
-        note(self, name, "drill.json", intent)
+    /// Notes what a drill is about to change; `None`: all of it is put right.
+    pub fn note_drill(&self, name: &ClusterName, changed: Option<&Restored>) -> Result<()> {
+        note(self, name, "drill.json", changed)
     }
 
-    /// A rolling restart that has begun and not ended.
+    /// How far a rolling restart has come that has not ended.
     pub fn rolling(&self, name: &ClusterName) -> Result<Option<Rolling>> {
         read(&self.cluster(name).join("rolling.json"))
     }
@@ -122,13 +104,12 @@ mod tests {
         let name: ClusterName = "a".parse().expect("a name");
         assert_eq!(state.drill(&name).expect("nothing"), None);
         state.note_drill(&name, None).expect("nothing to remove");
-        let intent = Intent {
+        let changed = Restored {
             nodes: vec![NodeName::new("node-1")],
-            masters: Vec::new(),
-            settings: Vec::new(),
+            ..Restored::default()
         };
-        state.note_drill(&name, Some(&intent)).expect("noted");
-        assert_eq!(state.drill(&name).expect("read"), Some(intent));
+        state.note_drill(&name, Some(&changed)).expect("noted");
+        assert_eq!(state.drill(&name).expect("read"), Some(changed));
         state.note_drill(&name, None).expect("removed");
         assert_eq!(state.drill(&name).expect("nothing"), None);
     }
