@@ -141,6 +141,10 @@ pub async fn rolling(session: &Cluster, listener: &dyn Listener) -> Result<Outco
 /// `reset`: every node is emptied and formed anew.
 pub async fn reset(session: &Cluster, listener: &dyn Listener) -> Result<Outcome> {
     refuse_unknown(session).await?;
+    if !session.launch.leaving.nodes.is_empty() {
+        // They would be left over.
+        refuse_resizing(session)?;
+    }
     journaled(session, async {
         let drill = session.request.state.drill(&session.launch.name)?;
         let removed = finish_removal(session, listener).await?

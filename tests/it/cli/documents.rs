@@ -24,6 +24,8 @@ fn least(verb: Verb) -> &'static [&'static str] {
     match verb {
         Verb::Key => &["foo"],
         Verb::Reshard => &["--to", "node-1", "--slots", "1"],
+        Verb::Scale => &["--shards", "4"],
+        Verb::Replace => &["node-1"],
         Verb::Render => &["-o", "out"],
         Verb::Image => &["check", "redis:7"],
         Verb::Man => &["-o", "man"],

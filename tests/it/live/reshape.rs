@@ -114,10 +114,10 @@ sys.exit(1 if failed or not sum(counted) else 0)
 "#;
 
 /// Where the load runs, and says so.
-struct Load(std::process::Child);
+pub(super) struct Load(std::process::Child);
 
 impl Load {
-    fn on(rig: &Rig) -> Option<Load> {
+    pub(super) fn on(rig: &Rig) -> Option<Load> {
         let ready = rig.home().join("ready");
         let port = rig.port.to_string();
         let ready_text = ready.to_string_lossy().into_owned();
@@ -131,7 +131,7 @@ impl Load {
         Some(Load(child))
     }
 
-    fn end(self) {
+    pub(super) fn end(self) {
         signal(i32::try_from(self.0.id()).unwrap(), Signal::SIGTERM);
         let output = self.0.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);

@@ -132,17 +132,17 @@ async fn who_leaves_is_replaced_as_master_before() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shard_more_killed() {
-    converges(asked((3, 1), (4, 1)).await, 1).await;
+    converges(asked((3, 1), (4, 1)).await, 3).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_shard_less_killed() {
-    converges(asked_twice((3, 1), (4, 1), (3, 1)).await, 1).await;
+    converges(asked_twice((3, 1), (4, 1), (3, 1)).await, 2).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_shape_killed() {
-    converges(asked((3, 2), (4, 1)).await, 3).await;
+    converges(asked((3, 2), (4, 1)).await, 6).await;
 }
 
 #[tokio::test(start_paused = true)]
