@@ -47,8 +47,8 @@ impl Execute for Replace {
         request.spec = remembered.spec.clone();
         let progress = Progress::new(screen);
         let session = Cluster::create(request, global.purpose(), &progress).await?;
+        let mut plan = replace::plan(&session, &progress, &self.node).await?;
         if global.dry_run {
-            let mut plan = replace::plan(&session, &progress, &self.node).await?;
             plan.notes
                 .push("then the new node is made and joins as a replica, as `up` does it".into());
             return planned(screen, &progress, &plan);
