@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rcluster_core::text::{count::count, human};
 use rcluster_ops::cluster::event::{Event, Listener};
 use std::{
+    fmt::Write as _,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -156,7 +157,10 @@ fn moved(event: &Event) -> String {
     let mut text = format!("{slots} of {of_slots} slots");
     if *of_keys > 0 {
         let bytes = human::bytes(*bytes);
-        text += &format!(", {keys} of {of_keys} keys ({bytes}), {keys_per_second} a second");
+        let _ = write!(
+            text,
+            ", {keys} of {of_keys} keys ({bytes}), {keys_per_second} a second"
+        );
     }
     match left_seconds {
         Some(left) if slots < of_slots => text + &format!(", {left} s left"),

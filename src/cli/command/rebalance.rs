@@ -72,7 +72,7 @@ impl Execute for Rebalance {
             threshold: self.threshold,
         };
         attended(screen, async |stop| {
-            carry_out(global, screen, wish, &self.pace, &stop).await
+            Box::pin(carry_out(global, screen, wish, &self.pace, &stop)).await
         })
         .await
     }

@@ -132,7 +132,7 @@ impl Execute for Reshard {
             slots: self.slots.clone(),
         };
         attended(screen, async |stop| {
-            carry_out(global, screen, wish, &self.pace, &stop).await
+            Box::pin(carry_out(global, screen, wish, &self.pace, &stop)).await
         })
         .await
     }

@@ -80,7 +80,10 @@ mod tests {
             (found.takes().as_secs(), found.key.as_str()),
             (10, "k\\u{1b}")
         );
-        assert_eq!(node_timeout(&[found.clone()], 15_000), Some(40_000));
+        assert_eq!(
+            node_timeout(std::slice::from_ref(&found), 15_000),
+            Some(40_000)
+        );
         assert_eq!(node_timeout(&[found], 30_000), None);
         assert_eq!(node_timeout(&[], 1000), None);
     }

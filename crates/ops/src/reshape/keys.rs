@@ -54,7 +54,7 @@ pub(super) async fn send_all(
             let gently = road.pace.ready().await;
             let most = budget.keys() / if gently { 2 } else { 1 };
             let parcels = cut(&mut listed, most.max(1));
-            begun = parcels.last().and_then(|(slot, _)| Some(*slot)).or(begun);
+            begun = parcels.last().map(|(slot, _)| *slot).or(begun);
             send(road, trip, parcels, budget).await?;
         }
     }

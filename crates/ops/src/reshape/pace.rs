@@ -104,8 +104,8 @@ impl Pace {
     /// So much was sent.
     pub fn sent(&self, keys: u64, bytes: u64) {
         let cost = |amount: u64, bound: Option<u64>| {
-            let seconds = bound.map(|bound| amount as f64 / bound.max(1) as f64);
-            seconds.map_or(Duration::ZERO, Duration::from_secs_f64)
+            let micros = bound.map(|bound| amount.saturating_mul(1_000_000) / bound.max(1));
+            micros.map_or(Duration::ZERO, Duration::from_micros)
         };
         let cost =
             cost(keys, self.bounds.keys_per_second).max(cost(bytes, self.bounds.bytes_per_second));

@@ -226,7 +226,8 @@ impl Node {
                 data.insert(key.clone(), value.clone());
                 Reply::Done
             }
-            Command::Get(key) => Reply::Value(data.get(key).cloned()),
+            // A value is its own dump.
+            Command::Get(key) | Command::Dump(key) => Reply::Value(data.get(key).cloned()),
             Command::Incr(key) => {
                 let text = data.get(key).map(|value| String::from_utf8_lossy(value));
                 let next = text.and_then(|text| text.parse().ok()).unwrap_or(0_i64) + 1;
@@ -246,8 +247,6 @@ impl Node {
             Command::Mget(keys) => {
                 Reply::Values(keys.iter().map(|key| data.get(key).cloned()).collect())
             }
-            // A value is its own dump.
-            Command::Dump(key) => Reply::Value(data.get(key).cloned()),
             Command::Restore {
                 key,
                 payload,
