@@ -100,24 +100,14 @@ pub fn all(nodes: &[Node], size: Size, data: &Loads) -> Result<Plan> {
 
 /// What comes next; `None`: all is as it is to be.
 pub fn next(nodes: &[Node], size: Size, data: &Loads) -> Result<Option<Plan>> {
-    let ways = [free, lead];
-    for way in ways {
-        let plan = way(nodes, size)?;
-        if !plan.is_empty() {
-            return Ok(Some(plan));
-        }
-    }
-    let plan = moves(nodes, size, data)?;
-    if !plan.is_empty() {
+    let is_something = |plan: &Plan| !plan.is_empty();
+    let first = [free(nodes, size)?, lead(nodes, size)?];
+    let first = first.into_iter().find(is_something);
+    let then = || [moves(nodes, size, data), attach(nodes, size)];
+    if let Some(plan) = first.or_else(|| then().into_iter().find(is_something)) {
         return Ok(Some(plan));
     }
-    for way in [attach, part] {
-        let plan = way(nodes, size)?;
-        if !plan.is_empty() {
-            return Ok(Some(plan));
-        }
-    }
-    Ok(None)
+    part(nodes, size).map(|plan| Some(plan).filter(is_something))
 }
 
 /// Replicas that are too many become empty, if new masters are needed and there are too few nodes
@@ -192,14 +182,14 @@ fn lead(nodes: &[Node], size: Size) -> Result<Plan> {
 }
 
 /// Slots go to new masters, and away from shards that go.
-fn moves(nodes: &[Node], size: Size, data: &Loads) -> Result<Plan> {
+fn moves(nodes: &[Node], size: Size, data: &Loads) -> Plan {
     let new = choose::new_masters(nodes, size);
     let staying = choose::staying_shards(nodes, size);
     let mut plan = Plan::default();
     let goes = |i: &usize| nodes[*i].owns().is_some() && !staying.contains(i);
     let going: Vec<usize> = (0..nodes.len()).filter(goes).collect();
     if new.is_empty() && going.is_empty() {
-        return Ok(plan);
+        return plan;
     }
     let weighted = |list: &[usize], weight: u32| -> Vec<Owner> {
         let owner = |i: &usize| Owner {
@@ -225,11 +215,11 @@ fn moves(nodes: &[Node], size: Size, data: &Loads) -> Result<Plan> {
     }
     let moves: Vec<Move> = share::rebalance(&owners, By::Slots, data, 0);
     plan.stages.extend(outline::plan(&moves).stages);
-    Ok(plan)
+    plan
 }
 
 /// Nodes that stay follow masters that stay, so that each has its replicas.
-fn attach(nodes: &[Node], size: Size) -> Result<Plan> {
+fn attach(nodes: &[Node], size: Size) -> Plan {
     let masters = choose::staying_shards(nodes, size);
     let candidates: Vec<Candidate> = nodes.iter().map(Node::candidate).collect();
     let mut followers: BTreeMap<usize, Vec<usize>> =
@@ -283,7 +273,7 @@ fn attach(nodes: &[Node], size: Size) -> Result<Plan> {
     }
     let mut plan = Plan::default();
     plan.stage("attach replicas that stay", steps, Goal::Converged);
-    Ok(plan)
+    plan
 }
 
 /// Those that leave are forgotten by all who stay, and removed at once: after 60 s Redis would listen
