@@ -22,7 +22,11 @@ use rcluster_core::{
     plan::step::{Goal, Plan, Step},
     reshape::{moves::Move, outline::Contents, share::Loads, wish::Wish},
     resize::{self, Node, Size},
-    snapshot::Snapshot,
+    slot::SLOTS,
+    snapshot::{
+        Snapshot,
+        place::{Placed, RunState},
+    },
     spec::launch::Launch,
 };
 use rcluster_runtime::wait::{Look, wait_until};
@@ -62,6 +66,13 @@ pub async fn check(ground: &Ground<'_>) -> Result<()> {
     if ground.launch.leaving.nodes.is_empty() {
         return Ok(());
     }
+    let name = ground.name();
+    if ground.context.runtime.list(name).await?.is_empty() {
+        return Err(Error::refused(format!(
+            "{name} is to have fewer nodes, and none of its nodes is there: the data of those that leave has to move before"
+        ))
+        .hint(hint!["put the size back, then ", Verb::Up, ", then ", Verb::Scale]));
+    }
     let scene = Scene::look(ground).await?;
     if scene.well().is_err() {
         return Ok(());
@@ -73,6 +84,32 @@ pub async fn check(ground: &Ground<'_>) -> Result<()> {
         &contents.bytes,
     )?;
     refuse_too_small(&scene, &moves(&plan), &contents)
+}
+
+/// Starts nodes that leave and have ended, unless those who run have all slots without them.
+pub async fn wake(ground: &Ground<'_>) -> Result<()> {
+    let (runtime, launch) = (ground.context.runtime, ground.launch);
+    let placed = runtime.list(&launch.name).await?;
+    let has_ended = |placed: &&Placed| {
+        placed.state == RunState::Stopped && launch.leaving.nodes.contains(&placed.node)
+    };
+    let ended: Vec<&Placed> = placed.iter().filter(has_ended).collect();
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let scene = Scene::look(ground).await?;
+    let owned = scene
+        .seats
+        .iter()
+        .filter(|seats| scene.report(&seats.master).is_some());
+    let owned: u32 = owned.map(|seats| u32::from(seats.slots.count())).sum();
+    if owned == u32::from(SLOTS) {
+        return Ok(());
+    }
+    for placed in ended {
+        runtime.start(&launch.name, &placed.node).await?;
+    }
+    Ok(())
 }
 
 /// Everything that is left to do, by what the nodes say; `formed` is what happens to them before.

@@ -236,6 +236,10 @@ async fn run_nodes(
         }
         let plan = start::checked(context, launch, only).await?;
         preflight::password(context, launch, &plan).await?;
+        if resizes(extent, launch, before) {
+            let ground = Ground::new(context, launch, applier.password());
+            Box::pin(resize::wake(&ground)).await?;
+        }
         started.nodes.extend(start::starting(&plan));
         started.planned = true;
         start::carry_out(context, launch, applier, plan, &expected).await?;

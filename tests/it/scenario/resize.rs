@@ -131,6 +131,16 @@ async fn who_leaves_is_replaced_as_master_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nodes_that_leave_are_started_for_what_only_they_have() {
+    let world = asked_twice((3, 1), (4, 1), (3, 1)).await;
+    for number in 1..=8 {
+        world.stop(number).await;
+    }
+    world.run(Verb::Up).await.unwrap();
+    world.assert_resized("all had ended").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shard_more_killed() {
     converges(asked((3, 1), (4, 1)).await, 3).await;
 }
