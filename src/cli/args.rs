@@ -4,6 +4,7 @@ use super::command::{Command, GROUPS};
 use clap::{ArgAction, Args, CommandFactory, Parser, ValueEnum, builder::Styles};
 use rcluster_core::{
     node::NodeName,
+    snapshot::choice::Choice,
     spec::{Access, ClusterName, PortChoice},
 };
 use rcluster_ops::cluster::handle::Purpose;
@@ -176,6 +177,31 @@ pub(super) struct SpecFlags {
     /// The redis-server of the process runtime
     #[arg(long, value_name = "PROGRAM", env = "RCLUSTER_REDIS_SERVER")]
     pub(super) redis_server: Option<String>,
+}
+
+/// Which nodes a command is for.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct WhichNodes {
+    /// This node (repeatable) [default: all nodes]
+    #[arg(long = "node", value_name = "NODE", value_parser = node_name, conflicts_with_all = ["masters", "replicas"])]
+    nodes: Vec<NodeName>,
+    /// The masters
+    #[arg(long, conflicts_with = "replicas")]
+    masters: bool,
+    /// The replicas
+    #[arg(long)]
+    replicas: bool,
+}
+
+impl WhichNodes {
+    pub(super) fn choice(&self) -> Choice {
+        match (self.masters, self.replicas) {
+            (true, _) => Choice::Masters,
+            (_, true) => Choice::Replicas,
+            _ if self.nodes.is_empty() => Choice::All,
+            _ => Choice::Named(self.nodes.clone()),
+        }
+    }
 }
 
 /// The name of a node, whether or not there is such a node.

@@ -7,7 +7,7 @@ use rcluster_core::{
     login::Login,
     node::Endpoint,
     secret::Secret,
-    spec::{Auto, PortChoice, RuntimeChoice, Spec},
+    spec::{Auto, ClusterName, PortChoice, RuntimeChoice, Spec},
 };
 use rcluster_ops::{
     cluster::handle::Request,
@@ -158,31 +158,30 @@ fn base(global: &Global, state: &State) -> Result<Base> {
     })
 }
 
-/// The spec file that is about the cluster that was asked for.
-pub(super) fn spec_path(global: &Global) -> Result<Option<PathBuf>> {
-    let Some(path) = path(global) else {
-        return Ok(None);
-    };
-    let name = spec_file::read(&path)?.name;
-    let is_meant = global.cluster.as_ref().is_none_or(|asked| *asked == name);
-    Ok(is_meant.then_some(path))
-}
-
+/// The spec file that is named, else the nearest one from here upward.
 fn path(global: &Global) -> Option<PathBuf> {
     match &global.file {
         Some(path) => Some(path.clone()),
-        None => std::env::current_dir()
-            .ok()
-            .and_then(|folder| spec_file::discover(&folder)),
+        None => spec_file::discover(&std::env::current_dir().ok()?),
     }
 }
 
-/// The spec file that is named, else the nearest one from here upward, with its folder.
+/// That file with its spec and its folder.
 fn found(global: &Global) -> Result<Option<(Spec, PathBuf)>> {
     match path(global) {
         Some(path) => Ok(Some((spec_file::read(&path)?, folder_of(&path)))),
         None => Ok(None),
     }
+}
+
+/// The spec file of the cluster that is meant; `None`: its spec is only remembered.
+pub(super) fn spec_file(global: &Global) -> Result<Option<PathBuf>> {
+    let Some(path) = path(global) else {
+        return Ok(None);
+    };
+    let spec = spec_file::read(&path)?;
+    let other = |name: &ClusterName| global.file.is_none() && *name != spec.name;
+    Ok((!global.cluster.as_ref().is_some_and(other)).then_some(path))
 }
 
 fn folder_of(path: &Path) -> PathBuf {

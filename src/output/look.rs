@@ -3,7 +3,7 @@
 use super::table::plain;
 use comfy_table::{Cell, CellAlignment, Table, presets::NOTHING};
 use console::style;
-use rcluster_core::text::count::count;
+use rcluster_core::text::{count::count, shell::quoted};
 use rcluster_ops::{
     history::{History, Run},
     key::{Keys, Placement, Server},
@@ -125,17 +125,8 @@ fn command(run: &Run) -> String {
     words.join(" ")
 }
 
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use rcluster_core::slot::Slot;
     use rcluster_ops::key;
 
@@ -156,12 +147,5 @@ mod tests {
             text.starts_with("slot 0\n  tag       keys with {"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn commands_can_be_typed_again() {
-        assert_eq!(quoted("-c"), "-c");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

@@ -3,6 +3,8 @@
 //! Whether a person looks is decided on stderr; `NO_COLOR`, TERM=dumb and CI are honoured, and a
 //! pipe that is closed ends the output quietly. What nodes, files and logs say cannot steer the terminal.
 
+pub mod call;
+pub mod config;
 pub mod doctor;
 pub mod failover;
 pub mod failure;

@@ -62,7 +62,7 @@ const BELOW: &[&str] = &["cluster", "failover", "store"];
 /// Operations that use other operations today, and which. Remove a word when it is no longer
 /// needed; add none.
 const EDGES: &[(&str, &str)] = &[
-    ("doctor", "history settings"),
+    ("doctor", "history"),
     ("env", "status"),
     ("evidence", "status"),
     ("key", "status"),
@@ -76,7 +76,7 @@ const EDGES: &[(&str, &str)] = &[
     ("run", "env evidence lifecycle signals status up"),
     ("start", "doctor"),
     ("test", "status"),
-    ("up", "doctor resize settings start"),
+    ("up", "doctor resize start"),
 ];
 
 const MOST_LINES: usize = 600;

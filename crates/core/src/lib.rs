@@ -5,6 +5,8 @@
 //! here into types that cannot hold a wrong state. A plan is plain data that names every node, port
 //! and slot range.
 
+pub mod call;
+pub mod config;
 pub mod data;
 pub mod doctor;
 pub mod error;

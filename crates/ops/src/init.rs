@@ -126,7 +126,7 @@ fn whole(seen: &Snapshot) -> Result<()> {
         "{by} is in a cluster already, with {first}{more} that no --seed names"
     ))
     .hint(hint![
-        Verb::Status.with(format!("--seed {by}")), " shows that cluster";
+        Verb::Status.with("").at(by), " shows that cluster";
         "to form it anew, name every node of it"
     ]))
 }

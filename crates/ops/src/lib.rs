@@ -3,7 +3,9 @@
 //! Operations return data and emit one stream of events; they never print, ask or exit. They may use
 //! [`cluster`], [`failover`] and [`store`], and never each other.
 
+pub mod call;
 pub mod cluster;
+pub mod config;
 pub mod doctor;
 pub mod down;
 pub mod drill;
@@ -25,7 +27,6 @@ pub mod resize;
 pub mod restart;
 pub mod rolling;
 pub mod run;
-pub mod settings;
 pub mod signals;
 pub mod start;
 pub mod status;

@@ -19,7 +19,6 @@ use rcluster_core::{
     failover::outline::Restored,
     node::NodeName,
     plan::start,
-    render,
     spec::launch::Launch,
 };
 
@@ -397,12 +396,6 @@ fn remember(session: &Cluster, pending: Option<Pending>, settled: bool) -> Resul
     request
         .state
         .save_password(&launch.name, session.password())?;
-    if launch.can.containers {
-        for file in render::files(launch, session.password())? {
-            request
-                .state
-                .save_rendered(&launch.name, &file.name, &file.text)?;
-        }
-    }
+    request.state.save_files(launch, session.password())?;
     request.state.save(&remembered)
 }

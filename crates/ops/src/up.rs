@@ -4,10 +4,10 @@
 use super::{
     doctor::preflight,
     resize::{self, Round},
-    settings, start,
+    start,
 };
 use crate::{
-    cluster::{apply::Applier, context::Context, held, look, verify},
+    cluster::{apply::Applier, context::Context, held, look, settings, verify},
     failover::{ground::Ground, turns},
 };
 use rcluster_core::{

@@ -2,7 +2,9 @@
 //! operation, show its result. A new command is a file here, a line in [`commands!`] and a
 //! [`Verb`].
 
+mod call;
 mod completions;
+mod config;
 mod doctor;
 mod down;
 mod env;
@@ -132,7 +134,7 @@ commands! {
     "Make": new::New, render::Render, schema::Schema, image::Image, completions::Completions, man::Man;
     "Look": status::Status, monitor::Monitor, logs::Logs, env::Env, key::Key, doctor::Doctor, history::History;
     "Prove": test::Test, failover::Failover, run::Run;
-    "Change": scale::Scale, replace::Replace, reshard::Reshard, rebalance::Rebalance;
+    "Change": scale::Scale, replace::Replace, reshard::Reshard, rebalance::Rebalance, config::Config, call::Call;
 }
 
 impl Command {
@@ -173,8 +175,13 @@ fn refuse_seeds(global: &Global, verb: Verb) -> Result<()> {
         return Ok(());
     }
     let verb = verb.word();
+    let all = GROUPS.iter().flat_map(|(_, commands)| *commands);
+    let able = all.filter(|facts| facts.verb.target() == Target::Any);
+    let able: Vec<String> = able
+        .map(|facts| format!("`{}`", facts.verb.word()))
+        .collect();
     Err(Error::refused(format!(
         "`{verb}` is for clusters that rcluster started, not for seeds"
     ))
-    .hint("leave --seed out; `status`, `test` and `init` take seeds"))
+    .hint(format!("leave --seed out; {} take seeds", able.join(", "))))
 }

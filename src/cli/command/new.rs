@@ -10,6 +10,7 @@ use rcluster_core::{
     error::{Error, Result},
     hint::Verb,
     render::{Preset, presets},
+    text::shell::quoted,
 };
 use rcluster_ops::store::{spec_file::nearest, state::write_public};
 use serde_json::json;
@@ -52,14 +53,29 @@ impl Execute for New {
         }
         write_public(&self.output, preset.text.as_bytes())?;
         let text = format!(
-            "wrote {} ({})\n\nnext:\n  rcluster up\n",
+            "wrote {} ({})\n\nnext:\n{}",
             self.output.display(),
-            preset.about
+            preset.about,
+            next(preset, &self.output)
         );
         let document = json!({"schema": 1, "preset": preset.name, "file": self.output});
         result::show(screen, &text, &document)?;
         Ok(Verdict::Fine)
     }
+}
+
+/// What to type next, from here.
+fn next(preset: &Preset, spec: &Path) -> String {
+    let mut text = String::new();
+    if let Some(name) = preset.password_file {
+        let file = quoted(&spec.with_file_name(name).to_string_lossy());
+        text = format!("  (umask 077; openssl rand -hex 24 > {file})\n");
+    }
+    if spec == Path::new("rcluster.yaml") {
+        return text + "  rcluster up\n";
+    }
+    let file = quoted(&spec.to_string_lossy());
+    text + &format!("  rcluster -f {file} up\n")
 }
 
 fn preset(name: &str) -> Result<&'static Preset> {

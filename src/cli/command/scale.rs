@@ -55,7 +55,7 @@ impl Execute for Scale {
     const FACTS: Facts = Facts::json(Verb::Scale);
 
     async fn run(&self, global: &Global, screen: Screen) -> Result<Verdict> {
-        let file = settings::spec_path(global)?;
+        let file = settings::spec_file(global)?;
         let flags = SpecFlags::default();
         let mut request = settings::request(global, &flags)?;
         let Some(remembered) = &request.remembered else {

@@ -48,7 +48,7 @@ Examples:
   rcluster test --only read-write,moved      these two
   rcluster test --seed 10.0.0.5:6379 --tap   a cluster that rcluster did not start, as TAP";
 
-/// Prove that the cluster works, by sixteen checks (exit 4: a check failed)
+/// Prove that the cluster works, check by check (exit 4: a check failed)
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(in crate::cli) struct Test {

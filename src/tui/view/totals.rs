@@ -62,10 +62,11 @@ fn sums(frame: &mut Frame<'_>, area: Rect, state: &State, sample: &Sample) {
         max => {
             let share = ratio(totals.memory_used_bytes, max);
             format!(
-                "{}/{} ({share}), {} keys",
+                "{}/{} ({share}), {} key{}",
                 human::bytes(totals.memory_used_bytes),
                 human::bytes(max),
-                human::number(totals.keys)
+                human::number(totals.keys),
+                if totals.keys == 1 { "" } else { "s" }
             )
         }
     };

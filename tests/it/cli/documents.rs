@@ -22,6 +22,8 @@ fn commands() -> impl Iterator<Item = Facts> {
 /// The least arguments with which the command prints a document, without a cluster.
 fn least(verb: Verb) -> &'static [&'static str] {
     match verb {
+        Verb::Call => &["PING"],
+        Verb::Config => &["get", "maxmemory"],
         Verb::Key => &["foo"],
         Verb::Reshard => &["--to", "node-1", "--slots", "1"],
         Verb::Scale => &["--shards", "4"],
@@ -98,7 +100,9 @@ fn every_preset_is_a_spec_that_renders() {
             run(command)
         };
         let text = here(&["new", "--preset", preset, "-o", "-"]).expect(0).out;
-        here(&["new", "--preset", preset]).expect(0);
+        let said = here(&["new", "--preset", preset]).expect(0).out;
+        assert!(said.ends_with("\n  rcluster up\n"), "{said}");
+        assert_eq!(said.contains("openssl"), preset == "network", "{said}");
         let file = folder.join("rcluster.yaml");
         assert_eq!(fs::read_to_string(&file).unwrap(), text);
         let spec = spec_file::read(&file).unwrap();
@@ -110,6 +114,13 @@ fn every_preset_is_a_spec_that_renders() {
         here(&["new", "--preset", preset]).expect(3);
         assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
         here(&["new", "--preset", preset, "--force"]).expect(0);
+        let said = here(&["new", "--preset", preset, "-o", "my spec.yaml"])
+            .expect(0)
+            .out;
+        assert!(
+            said.ends_with("\n  rcluster -f 'my spec.yaml' up\n"),
+            "{said}"
+        );
         if preset == "default" {
             let expected = Spec { ..Spec::default() };
             assert_eq!(

@@ -6,6 +6,7 @@ mod churn;
 mod compose;
 mod compose_by_hand;
 mod conf_by_redis;
+mod config;
 mod docker;
 mod doctor;
 mod drill;

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Bare servers, which end with the test.
-struct Servers(Vec<Child>);
+pub(super) struct Servers(Vec<Child>);
 
 impl Drop for Servers {
     fn drop(&mut self) {
@@ -20,7 +20,7 @@ impl Drop for Servers {
 }
 
 /// Starts servers in cluster mode on the first ports of the test, and waits until they answer.
-fn start(rig: &Rig, count: u16, more: &str) -> Servers {
+pub(super) fn start(rig: &Rig, count: u16, more: &str) -> Servers {
     let mut servers = Servers(Vec::new());
     for port in rig.ports(count) {
         let folder = rig.home().join(port.to_string());
@@ -58,7 +58,7 @@ fn up_for(rig: &Rig, port: u16) -> u64 {
     seconds.unwrap().trim().parse().unwrap()
 }
 
-fn seeds(ports: &[u16]) -> Vec<String> {
+pub(super) fn seeds(ports: &[u16]) -> Vec<String> {
     let seed = |port: &u16| ["--seed".to_owned(), format!("127.0.0.1:{port}")];
     ports.iter().flat_map(seed).collect()
 }

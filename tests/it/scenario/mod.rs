@@ -1,6 +1,7 @@
 //! Whole operations on simulated nodes: what they make, repair and refuse, and that a run that was
 //! killed after any step is finished by the next one.
 
+mod config;
 mod drill;
 mod forming;
 mod killed;

@@ -23,12 +23,12 @@ pub struct Blank {
     pub port: u16,
     /// What is on its disk: nothing, or data without a nodes.conf.
     pub disk: Disk,
-    /// Whether it is held when it starts, and so can be compared with replicas of what it was.
+    /// Whether it is held when it starts: then its keys are counted before any replica copies from it.
     pub held: bool,
 }
 
 impl Blank {
-    /// Whether this line is about what it was.
+    /// Whether this line of a view is about the node before it lost its id.
     fn was(&self, line: &ViewLine) -> bool {
         line.address.is_none_or(|at| at.port == self.port)
     }

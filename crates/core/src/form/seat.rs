@@ -139,7 +139,8 @@ pub fn one_owner_each(seats: &[Seat<'_>]) -> std::result::Result<(), String> {
 }
 
 /// Two clusters that own the same slots are never introduced to each other: the one with the lesser
-/// epochs would lose its keys. Of a single node that knows nobody the others tell what it was.
+/// epochs would lose its keys. A single node that knows no other is no rival: the views of the others
+/// tell which node it was.
 pub(super) fn no_rivals(seats: &[Seat<'_>]) -> Result<()> {
     for (i, seat) in seats.iter().enumerate() {
         let slots = seat.slots();

@@ -46,6 +46,8 @@ pub enum Verb {
     Rebalance,
     Scale,
     Replace,
+    Config,
+    Call,
 }
 
 /// The nodes that a command can be about.
@@ -95,7 +97,9 @@ impl Verb {
             | Verb::Test
             | Verb::Failover
             | Verb::Reshard
-            | Verb::Rebalance => Target::Any,
+            | Verb::Rebalance
+            | Verb::Config
+            | Verb::Call => Target::Any,
         }
     }
 

@@ -182,6 +182,6 @@ pub fn converged(snapshot: &Snapshot) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod hints;
+mod hint_tests;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ use crate::{
         place::RunState,
         report::Report,
     },
+    spec::directive::bytes,
     text::count::count,
 };
 
@@ -100,7 +101,7 @@ fn absence(node: &Seen) -> Finding {
     let placed = node.placed.as_ref();
     let why = match placed.and_then(|placed| placed.exit.as_ref()) {
         Some(exit) => exit.to_string(),
-        None if node.answer.is_none() => "the runtime says so, and it was not asked".to_owned(),
+        None if node.answer.is_none() => "the runtime says so; the node was not asked".to_owned(),
         None => node.silence().unwrap_or_default(),
     };
     let state = placed.map(|placed| placed.state);
@@ -126,7 +127,15 @@ fn absence(node: &Seen) -> Finding {
             "is loading its data",
             hint!["wait: ", Verb::Status, " again"],
         ),
-        (_, Some(WireError::Full { .. })) => (
+        (Some(_), Some(WireError::Full { .. })) => (
+            Id::NodeFull,
+            "takes no more clients",
+            hint![
+                Verb::Restart.with(node.name.to_string()),
+                " closes every connection to it; set `maxclients` higher if they are needed"
+            ],
+        ),
+        (None, Some(WireError::Full { .. })) => (
             Id::NodeFull,
             "takes no more clients",
             Hint::from(answer::FULL),
@@ -205,8 +214,8 @@ fn of_report(scene: &Scene<'_>, node: &Seen, report: &Report, findings: &mut Vec
         findings.push(link_down(scene, name, report));
     }
     findings.extend(cannot_save(name, report));
-    findings.extend(memory_full(name, report));
-    findings.extend(few_replicas(name, report));
+    findings.extend(memory_full(scene, name, report));
+    findings.extend(few_replicas(scene, name, report));
     findings.extend(open_slots(scene, node, report));
 }
 
@@ -351,9 +360,20 @@ fn cannot_save(name: &NodeName, report: &Report) -> Option<Finding> {
 
 /// `checkGoodReplicasStatus` in replication.c: with fewer replicas that are up to date than
 /// `min-replicas-to-write` a master answers NOREPLICAS.
-fn few_replicas(name: &NodeName, report: &Report) -> Option<Finding> {
+fn few_replicas(scene: &Scene<'_>, name: &NodeName, report: &Report) -> Option<Finding> {
     let replication = &report.info.replication;
     let (good, wanted) = (replication.good?, replication.wanted_good);
+    let by_hand = of_spec(scene, name, "min-replicas-to-write")
+        .is_some_and(|value| value.parse().is_ok_and(|asked: u64| asked <= good));
+    let hint = if by_hand {
+        hint![
+            Verb::Restart.with(name.to_string()),
+            " starts it with the `min-replicas-to-write` of the spec, which has enough"
+        ]
+    } else {
+        Hint::from(Next::set("`min-replicas-to-write` lower"))
+            .or(next![Verb::Up, " brings replicas back"])
+    };
     (replication.role == Role::Master && good < wanted).then(|| {
         Finding::about(
             name,
@@ -362,14 +382,23 @@ fn few_replicas(name: &NodeName, report: &Report) -> Option<Finding> {
             format!(
                 "INFO says min_slaves_good_slaves:{good}, and min-replicas-to-write is {wanted}"
             ),
-            Hint::from(Next::set("`min-replicas-to-write` lower"))
-                .or(next![Verb::Up, " brings replicas back"]),
+            hint,
         )
         .because(Because::AnyAbsent)
     })
 }
 
-fn memory_full(name: &NodeName, report: &Report) -> Option<Finding> {
+/// The value that the spec of our cluster gives this directive of a node. Without one it is `0`,
+/// which is Redis's default of the directives that are looked up here.
+fn of_spec(scene: &Scene<'_>, name: &NodeName, directive: &str) -> Option<String> {
+    let node = scene.wanted.launch?.node(name)?;
+    match node.redis.get(directive) {
+        Some(value) => value.config_set(),
+        None => Some("0".to_owned()),
+    }
+}
+
+fn memory_full(scene: &Scene<'_>, name: &NodeName, report: &Report) -> Option<Finding> {
     let info = &report.info;
     let full = info.memory_max_bytes > 0 && info.memory_used_bytes >= info.memory_max_bytes;
     let nothing_to_evict = match info.memory_policy.as_str() {
@@ -378,6 +407,17 @@ fn memory_full(name: &NodeName, report: &Report) -> Option<Finding> {
         policy => policy.starts_with("volatile-") && info.expiring == 0,
     };
     let refuses = info.replication.role == Role::Master && nothing_to_evict;
+    let by_hand = of_spec(scene, name, "maxmemory")
+        .and_then(|value| bytes(&value))
+        .is_some_and(|asked| asked > info.memory_used_bytes);
+    let hint = if by_hand {
+        hint![
+            Verb::Up,
+            " sets `maxmemory` to what the spec says, which is enough"
+        ]
+    } else {
+        Hint::from(Next::set("`maxmemory` higher")).or(next!["or delete keys"])
+    };
     (full && refuses).then(|| {
         Finding::about(
             name,
@@ -387,7 +427,7 @@ fn memory_full(name: &NodeName, report: &Report) -> Option<Finding> {
                 "used_memory {} of maxmemory {} under {}",
                 info.memory_used_bytes, info.memory_max_bytes, info.memory_policy
             ),
-            Hint::from(Next::set("`maxmemory` higher")).or(next!["or delete keys"]),
+            hint,
         )
     })
 }

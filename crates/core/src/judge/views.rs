@@ -91,7 +91,7 @@ fn seed_apart(scene: &Scene<'_>, seed: &NodeName) -> Finding {
             "it and the nodes around {} do not know each other",
             scene.snapshot.name
         ),
-        hint![Verb::Status.with(format!("--seed {seed}")), " shows that cluster"; "name seeds of one cluster"],
+        hint![Verb::Status.with("").at(seed), " shows that cluster"; "name seeds of one cluster"],
     )
 }
 

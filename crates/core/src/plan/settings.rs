@@ -63,21 +63,26 @@ pub struct Drift {
     pub restarts: Vec<NodeName>,
 }
 
-/// Compares.
-pub fn difference(nodes: &[Running<'_>]) -> Drift {
-    let mut writes = Vec::new();
-    let mut sets = Vec::new();
-    let mut restarts = Vec::new();
-    let mut plan = Plan::default();
-    for Running {
-        node,
-        own,
-        given,
-        live,
-    } in nodes
-    {
-        let mut settings = Vec::new();
-        let mut stubborn = Vec::new();
+/// A directive of one node that is not as the spec wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The directive.
+    pub name: String,
+    /// The value that the spec wants; `None`: Redis's own default.
+    pub wanted: Option<String>,
+    /// Whether it takes a restart.
+    pub restart: bool,
+}
+
+impl Running<'_> {
+    /// What of this node is not as the spec wants it.
+    pub fn differences(&self) -> Vec<Difference> {
+        let Running {
+            node,
+            own,
+            given,
+            live,
+        } = self;
         let mut wanted: BTreeMap<String, Value> = settled(node)
             .into_iter()
             .map(|(name, value)| (name, Value::Text(value)))
@@ -88,6 +93,7 @@ pub fn difference(nodes: &[Running<'_>]) -> Drift {
                 .chain(own)
                 .map(|(name, value)| (name.clone(), value.clone())),
         );
+        let mut found = Vec::new();
         for (name, value) in &wanted {
             let differs = if directive::is_opaque(name) {
                 given.is_some_and(|given| given.get(name) != Some(value))
@@ -95,39 +101,62 @@ pub fn difference(nodes: &[Running<'_>]) -> Drift {
                 live.get(name)
                     .is_some_and(|live| !value.is_live(name, live))
             };
-            match value.config_set() {
-                Some(_) if differs && directive::needs_restart(name) => stubborn.push(name.clone()),
-                Some(value) if differs => settings.push((name.clone(), value)),
-                _ => {}
+            if let (true, Some(value)) = (differs, value.config_set()) {
+                found.push(Difference {
+                    name: name.clone(),
+                    wanted: Some(value),
+                    restart: directive::needs_restart(name),
+                });
             }
         }
         // A directive that the spec no longer has goes back to Redis's default, which takes a start
         // without it.
-        if let Some(given) = given {
-            stubborn.extend(
-                given
-                    .keys()
-                    .filter(|name| !wanted.contains_key(*name))
-                    .cloned(),
-            );
+        let given = given.iter().flat_map(|given| given.keys());
+        let gone = given.filter(|name| !wanted.contains_key(*name));
+        found.extend(gone.map(|name| Difference {
+            name: name.clone(),
+            wanted: None,
+            restart: true,
+        }));
+        found
+    }
+}
+
+/// Compares.
+pub fn difference(nodes: &[Running<'_>]) -> Drift {
+    let mut writes = Vec::new();
+    let mut sets = Vec::new();
+    let mut restarts = Vec::new();
+    let mut plan = Plan::default();
+    for running in nodes {
+        let node = &running.node.name;
+        let mut settings = Vec::new();
+        let mut stubborn = Vec::new();
+        for Difference {
+            name,
+            wanted,
+            restart,
+        } in running.differences()
+        {
+            match wanted {
+                Some(value) if !restart => settings.push((name, value)),
+                _ => stubborn.push(name),
+            }
         }
         if !settings.is_empty() || !stubborn.is_empty() {
-            writes.push(Step::Configure {
-                node: node.name.clone(),
-            });
+            writes.push(Step::Configure { node: node.clone() });
         }
         if stubborn.is_empty() && !settings.is_empty() {
             sets.push(Step::Set {
-                node: node.name.clone(),
+                node: node.clone(),
                 settings,
             });
         } else if !stubborn.is_empty() {
             plan.notes.push(format!(
-                "{} has to be restarted for {}",
-                node.name,
+                "{node} has to be restarted for {}",
                 stubborn.join(", ")
             ));
-            restarts.push(node.name.clone());
+            restarts.push(node.clone());
         }
     }
     // The file is written first, so that after a kill in between the difference can still be seen.

@@ -111,7 +111,7 @@ pub fn start(launch: &Launch, existing: &[Existing], blank: &[NodeName]) -> Resu
     if !last.is_empty() {
         let names: Vec<NodeName> = last.iter().filter_map(starts).cloned().collect();
         plan.notes.push(format!(
-            "{} last, without a nodes.conf: a replica of what it was leads, unless that has less",
+            "{} last, for want of a nodes.conf: where one of them was a master, its replica leads first, unless the replica has less data",
             names_start(&names)
         ));
     }

@@ -176,7 +176,7 @@ fn refused(refusal: Refusal) -> Hint {
 }
 
 /// What to do about a node that turns clients away.
-pub const FULL: &str = "close clients that nobody needs, or raise `maxclients`: `redis-cli CLIENT LIST` on its host names them";
+pub const FULL: &str = "close connections that nobody needs, or raise `maxclients`; until then it refuses redis-cli as well";
 
 /// The permissions that a user needs so that rcluster can look at a cluster.
 pub const LOOKING: &str = "allow the user to look: `ACL SETUSER NAME +ping +info +cluster`";

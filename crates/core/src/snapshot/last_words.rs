@@ -2,7 +2,7 @@
 //!
 //! The words are those of Redis 7 (cluster.c, aof.c, rdb.c).
 
-use crate::{hint, hint::Hint, hint::Verb};
+use crate::{hint, hint::Hint, hint::Verb, text::shell::quoted};
 
 /// Where a file of a node's data lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,17 +24,9 @@ impl FileAt {
     fn aside(&self) -> String {
         match self {
             FileAt::Host(path) => {
-                let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:".contains(c);
                 let from = path.trim_end_matches('/');
-                let word = |path: &str| {
-                    if path.chars().all(plain) {
-                        path.to_owned()
-                    } else {
-                        format!("'{}'", path.replace('\'', "'\\''"))
-                    }
-                };
                 let to = format!("{from}.damaged");
-                format!("`mv {} {}`", word(from), word(&to))
+                format!("`mv {} {}`", quoted(from), quoted(&to))
             }
             FileAt::Elsewhere(_) => "move it away".to_owned(),
         }

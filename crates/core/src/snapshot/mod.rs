@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod capability;
+pub mod choice;
 pub mod info;
 pub mod last_words;
 pub mod names;

@@ -186,6 +186,13 @@ pub fn owned(name: &str) -> Option<&'static str> {
         .map(|(_, instead)| *instead)
 }
 
+/// Whether its value is a secret, which is never shown.
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let hidden = ["pass", "secret", "masterauth", "primaryauth"];
+    hidden.iter().any(|word| name.contains(word))
+}
+
 /// Whether a running node refuses the directive in CONFIG SET, so that it needs a restart: those
 /// with `IMMUTABLE_CONFIG` in config.c of 7.0, and those that CONFIG does not know.
 pub fn needs_restart(name: &str) -> bool {
@@ -265,6 +272,21 @@ mod tests {
         assert_eq!(text("").lines(), ["\"\""]);
         assert_eq!(Value::Lines(vec![]).lines(), ["\"\""]);
         assert!(Value::Unset(()).lines().is_empty());
+    }
+
+    #[test]
+    fn secrets_are_known_by_their_names() {
+        for name in [
+            "requirepass",
+            "MasterAuth",
+            "tls-key-file-pass",
+            "x.password",
+        ] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in ["masteruser", "maxmemory", "aclfile", "tls-auth-clients"] {
+            assert!(!is_secret(name), "{name}");
+        }
     }
 
     #[test]

@@ -3,4 +3,5 @@
 pub mod count;
 pub mod decimal;
 pub mod human;
+pub mod shell;
 pub mod typed;

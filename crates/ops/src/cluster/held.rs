@@ -50,8 +50,8 @@ pub async fn to_hold(
     Ok(full.map(|(name, _)| name).collect())
 }
 
-/// Lets those lead that have more than a held master, and then holds nobody any longer of whom all
-/// replicas are there. Says how many took over: that nodes were held is no change.
+/// Promotes each replica that has more than its held master, and releases every held node whose
+/// replicas all answer. Returns how many replicas were promoted.
 pub async fn settle(
     context: &Context<'_>,
     launch: &Launch,

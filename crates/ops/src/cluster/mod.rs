@@ -11,4 +11,5 @@ pub mod handle;
 pub mod held;
 mod listed;
 pub mod look;
+pub mod settings;
 pub mod verify;

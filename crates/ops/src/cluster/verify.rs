@@ -13,7 +13,7 @@ use rcluster_core::{
     node::Endpoint,
     plan::step::Goal,
     slot::{Slot, SlotRange, SlotSet},
-    snapshot::{Member, Seen, answer::WireError},
+    snapshot::{Member, Seen, Snapshot, answer::WireError},
 };
 use rcluster_runtime::wait::{Look, wait_until};
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub async fn verify(
     applier: &mut Applier<'_>,
     wanted: Wanted<'_>,
 ) -> Result<Proof> {
-    let proof = serves(context, applier).await?;
+    let proof = prove(context, applier, Some(wanted)).await?;
     judged(context, applier, wanted).await?;
     Ok(proof)
 }
@@ -44,6 +44,15 @@ pub async fn verify(
 /// The same without the judge: for a shape that is meant, and that the judge would have another word
 /// about (a master that was asked to give all its slots).
 pub async fn serves(context: &Context<'_>, applier: &mut Applier<'_>) -> Result<Proof> {
+    prove(context, applier, None).await
+}
+
+/// Converged, writable, and every replica told. The judge of `wanted` explains a write that failed.
+async fn prove(
+    context: &Context<'_>,
+    applier: &mut Applier<'_>,
+    wanted: Option<Wanted<'_>>,
+) -> Result<Proof> {
     applier
         .reach(Goal::Converged, "wait for every node to agree")
         .await?;
@@ -76,11 +85,21 @@ pub async fn serves(context: &Context<'_>, applier: &mut Applier<'_>) -> Result<
         probe(context, any, endpoint.clone(), slots)
     });
     let proved: Result<Vec<()>> = join_all(probes).await.into_iter().collect();
-    if proved.is_err() {
-        // If a node has just ended, that explains more than a write that failed.
+    if let Err(error) = proved {
+        // A node that has just ended, or what the judge finds, explains more than a write that failed.
         applier.dead().await?;
+        let Some(wanted) = wanted else {
+            return Err(error);
+        };
+        let verdict = judge::judge(&everything(context, applier, wanted).await?, wanted);
+        let mut findings = verdict.findings.iter();
+        let stays = findings.any(|finding| !finding.id.may_pass());
+        return Err(if stays {
+            unhealthy(&verdict, Kind::Unhealthy)
+        } else {
+            error
+        });
     }
-    proved?;
     listed(context, applier.snapshot()).await?;
     Ok(Proof {
         masters: masters.into_iter().map(|(endpoint, _)| endpoint).collect(),
@@ -89,13 +108,8 @@ pub async fn serves(context: &Context<'_>, applier: &mut Applier<'_>) -> Result<
 
 /// Asks the judge, as `status` does, with strangers included.
 async fn judged(context: &Context<'_>, applier: &Applier<'_>, wanted: Wanted<'_>) -> Result<()> {
-    let seen = applier.snapshot();
     let outcome = wait_until(POLL, context.deadline, async || {
-        let snapshot = match wanted.launch {
-            Some(launch) => look::everybody(context, launch).await?,
-            None => look::with_strangers(context.wire, seen.clone()).await,
-        };
-        let verdict = judge::judge(&snapshot, wanted);
+        let verdict = judge::judge(&everything(context, applier, wanted).await?, wanted);
         match verdict.passing() {
             _ if verdict.is_ok() => Ok(Look::Ready(())),
             Some(_) => {
@@ -108,6 +122,18 @@ async fn judged(context: &Context<'_>, applier: &Applier<'_>, wanted: Wanted<'_>
     })
     .await?;
     outcome.map_err(|late| unhealthy(&late.last, Kind::Deadline))
+}
+
+/// What every node says now, and every node that one of them names.
+async fn everything(
+    context: &Context<'_>,
+    applier: &Applier<'_>,
+    wanted: Wanted<'_>,
+) -> Result<Snapshot> {
+    match wanted.launch {
+        Some(launch) => look::everybody(context, launch).await,
+        None => Ok(look::with_strangers(context.wire, applier.snapshot().clone()).await),
+    }
 }
 
 /// The first finding, as an error.

@@ -1,11 +1,9 @@
 //! `--fix`: puts right what can be put right without risk. For the rest there is a command to type.
 
 use super::{Wanted, cluster};
-use crate::{
-    cluster::{
-        event::{Event, Listener},
-        handle::Cluster,
-    },
+use crate::cluster::{
+    event::{Event, Listener},
+    handle::Cluster,
     settings,
 };
 use rcluster_core::{

@@ -4,6 +4,7 @@ use super::bounded;
 use rcluster_core::{
     error::{Error, Result},
     secret::Secret,
+    text::shell::quoted,
 };
 use std::{io, os::unix::fs::PermissionsExt, path::Path};
 
@@ -41,9 +42,15 @@ pub fn password(folder: &Path) -> Result<Option<Secret>> {
 /// The first line of a password file.
 pub fn password_file(path: &Path) -> Result<Option<Secret>> {
     let text = bounded::text(path, bounded::TEXT).map_err(|error| {
+        let hint = if error.kind() == io::ErrorKind::NotFound {
+            let file = quoted(&path.to_string_lossy());
+            format!("make one: `(umask 077; openssl rand -hex 24 > {file})`")
+        } else {
+            "its first line is the password; keep it at mode 0600".to_owned()
+        };
         Error::usage(format!("reading the password file {}", path.display()))
             .source(error)
-            .hint("its first line is the password; keep it at mode 0600")
+            .hint(hint)
     })?;
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();

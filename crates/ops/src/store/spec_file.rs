@@ -8,7 +8,8 @@ use rcluster_core::{
     spec::{LATER, Spec, check::Problem, default_directives},
 };
 use std::{
-    io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -26,7 +27,12 @@ pub fn discover(folder: &Path) -> Option<PathBuf> {
 
 /// Reads and parses a spec. Keys that it leaves out have their defaults.
 pub fn read(path: &Path) -> Result<Spec> {
-    let text = bounded::text(path, bounded::TEXT).map_err(|error| {
+    parse(&text(path)?, path)
+}
+
+/// The spec's text.
+pub fn text(path: &Path) -> Result<String> {
+    bounded::text(path, bounded::TEXT).map_err(|error| {
         let hint = match error.kind() {
             io::ErrorKind::NotFound if path.is_symlink() => {
                 hint!["it is a link that leads nowhere: remove it or mend it"]
@@ -40,8 +46,32 @@ pub fn read(path: &Path) -> Result<Spec> {
         Error::usage(format!("reading {}", path.display()))
             .source(error)
             .hint(hint)
-    })?;
-    parse(&text, path)
+    })
+}
+
+/// Writes a spec that exists, as a whole or not at all. Its owner may read and write it as before; a
+/// link stays one.
+pub fn write(path: &Path, text: &str) -> Result<()> {
+    let whole = || -> io::Result<()> {
+        let path = fs::canonicalize(path)?;
+        let name = format!(".{NAME}.{}.new", std::process::id());
+        let draft = path.with_file_name(name);
+        let mut file = fs::File::create_new(&draft)?;
+        let written = file
+            .write_all(text.as_bytes())
+            .and_then(|()| file.set_permissions(fs::metadata(&path)?.permissions()))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&draft, &path));
+        if written.is_err() {
+            let _ = fs::remove_file(&draft);
+        }
+        written
+    };
+    whole().map_err(|error| {
+        Error::failed(format!("writing {}", path.display()))
+            .source(error)
+            .hint("make the file and its folder writable, or leave --spec out")
+    })
 }
 
 /// Parses a spec. `path` is only named in messages.
@@ -116,6 +146,11 @@ fn explain(error: &serde_yaml::Error, path: &Path) -> Error {
     // The place is in the message already.
     let text = first_line(&text);
     let text = text.split_once(" at line ").map_or(text, |(text, _)| text);
+    let text = match text {
+        "expected mapping start" => "here belong keys with values: `key: value`",
+        "expected sequence start" => "here belongs a list",
+        text => text,
+    };
     Error::usage(format!("{place}: {text}"))
         .hint(hint![Verb::Schema, " prints what is allowed"; Verb::New, " writes an example"])
 }
@@ -267,6 +302,7 @@ mod tests {
                 "a directive is a word, a number, yes or no, null, or a list of words",
             ),
             ("listen: here\n", "IP address"),
+            ("redis: [a]\n", "here belong keys with values"),
         ] {
             let (cause, _) = wrong(text);
             assert!(cause.contains(wanted), "{text:?}: {cause}");

@@ -20,6 +20,7 @@ use rcluster_core::{
     hint,
     hint::Verb,
     node::Endpoint,
+    render,
     secret::Secret,
     snapshot::place::Engine,
     spec::{ClusterName, RuntimeKind, Spec, launch::Launch},
@@ -277,6 +278,16 @@ impl State {
             Some(secret) => write_private(&path, secret.reveal().as_bytes()),
             None => remove_file(&path),
         }
+    }
+
+    /// Stores the rendered files of a cluster of containers, for docker compose.
+    pub fn save_files(&self, launch: &Launch, password: Option<&Secret>) -> Result<()> {
+        if launch.can.containers {
+            for file in render::files(launch, password)? {
+                self.save_rendered(&launch.name, &file.name, &file.text)?;
+            }
+        }
+        Ok(())
     }
 
     /// Stores a rendered file, for people to look at and to compare with later.

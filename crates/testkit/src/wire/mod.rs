@@ -9,6 +9,7 @@
 //! first slots late.
 
 mod bus;
+mod calls;
 mod changes;
 mod clients;
 mod fuse;
@@ -118,6 +119,13 @@ impl FakeWire {
     /// From now on, no node has this capability.
     pub fn lack(&self, capability: Capability) {
         self.lock().lacking.push(capability);
+    }
+
+    /// From now on, CONFIG SET of the node refuses this value.
+    pub fn dislike(&self, disk: &str, value: &str) {
+        if let Some(node) = self.lock().bus.nodes.get_mut(disk) {
+            node.dislikes.insert(value.to_owned());
+        }
     }
 
     /// Thaws it.

@@ -122,6 +122,8 @@ pub(super) struct Node {
     pub memory_full: bool,
     /// It accepts no more clients.
     pub full: bool,
+    /// Values that CONFIG SET refuses.
+    pub dislikes: BTreeSet<String>,
     /// Ids that gossip may not bring back.
     pub forgotten: BTreeSet<NodeId>,
 }
@@ -152,6 +154,7 @@ impl Node {
             link_up: false,
             memory_full: false,
             full: false,
+            dislikes: BTreeSet::new(),
             forgotten: BTreeSet::new(),
         }
     }
@@ -325,6 +328,14 @@ impl Node {
             };
             return Err(format!(
                 "CONFIG SET failed (possibly related to argument '{name}') - {why}"
+            ));
+        }
+        if let Some((name, value)) = settings
+            .iter()
+            .find(|(_, value)| self.dislikes.contains(value))
+        {
+            return Err(format!(
+                "CONFIG SET failed (possibly related to argument '{name}') - {value} cannot be"
             ));
         }
         for (name, value) in settings {

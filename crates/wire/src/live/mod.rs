@@ -313,6 +313,25 @@ impl LiveWire {
         }
     }
 
+    /// Sends a pipeline once, over a connection of its own that is closed afterwards.
+    pub(super) async fn send_once(
+        &self,
+        at: &Endpoint,
+        pipeline: &Pipeline,
+        deadline: Duration,
+    ) -> WireResult<Vec<Value>> {
+        let work = async {
+            let mut connection = self.connect(at).await?;
+            let values = connection.send(pipeline).await;
+            values.map_err(|error| connection_failed(at, &connection.first, &error))
+        };
+        let silent = |_| WireError::Silent {
+            at: at.clone(),
+            millis: deadline.as_millis(),
+        };
+        tokio::time::timeout(deadline, work).await.map_err(silent)?
+    }
+
     /// One command within the ordinary deadline.
     pub(super) async fn call<T: FromRedisValue>(
         &self,

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     node::Role,
     snapshot::{Seen, nodes_text},
-    spec::launch::Launch,
+    spec::{directive::Value, launch::Launch},
 };
 
 fn first(verdict: &Verdict, id: Id) -> &Finding {
@@ -112,6 +112,36 @@ fn an_address_that_is_not_its_own_is_the_root_of_what_its_peers_miss() {
         panic!("{:?}", verdict.findings);
     };
     assert_eq!((finding.id, finding.follows.len()), (Id::AddressWrong, 1));
+}
+
+#[test]
+fn a_setting_changed_by_hand_is_put_back_and_one_of_the_spec_is_changed_there() {
+    let (mut snapshot, mut launch) = cluster();
+    let info = &mut said(&mut snapshot, 0).info;
+    (info.replication.good, info.replication.wanted_good) = (Some(1), 3);
+    let info = &mut said(&mut snapshot, 1).info;
+    (info.memory_used_bytes, info.memory_max_bytes) = (2_000_000, 1_000_000);
+    info.memory_policy = "noeviction".to_owned();
+    let told = |launch: &Launch| {
+        let verdict = of(&snapshot, launch);
+        [Id::WritesRefused, Id::MemoryFull].map(|id| first(&verdict, id).hint.to_string())
+    };
+    let [replicas, memory] = told(&launch);
+    assert!(replicas.contains("restart node-1`"), "{replicas}");
+    assert!(memory.contains(" up` sets `maxmemory`"), "{memory}");
+
+    for (name, value) in [("min-replicas-to-write", "3"), ("maxmemory", "1mb")] {
+        for node in &mut launch.nodes {
+            node.redis
+                .insert(name.to_owned(), Value::Text(value.to_owned()));
+        }
+    }
+    let [replicas, memory] = told(&launch);
+    assert!(
+        replicas.contains("`min-replicas-to-write` lower"),
+        "{replicas}"
+    );
+    assert!(memory.contains("`maxmemory` higher"), "{memory}");
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Brings the settings of running nodes to those of the spec.
 
-use crate::cluster::{context::Context, look};
+use super::{context::Context, look};
 use futures_util::future::join_all;
 use rcluster_core::{
     error::{Error, Result},
     form::Afterwards,
     hint,
     hint::Verb,
+    node::NodeName,
     plan::{
         settings::{self, Drift, Running},
         step::{Goal, Plan, Step},
@@ -31,7 +32,7 @@ pub fn afterwards(launch: &Launch) -> Afterwards {
 }
 
 /// The directives that rcluster writes itself and that can change while a node runs.
-pub(super) fn own(launch: &Launch) -> Directives {
+pub fn own(launch: &Launch) -> Directives {
     let text = |value: &str| Value::Text(value.to_owned());
     let mut own = Directives::new();
     match launch.announced_hostname() {
@@ -100,27 +101,54 @@ pub async fn let_in(
     plan
 }
 
-/// Compares every running node with the spec. `before` is the launch that was applied last.
-pub async fn difference(
+/// The settings of running nodes, beside those that the spec wants.
+pub struct Asked<'a> {
+    own: Directives,
+    before: Option<&'a Launch>,
+    nodes: Vec<(&'a NodeLaunch, BTreeMap<String, String>)>,
+    /// Who has another password than the cluster.
+    pub strange: Vec<NodeName>,
+}
+
+impl Asked<'_> {
+    /// Each node beside the spec.
+    pub fn running(&self) -> Vec<Running<'_>> {
+        let given = |node: &NodeLaunch| Some(&self.before?.node(&node.name)?.redis);
+        let nodes = self.nodes.iter();
+        nodes
+            .map(|(node, live)| Running {
+                node,
+                own: self.own.clone(),
+                given: given(node),
+                live,
+            })
+            .collect()
+    }
+}
+
+/// Asks every running node for what the spec is about. `before` is the launch that was applied
+/// last.
+pub async fn ask<'a>(
     context: &Context<'_>,
-    launch: &Launch,
-    before: Option<&Launch>,
+    launch: &'a Launch,
+    before: Option<&'a Launch>,
     password: Option<&Secret>,
     seen: &Snapshot,
-) -> Result<Drift> {
+) -> Result<Asked<'a>> {
     let own = own(launch);
-    let nodes: Vec<(&NodeLaunch, Member)> = seen
+    let members: Vec<(&NodeLaunch, Member)> = seen
         .members()
         .filter_map(|node| Some((launch.node(&node.name)?, node.member()?)))
         .collect();
-    let asked = nodes.iter().map(|(node, member)| {
+    let asked = members.iter().map(|(node, member)| {
         let mut names = settings::names(node, &own);
         names.push("requirepass");
         async move { look::config(context, member, &names).await }
     });
+    let answers = join_all(asked).await;
     let wanted = password.map(Secret::reveal).unwrap_or_default();
-    let mut lives = Vec::new();
-    for (answer, (node, _)) in join_all(asked).await.into_iter().zip(&nodes) {
+    let (mut nodes, mut strange) = (Vec::new(), Vec::new());
+    for (answer, (node, _)) in answers.into_iter().zip(members) {
         let mut live = answer?;
         if let Some(fewer) = fewer_clients(launch, node, &live) {
             context.warn(format!(
@@ -131,31 +159,38 @@ pub async fn difference(
         }
         let has = live.remove("requirepass").unwrap_or_default();
         if has != wanted {
-            return Err(Error::refused(format!(
-                "{} has another password than the spec asks for",
-                node.name
-            ))
-            .hint(hint![
-                "changing the password of a running cluster is not supported yet: ",
-                Verb::Down,
-                " and ",
-                Verb::Up,
-                " keep the data"
-            ]));
+            strange.push(node.name.clone());
         }
-        lives.push(live);
+        nodes.push((node, live));
     }
-    let running: Vec<Running<'_>> = nodes
-        .iter()
-        .zip(&lives)
-        .map(|((node, _), live)| Running {
-            node,
-            own: own.clone(),
-            given: before
-                .and_then(|before| before.node(&node.name))
-                .map(|node| &node.redis),
-            live,
-        })
-        .collect();
-    Ok(settings::difference(&running))
+    Ok(Asked {
+        own,
+        before,
+        nodes,
+        strange,
+    })
+}
+
+/// Compares every running node with the spec.
+pub async fn difference(
+    context: &Context<'_>,
+    launch: &Launch,
+    before: Option<&Launch>,
+    password: Option<&Secret>,
+    seen: &Snapshot,
+) -> Result<Drift> {
+    let asked = ask(context, launch, before, password, seen).await?;
+    if let Some(node) = asked.strange.first() {
+        return Err(Error::refused(format!(
+            "{node} has another password than the spec asks for"
+        ))
+        .hint(hint![
+            "changing the password of a running cluster is not supported yet: ",
+            Verb::Down,
+            " and ",
+            Verb::Up,
+            " keep the data"
+        ]));
+    }
+    Ok(settings::difference(&asked.running()))
 }
