@@ -3,6 +3,7 @@
 use super::args::Global;
 use rcluster_core::{
     error::{Error, Result},
+    hint::Hint,
     node::NodeName,
     plan::step::names,
     spec::ClusterName,
@@ -76,10 +77,15 @@ pub(super) async fn confirm(global: &Global, name: &ClusterName, what: &str) -> 
     if global.yes || global.dry_run {
         return Ok(());
     }
+    let hint = "add --yes to confirm it without being asked";
+    ask(global, name, what, hint.into()).await
+}
+
+/// Asks for a confirmation of `what` in any case; `hint` says what else confirms it.
+pub(super) async fn ask(global: &Global, name: &ClusterName, what: &str, hint: Hint) -> Result<()> {
     let asked = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if global.no_input || !asked {
-        return Err(Error::refused(format!("not confirmed: {what}"))
-            .hint("add --yes to confirm it without being asked"));
+        return Err(Error::refused(format!("not confirmed: {what}")).hint(hint));
     }
     let prompt = format!("{what}.\nType the cluster's name ({name}) to confirm: ");
     // On a thread of its own, so that Ctrl-C works meanwhile.

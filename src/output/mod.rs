@@ -13,6 +13,7 @@ pub mod logs;
 pub mod look;
 pub mod monitor;
 pub mod progress;
+pub mod repair;
 pub mod reshape;
 pub mod result;
 pub mod screen;

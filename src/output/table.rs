@@ -25,16 +25,23 @@ pub fn status(status: &Status, width: Option<usize>) -> String {
     let mut text = verdict(status);
     text.push_str("\n\n");
     text.push_str(&nodes(status, width));
-    for problem in &status.problems {
+    text.push_str(&problems(&status.problems));
+    if !status.problems.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+/// Findings, each with its reason and what to do.
+pub fn problems(problems: &[Problem]) -> String {
+    let mut text = String::new();
+    for problem in problems {
         let _ = write!(text, "\n{}", headline(problem));
         let _ = write!(text, "\n  why: {}", problem.why);
         if !problem.follows.is_empty() {
             let _ = write!(text, "\n  so:  {}", problem.follows.join("; "));
         }
         let _ = write!(text, "\n  do:  {}", problem.hint);
-    }
-    if !status.problems.is_empty() {
-        text.push('\n');
     }
     text
 }

@@ -20,6 +20,7 @@ pub mod monitor;
 pub mod node;
 pub mod plan;
 pub mod render;
+pub mod repair;
 pub mod reshape;
 pub mod resize;
 pub mod secret;

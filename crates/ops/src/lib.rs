@@ -12,6 +12,7 @@ pub mod drill;
 pub mod env;
 pub mod evidence;
 pub mod failover;
+pub mod fix;
 pub mod history;
 pub mod image;
 pub mod init;

@@ -25,6 +25,18 @@ pub trait Slots: Send + Sync {
         state: &SlotState,
     ) -> WireResult<Vec<WireResult<()>>>;
 
+    /// CLUSTER SETSLOT NODE of slots that this node imports, to itself, in one pipeline.
+    ///
+    /// Of an imported slot, Redis takes a greater epoch and tells every node (`clusterCommand`); with a
+    /// thousand slots that is a thousand messages to each. So only the first is taken so, for the epoch,
+    /// and the last, for the message, which has all slots. The others are closed (STABLE) before.
+    async fn claim_slots(
+        &self,
+        at: &Endpoint,
+        slots: &[Slot],
+        myself: &NodeId,
+    ) -> WireResult<Vec<WireResult<()>>>;
+
     /// CLUSTER COUNTKEYSINSLOT of each slot, in their order.
     async fn count_keys(&self, at: &Endpoint, slots: &[Slot]) -> WireResult<Vec<u64>>;
 
@@ -74,6 +86,28 @@ impl Slots for LiveWire {
         }
         let mut replies = self.send_patiently(at, &pipeline, HEAVY_DEADLINE).await?;
         let taken = slots.iter().map(|_| replies.take("CLUSTER SETSLOT"));
+        Ok(taken.collect())
+    }
+
+    async fn claim_slots(
+        &self,
+        at: &Endpoint,
+        slots: &[Slot],
+        myself: &NodeId,
+    ) -> WireResult<Vec<WireResult<()>>> {
+        let owned = SlotState::Owned(myself.clone());
+        let mut pipeline = Pipeline::with_capacity(slots.len() * 2);
+        for (i, slot) in slots.iter().enumerate() {
+            if i > 0 && i + 1 < slots.len() {
+                pipeline.add_command(set_slot(*slot, &SlotState::Stable));
+            }
+            pipeline.add_command(set_slot(*slot, &owned));
+        }
+        if slots.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut replies = self.send_patiently(at, &pipeline, HEAVY_DEADLINE).await?;
+        let taken = (0..pipeline.len()).map(|_| replies.take("CLUSTER SETSLOT"));
         Ok(taken.collect())
     }
 

@@ -3,12 +3,14 @@
 //! [`Verb`].
 
 mod call;
+mod check;
 mod completions;
 mod config;
 mod doctor;
 mod down;
 mod env;
 mod failover;
+mod fix;
 mod history;
 mod image;
 mod init;
@@ -134,7 +136,7 @@ commands! {
     "Make": new::New, render::Render, schema::Schema, image::Image, completions::Completions, man::Man;
     "Look": status::Status, monitor::Monitor, logs::Logs, env::Env, key::Key, doctor::Doctor, history::History;
     "Prove": test::Test, failover::Failover, run::Run;
-    "Change": scale::Scale, replace::Replace, reshard::Reshard, rebalance::Rebalance, config::Config, call::Call;
+    "Change": check::Check, fix::Fix, scale::Scale, replace::Replace, reshard::Reshard, rebalance::Rebalance, config::Config, call::Call;
 }
 
 impl Command {

@@ -59,7 +59,7 @@ pub(in crate::cli) struct Reshard {
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct Pace {
     /// How long a batch of keys may keep its two nodes from serving others, in milliseconds
-    #[arg(long, value_name = "MS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "MS", default_value = "3", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     max_pause: u64,
     /// The most keys (5000) or bytes (20MB) a second
     #[arg(long, value_name = "N|BYTES")]

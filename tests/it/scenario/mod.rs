@@ -3,6 +3,7 @@
 
 mod config;
 mod drill;
+mod fix;
 mod forming;
 mod killed;
 mod law;

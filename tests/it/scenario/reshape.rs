@@ -29,7 +29,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-const KEYS: usize = 60;
+pub(super) const KEYS: usize = 60;
 
 /// Thirty slots of node-1, some with keys, go to node-2.
 fn thirty() -> Wish {
@@ -43,7 +43,7 @@ fn thirty() -> Wish {
     }
 }
 
-fn key(i: usize) -> Vec<u8> {
+pub(super) fn key(i: usize) -> Vec<u8> {
     // Not text: nothing on the way may take it for that.
     let mut key = format!("key:{i}").into_bytes();
     key.extend([0, b'\n', 0xff]);
@@ -66,7 +66,7 @@ impl World {
         self
     }
 
-    async fn owner(&self, slot: Slot) -> Endpoint {
+    pub(super) async fn owner(&self, slot: Slot) -> Endpoint {
         let seen = self.seen().await;
         let mut masters = seen.iter().filter(|(_, node)| node.role == Role::Master);
         let (name, _) = masters

@@ -240,7 +240,7 @@ async fn nothing_is_failed_over_while_a_slot_is_open() {
             "{error}"
         );
         assert!(
-            error.hint_text().unwrap().contains("cluster fix"),
+            error.hint_text().unwrap().contains("rcluster fix"),
             "{error}"
         );
     }

@@ -108,9 +108,8 @@ pub(super) fn nobody_has(seats: &[Seat<'_>], slots: &SlotSet) -> Error {
     } else {
         hint![format!(
             "nothing was formed. If the data is somewhere (a backup, another disk), put it back first, then "
-        ), Verb::Up; format!(
-            "`redis-cli --cluster fix {} --cluster-fix-with-unreachable-masters` deals these slots anew, empty, and keeps the {keys} keys of the others",
-            address_of_a_master(seats)
+        ), Verb::Up; Verb::Fix.with("slots-unserved --accept-loss"), format!(
+            " deals these slots anew, empty, and keeps the {keys} keys of the others"
         )]
     };
     Error::refused(format!(
@@ -118,16 +117,6 @@ pub(super) fn nobody_has(seats: &[Seat<'_>], slots: &SlotSet) -> Error {
         slots.count()
     ))
     .hint(hint)
-}
-
-/// Where redis-cli finds the cluster.
-pub(super) fn address_of_a_master(seats: &[Seat<'_>]) -> String {
-    let owner = seats.iter().find(|seat| !seat.slots().is_empty());
-    let seat = owner.or(seats.first());
-    seat.map_or_else(
-        || "HOST:PORT".to_owned(),
-        |seat| format!("{}:{}", seat.address.ip, seat.address.port),
-    )
 }
 
 /// Plans that a replica becomes the owner of the slots of each node that is gone.

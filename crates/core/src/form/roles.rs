@@ -6,7 +6,7 @@
 
 use super::{
     MANY,
-    gone::{self, Gone},
+    gone::Gone,
     handover::{self, Handover},
     reclaim,
     seat::Seat,
@@ -170,12 +170,17 @@ fn refuse_unless_ours(
             return Err(Error::refused(format!(
                 "slots {uncovered} have no owner, and {} was not placed by rcluster ({})",
                 seat.name,
-                if seat.is_replica() { "a replica".to_owned() } else { format!("master of {slots}") },
+                if seat.is_replica() {
+                    "a replica".to_owned()
+                } else {
+                    format!("master of {slots}")
+                },
             ))
-            .hint(format!(
-                "this is a cluster that lost slots, not a new one, and nothing was touched: `redis-cli --cluster fix {}` assigns them",
-                gone::address_of_a_master(seats)
-            )));
+            .hint(hint![
+                "this is a cluster that lost slots, not a new one, and nothing was touched: ",
+                Verb::Fix,
+                " assigns them"
+            ]));
         }
     }
     Ok(())

@@ -46,6 +46,8 @@ pub enum Verb {
     Rebalance,
     Scale,
     Replace,
+    Check,
+    Fix,
     Config,
     Call,
 }
@@ -98,6 +100,8 @@ impl Verb {
             | Verb::Failover
             | Verb::Reshard
             | Verb::Rebalance
+            | Verb::Check
+            | Verb::Fix
             | Verb::Config
             | Verb::Call => Target::Any,
         }

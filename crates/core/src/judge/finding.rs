@@ -96,6 +96,8 @@ pub enum Id {
     SlotsClaimedTwice,
     /// Masters with slots that have the same configuration epoch.
     EpochCollision,
+    /// Keys that lie in a node that does not own their slot.
+    KeysAstray,
     /// Slots whose owner does not answer.
     SlotsUnserved,
     /// It reports `cluster_state:fail`.
@@ -118,6 +120,10 @@ pub enum Id {
     ReplicaOfReplica,
     /// A master with fewer replicas than the spec wants.
     ReplicasMissing,
+    /// Masters have different functions.
+    FunctionsDiffer,
+    /// The loss of one host or zone would cost slots, or the majority.
+    LossCosts,
     /// A word in a recording of another version; never found here.
     #[default]
     #[serde(other)]
@@ -160,6 +166,9 @@ impl Id {
             | Id::SeedApart
             | Id::ForeignNode
             | Id::SlotOpen
+            | Id::KeysAstray
+            | Id::FunctionsDiffer
+            | Id::LossCosts
             | Id::ShardsDiffer
             | Id::MasterWithoutSlots
             | Id::ReplicaOfReplica

@@ -5,6 +5,7 @@
 //! from a [`Snapshot`] and from what is [`Wanted`]; what only follows from another finding is folded
 //! under it (`root`).
 
+mod deep;
 mod finding;
 mod nodes;
 mod root;
@@ -132,6 +133,18 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// The nodes that views name and that are gone.
+pub fn ghosts(snapshot: &Snapshot, wanted: Wanted<'_>) -> Vec<NodeId> {
+    let shards = topology::shards(&snapshot.views());
+    let names = Names::of(snapshot);
+    views::ghosts(&Scene {
+        snapshot,
+        names: &names,
+        shards: &shards,
+        wanted,
+    })
+}
+
 /// Judges a cluster by the answers of its nodes.
 pub fn judge(snapshot: &Snapshot, wanted: Wanted<'_>) -> Verdict {
     let views = snapshot.views();
@@ -153,6 +166,7 @@ pub fn judge(snapshot: &Snapshot, wanted: Wanted<'_>) -> Verdict {
     findings.extend(slots::findings(&scene, &served));
     findings.extend(views::findings(&scene, &disagreements));
     findings.extend(shape::findings(&scene));
+    findings.extend(deep::findings(&scene));
     let findings = root::fold(findings, scene.scattered());
     let answers = || snapshot.said().map(|(_, report)| report.cluster.ok);
     let all_fail = !views.is_empty() && answers().all(|ok| !ok);
@@ -184,4 +198,4 @@ pub fn converged(snapshot: &Snapshot) -> Result<(), String> {
 #[cfg(test)]
 mod hint_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -275,10 +275,7 @@ fn open_slots(scene: &Scene<'_>, node: &Seen, report: &Report) -> Option<Finding
         1 => "has an open slot".to_owned(),
         many => format!("has {many} open slots"),
     };
-    let hint = scene.redis_cli(
-        "--cluster fix",
-        " closes what an interrupted resharding left",
-    );
+    let hint = hint![Verb::Fix, " closes what an interrupted resharding left"];
     Some(Finding::about(
         &node.name,
         (Id::SlotOpen, Warning),

@@ -85,7 +85,7 @@ fn unowned(scene: &Scene<'_>) -> Option<Finding> {
         } else {
             (
                 format!("{} slots have no owner: {lost}", lost.count()),
-                lost_slots(scene),
+                lost_slots(),
             )
         };
         Finding::new(
@@ -99,11 +99,11 @@ fn unowned(scene: &Scene<'_>) -> Option<Finding> {
 
 /// The hint for slots without owner: give them to nodes that are there. Their keys are gone with
 /// the old owner, or come back with it.
-fn lost_slots(scene: &Scene<'_>) -> Hint {
-    scene.redis_cli(
-        "--cluster fix",
-        " asks, and gives them to nodes that are there; if a node with their keys may come back, wait for it",
-    )
+fn lost_slots() -> Hint {
+    hint![
+        Verb::Fix,
+        " asks, and gives them to nodes that are there; if a node with their keys may come back, wait for it"
+    ]
 }
 
 /// Two nodes that each claim the same slot, because they never compared views or their epochs are
@@ -134,9 +134,9 @@ fn claimed_twice(scene: &Scene<'_>) -> Option<Finding> {
         .all(|(_, report)| !report.view.is_alone());
     let hint = if acquainted {
         hint![
-            "wait a second: the one with the greater epoch keeps them; ",
-            Verb::Status,
-            " again"
+            "wait a second: the one with the greater epoch keeps them; if not, ",
+            Verb::Fix,
+            " settles it without losing a key"
         ]
     } else {
         rivals()
@@ -182,9 +182,9 @@ fn epoch_collision(scene: &Scene<'_>) -> Option<Finding> {
         "masters have the same configuration epoch",
         format!("{} have epoch {epoch}", names.join(", ")),
         hint![
-            "wait a second: one of them takes a new one; ",
-            Verb::Status,
-            " again"
+            "wait a second: one of them takes a new one; if not, ",
+            Verb::Fix,
+            " gives it one"
         ],
     ))
 }

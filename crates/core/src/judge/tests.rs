@@ -17,12 +17,12 @@ use crate::{
 const IDS: [&str; 6] = ["aa", "bb", "cc", "dd", "ee", "ff"];
 const SLOT_RANGES: [&str; 3] = ["0-5460", "5461-10922", "10923-16383"];
 
-pub(super) fn id(i: usize) -> String {
+pub(crate) fn id(i: usize) -> String {
     IDS[i].repeat(20)
 }
 
 /// Three masters (nodes 1 to 3) with a replica each (nodes 4 to 6), without a fault.
-pub(super) fn cluster() -> (Snapshot, Launch) {
+pub(crate) fn cluster() -> (Snapshot, Launch) {
     let spec = Spec {
         name: "demo".parse().expect("a name"),
         ..Spec::default()
@@ -69,7 +69,7 @@ fn node(launch: &Launch, i: usize) -> Seen {
 }
 
 /// The lines of a view, by node, without `myself`.
-pub(super) fn lines() -> Vec<String> {
+pub(crate) fn lines() -> Vec<String> {
     let line = |i: usize| {
         let (id, port) = (id(i), 7000 + i);
         match i {
@@ -87,7 +87,7 @@ pub(super) fn lines() -> Vec<String> {
     (0..6).map(line).collect()
 }
 
-pub(super) fn report(i: usize, lines: &[String]) -> Report {
+pub(crate) fn report(i: usize, lines: &[String]) -> Report {
     let me = id(i);
     let text: Vec<String> = lines
         .iter()
@@ -122,7 +122,7 @@ pub(super) fn report(i: usize, lines: &[String]) -> Report {
     }
 }
 
-pub(super) fn said(snapshot: &mut Snapshot, i: usize) -> &mut Report {
+pub(crate) fn said(snapshot: &mut Snapshot, i: usize) -> &mut Report {
     match &mut snapshot.nodes[i].answer {
         Some(Ok(report)) => report,
         _ => panic!("it answered"),
@@ -130,7 +130,7 @@ pub(super) fn said(snapshot: &mut Snapshot, i: usize) -> &mut Report {
 }
 
 /// Node `i` is stopped, as its runtime says.
-pub(super) fn stop(snapshot: &mut Snapshot, i: usize) {
+pub(crate) fn stop(snapshot: &mut Snapshot, i: usize) {
     let node = &mut snapshot.nodes[i];
     node.answer = None;
     (node.dial, node.address) = (None, None);
@@ -140,7 +140,7 @@ pub(super) fn stop(snapshot: &mut Snapshot, i: usize) {
 }
 
 /// Every view has these lines.
-pub(super) fn all_say(snapshot: &mut Snapshot, lines: &[String]) {
+pub(crate) fn all_say(snapshot: &mut Snapshot, lines: &[String]) {
     for i in 0..6 {
         if let Some(Ok(report)) = &mut snapshot.nodes[i].answer {
             report.view = self::report(i, lines).view;
@@ -149,7 +149,7 @@ pub(super) fn all_say(snapshot: &mut Snapshot, lines: &[String]) {
 }
 
 /// The verdict, and the words of its findings with the nodes they are about.
-pub(super) fn judged(snapshot: &Snapshot, launch: &Launch) -> (State, Vec<String>) {
+pub(crate) fn judged(snapshot: &Snapshot, launch: &Launch) -> (State, Vec<String>) {
     let verdict = judge(
         snapshot,
         Wanted {
@@ -497,5 +497,78 @@ fn the_worst_is_told_in_a_line() {
     assert_eq!(
         problems[0].hint,
         "`rcluster -c demo up` starts what is stopped and thaws what is frozen"
+    );
+}
+
+fn deep(keys: &[(u16, u64)], functions: &[u8]) -> crate::snapshot::deep::Deep {
+    let slot = |number| crate::slot::Slot::new(number).expect("a slot");
+    crate::snapshot::deep::Deep {
+        keys: keys
+            .iter()
+            .map(|(number, keys)| (slot(*number), *keys))
+            .collect(),
+        functions: Some(crate::snapshot::deep::Functions::of(functions)),
+    }
+}
+
+#[test]
+fn a_closer_look_finds_keys_astray_and_functions_that_differ() {
+    let (mut snapshot, launch) = cluster();
+    let wanted = Wanted {
+        launch: Some(&launch),
+    };
+    snapshot.nodes[0].deep = Some(deep(&[(0, 3)], b""));
+    snapshot.nodes[1].deep = Some(deep(&[(6000, 1)], b""));
+    snapshot.nodes[2].deep = Some(deep(&[], b""));
+    assert!(judge(&snapshot, wanted).is_ok());
+    snapshot.nodes[1].deep = Some(deep(
+        &[(6000, 1), (5, 2), (12000, 4)],
+        b"a library, as far as is known",
+    ));
+    let findings = judge(&snapshot, wanted).findings;
+    let ids: Vec<Id> = findings.iter().map(|finding| finding.id).collect();
+    assert_eq!(ids, [Id::KeysAstray, Id::FunctionsDiffer]);
+    assert_eq!(
+        findings[0].headline(),
+        "node-2 holds 6 keys that no client finds"
+    );
+    assert_eq!(
+        findings[0].why,
+        "they are in slots 5,12000, which other nodes own"
+    );
+}
+
+#[test]
+fn a_closer_look_says_what_the_loss_of_a_host_costs() {
+    let (mut snapshot, launch) = cluster();
+    let wanted = Wanted {
+        launch: Some(&launch),
+    };
+    for node in &mut snapshot.nodes[..3] {
+        node.deep = Some(deep(&[], b""));
+    }
+    let place = |snapshot: &mut Snapshot, hosts: [&str; 6]| {
+        for (node, host) in snapshot.nodes.iter_mut().zip(hosts) {
+            node.host = host.to_owned();
+        }
+        let findings = judge(snapshot, wanted).findings;
+        findings
+            .into_iter()
+            .map(|one| one.headline())
+            .collect::<Vec<_>>()
+    };
+    let nothing: [&str; 0] = [];
+    assert_eq!(
+        place(&mut snapshot, ["a", "b", "c", "b", "c", "a"]),
+        nothing
+    );
+    assert_eq!(place(&mut snapshot, ["a"; 6]), nothing);
+    assert_eq!(
+        place(&mut snapshot, ["a", "b", "c", "a", "c", "b"]),
+        ["losing host a loses slots 0-5460"]
+    );
+    assert_eq!(
+        place(&mut snapshot, ["a", "a", "c", "c", "c", "a"]),
+        ["losing host a leaves no majority to elect replicas"]
     );
 }

@@ -199,7 +199,9 @@ fn views_differ(scene: &Scene<'_>, about: &[&Disagreement], explained: bool) -> 
         hint![
             "gossip settles this within seconds: ",
             Verb::Status,
-            " again; if not, look at the links of the node"
+            " again; if not, ",
+            Verb::Fix,
+            " settles whose the slots are, or look at the links of the node"
         ]
     };
     let finding = Finding::new(
@@ -227,13 +229,27 @@ fn few(names: &[impl ToString]) -> String {
 /// Whether it is a node that views name, that neither the runtime nor the seeds have, and that does
 /// not answer: it was met once, or is gone for good.
 fn is_ghost(scene: &Scene<'_>, id: &NodeId) -> bool {
+    if scene.spec().is_none() {
+        // Where only seeds are known, it is one that nobody could find any more.
+        let line = scene.names.lines.get(id);
+        let lost = line.is_some_and(|line| line.address.is_none() && line.slots.is_empty());
+        return lost && scene.names.node(id).is_none();
+    }
     // What the spec wants back where it was is not a node too many.
-    scene.spec().is_some()
-        && scene.missing(id).is_none()
+    scene.missing(id).is_none()
         && match scene.names.node(id) {
             Some(node) => node.stranger && node.report().is_none(),
             None => true,
         }
+}
+
+/// The ghosts that do not go by themselves once a node is introduced again.
+pub(super) fn ghosts(scene: &Scene<'_>) -> Vec<NodeId> {
+    let lines = scene.names.lines.iter();
+    lines
+        .filter(|(id, line)| is_ghost(scene, id) && reborn(scene, line).is_none())
+        .map(|(id, _)| (*id).clone())
+        .collect()
 }
 
 /// Who has no slots can go; with slots it may have keys that nobody else has.
@@ -261,9 +277,6 @@ fn reborn<'a>(scene: &Scene<'a>, ghost: &ViewLine) -> Option<&'a NodeName> {
 }
 
 fn strangers(scene: &Scene<'_>) -> Vec<Finding> {
-    let Some(launch) = scene.spec() else {
-        return Vec::new();
-    };
     let mut findings = Vec::new();
     for (id, line) in &scene.names.lines {
         let known_by = || {
@@ -284,13 +297,13 @@ fn strangers(scene: &Scene<'_>) -> Vec<Finding> {
                     id.short()
                 ),
                 format!("{} name it, and it does not answer", known_by()),
-                hint![Verb::Up, " lets every node forget it"; format!("`CLUSTER FORGET {id}` on each node does the same")],
+                hint![Verb::Fix, " lets every node forget it"; format!("`CLUSTER FORGET {id}` on each node does the same")],
             );
             findings.push(match reborn(scene, line) {
                 Some(name) => ghost.because(Because::Alone(name.clone())),
                 None => ghost,
             });
-        } else if let Some(node) = scene.names.node(id)
+        } else if let (Some(launch), Some(node)) = (scene.spec(), scene.names.node(id))
             && node.stranger
             && node.report().is_some()
         {

@@ -115,11 +115,61 @@ pub enum Step {
         /// Which slots.
         slots: SlotSet,
     },
-    /// FUNCTION DUMP at one node, FUNCTION RESTORE at another.
+    /// CLUSTER DELSLOTSRANGE: the node lets go of slots and keeps their keys.
+    DropSlots {
+        /// Which node.
+        node: NodeName,
+        /// Which slots.
+        slots: SlotSet,
+    },
+    /// CLUSTER SETSLOT STABLE.
+    CloseSlots {
+        /// Which node.
+        node: NodeName,
+        /// Which slots.
+        slots: SlotSet,
+    },
+    /// CLUSTER SETSLOT IMPORTING: keys of slots that are another node's can be read and sent away.
+    OpenSlots {
+        /// Which node.
+        node: NodeName,
+        /// Which slots.
+        slots: SlotSet,
+        /// Who owns them.
+        from: NodeName,
+    },
+    /// CLUSTER SETSLOT NODE.
+    AssignSlots {
+        /// Which node is told.
+        node: NodeName,
+        /// Which slots.
+        slots: SlotSet,
+        /// Who owns them from now on.
+        owner: NodeName,
+    },
+    /// CLUSTER BUMPEPOCH.
+    BumpEpoch {
+        /// Which node.
+        node: NodeName,
+    },
+    /// Keys of slots are sent from one node to another.
+    MoveKeys {
+        /// Who has them.
+        from: NodeName,
+        /// Who is to have them.
+        to: NodeName,
+        /// Of which slots.
+        slots: SlotSet,
+        /// How many, as far as was counted.
+        keys: u64,
+        /// Whose value is kept of a key that both have.
+        keep: Keep,
+    },
+    /// FUNCTION DUMP and FUNCTION RESTORE.
     CopyFunctions {
         /// Who has them.
         from: NodeName,
-        /// Who gets them.
+        /// Who has none.
         to: NodeName,
     },
     /// CLUSTER SETSLOT NODE, to itself.
@@ -228,6 +278,16 @@ pub enum Step {
     },
     /// The key of every acknowledged write is read.
     LookForData,
+}
+
+/// Whose value is kept of a key that lies at both ends: the one that clients were served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// The value of the node that sends.
+    Source,
+    /// The value of the node that gets.
+    Target,
 }
 
 /// What has to happen so that a node exists and runs.

@@ -39,9 +39,13 @@ impl fmt::Display for Step {
                 let many = count(usize::from(slots.count()), "slot");
                 write!(f, "{from} → {to}: {many} ({slots})")
             }
-            Step::CopyFunctions { from, to } => {
-                write!(f, "{to}: FUNCTION RESTORE (those of {from})")
-            }
+            Step::DropSlots { .. }
+            | Step::CloseSlots { .. }
+            | Step::OpenSlots { .. }
+            | Step::AssignSlots { .. }
+            | Step::BumpEpoch { .. }
+            | Step::MoveKeys { .. }
+            | Step::CopyFunctions { .. } => repair(f, self),
             Step::Reclaim { node, slots } => {
                 write!(f, "{node}: CLUSTER SETSLOT NODE itself (slots {slots})")
             }
@@ -124,5 +128,37 @@ fn canaries(f: &mut Formatter<'_>, shards: &[usize], rate: u32, wait: u32) -> fm
     match wait {
         0 => Ok(()),
         _ => write!(f, ", each waiting for {}", count(wait as usize, "replica")),
+    }
+}
+
+/// The steps of `fix`.
+fn repair(f: &mut Formatter<'_>, step: &Step) -> fmt::Result {
+    match step {
+        Step::DropSlots { node, slots } => {
+            write!(f, "{node}: CLUSTER DELSLOTSRANGE {slots} (its keys stay)")
+        }
+        Step::CloseSlots { node, slots } => {
+            write!(f, "{node}: CLUSTER SETSLOT STABLE (slots {slots})")
+        }
+        Step::OpenSlots { node, slots, from } => write!(
+            f,
+            "{node}: CLUSTER SETSLOT IMPORTING from {from} (slots {slots})"
+        ),
+        Step::AssignSlots { node, slots, owner } => {
+            write!(f, "{node}: CLUSTER SETSLOT NODE {owner} (slots {slots})")
+        }
+        Step::BumpEpoch { node } => write!(f, "{node}: CLUSTER BUMPEPOCH"),
+        Step::MoveKeys {
+            from,
+            to,
+            slots,
+            keys,
+            ..
+        } => {
+            let keys = count(usize::try_from(*keys).unwrap_or(usize::MAX), "key");
+            write!(f, "{from} → {to}: {keys} of slots {slots}")
+        }
+        Step::CopyFunctions { from, to } => write!(f, "{from} → {to}: functions"),
+        _ => Ok(()),
     }
 }

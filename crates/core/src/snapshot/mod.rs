@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod capability;
 pub mod choice;
+pub mod deep;
 pub mod info;
 pub mod last_words;
 pub mod names;
@@ -25,6 +26,7 @@ use crate::{
     spec::{RuntimeKind, launch::Launch},
 };
 use answer::{WireError, WireResult};
+use deep::Deep;
 use nodes_text::{View, ViewLine};
 use place::{Placed, RunState};
 use report::Report;
@@ -71,6 +73,8 @@ pub struct Seen {
     pub bus: Option<String>,
     /// Its answer.
     pub answer: Answer,
+    /// What a closer look showed, if there was one; only of masters.
+    pub deep: Option<Deep>,
 }
 
 /// A node that can be dialled.
@@ -112,6 +116,7 @@ impl Seen {
             placed: Some(placed),
             stranger: false,
             answer: None,
+            deep: None,
             bus: None,
         }
     }
@@ -129,6 +134,7 @@ impl Seen {
             placed: None,
             stranger: false,
             answer: None,
+            deep: None,
             bus: None,
         }
     }
@@ -149,6 +155,7 @@ impl Seen {
     /// Stores its answer, and with it its id and, if the runtime knew none, its address.
     pub fn hear(&mut self, answer: Answer) {
         self.answer = answer;
+        self.deep = None;
         let Some(report) = self.report() else {
             return;
         };

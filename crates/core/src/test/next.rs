@@ -20,11 +20,11 @@ pub(super) fn next(check: Check) -> Hint {
         Check::SlotCoverage => {
             hint![
                 Up, " brings stopped masters back";
-                "`redis-cli --cluster fix` assigns lost slots"
+                Verb::Fix, " assigns lost slots"
             ]
         }
         Check::OpenSlots => {
-            hint!["a resharding was interrupted: `redis-cli --cluster fix` closes it"]
+            hint!["a resharding was interrupted: ", Verb::Fix, " closes it"]
         }
         Check::ViewAgreement => {
             hint!["gossip settles this within seconds: test again"; Status, " names who differs"]

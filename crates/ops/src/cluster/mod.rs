@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod choose;
 pub mod context;
+pub mod deep;
 mod elsewhere;
 mod ended;
 pub mod event;

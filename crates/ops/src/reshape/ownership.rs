@@ -47,7 +47,10 @@ pub(super) async fn hand_over(road: &Road<'_>, trip: &Trip, slots: &[Slot]) -> R
         return Ok(());
     }
     let owned = SlotState::Owned(trip.to.id.clone());
-    tell(road, &trip.to.member, slots, &owned).await?;
+    let to = &trip.to.member;
+    let claimed = road.wire.claim_slots(&to.dial, slots, &trip.to.id).await;
+    let claimed = claimed.and_then(rcluster_wire::all_done);
+    claimed.map_err(|error| Stumble::of(&error, &to.name))?;
     tell(road, &trip.from.member, slots, &owned).await?;
     let others = trip.masters.iter().take(TOLD);
     // One of them that does not answer hears it later: the proof below waits for it.

@@ -33,7 +33,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            pause: Duration::from_millis(10),
+            pause: Duration::from_millis(3),
             patience: Duration::from_secs(5),
         }
     }

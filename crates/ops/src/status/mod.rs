@@ -5,7 +5,7 @@
 pub(crate) mod compose;
 pub mod healthy;
 
-use crate::cluster::handle::Cluster;
+use crate::cluster::{deep::deepen, handle::Cluster};
 use rcluster_core::{
     error::Result,
     hint::About,
@@ -177,5 +177,13 @@ fn some_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Word>,
 /// The status of a cluster, ours or behind seeds. Exit 2 if the password is wrong.
 pub async fn of(cluster: &Cluster) -> Result<Status> {
     let snapshot = cluster.look().await?.let_in()?;
+    Ok(compose::compose(&snapshot, cluster.wanted()))
+}
+
+/// The same after a closer look: also keys astray, functions that differ, and what the loss of a host
+/// would cost.
+pub async fn deep(cluster: &Cluster) -> Result<Status> {
+    let mut snapshot = cluster.look().await?.let_in()?;
+    deepen(&*cluster.wire, &mut snapshot).await;
     Ok(compose::compose(&snapshot, cluster.wanted()))
 }

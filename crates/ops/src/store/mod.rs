@@ -5,6 +5,7 @@ pub mod audit;
 mod bounded;
 pub mod dotenv;
 pub mod drill;
+pub mod kept;
 pub mod lock;
 pub mod moves;
 pub mod spec_file;

@@ -8,7 +8,7 @@ use super::node::{Node, Peer, State};
 use rcluster_core::{
     form::held,
     node::{Address, Epoch, NodeId, Role},
-    slot::SlotSet,
+    slot::{Slot, SlotSet},
     snapshot::nodes_text::Failure,
 };
 use std::{
@@ -373,6 +373,7 @@ fn claim(node: &mut Node, sender: &NodeId, claims: &SlotSet) -> Option<(NodeId, 
     let mine = node.me().master.clone().unwrap_or_else(|| node.id.clone());
     let mut outdated = None;
     let mut lost = false;
+    let mut taken = SlotSet::default();
     for (id, peer) in node.view.iter_mut().filter(|(id, _)| *id != sender) {
         let rest = peer.slots.minus(&fresh);
         if rest == peer.slots {
@@ -380,6 +381,9 @@ fn claim(node: &mut Node, sender: &NodeId, claims: &SlotSet) -> Option<(NodeId, 
         }
         if peer.epoch < epoch {
             lost |= *id == mine && rest.is_empty();
+            if *id == node.id {
+                taken = taken.plus(&peer.slots.minus(&rest));
+            }
             peer.slots = rest;
         } else {
             outdated = Some((id.clone(), peer.epoch, peer.slots.clone()));
@@ -388,6 +392,11 @@ fn claim(node: &mut Node, sender: &NodeId, claims: &SlotSet) -> Option<(NodeId, 
     }
     if let Some(peer) = node.view.get_mut(sender) {
         peer.slots = peer.slots.plus(&fresh);
+    }
+    // Whoever loses slots deletes their keys.
+    if !taken.is_empty() {
+        let data = Arc::make_mut(&mut node.data);
+        data.retain(|key, _| !taken.contains(Slot::of_key(key)));
     }
     if lost && *sender != node.id {
         node.follow(sender.clone());

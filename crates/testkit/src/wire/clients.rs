@@ -30,17 +30,18 @@ impl Data for FakeWire {
             let Some(node) = bus.nodes.get_mut(disk) else {
                 return Ok(Vec::new());
             };
-            let mut reads_itself = false;
+            let (mut reads_itself, mut asking) = (false, false);
             let replies = commands.iter().map(|command| {
                 match command {
-                    Command::ReadOnly => reads_itself = true,
+                    Command::ReadOnly => reads_itself = node.me().role == Role::Replica,
                     Command::ReadWrite => reads_itself = false,
                     Command::Wait(..) => {
                         return Ok(Reply::Number(i64::try_from(attached).unwrap_or(i64::MAX)));
                     }
                     _ => {}
                 }
-                node.obey(at, command, reads_itself)
+                let asked = std::mem::replace(&mut asking, *command == Command::Asking);
+                node.obey(at, command, reads_itself || asked && node.imports(command))
             });
             Ok(replies.collect())
         })
@@ -194,6 +195,19 @@ impl Node {
         }
     }
 
+    /// Whether the command is about a slot that is being imported here.
+    fn imports(&self, command: &Command) -> bool {
+        let key = match command {
+            Command::Get(key) | Command::Dump(key) | Command::Unlink(key) | Command::Pttl(key) => {
+                key
+            }
+            Command::Set { key, .. } => key,
+            _ => return false,
+        };
+        let open = self.opened(Slot::of_key(key));
+        open.is_some_and(|open| !open.migrating)
+    }
+
     fn obey(&mut self, at: &Endpoint, command: &Command, reads_itself: bool) -> WireResult<Reply> {
         let keys: Vec<&Vec<u8>> = match command {
             Command::Set { key, .. }
@@ -216,7 +230,7 @@ impl Node {
             let reply = "CROSSSLOT Keys in request don't hash to the same slot";
             return Err(WireError::refused(at, command.word(), reply));
         }
-        if !(reads_itself && self.me().role == Role::Replica) {
+        if !reads_itself {
             keys.iter().try_for_each(|key| self.serves(at, key))?;
         }
         let data = Arc::make_mut(&mut self.data);

@@ -16,7 +16,7 @@ use rcluster_core::{
     },
 };
 use rcluster_wire::{Parcel, Slots};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 #[async_trait]
 impl Slots for FakeWire {
@@ -39,13 +39,24 @@ impl Slots for FakeWire {
         })
     }
 
+    async fn claim_slots(
+        &self,
+        at: &Endpoint,
+        slots: &[Slot],
+        myself: &NodeId,
+    ) -> WireResult<Vec<WireResult<()>>> {
+        let owned = SlotState::Owned(myself.clone());
+        self.set_slots(at, slots, &owned).await
+    }
+
     async fn count_keys(&self, at: &Endpoint, slots: &[Slot]) -> WireResult<Vec<u64>> {
         self.call(at, |inner, disk| {
-            let node = &inner.bus.nodes[disk];
-            Ok(slots
-                .iter()
-                .map(|slot| node.keys_of(*slot).count() as u64)
-                .collect())
+            let mut counts: BTreeMap<Slot, u64> = BTreeMap::new();
+            for key in inner.bus.nodes[disk].data.keys() {
+                *counts.entry(Slot::of_key(key)).or_default() += 1;
+            }
+            let count = |slot| counts.get(slot).copied().unwrap_or_default();
+            Ok(slots.iter().map(count).collect())
         })
     }
 

@@ -8,6 +8,7 @@
 mod docker;
 mod everyday;
 mod files;
+mod fixed;
 mod rare;
 mod shapes;
 mod slots;

@@ -310,15 +310,8 @@ impl<'a> Applier<'a> {
                 Ok(())
             }
             Step::Forget { node, gone } => self.forget(node, gone).await,
-            Step::MoveSlots { .. }
-            | Step::FailOver { .. }
-            | Step::Canaries { .. }
-            | Step::StayWith { .. }
-            | Step::Strike { .. }
-            | Step::StrikeHeir { .. }
-            | Step::Stutter { .. }
-            | Step::BringBack { .. }
-            | Step::LookForData => Err(Error::failed(format!(
+            // The others are steps that only their own operation can do.
+            _ => Err(Error::failed(format!(
                 "{step}: not for this operation to do"
             ))),
         }
