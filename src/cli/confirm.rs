@@ -5,6 +5,7 @@ use rcluster_core::{
     error::{Error, Result},
     hint::Hint,
     node::NodeName,
+    plan::step::names,
     spec::ClusterName,
     text::count::count,
 };
@@ -29,6 +30,31 @@ pub(super) async fn unsaved(
         count(usize::try_from(keys).unwrap_or(usize::MAX), "key")
     );
     confirm(global, name, &what).await
+}
+
+/// Asks before nodes are removed that the spec asks for no more. What was confirmed and begun is not
+/// asked about again.
+pub(super) async fn leaving(global: &Global, cluster: &Cluster) -> Result<()> {
+    let launch = &cluster.launch;
+    let placed = cluster.runtime.list(&launch.name).await?;
+    let leaving = placed.into_iter().map(|placed| placed.node);
+    let leaving: Vec<NodeName> = leaving
+        .filter(|name| launch.leaving.nodes.contains(name))
+        .collect();
+    if leaving.is_empty() || cluster.is_begun() {
+        return Ok(());
+    }
+    let data = if launch.leaving.keep_data {
+        "; their data stays on disk"
+    } else {
+        " and what is on their disks"
+    };
+    let what = format!(
+        "this removes {} of cluster {}{data}. Their slots and keys move to the other nodes before",
+        names(&leaving, ", "),
+        launch.name
+    );
+    confirm(global, &launch.name, &what).await
 }
 
 /// What `verb` deletes, with the number of keys, as far as nodes answer.

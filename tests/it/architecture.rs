@@ -68,13 +68,15 @@ const EDGES: &[(&str, &str)] = &[
     ("key", "status"),
     ("lifecycle", "down list reset restart rolling stop up"),
     ("monitor", "status"),
+    ("replace", "lifecycle up"),
     ("reset", "doctor start"),
+    ("resize", "reshape"),
     ("restart", "start stop up"),
     ("rolling", "up"),
     ("run", "env evidence lifecycle signals status up"),
     ("start", "doctor"),
     ("test", "status"),
-    ("up", "doctor start"),
+    ("up", "doctor resize start"),
 ];
 
 const MOST_LINES: usize = 600;

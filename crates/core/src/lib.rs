@@ -22,6 +22,7 @@ pub mod plan;
 pub mod render;
 pub mod repair;
 pub mod reshape;
+pub mod resize;
 pub mod secret;
 pub mod slot;
 pub mod snapshot;

@@ -29,9 +29,9 @@ pub async fn up(session: &Cluster, listener: &dyn Listener, extent: Extent) -> R
         Extent::Form | Extent::All => End::Settled,
     };
     let whole = extent == Extent::All;
-    let outcome = resumed(session, listener, end, whole, async |context| {
+    let outcome = resumed(session, listener, end, (whole, whole), async |context| {
         let (launch, password) = (&session.launch, session.password());
-        up::up(&context, launch, before(session), password, extent).await
+        Box::pin(up::up(&context, launch, before(session), password, extent)).await
     });
     let outcome = outcome.await;
     if let Err(error) = &outcome {
@@ -41,16 +41,18 @@ pub async fn up(session: &Cluster, listener: &dyn Listener, extent: Extent) -> R
 }
 
 /// A change, after whatever a killed run left has been finished. With `whole`, the masters from
-/// before a killed drill lead again at the end.
+/// before a killed drill lead again at the end. Only what `resizes` may follow a spec of another size.
 async fn resumed(
     session: &Cluster,
     listener: &dyn Listener,
     end: End,
-    whole: bool,
+    (whole, resizes): (bool, bool),
     change: impl AsyncFnOnce(Context<'_>) -> Result<Outcome>,
 ) -> Result<Outcome> {
     journaled(session, async {
-        refuse_resizing(session)?;
+        if !resizes {
+            refuse_resizing(session)?;
+        }
         let drill = session.request.state.drill(&session.launch.name)?;
         let finished =
             finish(session, listener).await? + mend(session, listener, drill.as_ref()).await?;
@@ -107,15 +109,22 @@ pub async fn restart(
     listener: &dyn Listener,
     only: &[NodeName],
 ) -> Result<Outcome> {
-    resumed(session, listener, End::Settled, true, async |context| {
-        let (launch, password) = (&session.launch, session.password());
-        let outcome = restart::restart(&context, launch, before(session), password, only).await?;
-        if only.is_empty() {
-            // Every node was restarted now, so nothing of a rolling restart is left to do.
-            session.request.state.note_rolling(&launch.name, None)?;
-        }
-        Ok(outcome)
-    })
+    resumed(
+        session,
+        listener,
+        End::Settled,
+        (true, false),
+        async |context| {
+            let (launch, password) = (&session.launch, session.password());
+            let outcome =
+                restart::restart(&context, launch, before(session), password, only).await?;
+            if only.is_empty() {
+                // Every node was restarted now, so nothing of a rolling restart is left to do.
+                session.request.state.note_rolling(&launch.name, None)?;
+            }
+            Ok(outcome)
+        },
+    )
     .await
 }
 
@@ -131,6 +140,10 @@ pub async fn rolling(session: &Cluster, listener: &dyn Listener) -> Result<Outco
 /// `reset`: every node is emptied and formed anew.
 pub async fn reset(session: &Cluster, listener: &dyn Listener) -> Result<Outcome> {
     refuse_unknown(session).await?;
+    if !session.launch.leaving.nodes.is_empty() {
+        // They would be left over.
+        refuse_resizing(session)?;
+    }
     journaled(session, async {
         let drill = session.request.state.drill(&session.launch.name)?;
         let removed = finish_removal(session, listener).await?
@@ -373,6 +386,7 @@ fn remember(session: &Cluster, pending: Option<Pending>, settled: bool) -> Resul
             .filter(|applied| **applied != request.spec)
             .cloned()
             .map(Box::new);
+        remembered.keep_data = remembered.previous.is_some() && launch.leaving.keep_data;
     }
     let unchanged = request.state.load(&launch.name)?.as_ref() == Some(&remembered)
         && request.state.password(&launch.name)?.as_ref() == session.password();

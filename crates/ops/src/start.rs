@@ -306,6 +306,16 @@ pub fn creates_all(launch: &Launch, plan: &Plan) -> bool {
         == launch.nodes.len()
 }
 
+/// Whether a plan starts no node that exists, and all of those that exist run.
+pub fn only_creates(launch: &Launch, plan: &Plan, listed: &Snapshot) -> bool {
+    let mut starts = plan.steps().filter_map(|step| match step {
+        Step::Ensure { change, .. } => Some(*change),
+        _ => None,
+    });
+    let exists = listed.members().next().is_some() && !creates_all(launch, plan);
+    exists && starts.all(|change| change == Change::Create)
+}
+
 /// `init` only forms nodes that run: refuses a plan that would start one.
 pub fn refuse_stopped(launch: &Launch, plan: &Plan) -> Result<()> {
     if creates_all(launch, plan) {

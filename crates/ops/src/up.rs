@@ -1,17 +1,22 @@
 //! `up`: turns whatever is there into the running, formed, verified cluster that the spec
 //! describes.
 
-use super::{doctor::preflight, start};
+use super::{
+    doctor::preflight,
+    resize::{self, Round},
+    start,
+};
 use crate::{
     cluster::{apply::Applier, context::Context, held, look, settings, verify},
     failover::{ground::Ground, turns},
 };
 use rcluster_core::{
     error::{Error, Kind, Result},
-    form,
+    form::{self, Seat},
     judge::Wanted,
     node::{Endpoint, NodeName},
     plan::step::{Goal, Plan, Step, names},
+    resize as size,
     secret::Secret,
     snapshot::Snapshot,
     spec::launch::Launch,
@@ -112,7 +117,7 @@ async fn attempt(
     started: &mut Started,
 ) -> Result<Outcome> {
     let (launch, password) = (applier.launch(), applier.password());
-    let ran = run_nodes(context, applier, extent, started).await;
+    let ran = run_nodes(context, applier, before, extent, started).await;
     let interrupted = |error: &Error| error.kind() == Kind::Interrupted;
     let settled = match &ran {
         Err(error) if interrupted(error) => Ok(0),
@@ -133,12 +138,13 @@ async fn attempt(
     }
     let let_in = settings::let_in(context, launch, password, &seen).await;
     applier.apply(&let_in).await?;
-    let formed = form::form(
-        &seen.seats()?,
-        usize::from(launch.replicas),
-        &settings::afterwards(launch),
-    )?;
-    applier.apply(&formed).await?;
+    let resizes = resizes(extent, launch, before);
+    applier
+        .apply(&formed(launch, resizes, seen.seats()?)?)
+        .await?;
+    if resizes {
+        seen = Box::pin(resize(context, applier)).await?;
+    }
     let drift = settings::difference(context, launch, before, password, &seen).await?;
     applier.apply(&drift.plan).await?;
     let rolled = roll(context, applier, &drift.restarts).await?;
@@ -149,6 +155,46 @@ async fn attempt(
     };
     let proof = verify::verify(context, applier, wanted).await?;
     Ok(outcome(applier, proof.masters).after(rolled))
+}
+
+/// Whether the cluster is to have another size than before.
+fn resizes(extent: &Extent, launch: &Launch, before: Option<&Launch>) -> bool {
+    *extent == Extent::All && size::is_wanted(launch, before)
+}
+
+/// What is missing until these nodes are one cluster; with another size, some of them may be new masters
+/// that wait for slots.
+fn formed(launch: &Launch, resizes: bool, seats: Vec<Seat<'_>>) -> Result<Plan> {
+    let replicas = usize::from(launch.replicas);
+    let afterwards = settings::afterwards(launch);
+    if !resizes {
+        return form::form(&seats, replicas, &afterwards);
+    }
+    let new = resize::new_masters(&seats, launch);
+    let seats = resize::to_form(seats, launch);
+    form::form_with(&seats, replicas, &new, &afterwards)
+}
+
+/// Brings the cluster to its size; how its nodes are then.
+async fn resize(context: &Context<'_>, applier: &mut Applier<'_>) -> Result<Snapshot> {
+    let (launch, password) = (applier.launch(), applier.password());
+    let ground = Ground::new(context, launch, password);
+    loop {
+        let round = resize::round(&ground).await?;
+        let title = "wait for the nodes that stay";
+        applier.reach(Goal::Answering, title).await?;
+        let seen = look::patiently(context, applier.snapshot()).await;
+        match round {
+            Round::Over(steps) => {
+                applier.add(steps);
+                return Ok(seen);
+            }
+            Round::Form(steps) => {
+                applier.add(steps);
+                applier.apply(&formed(launch, true, seen.seats()?)?).await?;
+            }
+        }
+    }
 }
 
 /// Restarts these nodes as `restart --rolling` does, and looks anew who is there.
@@ -170,6 +216,7 @@ async fn roll(
 async fn run_nodes(
     context: &Context<'_>,
     applier: &mut Applier<'_>,
+    before: Option<&Launch>,
     extent: &Extent,
     started: &mut Started,
 ) -> Result<()> {
@@ -183,8 +230,16 @@ async fn run_nodes(
         start::refuse_stopped(launch, &start::plan(context, launch).await?)?;
         applier.expect(expected);
     } else {
+        if resizes(extent, launch, before) {
+            let ground = Ground::new(context, launch, applier.password());
+            Box::pin(resize::check(&ground)).await?;
+        }
         let plan = start::checked(context, launch, only).await?;
         preflight::password(context, launch, &plan).await?;
+        if resizes(extent, launch, before) {
+            let ground = Ground::new(context, launch, applier.password());
+            Box::pin(resize::wake(&ground)).await?;
+        }
         started.nodes.extend(start::starting(&plan));
         started.planned = true;
         start::carry_out(context, launch, applier, plan, &expected).await?;
@@ -241,17 +296,19 @@ pub async fn dry_run(
     before: Option<&Launch>,
     password: Option<&Secret>,
 ) -> Result<Plan> {
-    rcluster_core::plan::start::refuse_resizing(launch, before)?;
+    let resizes = resizes(&Extent::All, launch, before);
+    if resizes {
+        Box::pin(resize::check(&Ground::new(context, launch, password))).await?;
+    }
     let mut plan = start::checked(context, launch, &[]).await?;
     preflight::password(context, launch, &plan).await?;
     let listed = look::list(context, launch).await?;
+    if resizes && start::only_creates(launch, &plan, &listed) {
+        return Box::pin(dry_resize(context, launch, password, &listed, plan)).await;
+    }
     if plan.is_empty() {
         let seen = look::patiently(context, &listed).await;
-        let formed = form::form(
-            &seen.seats()?,
-            usize::from(launch.replicas),
-            &settings::afterwards(launch),
-        )?;
+        let formed = formed(launch, false, seen.seats()?)?;
         let drift = settings::difference(context, launch, before, password, &seen).await?;
         plan = settings::let_in(context, launch, password, &seen).await;
         plan.stages.extend(formed.stages);
@@ -288,6 +345,30 @@ pub async fn dry_run(
         }
         plan.notes
             .push("what the nodes need to agree again is planned once they all answer".to_owned());
+    }
+    Ok(plan)
+}
+
+/// The plan of `up` where all nodes run that there are, and the size is another one.
+async fn dry_resize(
+    context: &Context<'_>,
+    launch: &Launch,
+    password: Option<&Secret>,
+    listed: &Snapshot,
+    mut plan: Plan,
+) -> Result<Plan> {
+    let seen = look::patiently(context, listed).await;
+    let new: Vec<NodeName> = start::starting(&plan);
+    let blank = start::blank_reports(launch);
+    let mut seats = seen.seats()?;
+    let blanks = start::blank_seats(launch, &blank).into_iter();
+    seats.extend(blanks.filter(|seat| new.contains(&seat.name)));
+    let formed = formed(launch, true, seats.clone())?;
+    let ground = Ground::new(context, launch, password);
+    let resized = resize::outline(&ground, &seats, &formed).await?;
+    for part in [formed, resized] {
+        plan.stages.extend(part.stages);
+        plan.notes.extend(part.notes);
     }
     Ok(plan)
 }

@@ -22,10 +22,12 @@ mod monitor;
 mod new;
 mod rebalance;
 mod render;
+mod replace;
 mod reset;
 mod reshard;
 mod restart;
 mod run;
+mod scale;
 mod schema;
 mod start;
 mod status;
@@ -134,7 +136,7 @@ commands! {
     "Make": new::New, render::Render, schema::Schema, image::Image, completions::Completions, man::Man;
     "Look": status::Status, monitor::Monitor, logs::Logs, env::Env, key::Key, doctor::Doctor, history::History;
     "Prove": test::Test, failover::Failover, run::Run;
-    "Change": check::Check, fix::Fix, reshard::Reshard, rebalance::Rebalance, config::Config, call::Call;
+    "Change": check::Check, fix::Fix, scale::Scale, replace::Replace, reshard::Reshard, rebalance::Rebalance, config::Config, call::Call;
 }
 
 impl Command {

@@ -5,7 +5,7 @@ use crate::{
     cli::{
         Verdict,
         args::{Global, SpecFlags},
-        settings,
+        confirm, settings,
     },
     output::{progress::Progress, result, screen::Screen},
 };
@@ -49,6 +49,7 @@ impl Execute for Up {
             .await?;
             return planned(screen, &progress, &plan);
         }
+        confirm::leaving(global, &session).await?;
         let outcome = lifecycle::up(&session, &progress, Extent::All).await?;
         result::up(screen, &session.launch, &outcome, &progress, "up")?;
         Ok(Verdict::Fine)

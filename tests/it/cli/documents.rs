@@ -26,6 +26,8 @@ fn least(verb: Verb) -> &'static [&'static str] {
         Verb::Config => &["get", "maxmemory"],
         Verb::Key => &["foo"],
         Verb::Reshard => &["--to", "node-1", "--slots", "1"],
+        Verb::Scale => &["--shards", "4"],
+        Verb::Replace => &["node-1"],
         Verb::Render => &["-o", "out"],
         Verb::Image => &["check", "redis:7"],
         Verb::Man => &["-o", "man"],

@@ -193,7 +193,7 @@ fn what_is_not_confirmed_or_not_known_is_refused() {
         (&["stop", "node-9"], 2),
         (&["start", "node-9"], 2),
         (&["restart", "node-9"], 2),
-        (&["up", "--shards", "4"], 3),
+        (&["start", "--shards", "4"], 3),
     ] {
         let said = told(&rig, rig.command(args));
         assert!(

@@ -19,6 +19,7 @@ mod monitor;
 mod own;
 mod process_files;
 mod reshape;
+mod resize;
 mod resume;
 mod returned;
 mod run;

@@ -11,6 +11,7 @@ mod lost;
 mod refusals;
 mod repairs;
 mod reshape;
+mod resize;
 mod takeover;
 
 use rcluster_core::{

@@ -104,7 +104,7 @@ async fn another_image_or_port_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_number_of_shards_is_refused_even_while_nothing_runs() {
+async fn another_number_of_shards_is_for_up_alone_and_fewer_for_nodes_that_are_there() {
     let formed = World::default().formed().await;
     let removed = formed.fork();
     removed.run(Verb::Down).await.unwrap();
@@ -112,12 +112,17 @@ async fn another_number_of_shards_is_refused_even_while_nothing_runs() {
         for prototype in [&formed, &removed] {
             let mut world = prototype.fork();
             (world.spec.shards, world.spec.replicas) = (shards, replicas);
-            for verb in [Verb::Up, Verb::Start, Verb::Restart] {
+            for verb in [Verb::Start, Verb::Restart] {
                 let word = format!("the spec asks for {shards} shards with {replicas} replica");
                 world.refuses(verb, Kind::Refused, &word).await;
             }
         }
     }
+    let mut world = removed.fork();
+    world.spec.replicas = 0;
+    world
+        .refuses(Verb::Up, Kind::Refused, "none of its nodes is there")
+        .await;
     // Without a memory, only the nodes themselves show it, and only once there are new ones.
     let mut world = formed.fork();
     world.state().forget(&world.spec.name).unwrap();

@@ -107,7 +107,13 @@ impl World {
     /// or noted.
     pub(super) async fn assert_whole(&self, what: &str) {
         let mut there = BTreeMap::new();
-        for number in 1..=self.spec.shards {
+        let seen = self.seen().await;
+        let leads = |number: &u16| {
+            let seen = seen.get(&node(*number));
+            seen.is_some_and(|node| node.role == Role::Master)
+        };
+        let numbers = 1..=self.spec.shards * (self.spec.replicas + 1);
+        for number in numbers.filter(leads) {
             let at = self.dialled(number);
             let report = self.wire.observe(&at).await.unwrap();
             assert_eq!(report.view.me().unwrap().open, [], "{what}: node-{number}");

@@ -56,6 +56,16 @@ const MANY: usize = 64;
 /// The steps that are missing until these nodes are one cluster with `replicas` replicas for each
 /// master.
 pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Result<Plan> {
+    form_with(seats, replicas, &[], afterwards)
+}
+
+/// The same where some empty nodes are to be masters: they wait for slots, and others may follow them.
+pub fn form_with(
+    seats: &[Seat<'_>],
+    replicas: usize,
+    new_masters: &[NodeName],
+    afterwards: &Afterwards,
+) -> Result<Plan> {
     if seats.is_empty() {
         return Err(Error::failed("there is no node to form"));
     }
@@ -68,7 +78,7 @@ pub fn form(seats: &[Seat<'_>], replicas: usize, afterwards: &Afterwards) -> Res
         mut assign,
         mut attach,
         handover,
-    } = roles::missing(seats, strangers, &gone, replicas)?;
+    } = roles::missing(seats, strangers, &gone, replicas, new_masters)?;
     let introductions = introductions(seats);
 
     let mut plan = Plan::default();

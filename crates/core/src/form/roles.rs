@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result},
     hint,
     hint::Verb,
-    node::{Epoch, NodeId},
+    node::{Epoch, NodeId, NodeName},
     plan::{
         layout::{self, Candidate, Layout},
         step::Step,
@@ -44,6 +44,7 @@ pub(super) fn missing<'a>(
     mut strangers: BTreeMap<&'a NodeId, &'a ViewLine>,
     gone: &[Gone<'a>],
     replicas: usize,
+    new_masters: &[NodeName],
 ) -> Result<Missing> {
     let candidates: Vec<Candidate> = seats
         .iter()
@@ -74,7 +75,8 @@ pub(super) fn missing<'a>(
     let mut attach: Vec<(usize, usize)> = Vec::new();
     if uncovered.is_empty() {
         let forgetful: Vec<usize> = forgotten.iter().map(|(owner, _)| *owner).collect();
-        let heirs = [heirs, forgetful].concat();
+        let waiting = (0..seats.len()).filter(|i| new_masters.contains(&seats[*i].name));
+        let heirs = [heirs, forgetful, waiting.collect()].concat();
         attach = place_blanks(seats, &heirs, &candidates, &wanted, replicas)?;
         attach.extend(strays(seats, &heirs, &wanted, replicas, &attach));
         assign.extend(gone.iter().filter_map(|gone| {
@@ -199,7 +201,7 @@ fn place_blanks(
     };
     let mut placed = Vec::new();
     for (i, seat) in seats.iter().enumerate() {
-        if !seat.slots().is_empty() || seat.is_replica() {
+        if !seat.slots().is_empty() || seat.is_replica() || heirs.contains(&i) {
             continue;
         }
         if !short(&followers) {
@@ -213,9 +215,10 @@ fn place_blanks(
                 followers.len(),
                 count(wanted.masters.len(), "master"),
             ))
-            .hint(
-                "moving slots to new masters is not supported yet: put the number of shards back",
-            ));
+            .hint(hint![
+                "leave it out, or ask for more replicas; slots go to new masters where rcluster knows the number of shards from before: ",
+                Verb::Scale
+            ]));
         }
         if !seat.is_blank() {
             return Err(Error::refused(format!(

@@ -44,6 +44,8 @@ pub enum Verb {
     Run,
     Reshard,
     Rebalance,
+    Scale,
+    Replace,
     Check,
     Fix,
     Config,
@@ -84,6 +86,8 @@ impl Verb {
             | Verb::Down
             | Verb::Reset
             | Verb::Render
+            | Verb::Scale
+            | Verb::Replace
             | Verb::Logs
             | Verb::History => Target::Ours,
             Verb::Init

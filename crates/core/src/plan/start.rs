@@ -38,10 +38,9 @@ const BLANK: &str = "start empty nodes";
 ///
 /// A plan that would have to remove or recreate a node is refused: `up` does not decide that.
 pub fn start(launch: &Launch, existing: &[Existing], blank: &[NodeName]) -> Result<Plan> {
-    if let Some(extra) = existing
-        .iter()
-        .find(|node| launch.node(&node.node).is_none())
-    {
+    if let Some(extra) = existing.iter().find(|node| {
+        launch.node(&node.node).is_none() && !launch.leaving.nodes.contains(&node.node)
+    }) {
         return Err(Error::refused(format!(
             "{} has a node {} that the spec does not ask for ({} nodes)",
             launch.name,
@@ -49,7 +48,7 @@ pub fn start(launch: &Launch, existing: &[Existing], blank: &[NodeName]) -> Resu
             launch.nodes.len()
         ))
         .hint(hint![
-            "nodes of a running cluster cannot be removed yet: put the spec back, or ",
+            "it is not known how many the cluster had: put the spec back, or ",
             Verb::Down,
             " and ",
             Verb::Up
@@ -179,8 +178,8 @@ pub fn split(plan: Plan) -> (Plan, Plan) {
     (first, last)
 }
 
-/// Refuses another number of shards, or fewer replicas, than the data is spread over: that takes
-/// moving slots or removing nodes. `before` is the cluster as it was applied last.
+/// Refuses another number of shards, or fewer replicas, than the data is spread over, where slots are
+/// not moved nor nodes removed. `before` is the cluster as it was applied last.
 pub fn refuse_resizing(launch: &Launch, before: Option<&Launch>) -> Result<()> {
     let Some(before) = before else {
         return Ok(());
@@ -201,7 +200,7 @@ pub fn refuse_resizing(launch: &Launch, before: Option<&Launch>) -> Result<()> {
         launch.name,
         size(before)
     ))
-    .hint(hint!["moving slots and removing nodes is not supported yet: put the spec back, or begin anew without the data: ", Verb::Down.with("--volumes"), ", then ", Verb::Up]))
+    .hint(hint![Verb::Up, " makes it so and keeps the data"; "else put the spec back"]))
 }
 
 #[cfg(test)]

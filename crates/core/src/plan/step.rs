@@ -316,6 +316,11 @@ impl Plan {
         self.stages.iter().all(|stage| stage.steps.is_empty())
     }
 
+    /// All steps, stage by stage.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.stages.iter().flat_map(|stage| &stage.steps)
+    }
+
     /// How many steps there are.
     pub fn step_count(&self) -> usize {
         self.stages.iter().map(|stage| stage.steps.len()).sum()

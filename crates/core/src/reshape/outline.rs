@@ -66,6 +66,9 @@ pub struct Done {
     pub cluster: String,
     /// Whether all of it was done; else it was interrupted, and the same command goes on.
     pub complete: bool,
+    /// How many moves that were.
+    #[serde(skip)]
+    pub steps: usize,
     /// How many slots moved.
     pub slots: u64,
     /// How many keys moved.

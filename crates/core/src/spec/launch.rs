@@ -34,6 +34,17 @@ pub struct Launch {
     pub redis_server: String,
     /// The nodes in order: all masters, then the first replica of each, and so on.
     pub nodes: Vec<NodeLaunch>,
+    /// Nodes that it had before and is not to have any more.
+    pub leaving: Leaving,
+}
+
+/// Nodes that a cluster is not to have any more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leaving {
+    /// Their names.
+    pub nodes: Vec<NodeName>,
+    /// Whether their data stays on disk.
+    pub keep_data: bool,
 }
 
 /// One node as it is to be run.
@@ -116,6 +127,7 @@ impl Launch {
             image: image.clone(),
             redis_server: redis_server.clone(),
             nodes,
+            leaving: Leaving::default(),
         }
     }
 

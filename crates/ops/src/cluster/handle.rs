@@ -20,18 +20,21 @@ use rcluster_core::{
     hint::Verb,
     judge::Wanted,
     login::Login,
-    node::{Address, BUS_OFFSET, Endpoint},
+    node::{Address, BUS_OFFSET, Endpoint, NodeName},
     secret::Secret,
     snapshot::{
         Snapshot,
         place::{Capabilities, Engine, Placed, RunState},
     },
-    spec::{Access, ClusterName, PortChoice, Spec, launch::Launch},
+    spec::{
+        Access, ClusterName, PortChoice, Spec,
+        launch::{Launch, Leaving},
+    },
 };
 use rcluster_runtime::{Runtime, docker::Docker, external::External, ports};
 use rcluster_wire::{LiveWire, Wire};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -211,6 +214,7 @@ impl Cluster {
     ) -> Self {
         // The runtime itself knows more than its kind: an engine may be on another host.
         launch.can = runtime.capabilities();
+        launch.leaving = leaving(&request, &launch);
         Cluster {
             wire: Box::new(LiveWire::new(&request.login)),
             kill: None,
@@ -338,6 +342,14 @@ impl Cluster {
         self.request.seeds.is_empty()
     }
 
+    /// Whether this spec was being applied already when an earlier run ended.
+    pub fn is_begun(&self) -> bool {
+        let remembered = self.request.remembered.as_ref();
+        remembered.is_some_and(|remembered| {
+            remembered.previous.is_some() && remembered.spec == self.request.spec
+        })
+    }
+
     /// What the cluster should be: the spec that was last asked for, if rcluster started it and
     /// remembers it.
     pub fn wanted(&self) -> Wanted<'_> {
@@ -389,6 +401,27 @@ impl Cluster {
     /// The journal of this run.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+}
+
+/// The nodes that the cluster had, or was about to have, and is not to have any more.
+fn leaving(request: &Request, launch: &Launch) -> Leaving {
+    let Some(remembered) = &request.remembered else {
+        return Leaving::default();
+    };
+    // Nodes that are called otherwise now are other nodes, and nobody asked for that.
+    let is_same = |known: &Launch| {
+        let pairs = known.nodes.iter().zip(&launch.nodes);
+        pairs.into_iter().all(|(known, now)| known.name == now.name)
+    };
+    let known = [remembered.applied(), &remembered.spec]
+        .map(|spec| Launch::new(spec, remembered.runtime, remembered.first_port));
+    let known = known.into_iter().filter(is_same).flat_map(|of| of.nodes);
+    let too_many = known.filter(|node| launch.node(&node.name).is_none());
+    let nodes: BTreeMap<u16, NodeName> = too_many.map(|node| (node.number, node.name)).collect();
+    Leaving {
+        nodes: nodes.into_values().collect(),
+        keep_data: remembered.keep_data && remembered.spec == request.spec,
     }
 }
 

@@ -15,7 +15,7 @@ use rcluster_core::{
         Answer, Member, Seen, Snapshot,
         answer::{FULL, LOOKING, WireError},
         nodes_text::MOST_NODES,
-        place::Placed,
+        place::{Placed, RunState},
         places::Places,
         report::Report,
     },
@@ -70,10 +70,15 @@ pub async fn list(context: &Context<'_>, launch: &Launch) -> Result<Snapshot> {
     Ok(unasked(placed, launch))
 }
 
-/// These nodes of the runtime; none is asked.
+/// These nodes of the runtime; none is asked. One that leaves the cluster and has ended is waited for
+/// no more.
 pub fn unasked(placed: Vec<Placed>, launch: &Launch) -> Snapshot {
+    let has_left = |placed: &Placed| {
+        placed.state == RunState::Stopped && launch.leaving.nodes.contains(&placed.node)
+    };
     let nodes = placed
         .into_iter()
+        .filter(|placed| !has_left(placed))
         .map(|placed| Seen::placed(placed, launch));
     Snapshot {
         name: launch.name.to_string(),

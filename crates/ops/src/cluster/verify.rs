@@ -93,7 +93,8 @@ async fn prove(
         };
         let verdict = judge::judge(&everything(context, applier, wanted).await?, wanted);
         let mut findings = verdict.findings.iter();
-        return Err(if findings.any(|finding| !finding.id.may_pass()) {
+        let stays = findings.any(|finding| !finding.id.may_pass());
+        return Err(if stays {
             unhealthy(&verdict, Kind::Unhealthy)
         } else {
             error

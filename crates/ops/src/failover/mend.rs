@@ -96,13 +96,15 @@ pub async fn put_settings_back(ground: &Ground<'_>, left: &Restored) -> Result<u
     Ok(left.settings.len())
 }
 
-/// CONFIG SET on each of these nodes.
+/// CONFIG SET on each of these nodes that the cluster still has.
 pub async fn change(
     ground: &Ground<'_>,
     scene: &Scene,
     settings: &[(NodeName, Vec<(String, String)>)],
 ) -> Result<()> {
-    let all = settings.iter().map(async |(node, settings)| {
+    let is_there = |node: &NodeName| scene.snapshot.nodes.iter().any(|seen| seen.name == *node);
+    let there = settings.iter().filter(|(node, _)| is_there(node));
+    let all = there.map(async |(node, settings)| {
         let dial = &scene.member(node)?.dial;
         let set = ground.context.wire.config_set(dial, settings).await;
         set.map_err(|error| error.failure(node))

@@ -15,5 +15,5 @@ pub mod pace;
 pub mod road;
 pub mod run;
 mod travel;
-mod weigh;
+pub(crate) mod weigh;
 mod window;

@@ -82,6 +82,7 @@ pub async fn reshape(
     let outline = told(ground, &intended);
     let ids = ids(&intended.scene);
     let of = of(ground, &ids);
+    let steps = intended.moves.len();
     let mut complete = true;
     let (mut slots, mut keys) = (0, 0);
     if !intended.moves.is_empty() {
@@ -133,6 +134,7 @@ pub async fn reshape(
         schema: SCHEMA,
         cluster: outline.cluster,
         complete,
+        steps,
         slots,
         keys,
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -224,7 +226,7 @@ async fn intend(ground: &Ground<'_>, scene: Scene, request: &Request<'_>) -> Res
     })
 }
 
-fn refuse_another(begun: &Undertaking) -> Error {
+pub(crate) fn refuse_another(begun: &Undertaking) -> Error {
     Error::refused(format!("`{}` was begun and has not ended", begun.command))
         .hint(hint!["finish it first: ", typed(&begun.command)])
 }
@@ -289,7 +291,7 @@ fn ids(scene: &Scene) -> Vec<NodeId> {
     scene.snapshot.ids().into_iter().collect()
 }
 
-fn of<'a>(ground: &Ground<'a>, ids: &'a [NodeId]) -> Of<'a> {
+pub(crate) fn of<'a>(ground: &Ground<'a>, ids: &'a [NodeId]) -> Of<'a> {
     match ground.context.state {
         Some(_) => Of::Ours(ground.name()),
         None => Of::Nodes(ids),
@@ -307,7 +309,7 @@ fn without_slots(scene: &Scene) -> Vec<NodeName> {
 }
 
 /// Refuses what a target has no memory for: half as much again as what comes.
-fn refuse_too_small(scene: &Scene, moves: &[Move], contents: &Contents) -> Result<()> {
+pub(crate) fn refuse_too_small(scene: &Scene, moves: &[Move], contents: &Contents) -> Result<()> {
     for (node, report) in scene.snapshot.said() {
         let arrivals = moves.iter().filter(|one| one.to == node.name);
         let comes: u64 = arrivals.map(|one| contents.bytes.sum(&one.slots)).sum();

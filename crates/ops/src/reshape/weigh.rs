@@ -29,7 +29,7 @@ struct Found {
 }
 
 /// Counts the keys of every slot at its master, and looks for huge ones where there may be any.
-pub(super) async fn weigh(ground: &Ground<'_>, scene: &Scene) -> Result<(Contents, Vec<Huge>)> {
+pub(crate) async fn weigh(ground: &Ground<'_>, scene: &Scene) -> Result<(Contents, Vec<Huge>)> {
     let all = join_all(
         scene
             .seats

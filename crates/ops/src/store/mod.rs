@@ -9,4 +9,5 @@ pub mod kept;
 pub mod lock;
 pub mod moves;
 pub mod spec_file;
+pub mod spec_size;
 pub mod state;

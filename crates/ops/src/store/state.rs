@@ -66,6 +66,9 @@ pub struct Remembered {
     /// A destruction that was confirmed and begun. The next change finishes it first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
+    /// While nodes are being removed: whether their data stays.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_data: bool,
 }
 
 /// Settings of a node that have to be put back.
@@ -98,6 +101,7 @@ impl Remembered {
             spec: spec.clone(),
             previous: None,
             pending: None,
+            keep_data: false,
         }
     }
 

@@ -268,6 +268,8 @@ impl Node {
         me.role = Role::Replica;
         me.slots = SlotSet::default();
         me.master = Some(master);
+        // `clusterSetMaster` closes them.
+        self.open.clear();
         self.link_up = false;
         self.syncing = 0;
     }

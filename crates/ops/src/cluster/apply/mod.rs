@@ -215,6 +215,16 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
+    /// Gives all functions of one node to another.
+    async fn copy_functions(&self, from: &NodeName, to: &NodeName) -> Result<()> {
+        let (from, to) = (self.member(from)?, self.member(to)?);
+        let wire = self.context.wire;
+        let dump = wire.functions(&from.dial).await;
+        let dump = dump.map_err(|error| error.failure(&from.name))?;
+        let restored = wire.restore_functions(&to.dial, &dump).await;
+        restored.map_err(|error| error.failure(&to.name))
+    }
+
     async fn step(&self, step: &Step) -> Result<()> {
         let (runtime, wire) = (self.context.runtime, self.context.wire);
         let name = &self.launch.name;
@@ -278,6 +288,7 @@ impl<'a> Applier<'a> {
                 let claimed = wire.reclaim_slots(&member.dial, slots).await;
                 claimed.map_err(|error| error.failure(node))
             }
+            Step::CopyFunctions { from, to } => self.copy_functions(from, to).await,
             Step::SetEpoch { node, epoch } => {
                 let member = self.member(node)?;
                 wire.set_epoch(&member.dial, *epoch)
