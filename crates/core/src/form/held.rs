@@ -3,7 +3,7 @@
 //! What a master loads may be less than what its replica has: its append only file was cut short, or
 //! is an old one, or it never had any. A replica that reaches it drops its own data and copies what
 //! is there, and the last whole copy is gone. So nodes with data are started *held*: they let replicas
-//! wait for an hour ([`HOLD`]), and a replica that waits keeps what it has. Once all have loaded,
+//! wait for an hour (`HOLD`), and a replica that waits keeps what it has. Once all have loaded,
 //! each is compared with its replicas; the one that has more leads, and nobody is held any longer.
 //!
 //! The node itself says that it is held (CONFIG GET), so a run that was killed in between is finished
