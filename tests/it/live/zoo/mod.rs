@@ -160,6 +160,8 @@ impl Animal {
         for node in 1..=NODES {
             let port = self.port(node).to_string();
             text = text.replace(&port, &format!("<node-{node}>"));
+            let bus = format!("<node-{node}> {}", self.port(node) - 10_000);
+            text = text.replace(&bus, &format!("<node-{node}> <bus>"));
         }
         let home = self.0.home().to_string_lossy().into_owned();
         text = text.replace(&home, "<home>");
@@ -176,6 +178,8 @@ impl Animal {
                 let stands_for = match word {
                     id if [8, 12, 40, 64].contains(&id.len()) && is_hex(id) => "<id>",
                     ip if of_docker(ip) => "<ip>",
+                    // Of a node of another cluster: no slot has such a number.
+                    port if port.parse().is_ok_and(|port: u16| port > 20_000) => "<port>",
                     number if matches!(before, "pid " | "after ") && !number.is_empty() => "<n>",
                     _ => "",
                 };
