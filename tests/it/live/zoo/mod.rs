@@ -178,9 +178,9 @@ impl Animal {
                 let stands_for = match word {
                     id if [8, 12, 40, 64].contains(&id.len()) && is_hex(id) => "<id>",
                     ip if of_docker(ip) => "<ip>",
+                    number if matches!(before, "pid " | "after ") && !number.is_empty() => "<n>",
                     // Of a node of another cluster: no slot has such a number.
                     port if port.parse().is_ok_and(|port: u16| port > 20_000) => "<port>",
-                    number if matches!(before, "pid " | "after ") && !number.is_empty() => "<n>",
                     _ => "",
                 };
                 before = part;
@@ -432,8 +432,14 @@ impl Animal {
                 return;
             };
             let after = self.healed();
+            // redis-cli ends with 1 or 0 as gossip has it: what counts is what came of it.
+            let code_said = if command.starts_with("redis-cli") {
+                String::new()
+            } else {
+                format!(": {code}")
+            };
             line(format!(
-                "  typed `{command}`: {code}, then status {}",
+                "  typed `{command}`{code_said}, then status {}",
                 after.line()
             ));
             let shows = ["status", "logs", "doctor"];
