@@ -11,12 +11,10 @@ pub fn free_space(path: &Path) -> Result<u64, String> {
     let there = there.ok_or_else(|| format!("{} does not exist", path.display()))?;
     let seen = statvfs::statvfs(there)
         .map_err(|error| format!("{} cannot be looked at: {}", there.display(), error.desc()))?;
-    #[allow(clippy::useless_conversion, reason = "these are u32 on some platforms")]
-    let (blocks, size) = (
-        u64::from(seen.blocks_available()),
-        u64::from(seen.fragment_size()),
-    );
-    Ok(blocks.saturating_mul(size))
+    // These are u32 on some platforms and u64 on others; either fits.
+    let blocks = u128::from(seen.blocks_available());
+    let bytes = blocks * u128::from(seen.fragment_size());
+    Ok(u64::try_from(bytes).unwrap_or(u64::MAX))
 }
 
 /// Total and available memory in bytes; a cgroup's limit counts.
