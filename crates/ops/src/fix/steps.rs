@@ -70,7 +70,6 @@ impl<'a> Hand<'a> {
                 keep,
                 ..
             } => self.send((from, to), slots, *keep).await,
-            Step::CopyFunctions { from, to } => self.copy(from, to).await,
             _ => return None,
         };
         Some(outcome)
@@ -189,16 +188,6 @@ impl<'a> Hand<'a> {
         let outcome = send(&errand, slots, &mut tally).await;
         self.tally.set(tally);
         outcome
-    }
-
-    async fn copy(&self, from: &NodeName, to: &NodeName) -> Result<()> {
-        let wire = self.context.wire;
-        let source = self.member(from)?;
-        let dump = wire.functions(&source.dial).await;
-        let dump = dump.map_err(|error| error.failure(from))?;
-        let target = self.member(to)?;
-        let restored = wire.restore_functions(&target.dial, &dump).await;
-        restored.map_err(|error| error.failure(to))
     }
 }
 
